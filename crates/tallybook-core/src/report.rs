@@ -1,0 +1,117 @@
+//! Usage reports: their kinds, and what one line of one says.
+//!
+//! What, not how: reading CSV is the program's business (`tallybook::import`).
+
+use crate::money::{Amount, Price, Quantity};
+use crate::time::{Hour, Instant};
+use std::fmt;
+
+/// The kinds of usage report, coarsest first: where two cover the same usage, the greater wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ReportKind {
+    /// Per day, SKU, organization, repository and cost center.
+    Summarized,
+    /// The same per user and workflow.
+    Detailed,
+    /// Premium requests per user and model.
+    PremiumRequest,
+    /// AI credits per user and model, with token counts.
+    AiCredit,
+}
+
+impl ReportKind {
+    /// Every kind, coarsest first.
+    pub const ALL: [Self; 4] = [
+        Self::Summarized,
+        Self::Detailed,
+        Self::PremiumRequest,
+        Self::AiCredit,
+    ];
+
+    /// GitHub's `report_type`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Summarized => "summarized",
+            Self::Detailed => "detailed",
+            Self::PremiumRequest => "premium_request",
+            Self::AiCredit => "ai_credit",
+        }
+    }
+
+    /// The kind of a `report_type`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// Whether the report covers every SKU, and not only its own.
+    #[must_use]
+    pub const fn covers_every_sku(self) -> bool {
+        matches!(self, Self::Summarized | Self::Detailed)
+    }
+}
+
+impl fmt::Display for ReportKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One line of a usage report. An absent name is `""`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// The hour of use; the day's first hour when the report knows only the day.
+    pub hour: Hour,
+    /// As the report spells it: `actions`.
+    pub product: &'a str,
+    /// As the report spells it: `actions_linux`.
+    pub sku: &'a str,
+    /// As the report spells it: `minutes`.
+    pub unit: &'a str,
+    /// The organization's login.
+    pub organization: &'a str,
+    /// The repository, bare or as `owner/name`.
+    pub repository: &'a str,
+    /// The user's login.
+    pub user: &'a str,
+    /// The AI model.
+    pub model: &'a str,
+    /// The workflow's path.
+    pub workflow: &'a str,
+    /// The cost center's name.
+    pub cost_center: &'a str,
+    /// How much was used.
+    pub quantity: Quantity,
+    /// The price that the report states.
+    pub price: Price,
+    /// The gross amount that the report states.
+    pub gross: Amount,
+    /// The discount that the report states; net is gross - discount.
+    pub discount: Amount,
+    /// What only some layouts have.
+    pub extras: Extras<'a>,
+}
+
+/// Columns that only some layouts have: kept in the ledger, used by exports.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Extras<'a> {
+    /// `exceeds_quota`.
+    pub exceeds_quota: Option<bool>,
+    /// `total_monthly_quota`: a number, or `Unlimited`.
+    pub total_monthly_quota: &'a str,
+    /// `aic_quantity`.
+    pub aic_quantity: Option<Quantity>,
+    /// `aic_gross_amount`.
+    pub aic_gross_amount: Option<Amount>,
+    /// `input`, `output`, `cache_read`, `cache_write`: tokens.
+    pub tokens: [Option<Quantity>; 4],
+    /// `workflow_name`.
+    pub workflow_name: &'a str,
+    /// `usage_at`, to the second.
+    pub used_at: Option<Instant>,
+    /// `Multiplier` of the layout before 2024.
+    pub multiplier: Option<Quantity>,
+    /// `Notes` of the layout before 2024.
+    pub notes: &'a str,
+}

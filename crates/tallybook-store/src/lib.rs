@@ -1,0 +1,269 @@
+//! Bytes and rows: where the ledger is kept.
+//!
+//! A [`Store`] keeps append-only logs of opaque batches, the dictionaries of names that the batches
+//! refer to, immutable blobs, one manifest a log, and the few plain rows that change no number.
+//! It knows nothing of prices, reports or JSON. Look next: [`Store`], then [`sqlite`].
+
+pub mod sqlite;
+
+use async_trait::async_trait;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tallybook_core::ids::{Digest, LogId, NameId, Seq};
+use tallybook_core::time::Instant;
+
+/// Why the store could not do what was asked; variants are chosen by what the caller does next.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// A stored thing is not what was written: stop, restore from a backup.
+    #[error("{what} is damaged: {detail}")]
+    Damaged {
+        /// What is damaged, and where: a file, a row, a blob.
+        what: String,
+        /// How that shows.
+        detail: String,
+    },
+    /// The disk is full: nothing was changed; free space and try again.
+    #[error("no space is left for {path}: {detail}")]
+    Full {
+        /// The data file.
+        path: PathBuf,
+        /// What the operating system or the database said.
+        detail: String,
+    },
+    /// The data was written by a newer version: use that version.
+    #[error("{path} has data format {found}; this version reads formats up to {supported}")]
+    TooNew {
+        /// The data file.
+        path: PathBuf,
+        /// The format found.
+        found: u32,
+        /// The newest format that this version reads.
+        supported: u32,
+    },
+    /// Another process holds the data directory.
+    #[error("{directory} is in use by {holder}")]
+    Held {
+        /// The data directory.
+        directory: PathBuf,
+        /// What the holder wrote into the lock file: process id and URL, one line.
+        holder: String,
+    },
+    /// Reading or writing failed.
+    #[error("{doing}: {detail}")]
+    Io {
+        /// What was being done, and to what.
+        doing: String,
+        /// What the operating system or the database said.
+        detail: String,
+    },
+}
+
+/// Why an append was not made.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AppendError {
+    /// Somebody else appended to this log first: read what is new and try again.
+    #[error("log {} has moved on to batch {}", log.0, newest.0)]
+    Conflict {
+        /// The log that moved on.
+        log: LogId,
+        /// Its newest batch.
+        newest: Seq,
+    },
+    /// Nothing was changed.
+    #[error(transparent)]
+    Refused(StoreError),
+    /// It is not known whether the commit happened: read the log again before writing more.
+    #[error("the outcome of a commit is unknown: {0}")]
+    Unknown(StoreError),
+}
+
+/// One batch for one log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Append {
+    /// Which log.
+    pub log: LogId,
+    /// The newest batch that the writer has read; the new batch gets the next number.
+    pub expected: Seq,
+    /// The encoded batch, opaque here.
+    pub batch: Arc<[u8]>,
+    /// Names that the batch is the first to use, in the order of their ids.
+    pub names: Vec<NameRow>,
+}
+
+/// A dictionary entry as it is written. The salt is what the batch's commitment was made with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameRow {
+    /// Its place in the log's dictionary.
+    pub id: NameId,
+    /// Random; without it the commitment in the batch tells nothing of the name.
+    pub salt: [u8; 16],
+    /// The name.
+    pub text: Arc<str>,
+}
+
+/// A dictionary entry as it is read: a redacted one has lost its salt and text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredName {
+    /// Its place in the log's dictionary.
+    pub id: NameId,
+    /// `None` when the name was redacted.
+    pub name: Option<([u8; 16], Arc<str>)>,
+}
+
+/// One stored batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogRow {
+    /// Its number in the log.
+    pub seq: Seq,
+    /// The encoded batch.
+    pub batch: Vec<u8>,
+}
+
+/// What is written together with appends, or not at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Adds a token.
+    AddToken(TokenRow),
+    /// Marks a token revoked, from then on.
+    RevokeToken {
+        /// The token's id.
+        id: String,
+        /// When.
+        at: Instant,
+    },
+    /// Adds a line to the audit log.
+    Audit(AuditRow),
+    /// Sets a small value by its key (deployment facts, such as the demo's seed).
+    SetFact {
+        /// The key.
+        key: String,
+        /// The value.
+        value: Vec<u8>,
+    },
+}
+
+/// An access token. What it may do is the program's business: `grants` is opaque here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRow {
+    /// Public: what logs and lists show.
+    pub id: String,
+    /// The hash of the secret.
+    pub hash: [u8; 32],
+    /// Encoded by the program.
+    pub grants: String,
+    /// When it was made.
+    pub created_at: Instant,
+    /// When it stops working.
+    pub expires_at: Option<Instant>,
+    /// When it was revoked.
+    pub revoked_at: Option<Instant>,
+}
+
+/// One line of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRow {
+    /// When.
+    pub at: Instant,
+    /// Who: a token's id, or the command.
+    pub actor: String,
+    /// What was done: `import.create`, `token.revoke`, ...
+    pub action: String,
+    /// To what, as JSON; never a secret.
+    pub detail: String,
+}
+
+/// A blob without its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlobInfo {
+    /// The hash of its bytes.
+    pub id: Digest,
+    /// Its size before compression, in bytes.
+    pub size: u64,
+    /// Its size as stored, in bytes.
+    pub stored_size: u64,
+    /// When it was put.
+    pub put_at: Instant,
+}
+
+/// A manifest: names the blobs that a log's derived state is kept in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// Rises by one with each swap, from 1.
+    pub version: u64,
+    /// Encoded by the engine.
+    pub bytes: Vec<u8>,
+}
+
+/// The ledger's keeper. Every method is atomic and, when it changes something, durable before it
+/// answers.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Appends one batch to each of several logs, with their names and side effects: all or
+    /// nothing. Fails with `Conflict` unless every `expected` is still its log's newest. Calls that
+    /// arrive while a commit is on its way share the next one.
+    async fn append(&self, appends: Vec<Append>, effects: Vec<Effect>) -> Result<(), AppendError>;
+
+    /// The newest batch of every log that has one, by log.
+    async fn heads(&self) -> Result<Vec<(LogId, Seq)>, StoreError>;
+
+    /// The newest batch of one log; `Seq(0)` when it has none.
+    async fn head(&self, log: LogId) -> Result<Seq, StoreError>;
+
+    /// Batches after `after`, in order, until about `max_bytes` of them (at least one, if any).
+    async fn read_log(
+        &self,
+        log: LogId,
+        after: Seq,
+        max_bytes: usize,
+    ) -> Result<Vec<LogRow>, StoreError>;
+
+    /// The log's dictionary from `from` on, in the order of ids, without gaps.
+    async fn read_names(&self, log: LogId, from: NameId) -> Result<Vec<StoredName>, StoreError>;
+
+    /// Puts a blob under the hash of its bytes; putting it again changes nothing but `put_at`.
+    async fn put_blob(&self, bytes: Arc<[u8]>, at: Instant) -> Result<Digest, StoreError>;
+
+    /// A blob's bytes, checked against its hash; `None` when there is none of that name.
+    async fn get_blob(&self, id: Digest) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Every blob.
+    async fn list_blobs(&self) -> Result<Vec<BlobInfo>, StoreError>;
+
+    /// Deletes blobs; those that are not there are no error.
+    async fn delete_blobs(&self, ids: Vec<Digest>) -> Result<(), StoreError>;
+
+    /// A log's manifest.
+    async fn manifest(&self, log: LogId) -> Result<Option<Manifest>, StoreError>;
+
+    /// Replaces the manifest if its version is still `expected` (0: there is none). Says whether
+    /// it did.
+    async fn swap_manifest(
+        &self,
+        log: LogId,
+        expected: u64,
+        bytes: Vec<u8>,
+    ) -> Result<bool, StoreError>;
+
+    /// The token with this hash, also when expired or revoked.
+    async fn token(&self, hash: [u8; 32]) -> Result<Option<TokenRow>, StoreError>;
+
+    /// Every token, oldest first.
+    async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError>;
+
+    /// A fact set earlier.
+    async fn fact(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// The newest `limit` lines of the audit log, newest first.
+    async fn audit(&self, limit: usize) -> Result<Vec<AuditRow>, StoreError>;
+
+    /// Writes a consistent copy of everything into a new file, while others read and write.
+    /// Refuses to overwrite.
+    async fn backup(&self, file: &Path) -> Result<(), StoreError>;
+
+    /// Checks the database's own structure; the engine checks what the rows say.
+    async fn check(&self) -> Result<(), StoreError>;
+
+    /// Bytes on disk, all files together.
+    async fn size_on_disk(&self) -> Result<u64, StoreError>;
+}
