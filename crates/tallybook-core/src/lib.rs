@@ -6,8 +6,10 @@
 
 pub mod account;
 pub mod decimal;
+pub mod declaration;
 pub mod ids;
 pub mod money;
 pub mod name;
+pub mod query;
 pub mod report;
 pub mod time;

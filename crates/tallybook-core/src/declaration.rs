@@ -1,0 +1,75 @@
+//! What `tallybook apply` declares: who exists, who pays, who may look, on which plan.
+//!
+//! A `None` field leaves what is known as it is; a `Some` replaces it whole. Nothing is ever
+//! removed by leaving it out of a file. The difference to what is known is computed in
+//! [`crate::site`].
+
+use crate::account::{Plan, Visibility};
+use crate::name::Name;
+
+/// One thing that a billing file declares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Declaration {
+    /// An enterprise.
+    Enterprise(EnterpriseDeclaration),
+    /// An organization, inside an enterprise or standing alone.
+    Organization(OrganizationDeclaration),
+    /// A user.
+    User(UserDeclaration),
+    /// A repository.
+    Repository(RepositoryDeclaration),
+}
+
+/// An enterprise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnterpriseDeclaration {
+    /// The slug in paths.
+    pub slug: Name,
+    /// The name that answers show; the slug until one is declared.
+    pub name: Option<String>,
+    /// Its plan.
+    pub plan: Option<Plan>,
+    /// Users who own it.
+    pub owners: Option<Vec<Name>>,
+    /// Users who manage its billing.
+    pub billing_managers: Option<Vec<Name>>,
+    /// Organizations for which it pays; those not named here stay as they are.
+    pub organizations: Option<Vec<Name>>,
+}
+
+/// An organization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrganizationDeclaration {
+    /// Its login.
+    pub login: Name,
+    /// Its plan; only one that pays for itself has one.
+    pub plan: Option<Plan>,
+    /// Users who own it.
+    pub owners: Option<Vec<Name>>,
+    /// Users who manage its billing.
+    pub billing_managers: Option<Vec<Name>>,
+    /// Users who are members without a role of theirs in billing.
+    pub members: Option<Vec<Name>>,
+}
+
+/// A user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserDeclaration {
+    /// Their login.
+    pub login: Name,
+    /// Where mail goes.
+    pub email: Option<String>,
+    /// Their personal plan.
+    pub plan: Option<Plan>,
+}
+
+/// A repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepositoryDeclaration {
+    /// The organization or user that owns it.
+    pub owner: Name,
+    /// Its own name.
+    pub name: Name,
+    /// Who can see it.
+    pub visibility: Option<Visibility>,
+}

@@ -1,0 +1,154 @@
+//! Questions about statements: which usage, grouped how.
+//!
+//! Invariant: an answer depends only on the statements' lines and the question; rows come in the
+//! order (start, product, SKU, price, organization, repository, model), names by their folded bytes.
+
+use crate::money::{Amount, Price, Quantity};
+use crate::name::Name;
+use crate::report::ReportKind;
+use crate::time::Hour;
+
+/// What usage to sum, and by what to group it. Product, SKU, unit and price always group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// The first hour.
+    pub from: Hour,
+    /// The hour after the last.
+    pub to: Hour,
+    /// How long a row's period is.
+    pub grain: Grain,
+    /// Which usage counts.
+    pub filter: Filter,
+    /// What else groups.
+    pub group: Group,
+}
+
+/// The length of the periods that rows stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grain {
+    /// One period from `from` to `to`.
+    Whole,
+    /// A row a month, dated its first day.
+    Month,
+    /// A row a day.
+    Day,
+    /// A row an hour.
+    Hour,
+}
+
+/// Dimensions that group besides product, SKU, unit and price.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Group {
+    /// By organization and repository.
+    pub repository: bool,
+    /// By AI model.
+    pub model: bool,
+}
+
+/// Which usage counts; `None` is any.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this organization.
+    pub organization: Option<Name>,
+    /// Of this repository.
+    pub repository: Option<RepositoryName>,
+    /// Of this user.
+    pub user: Option<Name>,
+    /// Of this AI model.
+    pub model: Option<Name>,
+    /// Of the product with this id or display name.
+    pub product: Option<Name>,
+    /// Of the SKU with this id, alias or display name.
+    pub sku: Option<Name>,
+    /// Of SKUs that this kind of report is about (premium requests, AI credits).
+    pub report: Option<ReportKind>,
+    /// In which cost centers.
+    pub cost_center: CostCenterFilter,
+}
+
+/// `owner/name`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepositoryName {
+    /// The organization or user that owns it.
+    pub owner: Name,
+    /// Its own name.
+    pub name: Name,
+}
+
+/// Which cost centers count.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum CostCenterFilter {
+    /// All usage, in whatever center or none.
+    #[default]
+    Any,
+    /// Usage in no cost center.
+    None,
+    /// Usage in the center of this name.
+    Is(Name),
+}
+
+/// Product, SKU, unit and price, by their catalogue ids (or as reported, when not in it).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rate {
+    /// `actions`.
+    pub product: Box<str>,
+    /// `actions_linux`.
+    pub sku: Box<str>,
+    /// `minutes`.
+    pub unit: Box<str>,
+    /// Per unit.
+    pub price: Price,
+}
+
+/// One group of an answer. An absent name is `""`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row<'a> {
+    /// The first hour of the row's period.
+    pub start: Hour,
+    /// What was used, at what price.
+    pub rate: &'a Rate,
+    /// The organization, as it is shown; `""` unless grouped by repository.
+    pub organization: &'a str,
+    /// The repository's own name, as it is shown, without its owner.
+    pub repository: &'a str,
+    /// The AI model, as it is shown.
+    pub model: &'a str,
+    /// The sums.
+    pub totals: Totals,
+}
+
+/// Sums over lines; net is what is left after the discount.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Quantity used.
+    pub quantity: Quantity,
+    /// The part of it that discounts paid for.
+    pub discount_quantity: Quantity,
+    /// Amount at the price.
+    pub gross: Amount,
+    /// What discounts took off.
+    pub discount: Amount,
+}
+
+impl Totals {
+    /// Quantity that was not discounted.
+    #[must_use]
+    pub fn net_quantity(&self) -> Quantity {
+        self.quantity - self.discount_quantity
+    }
+
+    /// Amount to pay.
+    #[must_use]
+    pub fn net(&self) -> Amount {
+        self.gross - self.discount
+    }
+}
+
+impl std::ops::AddAssign for Totals {
+    fn add_assign(&mut self, other: Self) {
+        self.quantity += other.quantity;
+        self.discount_quantity += other.discount_quantity;
+        self.gross += other.gross;
+        self.discount += other.discount;
+    }
+}
