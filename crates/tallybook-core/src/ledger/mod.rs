@@ -59,6 +59,8 @@ pub struct Account {
     pub seq: Seq,
     /// Its hash.
     pub head: Digest,
+    /// When it was committed; `None` before the first.
+    pub at: Option<Instant>,
     /// The names that its batches use.
     pub dictionary: Dictionary,
     /// The plan, with the time from which it holds; oldest first.
@@ -155,6 +157,7 @@ impl Account {
             name,
             seq: Seq(0),
             head: GENESIS,
+            at: None,
             dictionary: Dictionary::default(),
             plans: Vec::new(),
             repositories: BTreeMap::new(),
@@ -185,6 +188,7 @@ impl Account {
         }
         self.seq = batch.seq;
         self.head = digest;
+        self.at = Some(batch.at);
         Ok(())
     }
 
