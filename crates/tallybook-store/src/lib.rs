@@ -5,6 +5,8 @@
 //! It knows nothing of prices, reports or JSON. Look next: [`Store`], then [`sqlite`].
 
 pub mod sqlite;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 use async_trait::async_trait;
 use std::path::{Path, PathBuf};
