@@ -55,7 +55,7 @@ pub(super) fn get(connection: &Connection, id: Digest) -> Result<Option<Vec<u8>>
     };
     let what = format!("blob {id}");
     let bytes = bytes.ok_or_else(|| Failure::damaged(&what, "its bytes are missing"))?;
-    let bytes = unpack(codec, size, bytes, &what)?;
+    let bytes = unpack(codec, size, &bytes, &what)?;
     if Digest::of(&bytes) != id {
         return Err(Failure::damaged(what, "its bytes have another hash"));
     }

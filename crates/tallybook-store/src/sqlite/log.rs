@@ -95,7 +95,8 @@ pub(super) fn read(
         if !read.is_empty() && size.saturating_add(bytes) > max_bytes {
             break;
         }
-        let batch = unpack(row.get(1)?, row.get(2)?, row.get(3)?, &what)?;
+        let stored_batch = row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?;
+        let batch = unpack(row.get(1)?, row.get(2)?, stored_batch, &what)?;
         bytes += batch.len();
         newest = seq;
         read.push(LogRow { seq, batch });

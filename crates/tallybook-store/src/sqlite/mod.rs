@@ -220,7 +220,7 @@ impl Store for SqliteStore {
     async fn put_blob(&self, bytes: Arc<[u8]>, at: Instant) -> Result<Digest, StoreError> {
         let (id, blob) = self
             .blocking("packing a blob", move || {
-                Ok((Digest::of(&bytes), Packed::new(bytes)?))
+                Ok((Digest::of(&bytes), Packed::new(&bytes)?))
             })
             .await?;
         self.write(Write::PutBlob { id, blob, at }).await?;

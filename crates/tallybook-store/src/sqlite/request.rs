@@ -40,7 +40,7 @@ impl PackedAppend {
         Ok(Self {
             log: append.log,
             expected: append.expected,
-            batch: Packed::new(append.batch)?,
+            batch: Packed::new(&append.batch)?,
             names: append.names,
         })
     }

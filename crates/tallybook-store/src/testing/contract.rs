@@ -219,7 +219,8 @@ pub async fn blobs_are_found_by_their_hash(store: Arc<dyn Store>) {
     for blob in listed {
         let again = blob.id == Digest::of(&small);
         assert_eq!(blob.put_at, at(if again { 2 } else { 1 }));
-        assert!(blob.stored_size <= blob.size);
+        // A few bytes more are allowed for what does not compress.
+        assert!(blob.stored_size <= blob.size + 1024);
         if again {
             assert_eq!(blob.size, 5);
         }
