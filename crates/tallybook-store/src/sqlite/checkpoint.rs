@@ -9,7 +9,7 @@ use super::connection;
 use super::failure::sqlite_error;
 use crate::StoreError;
 use rusqlite::Connection;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -85,7 +85,7 @@ pub(super) fn finish(connection: &Connection) -> rusqlite::Result<bool> {
     checkpoint(connection, "TRUNCATE")
 }
 
-fn run(connection: &Connection, path: &PathBuf, woken: &Receiver<()>, last: &LastFailure) {
+fn run(connection: &Connection, path: &Path, woken: &Receiver<()>, last: &LastFailure) {
     while woken.recv().is_ok() {
         let outcome =
             checkpoint(connection, "PASSIVE").and_then(|_| checkpoint(connection, "RESTART"));

@@ -18,10 +18,10 @@ pub(super) fn append(
     if names.is_empty() {
         return Ok(());
     }
-    let mut next = count(connection, log)?;
+    let free = count(connection, log)?..;
     let mut insert =
         connection.prepare_cached("INSERT INTO names (log, id, salt, text) VALUES (?, ?, ?, ?)")?;
-    for name in names {
+    for (next, name) in free.zip(names) {
         if u64::from(name.id.0) != next {
             return Err(Failure::refused(
                 format!("adding names to log {}", log.0),
@@ -29,7 +29,6 @@ pub(super) fn append(
             ));
         }
         insert.execute(params![stored(log.0)?, name.id.0, name.salt, &*name.text])?;
-        next += 1;
     }
     Ok(())
 }
