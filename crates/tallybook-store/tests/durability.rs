@@ -254,6 +254,37 @@ async fn assert_linked(store: &SqliteStore, head: Seq) {
     assert_eq!(lines[0].action, format!("append {}", head.0));
 }
 
+/// Under constant load, too, the write-ahead log is moved into the database and starts over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_write_ahead_log_does_not_grow_without_end() {
+    const WRITTEN: u64 = 160 << 20;
+    const BATCH: u64 = 1 << 20;
+    let directory = TempDir::new().expect("a temporary directory");
+    let store = Arc::new(open(directory.path()));
+    let bytes: Arc<[u8]> = pseudorandom(1 << 20).into();
+    let mut tasks = Vec::new();
+    for log in 1..=LOGS {
+        let (store, bytes) = (Arc::clone(&store), Arc::clone(&bytes));
+        tasks.push(tokio::spawn(async move {
+            for expected in 0..WRITTEN / BATCH / LOGS {
+                let next = append(log, expected, &bytes);
+                store.append(vec![next], vec![]).await.expect("appends");
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.expect("an appender panicked");
+    }
+    let size = |name: &str| {
+        let file = std::fs::metadata(directory.path().join(name));
+        file.expect("is there").len()
+    };
+    assert!(size("tallybook.db-wal") < WRITTEN * 3 / 4);
+    assert!(size("tallybook.db") > WRITTEN / 4);
+    assert!(store.checkpoint_failure().is_none());
+    assert!(store.size_on_disk().await.expect("adds up") > WRITTEN);
+}
+
 #[tokio::test]
 async fn nothing_is_overwritten() {
     let directory = TempDir::new().expect("a temporary directory");

@@ -18,6 +18,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Larger pages suit rows of tens of kilobytes: fewer links to follow, less to note a page.
 const PAGE_SIZE: u32 = 8192;
 
+/// To how many bytes the write-ahead log is cut when it starts over, after a time of heavy load.
+const LOG_BYTES_KEPT: u32 = 64 << 20;
+
 /// Statements kept prepared by a connection; there are fewer.
 const STATEMENTS: usize = 64;
 
@@ -128,5 +131,6 @@ fn configure_writer(connection: &Connection) -> Result<(), Failure> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
     Ok(())
 }
