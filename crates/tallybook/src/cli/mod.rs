@@ -1,0 +1,6 @@
+//! placeholder
+//!
+/// main
+pub fn main() -> std::process::ExitCode {
+    std::process::ExitCode::SUCCESS
+}
