@@ -6,6 +6,7 @@
 
 mod arguments;
 mod client;
+mod listen;
 mod output;
 mod place;
 
