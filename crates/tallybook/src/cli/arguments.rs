@@ -149,7 +149,7 @@ pub(crate) struct Answers {
 
     /// Memory for statements that were asked for
     #[arg(long, value_name = "BYTES", env = "TALLYBOOK_CACHE_BYTES",
-          default_value = "512MiB", value_parser = config::parse_bytes)]
+          default_value = "2GiB", value_parser = config::parse_bytes)]
     pub(crate) cache_bytes: u64,
 
     #[command(flatten)]

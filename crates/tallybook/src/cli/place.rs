@@ -67,6 +67,31 @@ fn rank(matches: &ArgMatches, id: &str) -> Rank {
     }
 }
 
+/// The same command for a running server: without `--data`, with `--url`.
+pub(crate) fn server_form(arguments: &[String], url: &str) -> String {
+    let mut words = vec!["tallybook".to_owned()];
+    let mut rest = arguments.iter().skip(1);
+    while let Some(word) = rest.next() {
+        if word == "--data" {
+            rest.next();
+        } else if !word.starts_with("--data=") {
+            words.push(quoted(word));
+        }
+    }
+    words.push(format!("--url {url} --token TOKEN"));
+    words.join(" ")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
 /// The directory that was given, or the default of `serve`.
 pub(crate) fn data_directory(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     given.map_or_else(|| user_folder("tallybook"), Ok)
@@ -81,4 +106,22 @@ fn user_folder(application: &str) -> anyhow::Result<PathBuf> {
     directories::ProjectDirs::from("", "", application)
         .map(|folders| folders.data_dir().to_owned())
         .context("the user has no home folder: say where the data is with --data DIR")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_form_for_a_server_has_the_same_words_without_the_directory() {
+        let form = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|it| (*it).to_owned()).collect();
+            server_form(&words, "http://127.0.0.1:8080")
+        };
+        let expected = "tallybook imports list --url http://127.0.0.1:8080 --token TOKEN";
+        assert_eq!(form(&["/usr/bin/tallybook", "imports", "list", "--data", "d"]), expected);
+        assert_eq!(form(&["tallybook", "imports", "--data=d", "list"]), expected);
+        let quoted = form(&["tallybook", "import", "it's new.csv"]);
+        assert!(quoted.starts_with(r"tallybook import 'it'\''s new.csv' --url "), "{quoted}");
+    }
 }

@@ -44,7 +44,7 @@ fn defaults_of_serve() {
     assert_eq!(serve.answers.dialect, Dialect::Documented);
     assert_eq!(serve.answers.history_months, 24);
     assert_eq!(serve.answers.rate_limit, 0);
-    assert_eq!(serve.answers.cache_bytes, 512 << 20);
+    assert_eq!(serve.answers.cache_bytes, 2 << 30);
     assert_eq!(serve.answers.limits, Limits::default());
 }
 
