@@ -34,8 +34,8 @@ pub enum Relation {
     OrganizationBilling,
     /// Owner or billing manager of the enterprise, or of the enterprise that pays.
     EnterpriseBilling,
-    /// The user themself.
-    Self_,
+    /// The user themselves.
+    Same,
 }
 
 /// Why not.
@@ -135,11 +135,11 @@ pub fn authorize(
 }
 
 fn check_role(kind: AccountKind, relation: Relation) -> Result<(), Denied> {
-    use Relation::{EnterpriseBilling, Member, OrganizationBilling, Self_};
+    use Relation::{EnterpriseBilling, Member, OrganizationBilling, Same};
     match (kind, relation) {
         (AccountKind::Enterprise, EnterpriseBilling)
         | (AccountKind::Organization, OrganizationBilling | EnterpriseBilling)
-        | (AccountKind::User, Self_) => Ok(()),
+        | (AccountKind::User, Same) => Ok(()),
         (AccountKind::Enterprise, Member | OrganizationBilling)
         | (AccountKind::Organization, Member) => Err(Denied::NoBillingRole),
         _ => Err(Denied::NotFound),

@@ -5,7 +5,7 @@
 //! the schemas. Look next: [`super::words`].
 
 use super::json::{Number, push_integer, push_key, push_string, push_text_field};
-use super::words::{Vocabulary, Words};
+use super::words::{Vocabulary, Words, shown};
 use tallybook_core::account::AccountKind;
 use tallybook_core::query::Row;
 
@@ -104,20 +104,23 @@ impl SummaryWriter {
         if std::mem::replace(&mut self.any, true) {
             out.push(b',');
         }
-        let shown = words.shown(match self.kind {
-            SummaryKind::Summary => Vocabulary::Summary,
-            SummaryKind::Requests => Vocabulary::Requests,
-        });
+        let called = shown(
+            words,
+            match self.kind {
+                SummaryKind::Summary => Vocabulary::Summary,
+                SummaryKind::Requests => Vocabulary::Requests,
+            },
+        );
         out.push(b'{');
-        push_text_field(out, "product", shown.product);
+        push_text_field(out, "product", called.product);
         out.push(b',');
-        push_text_field(out, "sku", shown.sku);
+        push_text_field(out, "sku", called.sku);
         if self.kind == SummaryKind::Requests {
             out.push(b',');
             push_text_field(out, "model", row.model);
         }
         out.push(b',');
-        push_text_field(out, "unitType", shown.unit);
+        push_text_field(out, "unitType", called.unit);
         let totals = &row.totals;
         push_number(out, "pricePerUnit", row.rate.price);
         push_number(out, "grossQuantity", totals.quantity);

@@ -5,7 +5,7 @@
 //! copied, because answers reach millions of items. Look next: [`super::words`].
 
 use super::json::{Number, push_key, push_parts, push_string, push_text_field};
-use super::words::{Dialect, Vocabulary, Words};
+use super::words::{Dialect, Vocabulary, Words, shown};
 use tallybook_core::query::{Grain, Rate, Row};
 use tallybook_core::time::Hour;
 
@@ -141,18 +141,18 @@ impl UsageWriter {
 
 impl RatePart {
     fn new(rate: &Rate, words: &Words<'_>, dialect: Dialect) -> Self {
-        let shown = words.shown(Vocabulary::Usage(dialect));
+        let called = shown(words, Vocabulary::Usage(dialect));
         let mut part = Self::default();
         let out = &mut part.before_quantity;
         out.push(b',');
-        push_text_field(out, "product", shown.product);
+        push_text_field(out, "product", called.product);
         out.push(b',');
-        push_text_field(out, "sku", shown.sku);
+        push_text_field(out, "sku", called.sku);
         out.push(b',');
         push_key(out, "quantity");
         let out = &mut part.after_quantity;
         out.push(b',');
-        push_text_field(out, "unitType", shown.unit);
+        push_text_field(out, "unitType", called.unit);
         out.push(b',');
         push_key(out, "pricePerUnit");
         rate.price.push(out);

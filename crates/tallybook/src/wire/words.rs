@@ -4,6 +4,8 @@
 //! GitHub's documents show; the observed one is what GitHub was seen to send where that differs,
 //! which is on `usage` only.
 
+pub use tallybook_core::catalog::Words;
+
 /// Whose shape answers have.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Dialect {
@@ -33,23 +35,6 @@ impl Dialect {
     }
 }
 
-/// Every word that the catalogue has for one rate's product, SKU and unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Words<'a> {
-    /// `actions`.
-    pub product_id: &'a str,
-    /// `Actions`.
-    pub product_display: &'a str,
-    /// `actions_linux`.
-    pub sku_id: &'a str,
-    /// `Actions Linux`.
-    pub sku_display: &'a str,
-    /// `gigabyte-hours`.
-    pub unit_id: &'a str,
-    /// `GigabyteHours`.
-    pub unit_pascal: &'a str,
-}
-
 /// The three words that one endpoint shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shown<'a> {
@@ -69,17 +54,16 @@ pub(super) enum Vocabulary {
     Requests,
 }
 
-impl<'a> Words<'a> {
-    pub(super) const fn shown(&self, vocabulary: Vocabulary) -> Shown<'a> {
-        let (product, sku, unit) = match vocabulary {
-            Vocabulary::Usage(Dialect::Documented) | Vocabulary::Requests => {
-                (self.product_display, self.sku_display, self.unit_id)
-            }
-            Vocabulary::Usage(Dialect::Observed) => {
-                (self.product_id, self.sku_display, self.unit_pascal)
-            }
-            Vocabulary::Summary => (self.product_display, self.sku_id, self.unit_id),
-        };
-        Shown { product, sku, unit }
-    }
+/// What `vocabulary` calls a product, an SKU and a unit.
+pub(super) const fn shown<'a>(words: &Words<'a>, vocabulary: Vocabulary) -> Shown<'a> {
+    let (product, sku, unit) = match vocabulary {
+        Vocabulary::Usage(Dialect::Documented) | Vocabulary::Requests => {
+            (words.product_display, words.sku_display, words.unit_id)
+        }
+        Vocabulary::Usage(Dialect::Observed) => {
+            (words.product_id, words.sku_display, words.unit_pascal)
+        }
+        Vocabulary::Summary => (words.product_display, words.sku_id, words.unit_id),
+    };
+    Shown { product, sku, unit }
 }

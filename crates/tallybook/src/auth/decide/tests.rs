@@ -33,13 +33,13 @@ const RELATIONS: [Relation; 5] = [
     Relation::Member,
     Relation::OrganizationBilling,
     Relation::EnterpriseBilling,
-    Relation::Self_,
+    Relation::Same,
 ];
 
 /// Which (relation, token) pairs each family lets in, everything else being refused.
 fn allowed(family: EndpointFamily) -> Vec<(Relation, &'static str)> {
     use EndpointFamily as F;
-    use Relation::{EnterpriseBilling, OrganizationBilling, Self_};
+    use Relation::{EnterpriseBilling, OrganizationBilling, Same};
     const ENTERPRISE: [&str; 2] = ["manage_billing:enterprise", "admin:enterprise"];
     const ORG_READ: [&str; 3] = ["admin:org", "write:org", "read:org"];
     let pairs = |relation: Relation, tokens: &[&'static str]| -> Vec<_> {
@@ -67,8 +67,8 @@ fn allowed(family: EndpointFamily) -> Vec<(Relation, &'static str)> {
             pairs(EnterpriseBilling, &ENTERPRISE),
         ]
         .concat(),
-        F::UserBilling => pairs(Self_, &["user", "plan=read"]),
-        F::Imports(AccountKind::User) => pairs(Self_, &["user"]),
+        F::UserBilling => pairs(Same, &["user", "plan=read"]),
+        F::Imports(AccountKind::User) => pairs(Same, &["user"]),
         F::Site => Vec::new(),
     }
 }
@@ -124,7 +124,7 @@ fn refusals_tell_no_more_than_github_does() {
             Relation::Member,
             Denied::NoBillingRole,
         ),
-        (UserBilling, &org, Relation::Self_, Denied::NotFound),
+        (UserBilling, &org, Relation::Same, Denied::NotFound),
         (UserBilling, &org, Relation::None, Denied::NotFound),
         (
             Site,
