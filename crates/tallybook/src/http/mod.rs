@@ -6,8 +6,12 @@
 
 pub mod body;
 pub mod conditional;
+pub mod context;
 pub mod endpoint;
 pub mod error;
+pub mod frame;
+pub mod headers;
+pub mod metrics;
 pub mod params;
 pub mod period;
 pub mod rate_limit;
