@@ -16,6 +16,7 @@ pub mod params;
 pub mod period;
 pub mod rate_limit;
 pub mod request_id;
+pub mod upload;
 pub mod version;
 
 /// The content type of every JSON answer, as GitHub writes it.

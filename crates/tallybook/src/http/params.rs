@@ -136,7 +136,7 @@ mod tests {
             let expected = "Invalid parameter 'month': it must be an integer between 1 and 12.";
             assert_eq!(message, expected, "{bad}");
         }
-        assert_eq!(month("%EF%BC%91").is_err(), true, "full-width digits");
+        assert!(month("%EF%BC%91").is_err(), "full-width digits");
     }
 
     #[test]

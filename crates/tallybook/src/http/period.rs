@@ -39,7 +39,7 @@ pub struct Period {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct History {
     /// 0 shows everything.
-    pub months: u16,
+    pub months: u32,
 }
 
 impl Calendar {
@@ -164,7 +164,9 @@ impl Period {
         if history.months == 0 {
             return self;
         }
-        let oldest = now.month().plus(-i32::from(history.months));
+        let oldest = now
+            .month()
+            .plus(-i32::try_from(history.months).unwrap_or(i32::MAX));
         let from = self.from.max(oldest.first_day().first_hour());
         Self {
             from: from.min(self.to),

@@ -178,7 +178,7 @@ fn the_hour_is_unknown_where_it_was_never_documented() {
 
 #[test]
 fn history_is_the_current_month_and_those_before_it() {
-    let clipped = |query: &str, months: u16| {
+    let clipped = |query: &str, months: u32| {
         let period = calendar(query).unwrap().summary_period(now()).unwrap();
         shown(&period.within(History { months }, now()))
     };
