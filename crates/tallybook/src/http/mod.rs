@@ -12,6 +12,7 @@ pub mod error;
 pub mod frame;
 pub mod headers;
 pub mod metrics;
+pub mod paging;
 pub mod params;
 pub mod period;
 pub mod rate_limit;

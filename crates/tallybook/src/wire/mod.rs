@@ -8,6 +8,7 @@
 pub mod cost_centers;
 pub mod json;
 pub mod summary;
+pub mod tokens;
 pub mod usage;
 pub mod words;
 
