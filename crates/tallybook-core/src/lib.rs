@@ -5,6 +5,7 @@
 //! arguments. Look next: [`money`], then [`batch`](batch), then [`statement`](statement).
 
 pub mod account;
+pub mod catalog;
 pub mod decimal;
 pub mod declaration;
 pub mod ids;

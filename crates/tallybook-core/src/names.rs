@@ -1,0 +1,97 @@
+//! A log's dictionary of names: batches hold ids, the names stand beside the chain.
+//!
+//! Each batch commits to the names that it is the first to use by a salted hash, so that a changed
+//! name is found, and yet a person's name can be redacted (its salt and text deleted) without
+//! breaking the chain. Invariant: ids are dense and never reused; a text has one id.
+
+use crate::ids::NameId;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What a batch says of a name: a hash over its salt and text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Commitment(pub [u8; 16]);
+
+impl Commitment {
+    /// Commits to `text`.
+    #[must_use]
+    pub fn new(salt: [u8; 16], text: &str) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&salt);
+        hasher.update(text.as_bytes());
+        let mut short = [0; 16];
+        short.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        Self(short)
+    }
+}
+
+/// The names of a log, by id and by text.
+#[derive(Debug, Clone, Default)]
+pub struct Dictionary {
+    texts: Vec<Arc<str>>,
+    ids: HashMap<Arc<str>, NameId>,
+}
+
+impl Dictionary {
+    /// The name; `None` for an id that no batch has introduced.
+    #[must_use]
+    pub fn get(&self, id: NameId) -> Option<&Arc<str>> {
+        self.texts.get(id.0 as usize)
+    }
+
+    /// The id of a text.
+    #[must_use]
+    pub fn find(&self, text: &str) -> Option<NameId> {
+        self.ids.get(text).copied()
+    }
+
+    /// The id that the next new name gets.
+    #[must_use]
+    pub fn next_id(&self) -> NameId {
+        NameId(u32::try_from(self.texts.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Adds a name under [`Self::next_id`]. `None` stands for a redacted one.
+    pub fn push(&mut self, text: Option<Arc<str>>) -> NameId {
+        let id = self.next_id();
+        let text = text.unwrap_or_else(|| format!("redacted-{}", id.0).into());
+        self.ids.entry(Arc::clone(&text)).or_insert(id);
+        self.texts.push(text);
+        id
+    }
+}
+
+/// Names for a batch in the making: those known, and those it will introduce.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    known: &'a Dictionary,
+    new: Vec<Arc<str>>,
+    ids: HashMap<Arc<str>, NameId>,
+}
+
+impl<'a> Draft<'a> {
+    /// Starts from what is known.
+    #[must_use]
+    pub fn new(known: &'a Dictionary) -> Self {
+        Self { known, new: Vec::new(), ids: HashMap::new() }
+    }
+
+    /// The id of `text`, new if need be.
+    pub fn id(&mut self, text: &str) -> NameId {
+        if let Some(id) = self.known.find(text).or_else(|| self.ids.get(text).copied()) {
+            return id;
+        }
+        let new = u32::try_from(self.new.len()).unwrap_or(u32::MAX);
+        let id = NameId(self.known.next_id().0.saturating_add(new));
+        let text: Arc<str> = text.into();
+        self.ids.insert(Arc::clone(&text), id);
+        self.new.push(text);
+        id
+    }
+
+    /// The new names, in the order of their ids.
+    #[must_use]
+    pub fn into_new(self) -> Vec<Arc<str>> {
+        self.new
+    }
+}

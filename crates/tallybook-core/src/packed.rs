@@ -1,0 +1,266 @@
+//! Columns of integers in as few bytes as their range needs: a base and 0, 1, 2, 4, 8 or 16 bytes
+//! a value. The same form in memory and on disk (where it is compressed as well).
+//!
+//! Invariant: `get(i)` is exactly what was packed; a column of one repeated value costs nothing a
+//! line.
+
+use crate::codec::{DecodeError, Reader, Writer};
+
+/// A column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packed {
+    base: i128,
+    offsets: Offsets,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Offsets {
+    Same(usize),
+    One(Vec<u8>),
+    Two(Vec<u16>),
+    Four(Vec<u32>),
+    Eight(Vec<u64>),
+    Sixteen(Vec<u128>),
+}
+
+/// A number that a column can hold.
+pub trait Number: Copy + Into<i128> {}
+impl Number for u8 {}
+impl Number for u16 {}
+impl Number for u32 {}
+impl Number for u64 {}
+impl Number for i32 {}
+impl Number for i64 {}
+impl Number for i128 {}
+
+impl Packed {
+    /// Packs a slice.
+    pub fn new<T: Number>(values: &[T]) -> Self {
+        Self::from_fn(values.len(), |index| values[index].into())
+    }
+
+    /// Packs `value(0) .. value(count - 1)`; the function is called twice for each.
+    pub fn from_fn(count: usize, value: impl Fn(usize) -> i128) -> Self {
+        let (mut least, mut greatest) = (i128::MAX, i128::MIN);
+        for index in 0..count {
+            let value = value(index);
+            least = least.min(value);
+            greatest = greatest.max(value);
+        }
+        if count == 0 || least == greatest {
+            let base = if count == 0 { 0 } else { least };
+            return Self { base, offsets: Offsets::Same(count) };
+        }
+        // The difference of two i128 fits a u128, whatever their signs.
+        let range = greatest.wrapping_sub(least).cast_unsigned();
+        let offset = |index| value(index).wrapping_sub(least).cast_unsigned();
+        #[expect(clippy::cast_possible_truncation, reason = "the range was just checked")]
+        let offsets = if range <= u128::from(u8::MAX) {
+            Offsets::One((0..count).map(|i| offset(i) as u8).collect())
+        } else if range <= u128::from(u16::MAX) {
+            Offsets::Two((0..count).map(|i| offset(i) as u16).collect())
+        } else if range <= u128::from(u32::MAX) {
+            Offsets::Four((0..count).map(|i| offset(i) as u32).collect())
+        } else if range <= u128::from(u64::MAX) {
+            Offsets::Eight((0..count).map(|i| offset(i) as u64).collect())
+        } else {
+            Offsets::Sixteen((0..count).map(offset).collect())
+        };
+        Self { base: least, offsets }
+    }
+
+    /// How many values.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match &self.offsets {
+            Offsets::Same(count) => *count,
+            Offsets::One(values) => values.len(),
+            Offsets::Two(values) => values.len(),
+            Offsets::Four(values) => values.len(),
+            Offsets::Eight(values) => values.len(),
+            Offsets::Sixteen(values) => values.len(),
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes a value takes in memory.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        match &self.offsets {
+            Offsets::Same(_) => 0,
+            Offsets::One(_) => 1,
+            Offsets::Two(_) => 2,
+            Offsets::Four(_) => 4,
+            Offsets::Eight(_) => 8,
+            Offsets::Sixteen(_) => 16,
+        }
+    }
+
+    /// One value; panics beyond the end, like a slice.
+    #[must_use]
+    pub fn get(&self, index: usize) -> i128 {
+        let offset = match &self.offsets {
+            Offsets::Same(count) => {
+                assert!(index < *count, "index {index} of {count}");
+                0
+            }
+            Offsets::One(values) => u128::from(values[index]),
+            Offsets::Two(values) => u128::from(values[index]),
+            Offsets::Four(values) => u128::from(values[index]),
+            Offsets::Eight(values) => u128::from(values[index]),
+            Offsets::Sixteen(values) => values[index],
+        };
+        self.base.wrapping_add(offset.cast_signed())
+    }
+
+    /// Whether every value fits an `i64`.
+    #[must_use]
+    pub fn fits_i64(&self) -> bool {
+        let greatest = match &self.offsets {
+            Offsets::Same(_) => 0,
+            Offsets::One(_) => u128::from(u8::MAX),
+            Offsets::Two(_) => u128::from(u16::MAX),
+            Offsets::Four(_) => u128::from(u32::MAX),
+            Offsets::Eight(values) => u128::from(values.iter().copied().max().unwrap_or(0)),
+            Offsets::Sixteen(_) => return false,
+        };
+        i64::try_from(self.base).is_ok()
+            && i64::try_from(self.base + greatest.cast_signed()).is_ok()
+    }
+
+    /// Copies `out.len()` values from `start` on into `out`, without their high bits: for columns
+    /// of codes, whose values are known to fit.
+    #[expect(clippy::cast_possible_truncation, reason = "codes fit 32 bits by construction")]
+    pub fn read_codes(&self, start: usize, out: &mut [u32]) {
+        let base = self.base as u32;
+        let end = start + out.len();
+        match &self.offsets {
+            Offsets::Same(_) => out.fill(base),
+            Offsets::One(values) => copy(&values[start..end], out, |v| base + u32::from(v)),
+            Offsets::Two(values) => copy(&values[start..end], out, |v| base + u32::from(v)),
+            Offsets::Four(values) => copy(&values[start..end], out, |v| base.wrapping_add(v)),
+            Offsets::Eight(values) => copy(&values[start..end], out, |v| base + v as u32),
+            Offsets::Sixteen(values) => copy(&values[start..end], out, |v| base + v as u32),
+        }
+    }
+
+    /// Copies `out.len()` values from `start` on; only for columns that [`Self::fits_i64`].
+    #[expect(clippy::cast_possible_truncation, reason = "only called when every value fits")]
+    pub fn read_i64(&self, start: usize, out: &mut [i64]) {
+        let base = self.base as i64;
+        let end = start + out.len();
+        match &self.offsets {
+            Offsets::Same(_) => out.fill(base),
+            Offsets::One(values) => copy(&values[start..end], out, |v| base + i64::from(v)),
+            Offsets::Two(values) => copy(&values[start..end], out, |v| base + i64::from(v)),
+            Offsets::Four(values) => copy(&values[start..end], out, |v| base + i64::from(v)),
+            Offsets::Eight(values) => {
+                copy(&values[start..end], out, |v| base.wrapping_add(v.cast_signed()));
+            }
+            Offsets::Sixteen(values) => {
+                copy(&values[start..end], out, |v| base.wrapping_add(v as i64));
+            }
+        }
+    }
+
+    /// Every value, in order.
+    pub fn iter(&self) -> impl Iterator<Item = i128> + '_ {
+        (0..self.len()).map(|index| self.get(index))
+    }
+
+    /// Bytes held in memory.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.len() * self.width()
+    }
+
+    /// Writes the column.
+    pub fn encode(&self, writer: &mut Writer) {
+        writer.count(self.len());
+        writer.signed(self.base);
+        #[expect(clippy::cast_possible_truncation, reason = "a width is at most 16")]
+        writer.byte(self.width() as u8);
+        match &self.offsets {
+            Offsets::Same(_) => {}
+            Offsets::One(values) => writer.raw(values),
+            Offsets::Two(values) => values.iter().for_each(|v| writer.raw(&v.to_le_bytes())),
+            Offsets::Four(values) => values.iter().for_each(|v| writer.raw(&v.to_le_bytes())),
+            Offsets::Eight(values) => values.iter().for_each(|v| writer.raw(&v.to_le_bytes())),
+            Offsets::Sixteen(values) => values.iter().for_each(|v| writer.raw(&v.to_le_bytes())),
+        }
+    }
+
+    /// Reads a column of at most `most` values.
+    pub fn decode(reader: &mut Reader<'_>, most: usize) -> Result<Self, DecodeError> {
+        const WHAT: &str = "column";
+        let count = usize::try_from(reader.varint(WHAT)?).map_err(|_| reader.invalid(WHAT))?;
+        if count > most {
+            return Err(reader.invalid(WHAT));
+        }
+        let base = reader.signed(WHAT)?;
+        let width = usize::from(reader.byte(WHAT)?);
+        let size = count.checked_mul(width).ok_or_else(|| reader.invalid(WHAT))?;
+        let bytes = reader.raw(size, WHAT)?;
+        let offsets = match width {
+            0 => Offsets::Same(count),
+            1 => Offsets::One(bytes.to_vec()),
+            2 => Offsets::Two(chunks(bytes, u16::from_le_bytes)),
+            4 => Offsets::Four(chunks(bytes, u32::from_le_bytes)),
+            8 => Offsets::Eight(chunks(bytes, u64::from_le_bytes)),
+            16 => Offsets::Sixteen(chunks(bytes, u128::from_le_bytes)),
+            _ => return Err(reader.invalid("column width")),
+        };
+        Ok(Self { base, offsets })
+    }
+}
+
+fn copy<T: Copy, U>(values: &[T], out: &mut [U], convert: impl Fn(T) -> U) {
+    for (to, from) in out.iter_mut().zip(values) {
+        *to = convert(*from);
+    }
+}
+
+fn chunks<const N: usize, T>(bytes: &[u8], read: fn([u8; N]) -> T) -> Vec<T> {
+    let (chunks, _) = bytes.as_chunks::<N>();
+    chunks.iter().map(|chunk| read(*chunk)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_column_keeps_its_values(
+            scale in 0u32..126,
+            seeds in proptest::collection::vec(any::<i128>(), 0..50),
+        ) {
+            let values: Vec<i128> = seeds.iter().map(|v| v >> scale).collect();
+            let column = Packed::new(&values);
+            prop_assert_eq!(column.iter().collect::<Vec<_>>(), values.clone());
+            let mut writer = Writer::new();
+            column.encode(&mut writer);
+            let bytes = writer.finish();
+            let mut reader = Reader::new(&bytes);
+            prop_assert_eq!(&Packed::decode(&mut reader, 50).unwrap(), &column);
+            if column.fits_i64() {
+                let mut out = vec![0; values.len()];
+                column.read_i64(0, &mut out);
+                prop_assert!(out.iter().zip(&values).all(|(a, b)| i128::from(*a) == *b));
+            }
+        }
+    }
+
+    #[test]
+    fn a_constant_column_takes_no_bytes_a_line() {
+        let column = Packed::new(&[7u32; 1000]);
+        assert_eq!(column.width(), 0);
+        assert_eq!(column.get(999), 7);
+    }
+}

@@ -1,0 +1,301 @@
+//! Who exists, who pays for whom, and who stands in what relation to whom.
+//!
+//! Invariant: an organization or user that nobody declared is known exactly as long as a live
+//! import names it; reverting the import leaves the directory as it was before.
+
+use super::entry::{EnterpriseFact, OrganizationFact, SiteEntry, UserFact};
+use crate::account::{AccountKind, AccountName};
+use crate::ids::{ImportId, LogId};
+use crate::name::Name;
+use crate::time::Instant;
+use std::collections::BTreeMap;
+
+/// What the site's log says of accounts and people.
+#[derive(Debug, Clone, Default)]
+pub struct Directory {
+    logs: BTreeMap<AccountName, LogId>,
+    accounts: BTreeMap<LogId, AccountName>,
+    enterprises: BTreeMap<Name, EnterpriseFact>,
+    organizations: BTreeMap<Name, Organization>,
+    users: BTreeMap<Name, UserFact>,
+    sightings: BTreeMap<ImportId, Sighting>,
+    seen_organizations: BTreeMap<Name, Vec<ImportId>>,
+    seen_users: BTreeMap<Name, Vec<ImportId>>,
+}
+
+#[derive(Debug, Clone)]
+struct Organization {
+    fact: OrganizationFact,
+    /// Who paid from when on, oldest first: `None` is the organization itself. Usage is billed by
+    /// the payer at the instant of use.
+    payers: Vec<(Instant, Option<Name>)>,
+}
+
+#[derive(Debug, Clone)]
+struct Sighting {
+    log: LogId,
+    organizations: Vec<Name>,
+    users: Vec<Name>,
+}
+
+/// What a name in a path stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The name as it is shown: declared spelling, or an enterprise's display name.
+    pub display: String,
+    /// Who pays.
+    pub payer: AccountName,
+    /// The payer's log; `None` when nothing was ever recorded for it.
+    pub log: Option<LogId>,
+    /// The organization to which answers are limited, when somebody else pays for it.
+    pub only: Option<Name>,
+}
+
+/// In what relation a user stands to an enterprise, an organization or a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Relation {
+    /// A stranger: to them the name does not exist.
+    None,
+    /// A member without a role in billing.
+    Member,
+    /// Owner or billing manager of the organization itself.
+    OrganizationBilling,
+    /// Owner or billing manager of the enterprise (that pays for the organization).
+    EnterpriseBilling,
+    /// The user themselves.
+    Same,
+}
+
+impl Directory {
+    /// Folds one entry, committed at `at`.
+    pub(super) fn fold(&mut self, entry: SiteEntry, at: Instant) {
+        match entry {
+            SiteEntry::Catalogue(_) => {}
+            SiteEntry::OpenAccount { log, account } => {
+                self.logs.insert(account.clone(), log);
+                self.accounts.insert(log, account);
+            }
+            SiteEntry::Enterprise(fact) => {
+                self.enterprises.insert(fact.slug.clone(), fact);
+            }
+            SiteEntry::Organization(fact) => self.fold_organization(fact, at),
+            SiteEntry::User(fact) => {
+                self.users.insert(fact.login.clone(), fact);
+            }
+            SiteEntry::Seen { import, log, organizations, users } => {
+                let sighting = Sighting { log, organizations, users };
+                record(&mut self.seen_organizations, &sighting.organizations, import);
+                record(&mut self.seen_users, &sighting.users, import);
+                self.sightings.insert(import, sighting);
+            }
+            SiteEntry::Withdrawn(import) => {
+                if let Some(sighting) = self.sightings.remove(&import) {
+                    forget(&mut self.seen_organizations, &sighting.organizations, import);
+                    forget(&mut self.seen_users, &sighting.users, import);
+                }
+            }
+        }
+    }
+
+    fn fold_organization(&mut self, fact: OrganizationFact, at: Instant) {
+        let mut payers = match self.organizations.remove(&fact.login) {
+            Some(known) => known.payers,
+            None => Vec::new(),
+        };
+        if payers.last().is_none_or(|(_, payer)| *payer != fact.enterprise) {
+            payers.push((at, fact.enterprise.clone()));
+        }
+        self.organizations.insert(fact.login.clone(), Organization { fact, payers });
+    }
+
+    /// The greatest log in use.
+    #[must_use]
+    pub fn newest_log(&self) -> LogId {
+        self.accounts.last_key_value().map_or(LogId::SITE, |(log, _)| *log)
+    }
+
+    /// Every account that has a log, in the order of the logs.
+    pub fn accounts(&self) -> impl Iterator<Item = (LogId, &AccountName)> {
+        self.accounts.iter().map(|(log, account)| (*log, account))
+    }
+
+    /// The account of a log.
+    #[must_use]
+    pub fn account_of(&self, log: LogId) -> Option<&AccountName> {
+        self.accounts.get(&log)
+    }
+
+    /// The log of an account that pays for itself.
+    #[must_use]
+    pub fn log_of(&self, account: &AccountName) -> Option<LogId> {
+        self.logs.get(account).copied()
+    }
+
+    /// A declared enterprise.
+    #[must_use]
+    pub fn enterprise(&self, slug: &Name) -> Option<&EnterpriseFact> {
+        self.enterprises.get(slug)
+    }
+
+    /// A declared organization.
+    #[must_use]
+    pub fn organization(&self, login: &Name) -> Option<&OrganizationFact> {
+        self.organizations.get(login).map(|organization| &organization.fact)
+    }
+
+    /// A declared user.
+    #[must_use]
+    pub fn user(&self, login: &Name) -> Option<&UserFact> {
+        self.users.get(login)
+    }
+
+    /// Declared organizations of an enterprise.
+    pub fn organizations_of<'a>(
+        &'a self,
+        enterprise: &'a Name,
+    ) -> impl Iterator<Item = &'a OrganizationFact> {
+        let facts = self.organizations.values().map(|organization| &organization.fact);
+        facts.filter(move |fact| fact.enterprise.as_ref() == Some(enterprise))
+    }
+
+    /// Who pays for an organization: as declared, else the account whose live import names it.
+    #[must_use]
+    pub fn payer(&self, organization: &Name) -> Option<AccountName> {
+        if let Some(declared) = self.organizations.get(organization) {
+            return Some(match &declared.fact.enterprise {
+                Some(enterprise) => AccountName::new(AccountKind::Enterprise, enterprise.clone()),
+                None => {
+                    let login = declared.fact.login.clone();
+                    AccountName::new(AccountKind::Organization, login)
+                }
+            });
+        }
+        if let Some((log, _)) = self.importer(organization) {
+            return self.accounts.get(&log).cloned();
+        }
+        let itself = AccountName::new(AccountKind::Organization, organization.clone());
+        self.logs.contains_key(&itself).then_some(itself)
+    }
+
+    /// The account and the first of the live imports that name an organization.
+    #[must_use]
+    pub fn importer(&self, organization: &Name) -> Option<(LogId, ImportId)> {
+        let import = *self.seen_organizations.get(organization)?.first()?;
+        self.sightings.get(&import).map(|sighting| (sighting.log, import))
+    }
+
+    /// What a name in a path stands for; `None` when nobody knows it.
+    #[must_use]
+    pub fn find(&self, name: &AccountName) -> Option<Found> {
+        match name.kind {
+            AccountKind::Enterprise => {
+                let log = self.log_of(name);
+                let fact = self.enterprises.get(&name.name);
+                let account = log.and_then(|log| self.accounts.get(&log));
+                let slug = fact.map(|fact| &fact.slug).or(account.map(|a| &a.name))?;
+                let display = fact.map_or(slug.as_str(), |fact| &fact.display).to_owned();
+                let payer = AccountName::new(AccountKind::Enterprise, slug.clone());
+                Some(Found { display, payer, log, only: None })
+            }
+            AccountKind::Organization => self.find_organization(&name.name),
+            AccountKind::User => {
+                let log = self.log_of(name);
+                let declared = self.users.get(&name.name).map(|fact| &fact.login);
+                let account = log.and_then(|log| self.accounts.get(&log)).map(|a| &a.name);
+                let seen = self.seen_users.get_key_value(&name.name).map(|(login, _)| login);
+                let login = declared.or(account).or(seen)?;
+                let payer = AccountName::new(AccountKind::User, login.clone());
+                Some(Found { display: login.as_str().to_owned(), payer, log, only: None })
+            }
+        }
+    }
+
+    fn find_organization(&self, login: &Name) -> Option<Found> {
+        let payer = self.payer(login)?;
+        let declared = self.organizations.get(login).map(|organization| &organization.fact.login);
+        let seen = self.seen_organizations.get_key_value(login).map(|(login, _)| login);
+        let itself = payer.kind == AccountKind::Organization && payer.name == *login;
+        let shown = declared.or(seen).unwrap_or(&payer.name);
+        let display = shown.as_str().to_owned();
+        let log = self.log_of(&payer);
+        let only = (!itself).then(|| shown.clone());
+        Some(Found { display, payer, log, only })
+    }
+
+    /// The declared spelling of a name, if somebody declared it.
+    #[must_use]
+    pub fn declared_organization(&self, folded: &str) -> Option<&Name> {
+        self.organization(&Name::from(folded)).map(|fact| &fact.login)
+    }
+
+    /// The declared spelling of a user's login, if somebody declared it.
+    #[must_use]
+    pub fn declared_user(&self, folded: &str) -> Option<&Name> {
+        self.user(&Name::from(folded)).map(|fact| &fact.login)
+    }
+
+    /// Whether anybody declared this user, or a live import or account names them.
+    #[must_use]
+    pub fn knows_user(&self, login: &Name) -> bool {
+        self.find(&AccountName::new(AccountKind::User, login.clone())).is_some()
+    }
+
+    /// In what relation `user` stands to `target`.
+    #[must_use]
+    pub fn relation(&self, user: &Name, target: &AccountName) -> Relation {
+        match target.kind {
+            AccountKind::User if *user == target.name => Relation::Same,
+            AccountKind::User => Relation::None,
+            AccountKind::Enterprise => self.relation_to_enterprise(user, &target.name),
+            AccountKind::Organization => self.relation_to_organization(user, &target.name),
+        }
+    }
+
+    fn relation_to_enterprise(&self, user: &Name, slug: &Name) -> Relation {
+        let bills = |fact: &EnterpriseFact| {
+            fact.owners.contains(user) || fact.billing_managers.contains(user)
+        };
+        if self.enterprises.get(slug).is_some_and(bills) {
+            return Relation::EnterpriseBilling;
+        }
+        let belongs = self.organizations_of(slug).any(|fact| is_in(fact, user));
+        if belongs { Relation::Member } else { Relation::None }
+    }
+
+    fn relation_to_organization(&self, user: &Name, login: &Name) -> Relation {
+        let payer = self.payer(login);
+        if let Some(AccountName { kind: AccountKind::Enterprise, name }) = &payer
+            && self.relation_to_enterprise(user, name) == Relation::EnterpriseBilling
+        {
+            return Relation::EnterpriseBilling;
+        }
+        match self.organization(login) {
+            Some(fact) if fact.owners.contains(user) || fact.billing_managers.contains(user) => {
+                Relation::OrganizationBilling
+            }
+            Some(fact) if fact.members.contains(user) => Relation::Member,
+            _ => Relation::None,
+        }
+    }
+}
+
+fn is_in(fact: &OrganizationFact, user: &Name) -> bool {
+    [&fact.owners, &fact.billing_managers, &fact.members].iter().any(|list| list.contains(user))
+}
+
+fn record(seen: &mut BTreeMap<Name, Vec<ImportId>>, names: &[Name], import: ImportId) {
+    for name in names {
+        seen.entry(name.clone()).or_default().push(import);
+    }
+}
+
+fn forget(seen: &mut BTreeMap<Name, Vec<ImportId>>, names: &[Name], import: ImportId) {
+    for name in names {
+        if let Some(imports) = seen.get_mut(name) {
+            imports.retain(|other| *other != import);
+            if imports.is_empty() {
+                seen.remove(name);
+            }
+        }
+    }
+}
