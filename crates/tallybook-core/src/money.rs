@@ -15,6 +15,7 @@ pub const LIMIT_UNITS: i128 = 1_000_000_000_000_000;
 
 const NANOS: i128 = 1_000_000_000;
 const PICOS: i128 = 1_000_000_000_000;
+const LIMIT_NANOS: i128 = LIMIT_UNITS * NANOS;
 
 /// The result of an exact computation does not fit the limits of its type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -34,7 +35,7 @@ pub struct Amount(i128);
 pub struct Price(i128);
 
 macro_rules! fixed_point {
-    ($name:ident, $from:ident, $get:ident, $digits:literal, $per_unit:expr) => {
+    ($name:ident, $from:ident, $get:ident, $digits:literal) => {
         impl $name {
             /// Zero.
             pub const ZERO: Self = Self(0);
@@ -79,14 +80,14 @@ macro_rules! fixed_point {
     };
 }
 
-fixed_point!(Quantity, from_nanos, nanos, 9, NANOS);
-fixed_point!(Amount, from_nanos, nanos, 9, NANOS);
-fixed_point!(Price, from_picos, picos, 12, PICOS);
+fixed_point!(Quantity, from_nanos, nanos, 9);
+fixed_point!(Amount, from_nanos, nanos, 9);
+fixed_point!(Price, from_picos, picos, 12);
 
 macro_rules! additive {
     ($name:ident) => {
-        // Plain operators: values are bounded by LIMIT_UNITS, so sums of 2^40 of them fit; a debug
-        // build and a release build both panic rather than wrap (see Cargo profile).
+        // Plain operators: values are bounded by LIMIT_UNITS, so sums of 2^40 of them fit; every
+        // build of this crate panics rather than wraps (overflow-checks in the workspace's profile).
         impl Add for $name {
             type Output = Self;
             fn add(self, other: Self) -> Self {
@@ -132,10 +133,28 @@ impl Price {
     /// This is the only place where a metered amount is rounded (DESIGN section 5).
     pub fn gross_of(self, quantity: Quantity) -> Result<Amount, Overflow> {
         let rounded = mul_div_half_even(quantity.0, self.0, PICOS).ok_or(Overflow)?;
-        if rounded.unsigned_abs() > (LIMIT_UNITS * NANOS).unsigned_abs() {
-            return Err(Overflow);
-        }
-        Ok(Amount(rounded))
+        within_limit(rounded).map(Amount)
+    }
+
+    /// Quantity times multiplier times price, rounded half-even once to a billionth of a dollar.
+    ///
+    /// Usage reports from before 2024 state these three and no amount.
+    pub fn gross_of_multiplied(
+        self,
+        quantity: Quantity,
+        multiplier: Quantity,
+    ) -> Result<Amount, Overflow> {
+        let multiplied = quantity.0.checked_mul(multiplier.0).ok_or(Overflow)?;
+        let rounded = mul_div_half_even(multiplied, self.0, PICOS * NANOS).ok_or(Overflow)?;
+        within_limit(rounded).map(Amount)
+    }
+}
+
+fn within_limit(nanos: i128) -> Result<i128, Overflow> {
+    if nanos.unsigned_abs() > LIMIT_NANOS.unsigned_abs() {
+        Err(Overflow)
+    } else {
+        Ok(nanos)
     }
 }
 
@@ -144,6 +163,11 @@ impl Price {
 ///
 /// Discount / price would be wrong: a quarter of the lines of real reports have a gross that is not
 /// quantity x price. When discount equals gross the result is exactly `quantity`.
+///
+/// # Panics
+///
+/// When the result does not fit an `i128`, which is possible only for a discount far larger than
+/// its gross: [`checked_discount_quantity`] keeps such lines out, and a wrong number would be worse.
 #[must_use]
 pub fn discount_quantity(quantity: Quantity, discount: Amount, gross: Amount) -> Quantity {
     if gross.0 == 0 || discount.0 == 0 {
@@ -152,9 +176,24 @@ pub fn discount_quantity(quantity: Quantity, discount: Amount, gross: Amount) ->
     if discount == gross {
         return quantity;
     }
-    // |quantity x discount / gross| can exceed |quantity| only when a report states a discount
-    // larger than its gross; it stays far inside i128 for all values within LIMIT_UNITS.
-    Quantity(mul_div_half_even(quantity.0, discount.0, gross.0).unwrap_or(quantity.0))
+    match mul_div_half_even(quantity.0, discount.0, gross.0) {
+        Some(nanos) => Quantity(nanos),
+        None => panic!("discount {discount} of gross {gross} for {quantity}: {Overflow}"),
+    }
+}
+
+/// [`discount_quantity`] for a stated line that is to be admitted: an error when the result is
+/// beyond [`LIMIT_UNITS`].
+pub fn checked_discount_quantity(
+    quantity: Quantity,
+    discount: Amount,
+    gross: Amount,
+) -> Result<Quantity, Overflow> {
+    if gross.0 == 0 || discount.0 == 0 {
+        return Ok(Quantity::ZERO);
+    }
+    let rounded = mul_div_half_even(quantity.0, discount.0, gross.0).ok_or(Overflow)?;
+    within_limit(rounded).map(Quantity)
 }
 
 /// a x b / c, rounded half to even. `None` when c is zero or the result does not fit an i128.
@@ -175,7 +214,7 @@ fn mul_div_half_even(a: i128, b: i128, c: i128) -> Option<i128> {
 }
 
 /// The 256-bit product of two 128-bit numbers, as (high, low).
-fn widening_mul(a: u128, b: u128) -> (u128, u128) {
+pub(crate) fn widening_mul(a: u128, b: u128) -> (u128, u128) {
     const MASK: u128 = (1 << 64) - 1;
     let (a_high, a_low) = (a >> 64, a & MASK);
     let (b_high, b_low) = (b >> 64, b & MASK);

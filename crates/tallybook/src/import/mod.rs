@@ -1,0 +1,215 @@
+//! Reading usage reports: a CSV file in any known layout becomes [`Line`]s for a [`Sink`].
+//!
+//! Invariant: a line reaches the sink only when every value in it was understood exactly; whatever
+//! was not is a [`BadLine`] that says where and why, and refuses the file unless
+//! [`ReadOptions::skip_bad_lines`] is set. Memory does not grow with the file. Nothing here knows
+//! accounts, the catalogue or the ledger.
+//! Look next: [`layout`] for the columns, `record.rs` for what makes a line good.
+
+mod encoding;
+mod error;
+mod fields;
+pub mod layout;
+mod physical;
+mod record;
+#[cfg(test)]
+mod tests;
+
+pub use encoding::Encoding;
+pub use error::{BadLine, ReadError, SinkError};
+pub use layout::{HeaderError, Layout};
+
+use fields::Fields;
+use layout::Columns;
+use physical::{Physical, PhysicalLines};
+use record::{Fault, RecordReader};
+use std::io::Read;
+use tallybook_core::ids::Digest;
+use tallybook_core::report::{Line, ReportKind};
+
+/// How many left-out lines a summary lists; the rest are only counted.
+pub const LISTED_BAD_LINES: usize = 1000;
+
+/// How a report is read.
+#[derive(Debug, Clone, Default)]
+pub struct ReadOptions {
+    /// Leave bad lines out and list them, instead of refusing the file.
+    pub skip_bad_lines: bool,
+    /// What is too long.
+    pub limits: Limits,
+}
+
+/// What is too long in a report. The reasons that these cause name the limit.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Bytes of one line, 65,536.
+    pub line_bytes: usize,
+    /// Bytes of one field, 4,096: notes and workflow paths.
+    pub field_bytes: usize,
+    /// Bytes of one name (product, SKU, unit, login, repository, model, cost center), 255.
+    pub name_bytes: usize,
+    /// Bytes of one file once decompressed, 64 GiB.
+    pub file_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            line_bytes: 1 << 16,
+            field_bytes: 1 << 12,
+            name_bytes: 255,
+            file_bytes: 1 << 36,
+        }
+    }
+}
+
+/// Takes the lines of a report, in the file's order.
+pub trait Sink {
+    /// Called once a file, before its first line.
+    fn begin(&mut self, layout: Layout) -> Result<(), SinkError>;
+
+    /// Takes one good line. [`SinkError::Line`] makes it a bad one.
+    fn line(&mut self, line: &Line<'_>) -> Result<(), SinkError>;
+}
+
+/// What one file held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSummary {
+    /// As the caller named it.
+    pub name: String,
+    /// Its header's layout.
+    pub layout: Layout,
+    /// The kind of report that the layout is of.
+    pub kind: ReportKind,
+    /// How its bytes came.
+    pub encoding: Encoding,
+    /// Of the decompressed bytes.
+    pub digest: Digest,
+    /// Decompressed bytes.
+    pub bytes: u64,
+    /// Lines that reached the sink.
+    pub lines: u64,
+    /// The first [`LISTED_BAD_LINES`] lines that were left out.
+    pub skipped: Vec<BadLine>,
+    /// All lines that were left out.
+    pub skipped_lines: u64,
+    /// Columns of the header that no layout has; they were ignored.
+    pub unknown_columns: Vec<String>,
+    /// Lines whose stated net was not exactly gross - discount, but within the tolerance.
+    pub adjusted_nets: u64,
+}
+
+/// Reads one report; `name` is how errors call it.
+///
+/// The compression is told by the first bytes, the layout by the header. A file with a header and
+/// nothing else is a report of no lines; an empty file is an error.
+pub fn read_file(
+    name: &str,
+    input: impl Read,
+    options: &ReadOptions,
+    sink: &mut dyn Sink,
+) -> Result<FileSummary, ReadError> {
+    let (encoding, input) = encoding::decode(name, input)?;
+    let mut lines = PhysicalLines::new(input, &options.limits);
+    let (columns, layout) = read_header(name, encoding, &mut lines, options)?;
+    let begun = sink.begin(layout);
+    begun.map_err(|error| error.at_the_start(name))?;
+    let mut reading = Reading {
+        name,
+        skip_bad_lines: options.skip_bad_lines,
+        records: RecordReader::new(layout, columns, options.limits.clone()),
+        fields: Fields::default(),
+        lines: 0,
+        skipped: Vec::new(),
+        skipped_lines: 0,
+    };
+    loop {
+        let next = lines.next_line();
+        match next.map_err(|error| error.read_error(name, encoding))? {
+            Some(physical) => reading.take(&physical, sink)?,
+            None => break,
+        }
+    }
+    Ok(FileSummary {
+        name: name.to_owned(),
+        layout,
+        kind: layout.kind(),
+        encoding,
+        digest: lines.digest(),
+        bytes: lines.bytes(),
+        lines: reading.lines,
+        skipped: reading.skipped,
+        skipped_lines: reading.skipped_lines,
+        adjusted_nets: reading.records.adjusted_nets(),
+        unknown_columns: reading.records.into_unknown_columns(),
+    })
+}
+
+fn read_header<R: Read>(
+    name: &str,
+    encoding: Encoding,
+    lines: &mut PhysicalLines<R>,
+    options: &ReadOptions,
+) -> Result<(Columns, Layout), ReadError> {
+    let next = lines.next_line();
+    let physical = next.map_err(|error| error.read_error(name, encoding))?;
+    let Some(physical) = physical else {
+        return Err(ReadError::Empty { file: name.into() });
+    };
+    if physical.too_long {
+        return Err(ReadError::HeaderTooLong {
+            file: name.into(),
+            limit: options.limits.line_bytes,
+        });
+    }
+    Columns::read(&physical).map_err(|error| ReadError::Header {
+        file: name.into(),
+        error,
+    })
+}
+
+/// The state of reading one file's lines.
+struct Reading<'a> {
+    name: &'a str,
+    skip_bad_lines: bool,
+    records: RecordReader,
+    fields: Fields,
+    lines: u64,
+    skipped: Vec<BadLine>,
+    skipped_lines: u64,
+}
+
+impl Reading<'_> {
+    fn take(&mut self, physical: &Physical<'_>, sink: &mut dyn Sink) -> Result<(), ReadError> {
+        let fault = match self.records.read(physical, &mut self.fields) {
+            Ok(read) => match sink.line(&read.line) {
+                Ok(()) => {
+                    let adjusted = read.adjusted_net;
+                    self.records.count_adjusted(adjusted);
+                    self.lines += 1;
+                    return Ok(());
+                }
+                Err(SinkError::Line { column, reason }) => Fault { column, reason },
+                Err(SinkError::Fatal(reason)) => {
+                    let file = self.name.into();
+                    return Err(ReadError::Sink { file, reason });
+                }
+            },
+            Err(fault) => *fault,
+        };
+        let bad = BadLine {
+            file: self.name.to_owned(),
+            line: physical.number,
+            column: fault.column,
+            reason: fault.reason,
+        };
+        if !self.skip_bad_lines {
+            return Err(ReadError::BadLine(bad));
+        }
+        self.skipped_lines += 1;
+        if self.skipped.len() < LISTED_BAD_LINES {
+            self.skipped.push(bad);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,433 @@
+//! One line of a report as a [`Line`], or why it is bad.
+//!
+//! Invariant: the stated amounts agree (net is gross - discount within [`NET_TOLERANCE`]), every
+//! number was read exactly, and every text is free of control characters and within its limit.
+
+use super::Limits;
+use super::fields::Fields;
+use super::layout::{Column, Columns, Layout};
+use super::physical::Physical;
+use tallybook_core::decimal::ParseDecimalError;
+use tallybook_core::money::{Amount, Price, Quantity, checked_discount_quantity};
+use tallybook_core::report::{Extras, Line};
+use tallybook_core::time::{Day, Hour, Instant};
+
+/// By how much the stated net may differ from gross - discount: two billionths of a dollar, for
+/// each of the three was rounded to one (DESIGN section 5).
+pub(super) const NET_TOLERANCE: Amount = Amount::from_nanos(2);
+
+/// What is wrong with a line.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) column: Option<String>,
+    pub(super) reason: String,
+}
+
+impl Fault {
+    fn line(reason: impl Into<String>) -> Box<Self> {
+        Box::new(Self {
+            column: None,
+            reason: reason.into(),
+        })
+    }
+}
+
+/// A good line.
+pub(super) struct ReadLine<'a> {
+    pub(super) line: Line<'a>,
+    /// The stated net was within the tolerance, but not gross - discount.
+    pub(super) adjusted_net: bool,
+}
+
+/// Reads the lines of one file.
+pub(super) struct RecordReader {
+    layout: Layout,
+    columns: Columns,
+    limits: Limits,
+    /// The day of the line before: reports are sorted by it.
+    last_day: Option<(String, Hour)>,
+    adjusted_nets: u64,
+}
+
+impl RecordReader {
+    pub(super) fn new(layout: Layout, columns: Columns, limits: Limits) -> Self {
+        Self {
+            layout,
+            columns,
+            limits,
+            last_day: None,
+            adjusted_nets: 0,
+        }
+    }
+
+    /// How many lines were counted as adjusted.
+    pub(super) fn adjusted_nets(&self) -> u64 {
+        self.adjusted_nets
+    }
+
+    /// Counts a line that was taken.
+    pub(super) fn count_adjusted(&mut self, adjusted: bool) {
+        self.adjusted_nets += u64::from(adjusted);
+    }
+
+    /// The columns that no layout has.
+    pub(super) fn into_unknown_columns(self) -> Vec<String> {
+        self.columns.into_unknown()
+    }
+
+    /// Reads one line; `fields` lends its memory.
+    pub(super) fn read<'a>(
+        &mut self,
+        physical: &Physical<'a>,
+        fields: &'a mut Fields,
+    ) -> Result<ReadLine<'a>, Box<Fault>> {
+        let text = self.check_text(physical)?;
+        self.split(physical, text, fields)?;
+        let row = Row {
+            columns: &self.columns,
+            text,
+            fields,
+        };
+        row.check_lengths(&self.limits)?;
+        let hour = match self.columns.place(Column::Date) {
+            Some(_) => Some(row.hour(&mut self.last_day)?),
+            None => None,
+        };
+        row.read(self.layout, hour)
+    }
+
+    fn check_text<'a>(&self, physical: &Physical<'a>) -> Result<&'a str, Box<Fault>> {
+        if physical.too_long {
+            let limit = self.limits.line_bytes;
+            return Err(Fault::line(format!(
+                "is longer than {limit} bytes (the limit for a line)"
+            )));
+        }
+        let text = std::str::from_utf8(physical.bytes).map_err(|error| {
+            let at = error.valid_up_to() + 1;
+            Fault::line(format!("is not UTF-8 (byte {at} of the line)"))
+        })?;
+        // Both checks are one pass over bytes that the compiler makes wide.
+        let suspicious = |found: bool, byte: &u8| found | (*byte < 0x20) | (*byte >= 0x7f);
+        if text.as_bytes().iter().fold(false, suspicious)
+            && let Some((at, found)) = text.char_indices().find(|(_, c)| c.is_control())
+        {
+            return Err(Fault::line(format!(
+                "holds a control character (U+{:04X}, byte {} of the line)",
+                u32::from(found),
+                at + 1
+            )));
+        }
+        Ok(text)
+    }
+
+    fn split(
+        &self,
+        physical: &Physical<'_>,
+        text: &str,
+        fields: &mut Fields,
+    ) -> Result<(), Box<Fault>> {
+        let torn = if physical.terminated {
+            ""
+        } else {
+            "; the file ends here, is it cut off?"
+        };
+        fields.split(text).map_err(|(index, error)| {
+            Box::new(Fault {
+                column: self.columns.header(index).map(str::to_owned),
+                reason: format!("{error}{torn}"),
+            })
+        })?;
+        let (found, expected) = (fields.len(), self.columns.len());
+        if found != expected {
+            return Err(Fault::line(format!(
+                "has {found} fields and the header has {expected}{torn}"
+            )));
+        }
+        // Without a line break and a closing quote nothing says that the last field is whole.
+        let lost_its_quotes = self.columns.last_is_quoted();
+        let may_be_cut = self.columns.last().is_some_and(Column::is_number);
+        if !physical.terminated && !fields.last_is_quoted() && (lost_its_quotes || may_be_cut) {
+            return Err(Fault::line(
+                "the file ends without a line break inside an unquoted field, so this line may be \
+                 cut off; end it with a line break if it is whole",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The fields of one line by the meaning of their columns.
+struct Row<'a, 'c> {
+    columns: &'c Columns,
+    text: &'a str,
+    fields: &'a Fields,
+}
+
+impl<'a> Row<'a, '_> {
+    /// A column's text; nothing when the layout has no such column.
+    fn text(&self, column: Column) -> &'a str {
+        match self.columns.place(column) {
+            Some(index) => self.fields.get(self.text, index),
+            None => "",
+        }
+    }
+
+    fn fault(&self, column: Column, reason: impl Into<String>) -> Box<Fault> {
+        let place = self.columns.place(column);
+        Box::new(Fault {
+            column: place
+                .and_then(|at| self.columns.header(at))
+                .map(str::to_owned),
+            reason: reason.into(),
+        })
+    }
+
+    /// A fault that quotes what was found.
+    fn wrong(&self, column: Column, reason: impl std::fmt::Display) -> Box<Fault> {
+        self.fault(
+            column,
+            format!("{:?} {reason}", shortened(self.text(column))),
+        )
+    }
+
+    fn check_lengths(&self, limits: &Limits) -> Result<(), Box<Fault>> {
+        // No field is longer than its line.
+        if self.text.len() <= limits.name_bytes.min(limits.field_bytes) {
+            return Ok(());
+        }
+        for index in 0..self.fields.len() {
+            let length = self.fields.get(self.text, index).len();
+            let long = [Column::WorkflowPath, Column::WorkflowName, Column::Notes]
+                .into_iter()
+                .any(|column| self.columns.place(column) == Some(index));
+            let (limit, what) = if long {
+                (limits.field_bytes, "field")
+            } else {
+                (limits.name_bytes.min(limits.field_bytes), "name")
+            };
+            if length > limit {
+                return Err(Box::new(Fault {
+                    column: self.columns.header(index).map(str::to_owned),
+                    reason: format!("is longer than {limit} bytes (the limit for a {what})"),
+                }));
+            }
+        }
+        Ok(())
+    }
+
+    /// The hour that the day's column says, remembered from line to line.
+    fn hour(&self, last: &mut Option<(String, Hour)>) -> Result<Hour, Box<Fault>> {
+        let text = self.text(Column::Date);
+        if let Some((known, hour)) = last
+            && known == text
+        {
+            return Ok(*hour);
+        }
+        let hour = parse_hour(text).ok_or_else(|| self.wrong(Column::Date, "is not a date"))?;
+        *last = Some((text.to_owned(), hour));
+        Ok(hour)
+    }
+
+    fn read(&self, layout: Layout, day: Option<Hour>) -> Result<ReadLine<'a>, Box<Fault>> {
+        let used_at = self.used_at(day)?;
+        let hour = used_at.map(Instant::hour).or(day);
+        let hour = hour.ok_or_else(|| self.wrong(Column::UsedAt, "is not an instant"))?;
+        let quantity = self.quantity(Column::Quantity)?;
+        let multiplier = self.optional(Column::Multiplier, Quantity::parse)?;
+        let (price, gross, discount, adjusted_net) = if layout == Layout::Before2024 {
+            let price = self.old_price()?;
+            let factor = multiplier.unwrap_or(Quantity::from_nanos(1_000_000_000));
+            let gross = price.gross_of_multiplied(quantity, factor);
+            let gross = gross.map_err(|error| self.fault(Column::Quantity, error.to_string()))?;
+            (price, gross, Amount::ZERO, false)
+        } else {
+            self.stated_amounts(quantity)?
+        };
+        let line = Line {
+            hour,
+            product: self.needed(Column::Product)?,
+            sku: self.needed(Column::Sku)?,
+            unit: self.needed(Column::Unit)?,
+            organization: self.text(Column::Organization),
+            repository: self.text(Column::Repository),
+            user: self.text(Column::User),
+            model: self.text(Column::Model),
+            workflow: self.text(Column::WorkflowPath),
+            cost_center: self.text(Column::CostCenter),
+            quantity,
+            price,
+            gross,
+            discount,
+            extras: self.extras(used_at, multiplier)?,
+        };
+        Ok(ReadLine { line, adjusted_net })
+    }
+
+    fn stated_amounts(
+        &self,
+        quantity: Quantity,
+    ) -> Result<(Price, Amount, Amount, bool), Box<Fault>> {
+        let price = self.number(Column::Price, Price::parse)?;
+        let gross = self.number(Column::Gross, Amount::parse)?;
+        let discount = self.number(Column::Discount, Amount::parse)?;
+        let net = self.number(Column::Net, Amount::parse)?;
+        let difference = net - (gross - discount);
+        if difference > NET_TOLERANCE || -difference > NET_TOLERANCE {
+            let expected = gross - discount;
+            return Err(self.fault(
+                Column::Net,
+                format!("{net} is not gross - discount, which is {expected}"),
+            ));
+        }
+        if checked_discount_quantity(quantity, discount, gross).is_err() {
+            return Err(self.fault(
+                Column::Discount,
+                format!("{discount} is out of all proportion to the gross, {gross}"),
+            ));
+        }
+        Ok((price, gross, discount, !difference.is_zero()))
+    }
+
+    fn extras(
+        &self,
+        used_at: Option<Instant>,
+        multiplier: Option<Quantity>,
+    ) -> Result<Extras<'a>, Box<Fault>> {
+        let exceeds_quota = match self.text(Column::ExceedsQuota) {
+            "" => None,
+            text if text.eq_ignore_ascii_case("true") => Some(true),
+            text if text.eq_ignore_ascii_case("false") => Some(false),
+            _ => return Err(self.wrong(Column::ExceedsQuota, "is neither True nor False")),
+        };
+        Ok(Extras {
+            exceeds_quota,
+            total_monthly_quota: self.text(Column::TotalMonthlyQuota),
+            aic_quantity: self.optional(Column::AicQuantity, Quantity::parse)?,
+            aic_gross_amount: self.optional(Column::AicGross, Amount::parse)?,
+            tokens: [
+                self.optional(Column::InputTokens, Quantity::parse)?,
+                self.optional(Column::OutputTokens, Quantity::parse)?,
+                self.optional(Column::CacheReadTokens, Quantity::parse)?,
+                self.optional(Column::CacheWriteTokens, Quantity::parse)?,
+            ],
+            workflow_name: self.text(Column::WorkflowName),
+            used_at,
+            multiplier,
+            notes: self.text(Column::Notes),
+        })
+    }
+
+    fn used_at(&self, day: Option<Hour>) -> Result<Option<Instant>, Box<Fault>> {
+        let text = self.text(Column::UsedAt);
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let instant = parse_instant(text);
+        let instant = instant.ok_or_else(|| self.wrong(Column::UsedAt, "is not an instant"))?;
+        match day {
+            Some(hour) if hour.day() != instant.day() => {
+                let reason = format!("is not on the day of the line, {}", hour.day());
+                Err(self.wrong(Column::UsedAt, reason))
+            }
+            _ => Ok(Some(instant)),
+        }
+    }
+
+    fn old_price(&self) -> Result<Price, Box<Fault>> {
+        let text = self.text(Column::OldPrice);
+        let number = text.strip_prefix('$').unwrap_or(text);
+        Price::parse(number).map_err(|error| self.wrong(Column::OldPrice, error))
+    }
+
+    fn quantity(&self, column: Column) -> Result<Quantity, Box<Fault>> {
+        self.number(column, Quantity::parse)
+    }
+
+    fn needed(&self, column: Column) -> Result<&'a str, Box<Fault>> {
+        match self.text(column) {
+            "" => Err(self.fault(column, "is empty")),
+            text => Ok(text),
+        }
+    }
+
+    fn number<T>(
+        &self,
+        column: Column,
+        parse: impl Fn(&str) -> Result<T, ParseDecimalError>,
+    ) -> Result<T, Box<Fault>> {
+        parse(self.text(column)).map_err(|error| match error {
+            ParseDecimalError::Empty => self.fault(column, error.to_string()),
+            _ => self.wrong(column, error),
+        })
+    }
+
+    fn optional<T>(
+        &self,
+        column: Column,
+        parse: impl Fn(&str) -> Result<T, ParseDecimalError>,
+    ) -> Result<Option<T>, Box<Fault>> {
+        if self.text(column).is_empty() {
+            return Ok(None);
+        }
+        self.number(column, parse).map(Some)
+    }
+}
+
+/// A day as GitHub writes it, an instant, or a day as spreadsheets rewrite it (month first).
+fn parse_hour(text: &str) -> Option<Hour> {
+    if let Ok(day) = Day::parse(text) {
+        return Some(day.first_hour());
+    }
+    if let Some(instant) = parse_instant(text) {
+        return Some(instant.hour());
+    }
+    let mut parts = text.split('/');
+    let month = small_number(parts.next()?, 1..=2)?;
+    let day = small_number(parts.next()?, 1..=2)?;
+    let year_text = parts.next()?;
+    let year = small_number(year_text, 2..=4)?;
+    let year = match (year_text.len(), parts.next()) {
+        (2, None) => 2000 + year,
+        (4, None) => year,
+        _ => return None,
+    };
+    let day = Day::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?);
+    day.ok().map(Day::first_hour)
+}
+
+fn small_number(text: &str, lengths: std::ops::RangeInclusive<usize>) -> Option<i16> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    (digits && lengths.contains(&text.len())).then(|| text.parse().ok())?
+}
+
+/// RFC 3339, with a time: the common form without a detour through a parser for all of them.
+fn parse_instant(text: &str) -> Option<Instant> {
+    let bytes = text.as_bytes();
+    let [.., b'T', h1, h2, b':', m1, m2, b':', s1, s2, b'Z'] = *bytes else {
+        return match bytes.get(10) {
+            Some(b'T' | b't' | b' ') => Instant::parse(text).ok(),
+            _ => None,
+        };
+    };
+    let digits = [h1, h2, m1, m2, s1, s2];
+    if bytes.len() != 20 || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let pair = |tens: u8, ones: u8| i64::from(tens - b'0') * 10 + i64::from(ones - b'0');
+    let (hour, minute, second) = (pair(h1, h2), pair(m1, m2), pair(s1, s2));
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let day = Day::parse_bytes(&bytes[..10]).ok()?;
+    let seconds = day.first_hour().start().seconds() + hour * 3600 + minute * 60 + second;
+    Instant::from_seconds(seconds).ok()
+}
+
+/// Enough of a text to recognise it.
+fn shortened(text: &str) -> &str {
+    match text.char_indices().nth(60) {
+        Some((at, _)) => &text[..at],
+        None => text,
+    }
+}
