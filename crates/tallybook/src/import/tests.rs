@@ -134,8 +134,7 @@ fn oracle_sums(bytes: &[u8]) -> BTreeMap<String, [i128; 4]> {
             .position(|header| header == name)
             .expect("a column")
     };
-    let columns =
-        ["quantity", "gross_amount", "discount_amount", "net_amount"].map(|name| place(name));
+    let columns = ["quantity", "gross_amount", "discount_amount", "net_amount"].map(&place);
     let sku = place("sku");
     let mut sums = BTreeMap::<String, [BigDecimal; 4]>::new();
     for record in reader.records() {
