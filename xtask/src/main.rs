@@ -1,2 +1,68 @@
-//! The commands.
-fn main() {}
+//! The developer's commands: `cargo xtask ci | fmt | tidy | bless`.
+//!
+//! Look next: [`tidy`] for what a folder must not know.
+
+mod tidy;
+
+use anyhow::{Context, bail};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  ci      everything that a change must pass: the same script that CI runs
+  fmt     format the code
+  tidy    check the structure: what folders must not know, sizes, heads of files
+  bless   run the tests and accept what clients see now as the expected snapshots
+";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let root = root()?;
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["ci"] => execute(Command::new(root.join(".ci/run")), &root),
+        ["fmt"] => cargo(&["fmt", "--all"], &[], &root),
+        ["tidy"] => tidy::run(&root),
+        ["bless"] => {
+            let accept = [("INSTA_UPDATE", "always"), ("TALLYBOOK_BLESS", "1")];
+            cargo(&["test", "--workspace"], &accept, &root)
+        }
+        _ => {
+            eprint!("{HELP}");
+            bail!("one command is needed")
+        }
+    }
+}
+
+/// The workspace: the folder above this package.
+fn root() -> anyhow::Result<PathBuf> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = package.parent().context("xtask lies in the workspace")?;
+    Ok(root.to_owned())
+}
+
+fn cargo(arguments: &[&str], variables: &[(&str, &str)], root: &Path) -> anyhow::Result<()> {
+    let mut command = Command::new("cargo");
+    command.args(arguments).envs(variables.iter().copied());
+    execute(command, root)
+}
+
+fn execute(mut command: Command, root: &Path) -> anyhow::Result<()> {
+    let status = command.current_dir(root).status();
+    let status = status.with_context(|| format!("cannot run {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?} failed");
+    }
+    Ok(())
+}

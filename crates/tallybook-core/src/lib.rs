@@ -5,12 +5,21 @@
 //! arguments. Look next: [`money`], then [`batch`](batch), then [`statement`](statement).
 
 pub mod account;
+pub mod batch;
 pub mod catalog;
+pub mod codec;
+pub mod cost_center;
 pub mod decimal;
 pub mod declaration;
+pub mod fold;
 pub mod ids;
+pub mod ledger;
 pub mod money;
 pub mod name;
+pub mod names;
+pub mod packed;
 pub mod query;
 pub mod report;
+pub mod site;
+pub mod statement;
 pub mod time;

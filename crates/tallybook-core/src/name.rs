@@ -24,6 +24,12 @@ impl Name {
         &self.0
     }
 
+    /// The spelling, shared.
+    #[must_use]
+    pub fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
+
     /// The form by which names are compared.
     #[must_use]
     pub fn folded(&self) -> String {

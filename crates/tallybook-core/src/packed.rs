@@ -10,6 +10,8 @@ use crate::codec::{DecodeError, Reader, Writer};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packed {
     base: i128,
+    /// The greatest value.
+    greatest: i128,
     offsets: Offsets,
 }
 
@@ -49,7 +51,7 @@ impl Packed {
         }
         if count == 0 || least == greatest {
             let base = if count == 0 { 0 } else { least };
-            return Self { base, offsets: Offsets::Same(count) };
+            return Self { base, greatest: base, offsets: Offsets::Same(count) };
         }
         // The difference of two i128 fits a u128, whatever their signs.
         let range = greatest.wrapping_sub(least).cast_unsigned();
@@ -66,7 +68,7 @@ impl Packed {
         } else {
             Offsets::Sixteen((0..count).map(offset).collect())
         };
-        Self { base: least, offsets }
+        Self { base: least, greatest, offsets }
     }
 
     /// How many values.
@@ -121,16 +123,7 @@ impl Packed {
     /// Whether every value fits an `i64`.
     #[must_use]
     pub fn fits_i64(&self) -> bool {
-        let greatest = match &self.offsets {
-            Offsets::Same(_) => 0,
-            Offsets::One(_) => u128::from(u8::MAX),
-            Offsets::Two(_) => u128::from(u16::MAX),
-            Offsets::Four(_) => u128::from(u32::MAX),
-            Offsets::Eight(values) => u128::from(values.iter().copied().max().unwrap_or(0)),
-            Offsets::Sixteen(_) => return false,
-        };
-        i64::try_from(self.base).is_ok()
-            && i64::try_from(self.base + greatest.cast_signed()).is_ok()
+        i64::try_from(self.base).is_ok() && i64::try_from(self.greatest).is_ok()
     }
 
     /// Copies `out.len()` values from `start` on into `out`, without their high bits: for columns
@@ -165,6 +158,17 @@ impl Packed {
             Offsets::Sixteen(values) => {
                 copy(&values[start..end], out, |v| base.wrapping_add(v as i64));
             }
+        }
+    }
+
+    fn greatest_offset(&self) -> u128 {
+        match &self.offsets {
+            Offsets::Same(_) => 0,
+            Offsets::One(values) => values.iter().copied().max().unwrap_or(0).into(),
+            Offsets::Two(values) => values.iter().copied().max().unwrap_or(0).into(),
+            Offsets::Four(values) => values.iter().copied().max().unwrap_or(0).into(),
+            Offsets::Eight(values) => values.iter().copied().max().unwrap_or(0).into(),
+            Offsets::Sixteen(values) => values.iter().copied().max().unwrap_or(0),
         }
     }
 
@@ -215,7 +219,13 @@ impl Packed {
             16 => Offsets::Sixteen(chunks(bytes, u128::from_le_bytes)),
             _ => return Err(reader.invalid("column width")),
         };
-        Ok(Self { base, offsets })
+        let mut column = Self { base, greatest: base, offsets };
+        let greatest = column.greatest_offset();
+        column.greatest = base.wrapping_add(greatest.cast_signed());
+        if column.greatest < base {
+            return Err(reader.invalid("column range"));
+        }
+        Ok(column)
     }
 }
 

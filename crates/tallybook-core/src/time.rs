@@ -269,6 +269,13 @@ impl Month {
         self.month
     }
 
+    /// The month of an index made by [`Self::index`].
+    pub fn from_index(index: i32) -> Result<Self, CalendarError> {
+        let year = i16::try_from(index.div_euclid(12)).map_err(|_| CalendarError::Year)?;
+        let month = i8::try_from(index.rem_euclid(12) + 1).map_err(|_| CalendarError::Month)?;
+        Self::new(year, month)
+    }
+
     /// Months since year zero: consecutive months differ by one.
     #[must_use]
     pub fn index(self) -> i32 {

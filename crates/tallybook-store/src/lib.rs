@@ -5,6 +5,8 @@
 //! It knows nothing of prices, reports or JSON. Look next: [`Store`], then [`sqlite`].
 
 pub mod sqlite;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 use async_trait::async_trait;
 use std::path::{Path, PathBuf};
@@ -123,9 +125,10 @@ pub struct LogRow {
 /// What is written together with appends, or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Adds a token.
+    /// Adds a token; refused when its id or its hash is already there.
     AddToken(TokenRow),
-    /// Marks a token revoked, from then on.
+    /// Marks a token revoked, from then on; the first time stands. Refused when there is no such
+    /// token.
     RevokeToken {
         /// The token's id.
         id: String,
@@ -200,8 +203,12 @@ pub struct Manifest {
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Appends one batch to each of several logs, with their names and side effects: all or
-    /// nothing. Fails with `Conflict` unless every `expected` is still its log's newest. Calls that
-    /// arrive while a commit is on its way share the next one.
+    /// nothing. Fails with `Conflict` unless every `expected` is still its log's newest; of several
+    /// such logs the one with the least id is named. Calls that arrive while a commit is on its way
+    /// share the next one. A caller that stops waiting does not take its request back.
+    ///
+    /// Refused are also two batches for one log, and names whose ids do not go on without a gap
+    /// from the log's last one.
     async fn append(&self, appends: Vec<Append>, effects: Vec<Effect>) -> Result<(), AppendError>;
 
     /// The newest batch of every log that has one, by log.

@@ -1,7 +1,17 @@
-//! The program behind `tallybook`: reading usage reports, and the demo's enterprise.
+//! The program: one writer and many readers over the ledger, and the faces that clients see.
 //!
-//! A library so that tests, benchmarks and fuzz targets reach what the binary runs.
-//! Look next: [`import`].
+//! A library so that tests and benchmarks reach what the binary runs. Invariant: no rule of billing
+//! is here; the rules are `tallybook-core`'s. Look next: [`cli`] for what each command does,
+//! [`engine`] for reading and writing, [`http`] for the routes; ARCHITECTURE.md is the map.
 
+pub mod auth;
+pub mod billing_file;
+pub mod cli;
+pub mod clock;
+pub mod config;
 pub mod demo;
+pub mod engine;
+pub mod http;
 pub mod import;
+pub mod telemetry;
+pub mod wire;

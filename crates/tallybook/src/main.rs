@@ -1,2 +1,7 @@
-//! The program.
-fn main() {}
+//! The program `tallybook`: everything is in the library, beginning at `cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tallybook::cli::main()
+}

@@ -1,8 +1,8 @@
 //! The catalogue: which products, units and SKUs exist, what they are called, and what they cost.
 //!
 //! Invariant: a text names at most one SKU, one product and one unit, whatever its ASCII case;
-//! every SKU's product and unit are in the catalogue, and its prices are in the order of their days.
-//! The data is a text that a person can read and edit (`github.txt`, whose head explains the form);
+//! every SKU's product and unit are in the catalogue, its prices in the order of their days. The
+//! data is a text that a person can read and edit (`github.txt`, whose head explains the form);
 //! the code here knows no SKU by name. What a catalogue does not know is not an error: words then
 //! are the report's own. Look next: `parse.rs`, which reads the text.
 

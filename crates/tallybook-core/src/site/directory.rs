@@ -19,9 +19,12 @@ pub struct Directory {
     organizations: BTreeMap<Name, Organization>,
     users: BTreeMap<Name, UserFact>,
     sightings: BTreeMap<ImportId, Sighting>,
-    seen_organizations: BTreeMap<Name, Vec<ImportId>>,
-    seen_users: BTreeMap<Name, Vec<ImportId>>,
+    seen_organizations: Seen,
+    seen_users: Seen,
 }
+
+/// How the live imports that name somebody spell the name.
+type Seen = BTreeMap<Name, Vec<(ImportId, Name)>>;
 
 #[derive(Debug, Clone)]
 struct Organization {
@@ -180,7 +183,7 @@ impl Directory {
     /// The account and the first of the live imports that name an organization.
     #[must_use]
     pub fn importer(&self, organization: &Name) -> Option<(LogId, ImportId)> {
-        let import = *self.seen_organizations.get(organization)?.first()?;
+        let import = self.seen_organizations.get(organization)?.first()?.0;
         self.sightings.get(&import).map(|sighting| (sighting.log, import))
     }
 
@@ -202,7 +205,7 @@ impl Directory {
                 let log = self.log_of(name);
                 let declared = self.users.get(&name.name).map(|fact| &fact.login);
                 let account = log.and_then(|log| self.accounts.get(&log)).map(|a| &a.name);
-                let seen = self.seen_users.get_key_value(&name.name).map(|(login, _)| login);
+                let seen = spelling(&self.seen_users, &name.name);
                 let login = declared.or(account).or(seen)?;
                 let payer = AccountName::new(AccountKind::User, login.clone());
                 Some(Found { display: login.as_str().to_owned(), payer, log, only: None })
@@ -213,7 +216,7 @@ impl Directory {
     fn find_organization(&self, login: &Name) -> Option<Found> {
         let payer = self.payer(login)?;
         let declared = self.organizations.get(login).map(|organization| &organization.fact.login);
-        let seen = self.seen_organizations.get_key_value(login).map(|(login, _)| login);
+        let seen = spelling(&self.seen_organizations, login);
         let itself = payer.kind == AccountKind::Organization && payer.name == *login;
         let shown = declared.or(seen).unwrap_or(&payer.name);
         let display = shown.as_str().to_owned();
@@ -283,17 +286,22 @@ fn is_in(fact: &OrganizationFact, user: &Name) -> bool {
     [&fact.owners, &fact.billing_managers, &fact.members].iter().any(|list| list.contains(user))
 }
 
-fn record(seen: &mut BTreeMap<Name, Vec<ImportId>>, names: &[Name], import: ImportId) {
+/// The least spelling in bytes, so that the order of imports does not matter.
+fn spelling<'a>(seen: &'a Seen, name: &Name) -> Option<&'a Name> {
+    seen.get(name)?.iter().map(|(_, spelled)| spelled).min_by_key(|spelled| spelled.as_str())
+}
+
+fn record(seen: &mut Seen, names: &[Name], import: ImportId) {
     for name in names {
-        seen.entry(name.clone()).or_default().push(import);
+        seen.entry(name.clone()).or_default().push((import, name.clone()));
     }
 }
 
-fn forget(seen: &mut BTreeMap<Name, Vec<ImportId>>, names: &[Name], import: ImportId) {
+fn forget(seen: &mut Seen, names: &[Name], import: ImportId) {
     for name in names {
-        if let Some(imports) = seen.get_mut(name) {
-            imports.retain(|other| *other != import);
-            if imports.is_empty() {
+        if let Some(spellings) = seen.get_mut(name) {
+            spellings.retain(|(other, _)| *other != import);
+            if spellings.is_empty() {
                 seen.remove(name);
             }
         }

@@ -77,6 +77,6 @@ impl Site {
     /// The number that the next new account's log gets.
     #[must_use]
     pub fn next_log(&self) -> LogId {
-        LogId(self.directory.newest_log().0.max(LogId::SITE.0) + 1)
+        LogId(self.directory.newest_log().0 + 1)
     }
 }

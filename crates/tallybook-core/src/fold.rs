@@ -1,0 +1,284 @@
+//! Fold: an account's imports, month by month, to statements.
+//!
+//! Invariant: pure; the same log gives the same statement bytes, whatever order imports and
+//! reverts came in, but for which of two imports of one kind is the newer.
+
+use crate::catalog::Catalog;
+use crate::ids::Digest;
+use crate::ledger::chunk::Chunk;
+use crate::ledger::owners::{Contender, Owners, sku_id};
+use crate::ledger::record::{ChunkRef, Dimension, RawSku};
+use crate::ledger::{Account, Import};
+use crate::money::Price;
+use crate::report::ReportKind;
+use crate::statement::build::{BuilderLine, RateKey, StatementBuilder};
+use crate::statement::{RULES, Statement};
+use crate::time::Month;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// One month of an account: which imports count, and what identifies the resulting statement.
+#[derive(Debug, Clone)]
+pub struct MonthPlan {
+    /// The month.
+    pub month: Month,
+    owners: Owners,
+}
+
+/// Why a chunk could not become lines of a statement.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("chunk {chunk} of import {import} has a code that its import's tables lack")]
+pub struct ForeignCode {
+    /// The chunk's blob.
+    pub chunk: Digest,
+    /// The import that names it.
+    pub import: crate::ids::ImportId,
+}
+
+impl MonthPlan {
+    /// The plan of a month.
+    #[must_use]
+    pub fn new(owners: &Owners, month: Month) -> Self {
+        Self { month, owners: owners.between(month.first_day(), month.last_day()) }
+    }
+
+    /// What the statement is a function of, as a hash: rules, catalogue, month and live imports.
+    #[must_use]
+    pub fn fingerprint(&self, catalog: Digest) -> Digest {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&RULES.to_le_bytes());
+        hasher.update(&catalog.0);
+        hasher.update(&self.month.index().to_le_bytes());
+        for contender in self.owners.contenders() {
+            hasher.update(&contender.import.record.id.0);
+            hasher.update(&contender.import.seq.0.to_le_bytes());
+            hasher.update(&(contender.part as u64).to_le_bytes());
+        }
+        Digest(*hasher.finalize().as_bytes())
+    }
+
+    /// Whether nothing live touches the month.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.owners.contenders().is_empty()
+    }
+
+    /// The chunks that the statement is made of, each with its contender.
+    pub fn chunks(&self) -> impl Iterator<Item = (usize, &ChunkRef)> {
+        self.owners.contenders().iter().enumerate().flat_map(|(index, contender)| {
+            let chunks = contender.part().chunks.iter();
+            chunks.filter(|chunk| chunk.month == self.month).map(move |chunk| (index, chunk))
+        })
+    }
+
+    /// Starts the statement.
+    #[must_use]
+    pub fn fold<'a>(&'a self, catalog: &'a Catalog) -> Fold<'a> {
+        let builder = StatementBuilder::new(self.month);
+        Fold { plan: self, catalog, builder, mappings: HashMap::new() }
+    }
+}
+
+/// A statement in the making: feed it every chunk of the plan.
+#[derive(Debug)]
+pub struct Fold<'a> {
+    plan: &'a MonthPlan,
+    catalog: &'a Catalog,
+    builder: StatementBuilder,
+    mappings: HashMap<usize, Mapping>,
+}
+
+/// How one contender's codes translate, and which of its usage counts.
+#[derive(Debug)]
+struct Mapping {
+    names: [Vec<u32>; 6],
+    rates: HashMap<(u32, Price), u32>,
+    /// By day of the month (from 0), then SKU code.
+    counts: Vec<Vec<bool>>,
+}
+
+impl Fold<'_> {
+    /// Adds the lines of a chunk that count.
+    pub fn add(
+        &mut self,
+        contender: usize,
+        digest: Digest,
+        chunk: &Chunk,
+    ) -> Result<(), ForeignCode> {
+        let of = &self.plan.owners.contenders()[contender];
+        let foreign = || ForeignCode { chunk: digest, import: of.import.record.id };
+        if !self.mappings.contains_key(&contender) {
+            let mapping = self.mapping(contender);
+            self.mappings.insert(contender, mapping);
+        }
+        let Some(mapping) = self.mappings.get_mut(&contender) else { return Err(foreign()) };
+        let discount = chunk.discount.unpack(|line| chunk.gross.get(line));
+        let skus = &of.import.record.tables.skus;
+        let codes = Codes::read(chunk);
+        for line in 0..chunk.count {
+            let hour = codes.hour[line];
+            let sku = codes.sku[line];
+            let counts = mapping.counts.get(usize::from(hour) / 24);
+            let counts = counts.and_then(|day| day.get(sku as usize)).ok_or_else(foreign)?;
+            if !counts {
+                continue;
+            }
+            let price = chunk.prices[codes.price[line] as usize];
+            let rate = match mapping.rates.get(&(sku, price)) {
+                Some(rate) => *rate,
+                None => {
+                    let rate =
+                        rate(&mut self.builder, self.catalog, of, &skus[sku as usize], price);
+                    mapping.rates.insert((sku, price), rate);
+                    rate
+                }
+            };
+            let mut names = [0; 6];
+            for ((to, table), column) in names.iter_mut().zip(&mapping.names).zip(&codes.names) {
+                *to = *table.get(column[line] as usize).ok_or_else(foreign)?;
+            }
+            self.builder.push(BuilderLine {
+                hour,
+                rate,
+                names,
+                quantity: chunk.quantity.get(line),
+                gross: chunk.gross.get(line),
+                discount: discount[line],
+            });
+        }
+        Ok(())
+    }
+
+    fn mapping(&mut self, contender: usize) -> Mapping {
+        let of = &self.plan.owners.contenders()[contender];
+        let tables = &of.import.record.tables;
+        let mut names: [Vec<u32>; 6] = Default::default();
+        for dimension in Dimension::ALL {
+            let texts = &tables.names[dimension as usize];
+            names[dimension as usize] =
+                texts.iter().map(|text| self.builder.name(dimension, text)).collect();
+        }
+        let ids: Vec<String> = tables.skus.iter().map(|raw| sku_id(self.catalog, raw)).collect();
+        let scope = of.import.record.organization.as_ref().map_or("", |name| name.as_str());
+        let first = self.plan.month.first_day();
+        let counts = (0..self.plan.month.days())
+            .map(|day| {
+                let day = crate::time::Day::from_index(first.index() + day);
+                let owner = |sku: &String| self.plan.owners.owner(day, sku, scope);
+                ids.iter().map(|sku| owner(sku) == Some(contender)).collect()
+            })
+            .collect();
+        Mapping { names, rates: HashMap::new(), counts }
+    }
+
+    /// The statement.
+    #[must_use]
+    pub fn finish(self) -> Statement {
+        self.builder.finish()
+    }
+}
+
+fn rate(
+    builder: &mut StatementBuilder,
+    catalog: &Catalog,
+    of: &Contender,
+    raw: &RawSku,
+    price: Price,
+) -> u32 {
+    let canonical = catalog.canonical(&raw.product, &raw.sku, &raw.unit);
+    let is_in = |kind: ReportKind| match catalog.sku(&raw.sku) {
+        Some(sku) => sku.is_in(kind),
+        // A SKU that the catalogue lacks belongs to the kind of report that brought it.
+        None => of.part().kind == kind,
+    };
+    let key = RateKey {
+        folded_sku: canonical.sku.id.to_ascii_lowercase(),
+        sku: canonical.sku.id.to_owned(),
+        product: canonical.product.id.to_owned(),
+        unit: canonical.unit.id.to_owned(),
+        price,
+    };
+    builder.rate(key, is_in(ReportKind::PremiumRequest), is_in(ReportKind::AiCredit))
+}
+
+/// A chunk's codes, unpacked once.
+struct Codes {
+    hour: Vec<u16>,
+    sku: Vec<u32>,
+    price: Vec<u32>,
+    names: [Vec<u32>; 6],
+}
+
+impl Codes {
+    fn read(chunk: &Chunk) -> Self {
+        let read = |column: &crate::packed::Packed| {
+            let mut codes = vec![0; chunk.count];
+            column.read_codes(0, &mut codes);
+            codes
+        };
+        #[expect(clippy::cast_possible_truncation, reason = "a chunk's hours are below 744")]
+        let hour = read(&chunk.hour).into_iter().map(|hour| hour as u16).collect();
+        let names = std::array::from_fn(|dimension| read(&chunk.names[dimension]));
+        Self { hour, sku: read(&chunk.sku), price: read(&chunk.price), names }
+    }
+}
+
+/// How the names of an account's live usage are shown, where nobody declared a spelling: the least
+/// in bytes, so that the order of imports does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct Spellings {
+    names: [HashMap<Box<str>, Arc<str>>; 6],
+}
+
+impl Spellings {
+    /// Of everything live in `account`.
+    #[must_use]
+    pub fn new(account: &Account) -> Self {
+        let mut spellings = Self::default();
+        account.live_imports().for_each(|import| spellings.add(import));
+        spellings
+    }
+
+    fn add(&mut self, import: &Import) {
+        for dimension in Dimension::ALL {
+            for text in &import.record.tables.names[dimension as usize] {
+                let folded = dimension.fold(text).into_boxed_str();
+                let shown = self.names[dimension as usize].entry(folded);
+                let shown = shown.or_insert_with(|| Arc::clone(text));
+                if **text < **shown {
+                    *shown = Arc::clone(text);
+                }
+            }
+        }
+    }
+
+    /// Shows a declared spelling instead.
+    pub fn declare(&mut self, dimension: Dimension, spelling: &str) {
+        let names = &mut self.names[dimension as usize];
+        if let Some(shown) = names.get_mut(dimension.fold(spelling).as_str()) {
+            *shown = spelling.into();
+        }
+    }
+
+    /// How a folded name is shown; the name itself when no live usage has it.
+    #[must_use]
+    pub fn show<'a>(&'a self, dimension: Dimension, folded: &'a str) -> &'a str {
+        self.names[dimension as usize].get(folded).map_or(folded, |shown| shown)
+    }
+
+    /// Whether live usage has the name, and how it is shown.
+    #[must_use]
+    pub fn find(&self, dimension: Dimension, text: &str) -> Option<&Arc<str>> {
+        self.names[dimension as usize].get(dimension.fold(text).as_str())
+    }
+
+    /// Every name of a dimension, as it is shown, in order of the folded names; the absent name
+    /// left out.
+    #[must_use]
+    pub fn all(&self, dimension: Dimension) -> Vec<Arc<str>> {
+        let names = &self.names[dimension as usize];
+        let mut sorted: Vec<_> = names.iter().filter(|(folded, _)| !folded.is_empty()).collect();
+        sorted.sort();
+        sorted.into_iter().map(|(_, shown)| Arc::clone(shown)).collect()
+    }
+}

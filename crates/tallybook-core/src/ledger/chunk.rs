@@ -1,0 +1,317 @@
+//! Chunks: the lines of one import, one kind and one month, as columns.
+//!
+//! Invariant: a chunk is immutable and named by its hash; its codes are of the record's tables.
+//! Layout, format 1: `TBC` `1`, month, count, then the columns in the order of [`Chunk`].
+
+use crate::codec::{DecodeError, Reader, Writer};
+use crate::money::Price;
+use crate::packed::Packed;
+use crate::time::Month;
+
+/// The newest chunk format.
+pub const FORMAT: u8 = 1;
+
+/// The most lines in a chunk: at some 40 bytes a line it stays below 8 MB.
+pub const MOST_LINES: usize = 128 * 1024;
+
+const MAGIC: &[u8; 3] = b"TBC";
+const WHAT: &str = "chunk";
+
+/// Columns of which a line has a value or none.
+pub const OPTIONAL_COLUMNS: usize = 8;
+
+/// The optional columns, by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Optional {
+    /// Nanos of `aic_quantity`.
+    AicQuantity,
+    /// Nano-dollars of `aic_gross_amount`.
+    AicGross,
+    /// Nanos of `input` tokens.
+    Input,
+    /// Nanos of `output` tokens.
+    Output,
+    /// Nanos of `cache_read` tokens.
+    CacheRead,
+    /// Nanos of `cache_write` tokens.
+    CacheWrite,
+    /// Seconds of `usage_at`.
+    UsedAt,
+    /// Nanos of the pre-2024 `Multiplier`.
+    Multiplier,
+}
+
+/// Lines while they are collected.
+#[derive(Debug, Default)]
+pub struct Lines {
+    /// Hours since the month's first.
+    pub hour: Vec<u16>,
+    /// SKU codes.
+    pub sku: Vec<u32>,
+    /// Codes by dimension.
+    pub names: [Vec<u32>; 6],
+    /// Prices, in trillionths of a dollar.
+    pub price: Vec<i128>,
+    /// Quantities, in billionths.
+    pub quantity: Vec<i128>,
+    /// Gross amounts, in billionths of a dollar.
+    pub gross: Vec<i128>,
+    /// Discounts, in billionths of a dollar.
+    pub discount: Vec<i128>,
+    /// 0 unknown, 1 false, 2 true.
+    pub exceeds_quota: Vec<u8>,
+    /// Text codes of quota, workflow name and notes.
+    pub texts: [Vec<u32>; 3],
+    /// The optional columns.
+    pub optional: [OptionalColumn; OPTIONAL_COLUMNS],
+}
+
+/// A column of values or none; costs nothing until the first value.
+#[derive(Debug, Default)]
+pub struct OptionalColumn {
+    present: Vec<u8>,
+    values: Vec<i128>,
+}
+
+impl OptionalColumn {
+    /// Adds the value of line `index`.
+    pub fn set(&mut self, index: usize, value: Option<i128>) {
+        if let Some(value) = value {
+            self.present.resize(index, 0);
+            self.present.push(1);
+            self.values.push(value);
+        }
+    }
+}
+
+/// Lines as they are stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chunk {
+    /// The month of all its lines.
+    pub month: Month,
+    /// How many lines.
+    pub count: usize,
+    /// Hours since the month's first.
+    pub hour: Packed,
+    /// SKU codes.
+    pub sku: Packed,
+    /// Codes by dimension.
+    pub names: [Packed; 6],
+    /// Prices, in trillionths of a dollar, by price code.
+    pub prices: Vec<Price>,
+    /// Price codes.
+    pub price: Packed,
+    /// Quantities, in billionths.
+    pub quantity: Packed,
+    /// Gross amounts, in billionths of a dollar.
+    pub gross: Packed,
+    /// Discounts.
+    pub discount: Shares,
+    /// 0 unknown, 1 false, 2 true.
+    pub exceeds_quota: Packed,
+    /// Text codes of quota, workflow name and notes.
+    pub texts: [Packed; 3],
+    /// The optional columns: which lines have a value, and the values.
+    pub optional: [(Packed, Packed); OPTIONAL_COLUMNS],
+}
+
+/// Parts of a whole that are mostly nothing or everything: a mark a line, and the rest by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shares {
+    marks: Packed,
+    partial: Packed,
+}
+
+const NOTHING: u8 = 0;
+const EVERYTHING: u8 = 1;
+const PARTIAL: u8 = 2;
+
+impl Shares {
+    /// Packs `parts` of `wholes`.
+    #[must_use]
+    pub fn new(parts: &[i128], whole: impl Fn(usize) -> i128) -> Self {
+        let mut partial = Vec::new();
+        let mark = |(index, part): (usize, &i128)| {
+            if *part == 0 {
+                NOTHING
+            } else if *part == whole(index) {
+                EVERYTHING
+            } else {
+                partial.push(*part);
+                PARTIAL
+            }
+        };
+        let marks: Vec<u8> = parts.iter().enumerate().map(mark).collect();
+        Self { marks: Packed::new(&marks), partial: Packed::new(&partial) }
+    }
+
+    /// The parts again, in order.
+    #[must_use]
+    pub fn unpack(&self, whole: impl Fn(usize) -> i128) -> Vec<i128> {
+        let mut partial = self.partial.iter();
+        let part = |(index, mark): (usize, i128)| match mark {
+            0 => 0,
+            1 => whole(index),
+            // `decode` checked that there is a value for every such mark.
+            _ => partial.next().unwrap_or(0),
+        };
+        self.marks.iter().enumerate().map(part).collect()
+    }
+
+    /// Writes both columns.
+    pub fn encode(&self, writer: &mut Writer) {
+        self.marks.encode(writer);
+        self.partial.encode(writer);
+    }
+
+    /// Reads both columns of `count` lines.
+    pub fn decode(reader: &mut Reader<'_>, count: usize) -> Result<Self, DecodeError> {
+        let marks = column(reader, count)?;
+        let partial = Packed::decode(reader, count)?;
+        let mut needed = 0;
+        for mark in marks.iter() {
+            match mark {
+                0 | 1 => {}
+                2 => needed += 1,
+                _ => return Err(reader.invalid("share mark")),
+            }
+        }
+        if needed == partial.len() {
+            Ok(Self { marks, partial })
+        } else {
+            Err(reader.invalid("partial shares"))
+        }
+    }
+}
+
+impl Lines {
+    /// How many lines.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.sku.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sku.is_empty()
+    }
+
+    /// Packs the lines of `month` and writes them.
+    #[must_use]
+    pub fn encode(&self, month: Month) -> Vec<u8> {
+        let count = self.len();
+        let mut out = Writer::new();
+        out.raw(MAGIC);
+        out.byte(FORMAT);
+        out.signed(i128::from(month.index()));
+        out.count(count);
+        Packed::new(&self.hour).encode(&mut out);
+        Packed::new(&self.sku).encode(&mut out);
+        self.names.iter().for_each(|codes| Packed::new(codes).encode(&mut out));
+        self.encode_prices(&mut out);
+        Packed::new(&self.quantity).encode(&mut out);
+        Packed::new(&self.gross).encode(&mut out);
+        Shares::new(&self.discount, |index| self.gross[index]).encode(&mut out);
+        Packed::new(&self.exceeds_quota).encode(&mut out);
+        self.texts.iter().for_each(|codes| Packed::new(codes).encode(&mut out));
+        for column in &self.optional {
+            let present = |i| i128::from(column.present.get(i).copied().unwrap_or(0));
+            Packed::from_fn(count, present).encode(&mut out);
+            Packed::new(&column.values).encode(&mut out);
+        }
+        out.finish()
+    }
+
+    fn encode_prices(&self, out: &mut Writer) {
+        let mut prices = self.price.clone();
+        prices.sort_unstable();
+        prices.dedup();
+        out.count(prices.len());
+        prices.iter().for_each(|price| out.signed(*price));
+        // Every price is in the list made of them, so the search finds it.
+        let code = |i: usize| prices.partition_point(|price| *price < self.price[i]) as i128;
+        Packed::from_fn(self.price.len(), code).encode(out);
+    }
+}
+
+impl Chunk {
+    /// Reads a chunk.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let r = &mut reader;
+        if r.raw(MAGIC.len(), WHAT)? != MAGIC {
+            return Err(DecodeError::Invalid { what: "the start of a chunk", at: 0 });
+        }
+        let format = r.byte(WHAT)?;
+        if format != FORMAT {
+            return Err(DecodeError::TooNew { what: WHAT, found: format, supported: FORMAT });
+        }
+        let month = i32::try_from(r.signed("month")?).map_err(|_| r.invalid("month"))?;
+        let month = Month::from_index(month).map_err(|_| r.invalid("month"))?;
+        let count = usize::try_from(r.varint(WHAT)?).map_err(|_| r.invalid(WHAT))?;
+        if count > MOST_LINES {
+            return Err(r.invalid("number of lines"));
+        }
+        let chunk = Self {
+            month,
+            count,
+            hour: column(r, count)?,
+            sku: column(r, count)?,
+            names: columns(r, count)?,
+            prices: read_prices(r)?,
+            price: column(r, count)?,
+            quantity: column(r, count)?,
+            gross: column(r, count)?,
+            discount: Shares::decode(r, count)?,
+            exceeds_quota: column(r, count)?,
+            texts: columns(r, count)?,
+            optional: optional_columns(r, count)?,
+        };
+        reader.finish(WHAT)?;
+        chunk.check()
+    }
+
+    fn check(self) -> Result<Self, DecodeError> {
+        let hours = i128::from(self.month.days() * 24);
+        let prices = self.prices.len() as i128;
+        let sane = self.hour.iter().all(|hour| (0..hours).contains(&hour))
+            && self.price.iter().all(|code| (0..prices).contains(&code));
+        if sane { Ok(self) } else { Err(DecodeError::Invalid { what: "a chunk's code", at: 0 }) }
+    }
+}
+
+/// A column of exactly `count` values.
+fn column(reader: &mut Reader<'_>, count: usize) -> Result<Packed, DecodeError> {
+    let column = Packed::decode(reader, count)?;
+    if column.len() == count { Ok(column) } else { Err(reader.invalid("column length")) }
+}
+
+fn columns<const N: usize>(
+    reader: &mut Reader<'_>,
+    count: usize,
+) -> Result<[Packed; N], DecodeError> {
+    let mut columns = [const { None }; N];
+    for slot in &mut columns {
+        *slot = Some(column(reader, count)?);
+    }
+    Ok(columns.map(|column| column.unwrap_or_else(|| Packed::new::<u8>(&[]))))
+}
+
+fn optional_columns(
+    reader: &mut Reader<'_>,
+    count: usize,
+) -> Result<[(Packed, Packed); OPTIONAL_COLUMNS], DecodeError> {
+    let mut columns = [const { None }; OPTIONAL_COLUMNS];
+    for slot in &mut columns {
+        let present = column(reader, count)?;
+        *slot = Some((present, Packed::decode(reader, count)?));
+    }
+    let none = || (Packed::new::<u8>(&[]), Packed::new::<u8>(&[]));
+    Ok(columns.map(|column| column.unwrap_or_else(none)))
+}
+
+fn read_prices(reader: &mut Reader<'_>) -> Result<Vec<Price>, DecodeError> {
+    let count = reader.count(1, "prices")?;
+    (0..count).map(|_| reader.signed("price").map(Price::from_picos)).collect()
+}

@@ -1,0 +1,227 @@
+//! An account's log: its settings and its imports.
+//!
+//! Invariant: [`Account`] is a pure fold of the account's batches; a reverted import leaves no
+//! trace in anything that answers show. Look next: [`record`] for what an import is, [`chunk`] for
+//! its lines, [`owners`] for which import owns which usage.
+
+pub mod builder;
+pub mod chunk;
+pub mod owners;
+pub mod record;
+
+use crate::account::{AccountName, Plan, Visibility};
+use crate::batch::{Batch, Entry, GENESIS};
+use crate::codec::{DecodeError, Reader, Writer};
+use crate::ids::{Digest, ImportId, LogId, Seq};
+use crate::name::Name;
+use crate::names::{Dictionary, Draft};
+use crate::site::entry::{read_name, write_name};
+use crate::time::Instant;
+use record::ImportRecord;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What a batch of an account's log may say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccountEntry {
+    /// A setting that can change a number; it holds from the batch's time on.
+    Setting(Setting),
+    /// Usage reports became part of the account's usage.
+    Import(ImportRecord),
+    /// An import no longer counts.
+    Revert(ImportId),
+}
+
+/// A setting of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Setting {
+    /// The account's plan.
+    Plan(Plan),
+    /// A repository's visibility.
+    Repository {
+        /// The organization or user that owns it.
+        owner: Name,
+        /// Its own name.
+        name: Name,
+        /// Who can see it.
+        visibility: Visibility,
+    },
+}
+
+/// What an account's log says, up to one batch.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Its log.
+    pub log: LogId,
+    /// Whose.
+    pub name: AccountName,
+    /// The newest batch folded.
+    pub seq: Seq,
+    /// Its hash.
+    pub head: Digest,
+    /// When it was committed; `None` before the first.
+    pub at: Option<Instant>,
+    /// The names that its batches use.
+    pub dictionary: Dictionary,
+    /// The plan, with the time from which it holds; oldest first.
+    pub plans: Vec<(Instant, Plan)>,
+    /// Visibility by (owner, repository), with the time from which it holds; oldest first.
+    pub repositories: BTreeMap<(Name, Name), Vec<(Instant, Visibility)>>,
+    /// Every import, in the order of their batches.
+    pub imports: Vec<Arc<Import>>,
+}
+
+/// An import and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// What was imported.
+    pub record: ImportRecord,
+    /// The batch that made it count; the greater is the newer.
+    pub seq: Seq,
+    /// When.
+    pub at: Instant,
+    /// When it was reverted; it is live until then.
+    pub reverted_at: Option<Instant>,
+}
+
+impl Import {
+    /// Whether it counts.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.reverted_at.is_none()
+    }
+}
+
+const PLAN: u8 = 1;
+const REPOSITORY: u8 = 2;
+const IMPORT: u8 = 3;
+const REVERT: u8 = 4;
+
+impl AccountEntry {
+    /// Encodes, taking ids for names from `names`.
+    pub fn encode(&self, names: &mut Draft<'_>) -> Entry {
+        let mut out = Writer::new();
+        let tag = match self {
+            Self::Setting(Setting::Plan(plan)) => {
+                out.text(plan.as_str());
+                PLAN
+            }
+            Self::Setting(Setting::Repository { owner, name, visibility }) => {
+                write_name(&mut out, names, owner.as_str());
+                write_name(&mut out, names, name.as_str());
+                out.text(visibility.as_str());
+                REPOSITORY
+            }
+            Self::Import(record) => {
+                record.encode(&mut out, names);
+                IMPORT
+            }
+            Self::Revert(import) => {
+                out.raw(&import.0);
+                REVERT
+            }
+        };
+        Entry { tag, payload: out.finish() }
+    }
+
+    /// Reads an entry back.
+    pub fn decode(entry: &Entry, names: &Dictionary) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(&entry.payload);
+        let decoded = match entry.tag {
+            PLAN => {
+                let plan = Plan::parse(reader.text("plan")?);
+                Self::Setting(Setting::Plan(plan.ok_or_else(|| reader.invalid("plan"))?))
+            }
+            REPOSITORY => {
+                let owner = read_name(&mut reader, names)?;
+                let name = read_name(&mut reader, names)?;
+                let visibility = Visibility::parse(reader.text("visibility")?)
+                    .ok_or_else(|| reader.invalid("visibility"))?;
+                Self::Setting(Setting::Repository { owner, name, visibility })
+            }
+            IMPORT => Self::Import(ImportRecord::decode(&mut reader, names)?),
+            REVERT => Self::Revert(ImportId(reader.array("import")?)),
+            _ => return Err(DecodeError::Invalid { what: "account entry tag", at: 0 }),
+        };
+        reader.finish("account entry")?;
+        Ok(decoded)
+    }
+}
+
+impl Account {
+    /// The account before its first batch.
+    #[must_use]
+    pub fn new(log: LogId, name: AccountName) -> Self {
+        Self {
+            log,
+            name,
+            seq: Seq(0),
+            head: GENESIS,
+            at: None,
+            dictionary: Dictionary::default(),
+            plans: Vec::new(),
+            repositories: BTreeMap::new(),
+            imports: Vec::new(),
+        }
+    }
+
+    /// Folds the next batch; its names must already be in the dictionary.
+    pub fn fold(&mut self, batch: &Batch, digest: Digest) -> Result<(), DecodeError> {
+        for entry in &batch.entries {
+            match AccountEntry::decode(entry, &self.dictionary)? {
+                AccountEntry::Setting(setting) => self.set(setting, batch.at),
+                AccountEntry::Import(record) => self.imports.push(Arc::new(Import {
+                    record,
+                    seq: batch.seq,
+                    at: batch.at,
+                    reverted_at: None,
+                })),
+                AccountEntry::Revert(id) => {
+                    let import = self.imports.iter_mut().find(|import| import.record.id == id);
+                    let import = import.ok_or(DecodeError::Invalid {
+                        what: "the import that a batch reverts",
+                        at: 0,
+                    })?;
+                    Arc::make_mut(import).reverted_at = Some(batch.at);
+                }
+            }
+        }
+        self.seq = batch.seq;
+        self.head = digest;
+        self.at = Some(batch.at);
+        Ok(())
+    }
+
+    fn set(&mut self, setting: Setting, at: Instant) {
+        match setting {
+            Setting::Plan(plan) => self.plans.push((at, plan)),
+            Setting::Repository { owner, name, visibility } => {
+                self.repositories.entry((owner, name)).or_default().push((at, visibility));
+            }
+        }
+    }
+
+    /// Whether a setting is already in force.
+    #[must_use]
+    pub fn has(&self, setting: &Setting) -> bool {
+        match setting {
+            Setting::Plan(plan) => self.plans.last().is_some_and(|(_, known)| known == plan),
+            Setting::Repository { owner, name, visibility } => self
+                .repositories
+                .get(&(owner.clone(), name.clone()))
+                .and_then(|history| history.last())
+                .is_some_and(|(_, known)| known == visibility),
+        }
+    }
+
+    /// Imports that count, oldest first.
+    pub fn live_imports(&self) -> impl Iterator<Item = &Arc<Import>> {
+        self.imports.iter().filter(|import| import.is_live())
+    }
+
+    /// The import with this id.
+    #[must_use]
+    pub fn import(&self, id: ImportId) -> Option<&Arc<Import>> {
+        self.imports.iter().find(|import| import.record.id == id)
+    }
+}

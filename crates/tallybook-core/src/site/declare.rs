@@ -1,0 +1,358 @@
+//! From declarations to what the ledger must record: `tallybook apply`.
+//!
+//! Invariant: applying the same declarations again changes nothing; a file is applied whole or not
+//! at all. What a declaration leaves out stays as it is.
+
+use super::Site;
+use super::entry::{EnterpriseFact, OrganizationFact, SiteEntry, UserFact};
+use crate::account::{AccountKind, AccountName};
+use crate::declaration::{
+    Declaration, EnterpriseDeclaration, OrganizationDeclaration, RepositoryDeclaration,
+    UserDeclaration,
+};
+use crate::ledger::Setting;
+use crate::name::Name;
+use std::collections::BTreeMap;
+
+/// What applying would record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Planned {
+    /// For the site's log.
+    pub entries: Vec<SiteEntry>,
+    /// For accounts' logs, in order; the engine drops those that are already in force.
+    pub settings: Vec<(AccountName, Setting)>,
+    /// What the entries change, for people.
+    pub changes: Vec<Change>,
+}
+
+/// One difference between what is known and what is declared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Of what: `organization octo-org`.
+    pub subject: String,
+    /// Which of its fields: `owners`.
+    pub field: &'static str,
+    /// As it is; `None` when the subject is new.
+    pub before: Option<String>,
+    /// As it will be.
+    pub after: String,
+}
+
+/// Why declarations cannot be applied.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeclareError {
+    /// Usage would change its payer.
+    #[error(
+        "organization {organization} has usage that {payer} pays for (import {import}), so \
+         {wanted} cannot take it over; revert that import first, or leave the organization where \
+         it is"
+    )]
+    HasUsage {
+        /// The organization.
+        organization: Name,
+        /// Who pays now.
+        payer: AccountName,
+        /// A live import of that usage.
+        import: crate::ids::ImportId,
+        /// Who would pay.
+        wanted: AccountName,
+    },
+    /// Two enterprises declare the same organization.
+    #[error("organization {organization} is declared in enterprise {first} and in {second}")]
+    TwoPayers {
+        /// The organization.
+        organization: Name,
+        /// One of them.
+        first: Name,
+        /// The other.
+        second: Name,
+    },
+    /// A plan for an organization that does not pay.
+    #[error("organization {organization} has no plan of its own: enterprise {enterprise} pays")]
+    PlanOfMember {
+        /// The organization.
+        organization: Name,
+        /// Who pays.
+        enterprise: Name,
+    },
+    /// A repository whose owner nobody knows.
+    #[error("repository {owner}/{name}: there is no organization or user {owner}")]
+    UnknownOwner {
+        /// The owner that is missing.
+        owner: Name,
+        /// The repository.
+        name: Name,
+    },
+}
+
+/// What applying `declarations` to `site` would record.
+pub fn plan(site: &Site, declarations: &[Declaration]) -> Result<Planned, DeclareError> {
+    let mut draft = Draft::new(site);
+    // Enterprises first: they say who pays for the organizations.
+    for declaration in declarations {
+        if let Declaration::Enterprise(enterprise) = declaration {
+            draft.enterprise(enterprise)?;
+        }
+    }
+    for declaration in declarations {
+        match declaration {
+            Declaration::Enterprise(_) | Declaration::Repository(_) => {}
+            Declaration::Organization(organization) => draft.organization(organization)?,
+            Declaration::User(user) => draft.user(user),
+        }
+    }
+    for declaration in declarations {
+        if let Declaration::Repository(repository) = declaration {
+            draft.repository(repository)?;
+        }
+    }
+    Ok(draft.planned)
+}
+
+struct Draft<'a> {
+    site: &'a Site,
+    planned: Planned,
+    next_log: u64,
+    opened: Vec<AccountName>,
+    organizations: BTreeMap<Name, OrganizationFact>,
+    users: Vec<Name>,
+    /// Which enterprise these declarations put an organization into.
+    placed: BTreeMap<Name, Name>,
+}
+
+impl<'a> Draft<'a> {
+    fn new(site: &'a Site) -> Self {
+        Self {
+            site,
+            planned: Planned::default(),
+            next_log: site.next_log().0,
+            opened: Vec::new(),
+            organizations: BTreeMap::new(),
+            users: Vec::new(),
+            placed: BTreeMap::new(),
+        }
+    }
+
+    fn enterprise(&mut self, declared: &EnterpriseDeclaration) -> Result<(), DeclareError> {
+        let known = self.site.directory.enterprise(&declared.slug).cloned();
+        let account = AccountName::new(AccountKind::Enterprise, declared.slug.clone());
+        let mut fact = known.clone().unwrap_or_else(|| EnterpriseFact {
+            slug: declared.slug.clone(),
+            display: declared.slug.as_str().to_owned(),
+            owners: Vec::new(),
+            billing_managers: Vec::new(),
+        });
+        if let Some(name) = &declared.name {
+            fact.display.clone_from(name);
+        }
+        replace(&mut fact.owners, declared.owners.as_ref());
+        replace(&mut fact.billing_managers, declared.billing_managers.as_ref());
+        let before = known.as_ref();
+        let mut changes = Changes::of(&mut self.planned.changes, &account, before.is_none());
+        changes.field("name", before.map(|f| f.display.clone()), &fact.display);
+        changes.names("owners", before.map(|f| &f.owners), &fact.owners);
+        let managers = before.map(|f| &f.billing_managers);
+        changes.names("billing_managers", managers, &fact.billing_managers);
+        if known.as_ref() != Some(&fact) {
+            self.planned.entries.push(SiteEntry::Enterprise(fact));
+        }
+        self.open(&account);
+        if let Some(plan) = declared.plan {
+            self.planned.settings.push((account, Setting::Plan(plan)));
+        }
+        for login in declared.organizations.iter().flatten() {
+            self.place(login, &declared.slug)?;
+        }
+        Ok(())
+    }
+
+    fn place(&mut self, login: &Name, enterprise: &Name) -> Result<(), DeclareError> {
+        if let Some(first) = self.placed.insert(login.clone(), enterprise.clone())
+            && first != *enterprise
+        {
+            let (organization, second) = (login.clone(), enterprise.clone());
+            return Err(DeclareError::TwoPayers { organization, first, second });
+        }
+        let wanted = AccountName::new(AccountKind::Enterprise, enterprise.clone());
+        self.check_movable(login, &wanted)?;
+        let mut fact = self.organization_fact(login);
+        fact.enterprise = Some(enterprise.clone());
+        self.put_organization(fact);
+        Ok(())
+    }
+
+    /// Usage that is live under another account keeps its payer.
+    fn check_movable(&self, login: &Name, wanted: &AccountName) -> Result<(), DeclareError> {
+        let Some((log, import)) = self.site.directory.importer(login) else {
+            return Ok(());
+        };
+        let Some(payer) = self.site.directory.account_of(log).cloned() else {
+            return Ok(());
+        };
+        if payer == *wanted {
+            return Ok(());
+        }
+        let (organization, wanted) = (login.clone(), wanted.clone());
+        Err(DeclareError::HasUsage { organization, payer, import, wanted })
+    }
+
+    fn organization(&mut self, declared: &OrganizationDeclaration) -> Result<(), DeclareError> {
+        let known = self.known_organization(&declared.login).is_some();
+        let mut fact = self.organization_fact(&declared.login);
+        if !known {
+            // Named by an enterprise's import so far: it stays with that payer.
+            if let Some(payer) = self.site.directory.payer(&declared.login)
+                && payer.kind == AccountKind::Enterprise
+            {
+                fact.enterprise = Some(payer.name);
+            }
+        }
+        fact.login = declared.login.clone();
+        replace(&mut fact.owners, declared.owners.as_ref());
+        replace(&mut fact.billing_managers, declared.billing_managers.as_ref());
+        replace(&mut fact.members, declared.members.as_ref());
+        if let (Some(enterprise), Some(_)) = (&fact.enterprise, declared.plan) {
+            let (organization, enterprise) = (declared.login.clone(), enterprise.clone());
+            return Err(DeclareError::PlanOfMember { organization, enterprise });
+        }
+        let account = AccountName::new(AccountKind::Organization, declared.login.clone());
+        if fact.enterprise.is_none() {
+            self.check_movable(&declared.login, &account)?;
+            self.open(&account);
+        }
+        self.put_organization(fact);
+        if let Some(plan) = declared.plan {
+            self.planned.settings.push((account, Setting::Plan(plan)));
+        }
+        Ok(())
+    }
+
+    fn known_organization(&self, login: &Name) -> Option<&OrganizationFact> {
+        self.organizations.get(login).or_else(|| self.site.directory.organization(login))
+    }
+
+    fn organization_fact(&self, login: &Name) -> OrganizationFact {
+        self.known_organization(login).cloned().unwrap_or_else(|| OrganizationFact {
+            login: login.clone(),
+            enterprise: None,
+            owners: Vec::new(),
+            billing_managers: Vec::new(),
+            members: Vec::new(),
+        })
+    }
+
+    fn put_organization(&mut self, fact: OrganizationFact) {
+        let before = self.known_organization(&fact.login).cloned();
+        let account = AccountName::new(AccountKind::Organization, fact.login.clone());
+        let before = before.as_ref();
+        let mut changes = Changes::of(&mut self.planned.changes, &account, before.is_none());
+        let payer = |fact: &OrganizationFact| {
+            fact.enterprise.as_ref().map_or("itself".to_owned(), |name| name.as_str().to_owned())
+        };
+        changes.field("payer", before.map(payer), &payer(&fact));
+        changes.names("owners", before.map(|f| &f.owners), &fact.owners);
+        let managers = before.map(|f| &f.billing_managers);
+        changes.names("billing_managers", managers, &fact.billing_managers);
+        changes.names("members", before.map(|f| &f.members), &fact.members);
+        let spelled = |known: &OrganizationFact| known.login.as_str() == fact.login.as_str();
+        if before.is_none_or(|known| *known != fact || !spelled(known)) {
+            self.planned.entries.push(SiteEntry::Organization(fact.clone()));
+        }
+        self.organizations.insert(fact.login.clone(), fact);
+    }
+
+    fn user(&mut self, declared: &UserDeclaration) {
+        let known = self.site.directory.user(&declared.login).cloned();
+        let email = declared.email.clone().or_else(|| known.as_ref()?.email.clone());
+        let fact = UserFact { login: declared.login.clone(), email };
+        let account = AccountName::new(AccountKind::User, declared.login.clone());
+        let mut changes = Changes::of(&mut self.planned.changes, &account, known.is_none());
+        let shown = |email: &Option<String>| email.clone().unwrap_or_default();
+        changes.field("email", known.as_ref().map(|f| shown(&f.email)), &shown(&fact.email));
+        if known.as_ref() != Some(&fact) {
+            self.planned.entries.push(SiteEntry::User(fact));
+        }
+        self.users.push(declared.login.clone());
+        if let Some(plan) = declared.plan {
+            self.open(&account);
+            self.planned.settings.push((account, Setting::Plan(plan)));
+        }
+    }
+
+    fn repository(&mut self, declared: &RepositoryDeclaration) -> Result<(), DeclareError> {
+        let Some(visibility) = declared.visibility else {
+            return Ok(());
+        };
+        let (owner, name) = (declared.owner.clone(), declared.name.clone());
+        let Some(payer) = self.payer_of_owner(&owner) else {
+            return Err(DeclareError::UnknownOwner { owner, name });
+        };
+        self.open(&payer);
+        self.planned.settings.push((payer, Setting::Repository { owner, name, visibility }));
+        Ok(())
+    }
+
+    fn payer_of_owner(&self, owner: &Name) -> Option<AccountName> {
+        if let Some(fact) = self.organizations.get(owner) {
+            return Some(match &fact.enterprise {
+                Some(slug) => AccountName::new(AccountKind::Enterprise, slug.clone()),
+                None => AccountName::new(AccountKind::Organization, fact.login.clone()),
+            });
+        }
+        if let Some(payer) = self.site.directory.payer(owner) {
+            return Some(payer);
+        }
+        let user = AccountName::new(AccountKind::User, owner.clone());
+        let known = self.users.contains(owner) || self.site.directory.find(&user).is_some();
+        known.then_some(user)
+    }
+
+    /// Gives the account a log, unless it has one.
+    fn open(&mut self, account: &AccountName) {
+        if self.site.directory.log_of(account).is_some() || self.opened.contains(account) {
+            return;
+        }
+        let log = crate::ids::LogId(self.next_log);
+        self.next_log += 1;
+        self.opened.push(account.clone());
+        self.planned.entries.push(SiteEntry::OpenAccount { log, account: account.clone() });
+    }
+}
+
+fn replace(list: &mut Vec<Name>, declared: Option<&Vec<Name>>) {
+    if let Some(declared) = declared {
+        // A set: the order in the file and repetitions mean nothing.
+        let mut sorted = declared.clone();
+        sorted.sort();
+        sorted.dedup();
+        *list = sorted;
+    }
+}
+
+/// Collects the differences of one subject.
+struct Changes<'a> {
+    list: &'a mut Vec<Change>,
+    subject: String,
+    is_new: bool,
+}
+
+impl<'a> Changes<'a> {
+    fn of(list: &'a mut Vec<Change>, subject: &AccountName, is_new: bool) -> Self {
+        Self { list, subject: subject.to_string(), is_new }
+    }
+
+    fn field(&mut self, field: &'static str, before: Option<String>, after: &str) {
+        if before.as_deref() == Some(after) || (self.is_new && after.is_empty()) {
+            return;
+        }
+        let (subject, after) = (self.subject.clone(), after.to_owned());
+        self.list.push(Change { subject, field, before, after });
+    }
+
+    fn names(&mut self, field: &'static str, before: Option<&Vec<Name>>, after: &[Name]) {
+        let joined = |list: &[Name]| {
+            list.iter().map(Name::as_str).collect::<Vec<_>>().join(", ")
+        };
+        self.field(field, before.map(|list| joined(list)), &joined(after));
+    }
+}

@@ -1,0 +1,283 @@
+//! How a statement is made: collect lines under temporary codes, then sort and renumber.
+
+use super::{Columns, Run, Statement, StatementRate};
+use crate::ledger::record::Dimension;
+use crate::money::{Amount, Price, Quantity, discount_quantity};
+use crate::packed::Packed;
+use crate::query::Rate;
+use crate::time::Month;
+use std::collections::HashMap;
+
+/// Collects the lines of one month, in any order.
+#[derive(Debug)]
+pub struct StatementBuilder {
+    month: Month,
+    names: [Codes<String>; 6],
+    rates: Codes<RateKey>,
+    kinds: Vec<(bool, bool)>,
+    hour: Vec<u16>,
+    rate: Vec<u32>,
+    codes: [Vec<u32>; 6],
+    quantity: Vec<i128>,
+    gross: Vec<i128>,
+    discount: Vec<i128>,
+}
+
+/// A rate by its catalogue ids, in the order in which rates are sorted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RateKey {
+    /// The SKU's id, folded.
+    pub folded_sku: String,
+    /// The SKU's id.
+    pub sku: String,
+    /// The product's id.
+    pub product: String,
+    /// The unit's id.
+    pub unit: String,
+    /// Per unit.
+    pub price: Price,
+}
+
+/// One line under the builder's codes.
+#[derive(Debug, Clone, Copy)]
+pub struct BuilderLine {
+    /// Hours since the month's first.
+    pub hour: u16,
+    /// From [`StatementBuilder::rate`].
+    pub rate: u32,
+    /// From [`StatementBuilder::name`].
+    pub names: [u32; 6],
+    /// In billionths.
+    pub quantity: i128,
+    /// In billionths of a dollar.
+    pub gross: i128,
+    /// In billionths of a dollar.
+    pub discount: i128,
+}
+
+impl StatementBuilder {
+    /// A month without lines.
+    #[must_use]
+    pub fn new(month: Month) -> Self {
+        Self {
+            month,
+            names: Default::default(),
+            rates: Codes::default(),
+            kinds: Vec::new(),
+            hour: Vec::new(),
+            rate: Vec::new(),
+            codes: Default::default(),
+            quantity: Vec::new(),
+            gross: Vec::new(),
+            discount: Vec::new(),
+        }
+    }
+
+    /// The code of a name.
+    pub fn name(&mut self, dimension: Dimension, text: &str) -> u32 {
+        self.names[dimension as usize].code(dimension.fold(text))
+    }
+
+    /// The code of a rate, and whether premium-request or AI-credit reports are about it.
+    pub fn rate(&mut self, key: RateKey, premium_request: bool, ai_credit: bool) -> u32 {
+        let code = self.rates.code(key);
+        if self.kinds.len() <= code as usize {
+            self.kinds.push((false, false));
+        }
+        let kinds = &mut self.kinds[code as usize];
+        *kinds = (kinds.0 || premium_request, kinds.1 || ai_credit);
+        code
+    }
+
+    /// Adds a line.
+    pub fn push(&mut self, line: BuilderLine) {
+        self.hour.push(line.hour);
+        self.rate.push(line.rate);
+        self.codes.iter_mut().zip(line.names).for_each(|(column, code)| column.push(code));
+        self.quantity.push(line.quantity);
+        self.gross.push(line.gross);
+        self.discount.push(line.discount);
+    }
+
+    /// Sorts and renumbers.
+    #[must_use]
+    pub fn finish(mut self) -> Statement {
+        let used = self.codes.iter().map(|column| column.as_slice());
+        let (names, ranks): (Vec<_>, Vec<_>) = self
+            .names
+            .iter_mut()
+            .zip(used)
+            .map(|(codes, used)| std::mem::take(codes).sorted(used))
+            .unzip();
+        for (column, ranks) in self.codes.iter_mut().zip(&ranks) {
+            column.iter_mut().for_each(|code| *code = ranks[*code as usize]);
+        }
+        let (rate_keys, rate_ranks) = std::mem::take(&mut self.rates).sorted(&self.rate);
+        self.rate.iter_mut().for_each(|code| *code = rate_ranks[*code as usize]);
+        let mut sorted_kinds = vec![(false, false); rate_keys.len()];
+        for (rank, kinds) in rate_ranks.iter().zip(&self.kinds) {
+            if let Some(slot) = sorted_kinds.get_mut(*rank as usize) {
+                *slot = *kinds;
+            }
+        }
+        let sku_of = sku_ranks(&rate_keys);
+        let order = self.order(&sku_of, &names);
+        let runs = self.runs(&order, &sku_of);
+        let rates = rate_keys.into_iter().zip(sorted_kinds).map(statement_rate).collect();
+        let mut lists = names.into_iter().map(|list| {
+            list.into_iter().map(String::into_boxed_str).collect::<Vec<_>>()
+        });
+        let names = std::array::from_fn(|_| lists.next().unwrap_or_default());
+        let month = self.month;
+        Statement { month, names, rates, runs, columns: self.columns(&order) }
+    }
+
+    /// Line numbers in the order of the statement.
+    fn order(&self, sku_of: &[u32], names: &[Vec<String>]) -> Vec<u32> {
+        // As many leading parts of the sorting key as fit are packed into one integer; whatever is
+        // left, and what makes equal keys byte-identical in any order, is compared by itself.
+        let mut widths = vec![bits(744), bits(sku_of.len())];
+        widths.extend(names.iter().map(|list| bits(list.len())));
+        let key = |line: usize| {
+            let first = [u32::from(self.hour[line]), sku_of[self.rate[line] as usize]];
+            let rest = self.codes.iter().map(|column| column[line]);
+            let (mut key, mut used) = (0u128, 0);
+            for (code, width) in first.into_iter().chain(rest).zip(&widths) {
+                used += width;
+                if used > 128 {
+                    break;
+                }
+                key = (key << width) | u128::from(code);
+            }
+            key
+        };
+        #[expect(clippy::cast_possible_truncation, reason = "a month has fewer than 2^32 lines")]
+        let mut keyed: Vec<(u128, u32)> =
+            (0..self.rate.len()).map(|line| (key(line), line as u32)).collect();
+        keyed.sort_unstable_by(|left, right| {
+            left.0.cmp(&right.0).then_with(|| {
+                let tie = |line: u32| {
+                    let line = line as usize;
+                    let codes: [u32; 6] = std::array::from_fn(|d| self.codes[d][line]);
+                    let sums = (self.quantity[line], self.gross[line], self.discount[line]);
+                    (codes, self.rate[line], sums)
+                };
+                tie(left.1).cmp(&tie(right.1))
+            })
+        });
+        keyed.into_iter().map(|(_, line)| line).collect()
+    }
+
+    fn runs(&self, order: &[u32], sku_of: &[u32]) -> Vec<Run> {
+        let mut runs: Vec<Run> = Vec::new();
+        let mut last = None;
+        for (place, line) in order.iter().enumerate() {
+            let line = *line as usize;
+            let sku = sku_of[self.rate[line] as usize];
+            if last != Some((self.hour[line], sku)) {
+                last = Some((self.hour[line], sku));
+                let first = sku_of.partition_point(|other| *other < sku);
+                let end = sku_of.partition_point(|other| *other <= sku);
+                #[expect(clippy::cast_possible_truncation, reason = "fewer than 2^32 of each")]
+                runs.push(Run {
+                    hour: self.hour[line],
+                    rates: (first as u32, end as u32),
+                    start: place as u32,
+                });
+            }
+        }
+        runs
+    }
+
+    fn columns(self, order: &[u32]) -> Columns {
+        let at = |place: usize| order[place] as usize;
+        let codes = |column: &[u32]| Packed::from_fn(order.len(), |i| column[at(i)].into());
+        let numbers = |column: &[i128]| Packed::from_fn(order.len(), |i| column[at(i)]);
+        let discounted: Vec<i128> = order.iter().map(|line| self.discounted(*line)).collect();
+        Columns {
+            rate: codes(&self.rate),
+            names: std::array::from_fn(|dimension| codes(&self.codes[dimension])),
+            quantity: numbers(&self.quantity),
+            discount_quantity: Packed::new(&discounted),
+            gross: numbers(&self.gross),
+            discount: numbers(&self.discount),
+        }
+    }
+
+    fn discounted(&self, line: u32) -> i128 {
+        let line = line as usize;
+        discount_quantity(
+            Quantity::from_nanos(self.quantity[line]),
+            Amount::from_nanos(self.discount[line]),
+            Amount::from_nanos(self.gross[line]),
+        )
+        .nanos()
+    }
+}
+
+fn statement_rate((key, kinds): (RateKey, (bool, bool))) -> StatementRate {
+    let rate = Rate {
+        product: key.product.into(),
+        sku: key.sku.into(),
+        unit: key.unit.into(),
+        price: key.price,
+    };
+    StatementRate { rate, premium_request: kinds.0, ai_credit: kinds.1 }
+}
+
+/// By rate, the rank of its SKU.
+fn sku_ranks(rates: &[RateKey]) -> Vec<u32> {
+    let mut rank = 0;
+    let mut ranks = Vec::with_capacity(rates.len());
+    for (index, key) in rates.iter().enumerate() {
+        if index > 0 && rates[index - 1].folded_sku != key.folded_sku {
+            rank += 1;
+        }
+        ranks.push(rank);
+    }
+    ranks
+}
+
+/// Bits that a code below `count` takes.
+fn bits(count: usize) -> u32 {
+    usize::BITS - count.leading_zeros()
+}
+
+#[derive(Debug)]
+struct Codes<T> {
+    values: Vec<T>,
+    codes: HashMap<T, u32>,
+}
+
+impl<T> Default for Codes<T> {
+    fn default() -> Self {
+        Self { values: Vec::new(), codes: HashMap::new() }
+    }
+}
+
+impl<T: Clone + Eq + Ord + std::hash::Hash> Codes<T> {
+    fn code(&mut self, value: T) -> u32 {
+        if let Some(code) = self.codes.get(&value) {
+            return *code;
+        }
+        let code = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
+        self.values.push(value.clone());
+        self.codes.insert(value, code);
+        code
+    }
+
+    /// The values that `used` names, in order, and by code the place in that order (`u32::MAX` for
+    /// what no line uses, so that the statement does not depend on it).
+    fn sorted(self, used: &[u32]) -> (Vec<T>, Vec<u32>) {
+        let mut ranks = vec![u32::MAX; self.values.len()];
+        used.iter().for_each(|code| ranks[*code as usize] = 0);
+        let keyed = self.values.into_iter().zip(0u32..);
+        let mut keyed: Vec<(T, u32)> =
+            keyed.filter(|(_, code)| ranks[*code as usize] == 0).collect();
+        keyed.sort();
+        for ((_, code), rank) in keyed.iter().zip(0u32..) {
+            ranks[*code as usize] = rank;
+        }
+        (keyed.into_iter().map(|(value, _)| value).collect(), ranks)
+    }
+}

@@ -1,0 +1,137 @@
+//! The bytes of a statement: what checkpoints keep, and what "byte-identical" means.
+//!
+//! Layout, format 1: `TBM` `1`, rules version, month, names, rates, runs, columns. The blob that
+//! holds them is named by its hash, so there is no checksum inside.
+
+use super::{Columns, RULES, Run, Statement, StatementRate};
+use crate::codec::{DecodeError, Reader, Writer};
+use crate::ledger::chunk::Shares;
+use crate::money::Price;
+use crate::packed::Packed;
+use crate::query::Rate;
+use crate::time::Month;
+
+/// The newest statement format.
+pub const FORMAT: u8 = 1;
+
+const MAGIC: &[u8; 3] = b"TBM";
+const WHAT: &str = "statement";
+
+impl Statement {
+    /// The statement's bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Writer::new();
+        out.raw(MAGIC);
+        out.byte(FORMAT);
+        out.varint(u64::from(RULES));
+        out.signed(i128::from(self.month.index()));
+        for list in &self.names {
+            out.count(list.len());
+            list.iter().for_each(|name| out.text(name));
+        }
+        out.count(self.rates.len());
+        for known in &self.rates {
+            let Rate { product, sku, unit, price } = &known.rate;
+            [product, sku, unit].into_iter().for_each(|text| out.text(text));
+            out.signed(price.picos());
+            out.byte(u8::from(known.premium_request) | u8::from(known.ai_credit) << 1);
+        }
+        out.count(self.len());
+        out.count(self.runs.len());
+        for run in &self.runs {
+            out.varint(u64::from(run.hour));
+            out.varint(u64::from(run.rates.0));
+            out.varint(u64::from(run.rates.1));
+            out.varint(u64::from(run.start));
+        }
+        let columns = &self.columns;
+        columns.rate.encode(&mut out);
+        columns.names.iter().for_each(|codes| codes.encode(&mut out));
+        columns.quantity.encode(&mut out);
+        columns.gross.encode(&mut out);
+        shares(&columns.discount, &columns.gross).encode(&mut out);
+        shares(&columns.discount_quantity, &columns.quantity).encode(&mut out);
+        out.finish()
+    }
+
+    /// Reads a statement; `None` when other rules made it.
+    pub fn decode(bytes: &[u8]) -> Result<Option<Self>, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let r = &mut reader;
+        if r.raw(MAGIC.len(), WHAT)? != MAGIC {
+            return Err(DecodeError::Invalid { what: "the start of a statement", at: 0 });
+        }
+        if r.byte(WHAT)? != FORMAT || r.varint(WHAT)? != u64::from(RULES) {
+            return Ok(None);
+        }
+        let month = i32::try_from(r.signed("month")?).map_err(|_| r.invalid("month"))?;
+        let month = Month::from_index(month).map_err(|_| r.invalid("month"))?;
+        let mut names: [Vec<Box<str>>; 6] = Default::default();
+        for list in &mut names {
+            let count = r.count(1, "names")?;
+            *list = (0..count).map(|_| Ok(r.text("name")?.into())).collect::<Result<_, _>>()?;
+        }
+        let rates = read_rates(r)?;
+        let count = usize::try_from(r.varint(WHAT)?).map_err(|_| r.invalid(WHAT))?;
+        let runs = read_runs(r, count, rates.len())?;
+        let columns = read_columns(r, count)?;
+        reader.finish(WHAT)?;
+        Ok(Some(Self { month, names, rates, runs, columns }))
+    }
+}
+
+fn shares(part: &Packed, whole: &Packed) -> Shares {
+    let parts: Vec<i128> = part.iter().collect();
+    Shares::new(&parts, |index| whole.get(index))
+}
+
+fn read_rates(r: &mut Reader<'_>) -> Result<Vec<StatementRate>, DecodeError> {
+    let count = r.count(5, "rates")?;
+    (0..count)
+        .map(|_| {
+            let product = r.text("product")?.into();
+            let sku = r.text("SKU")?.into();
+            let unit = r.text("unit")?.into();
+            let price = Price::from_picos(r.signed("price")?);
+            let kinds = r.byte("report kinds")?;
+            Ok(StatementRate {
+                rate: Rate { product, sku, unit, price },
+                premium_request: kinds & 1 != 0,
+                ai_credit: kinds & 2 != 0,
+            })
+        })
+        .collect()
+}
+
+fn read_runs(r: &mut Reader<'_>, lines: usize, rates: usize) -> Result<Vec<Run>, DecodeError> {
+    let count = r.count(4, "runs")?;
+    let mut runs: Vec<Run> = Vec::with_capacity(count);
+    for _ in 0..count {
+        let hour = u16::try_from(r.varint("hour")?).map_err(|_| r.invalid("hour"))?;
+        let of_sku = (r.varint32("rate")?, r.varint32("rate")?);
+        let start = r.varint32("run")?;
+        let rises = runs.last().map_or(start == 0, |last| last.start < start);
+        let in_range = start as usize <= lines && of_sku.0 < of_sku.1;
+        if !rises || !in_range || of_sku.1 as usize > rates {
+            return Err(r.invalid("run"));
+        }
+        runs.push(Run { hour, rates: of_sku, start });
+    }
+    Ok(runs)
+}
+
+fn read_columns(r: &mut Reader<'_>, count: usize) -> Result<Columns, DecodeError> {
+    let mut column = || {
+        let column = Packed::decode(r, count)?;
+        if column.len() == count { Ok(column) } else { Err(r.invalid("column length")) }
+    };
+    let rate = column()?;
+    let names = [column()?, column()?, column()?, column()?, column()?, column()?];
+    let (quantity, gross) = (column()?, column()?);
+    let discount = Shares::decode(r, count)?.unpack(|index| gross.get(index));
+    let discounted = Shares::decode(r, count)?.unpack(|index| quantity.get(index));
+    let discount = Packed::new(&discount);
+    let discount_quantity = Packed::new(&discounted);
+    Ok(Columns { rate, names, quantity, discount_quantity, gross, discount })
+}

@@ -1,0 +1,192 @@
+//! Backup and restore, and the check of a database's structure.
+//!
+//! A backup is `VACUUM INTO`: it reads one snapshot, so it finishes however much is written
+//! meanwhile, and holds up nobody. Invariant: a file under its final name is complete and synced;
+//! nothing that exists is overwritten.
+
+use super::connection::{check_identity, check_tables, open_immutable, open_reader};
+use super::failure::{Failure, io_error, sqlite_error};
+use super::file;
+use super::lock::DirectoryLock;
+use crate::StoreError;
+use rusqlite::Connection;
+use std::fs::File;
+use std::path::Path;
+
+/// How many of a damaged database's problems are named.
+const PROBLEMS_NAMED: usize = 5;
+
+/// Writes a consistent copy of the database in `directory` into `file`, also while a server runs.
+///
+/// # Errors
+///
+/// `Io` when `file` exists or `directory` has no database, `Full`, `Damaged`, `TooNew`.
+pub fn backup_directory(directory: &Path, file: &Path) -> Result<(), StoreError> {
+    let database = directory.join(file::NAME);
+    // Not `file::examine`: a server in this very process may hold the database open.
+    match std::fs::metadata(&database) {
+        Ok(metadata) if metadata.len() == 0 => {
+            return Err(file::damaged(&database, "it has only 0 bytes"));
+        }
+        Ok(_) => {}
+        Err(error) => {
+            return Err(io_error(&error, format!("opening {}", database.display())));
+        }
+    }
+    backup(&database, file)
+}
+
+/// Puts the backup in `file` into `directory`, which must hold no data yet.
+///
+/// # Errors
+///
+/// `Damaged` when `file` is no sound Tallybook database, `TooNew`, `Held`, `Full`, and `Io` when
+/// `directory` already holds data.
+pub fn restore(file: &Path, directory: &Path) -> Result<(), StoreError> {
+    file::examine(file)?;
+    if file::size(&file::wal(file))? > 0 {
+        return Err(StoreError::Io {
+            doing: format!("restoring {}", file.display()),
+            detail: "it is a database in use, not a backup: commits stand in its -wal file; \
+                     make a backup of it and restore that"
+                .to_owned(),
+        });
+    }
+    super::create_directory(directory)?;
+    let _lock = DirectoryLock::take(directory, "a restore")?;
+    let database = directory.join(file::NAME);
+    refuse_existing(&database)?;
+    refuse_existing(&file::wal(&database))?;
+
+    let partial = file::beside(&database, ".restoring");
+    let outcome = copy_checked(file, &partial).and_then(|()| file::publish(&partial, &database));
+    if outcome.is_err() {
+        // The failure is what matters; a leftover is replaced by the next restore.
+        let _ = file::remove(&partial);
+    }
+    outcome
+}
+
+/// Writes a copy of the database at `database` into `target`.
+pub(super) fn backup(database: &Path, target: &Path) -> Result<(), StoreError> {
+    refuse_existing(target)?;
+    let partial = file::beside(target, ".partial");
+    let _claim = claim(&partial)?;
+    let copied = copy_snapshot(database, &partial)
+        .and_then(|()| refuse_existing(target))
+        .and_then(|()| file::publish(&partial, target));
+    if copied.is_err() {
+        // The failure is what matters; a leftover is replaced by the next backup.
+        let _ = file::remove(&partial);
+    }
+    copied
+}
+
+/// SQLite's own check: every page, every index, every reference.
+pub(super) fn check(connection: &Connection) -> Result<(), Failure> {
+    let sql = format!("PRAGMA integrity_check({PROBLEMS_NAMED})");
+    let mut statement = connection.prepare(&sql)?;
+    let mut problems = statement
+        .query_map([], |row| row.get::<_, String>(0))?
+        .collect::<Result<Vec<_>, _>>()?;
+    problems.retain(|problem| problem != "ok");
+    let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
+    let mut orphans = statement.query([])?;
+    if let Some(row) = orphans.next()? {
+        let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
+        problems.push(format!("a row of {table} refers to no row of {parent}"));
+    }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::damaged("the structure", problems.join("; ")))
+}
+
+/// Claims the unfinished copy's name against another backup at the same time, and empties what
+/// a killed one left. Readable by its owner only: it holds names and the hashes of tokens.
+fn claim(partial: &Path) -> Result<File, StoreError> {
+    let doing = || format!("writing {}", partial.display());
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options
+        .open(partial)
+        .map_err(|error| io_error(&error, doing()))?;
+    file.try_lock().map_err(|error| StoreError::Io {
+        doing: doing(),
+        detail: format!("another backup is writing it: {error}"),
+    })?;
+    file.set_len(0).map_err(|error| io_error(&error, doing()))?;
+    Ok(file)
+}
+
+fn copy_snapshot(database: &Path, partial: &Path) -> Result<(), StoreError> {
+    let connection = open_reader(database)?;
+    check_identity(&connection, database)?;
+    let text = partial.to_str().ok_or_else(|| StoreError::Io {
+        doing: format!("writing {}", partial.display()),
+        detail: "the path is not UTF-8".to_owned(),
+    })?;
+    connection
+        .execute("VACUUM INTO ?", [text])
+        .map_err(|error| backup_error(&error, database, partial))?;
+    Ok(())
+}
+
+/// A full disk is that of the copy, not that of the data.
+fn backup_error(error: &rusqlite::Error, database: &Path, partial: &Path) -> StoreError {
+    match sqlite_error(error, database, "copying the database") {
+        StoreError::Full { detail, .. } => StoreError::Full {
+            path: partial.to_owned(),
+            detail,
+        },
+        other => other,
+    }
+}
+
+/// Copies, then checks what was copied: the bytes that will be served are those that were checked.
+fn copy_checked(file: &Path, partial: &Path) -> Result<(), StoreError> {
+    file::remove(partial)?;
+    std::fs::copy(file, partial)
+        .map_err(|error| io_error(&error, format!("copying {}", file.display())))?;
+    let connection = open_immutable(partial)?;
+    let renamed = |error| name_source(error, partial, file);
+    check_identity(&connection, partial).map_err(renamed)?;
+    check(&connection)
+        .map_err(|failure| failure.at(partial, "checking the backup"))
+        .map_err(renamed)?;
+    if super::schema::format(&connection).is_ok_and(|format| format == super::schema::FORMAT) {
+        check_tables(&connection, partial).map_err(renamed)?;
+    }
+    Ok(())
+}
+
+/// Damage found in the copy is damage of the file that the user knows.
+fn name_source(error: StoreError, partial: &Path, file: &Path) -> StoreError {
+    match error {
+        StoreError::Damaged { what, detail } => StoreError::Damaged {
+            what: what.replace(&partial.display().to_string(), &file.display().to_string()),
+            detail,
+        },
+        StoreError::TooNew {
+            found, supported, ..
+        } => StoreError::TooNew {
+            path: file.to_owned(),
+            found,
+            supported,
+        },
+        other => other,
+    }
+}
+
+fn refuse_existing(path: &Path) -> Result<(), StoreError> {
+    match path.try_exists() {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(StoreError::Io {
+            doing: format!("writing {}", path.display()),
+            detail: "it exists already, and is not overwritten".to_owned(),
+        }),
+        Err(error) => Err(io_error(&error, format!("looking at {}", path.display()))),
+    }
+}

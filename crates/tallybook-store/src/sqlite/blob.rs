@@ -1,0 +1,91 @@
+//! The blobs: immutable bytes under the hash of their content.
+//!
+//! Invariant: bytes are checked against their name whenever they are read.
+
+use super::failure::Failure;
+use super::number::{loaded, loaded_instant, stored};
+use super::packed::{Packed, unpack};
+use crate::BlobInfo;
+use rusqlite::{Connection, OptionalExtension, params};
+use tallybook_core::ids::Digest;
+use tallybook_core::time::Instant;
+
+/// Stores a blob, or only renews `put_at` when it is there.
+pub(super) fn put(
+    connection: &Connection,
+    id: Digest,
+    blob: &Packed,
+    at: Instant,
+) -> Result<(), Failure> {
+    let renewed = connection
+        .prepare_cached("UPDATE blobs SET put_at = ? WHERE id = ?")?
+        .execute(params![at.seconds(), id.0])?;
+    if renewed > 0 {
+        return Ok(());
+    }
+    let number = connection
+        .prepare_cached(
+            "INSERT INTO blobs (id, codec, size, stored_size, put_at) VALUES (?, ?, ?, ?, ?)",
+        )?
+        .insert(params![
+            id.0,
+            blob.codec(),
+            stored(blob.size() as u64)?,
+            stored(blob.bytes().len() as u64)?,
+            at.seconds(),
+        ])?;
+    connection
+        .prepare_cached("INSERT INTO blob_bytes (number, bytes) VALUES (?, ?)")?
+        .execute(params![number, blob.bytes()])?;
+    Ok(())
+}
+
+/// A blob's bytes.
+pub(super) fn get(connection: &Connection, id: Digest) -> Result<Option<Vec<u8>>, Failure> {
+    // The outer join tells a blob that is not there from one that has lost its bytes.
+    let row: Option<(i64, i64, Option<Vec<u8>>)> = connection
+        .prepare_cached(
+            "SELECT codec, size, bytes FROM blobs LEFT JOIN blob_bytes USING (number)
+             WHERE id = ?",
+        )?
+        .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((codec, size, bytes)) = row else {
+        return Ok(None);
+    };
+    let what = format!("blob {id}");
+    let bytes = bytes.ok_or_else(|| Failure::damaged(&what, "its bytes are missing"))?;
+    let bytes = unpack(codec, size, &bytes, &what)?;
+    if Digest::of(&bytes) != id {
+        return Err(Failure::damaged(what, "its bytes have another hash"));
+    }
+    Ok(Some(bytes))
+}
+
+/// Every blob, by id.
+pub(super) fn list(connection: &Connection) -> Result<Vec<BlobInfo>, Failure> {
+    let mut statement =
+        connection.prepare_cached("SELECT id, size, stored_size, put_at FROM blobs ORDER BY id")?;
+    let mut rows = statement.query([])?;
+    let mut blobs = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id = Digest(row.get(0)?);
+        let what = format!("blob {id}");
+        blobs.push(BlobInfo {
+            id,
+            size: loaded(row.get(1)?, &what)?,
+            stored_size: loaded(row.get(2)?, &what)?,
+            put_at: loaded_instant(row.get(3)?, &what)?,
+        });
+    }
+    Ok(blobs)
+}
+
+/// Deletes blobs; those that are not there are no error.
+pub(super) fn delete(connection: &Connection, ids: &[Digest]) -> Result<(), Failure> {
+    let mut statement = connection.prepare_cached("DELETE FROM blobs WHERE id = ?")?;
+    for id in ids {
+        statement.execute([id.0])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,346 @@
+//! The ledger in one SQLite file.
+//!
+//! A data directory holds `tallybook.db` (and, while it is open, its write-ahead log) and `lock`.
+//! One thread writes ([`writer`]), a few connections read ([`reader`]), another thread makes the
+//! checkpoints ([`checkpoint`]). A file a noun holds its SQL: [`log`], [`name`], [`blob`], ...
+//! Invariants: an answered write is on disk (`synchronous=FULL`); a damaged file is an error that
+//! names it, and is never written to; one process holds a directory.
+
+mod audit;
+mod backup;
+mod blob;
+mod checkpoint;
+mod connection;
+mod fact;
+mod failure;
+mod file;
+mod lock;
+mod log;
+mod manifest;
+mod name;
+mod number;
+mod packed;
+mod reader;
+mod request;
+mod schema;
+mod token;
+mod writer;
+
+pub use backup::{backup_directory, restore};
+
+use crate::{
+    Append, AppendError, AuditRow, BlobInfo, Effect, LogRow, Manifest, Store, StoreError,
+    StoredName, TokenRow,
+};
+use async_trait::async_trait;
+use checkpoint::LastFailure;
+use failure::{Failure, io_error};
+use lock::DirectoryLock;
+use packed::Packed;
+use reader::Readers;
+use request::{PackedAppend, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
+use tallybook_core::ids::{Digest, LogId, NameId, Seq};
+use tallybook_core::time::Instant;
+use writer::Writer;
+
+/// The store in a data directory. Dropping it closes the file cleanly, then frees the directory.
+#[derive(Debug)]
+pub struct SqliteStore {
+    path: PathBuf,
+    readers: Readers,
+    writer: Writer,
+    checkpoint_failure: LastFailure,
+    // Last, so that it is dropped last.
+    lock: DirectoryLock,
+}
+
+impl SqliteStore {
+    /// Opens the data directory, and makes it and its database when they are not there.
+    ///
+    /// `holder` is what another process is told that wants the directory meanwhile: one line, such
+    /// as `process 1234 at http://127.0.0.1:8080`.
+    ///
+    /// # Errors
+    ///
+    /// `Held` when another process holds the directory; `Damaged` when the file is not a sound
+    /// Tallybook database, also when it is empty or only its write-ahead log is there; `TooNew`;
+    /// `Full`; `Io`. A file that is refused is not changed.
+    pub fn open(directory: &Path, holder: &str) -> Result<Self, StoreError> {
+        create_directory(directory)?;
+        let lock = DirectoryLock::take(directory, holder)?;
+        let path = directory.join(file::NAME);
+        if Self::exists(directory) {
+            file::examine(&path)?;
+        } else {
+            refuse_orphaned_log(&path)?;
+            connection::create(&path)?;
+        }
+        let mut connection = connection::open_writer(&path)?;
+        schema::migrate(&mut connection)
+            .map_err(|failure| failure.at(&path, "migrating the database"))?;
+        connection::check_tables(&connection, &path)?;
+        let checkpoint_failure = LastFailure::default();
+        Ok(Self {
+            readers: Readers::new(&path),
+            writer: Writer::start(&path, connection, Arc::clone(&checkpoint_failure))?,
+            checkpoint_failure,
+            path,
+            lock,
+        })
+    }
+
+    /// Whether the directory has a database, sound or not.
+    #[must_use]
+    pub fn exists(directory: &Path) -> bool {
+        // A link to nowhere, or a file that may not be looked at, is not to be replaced either.
+        std::fs::symlink_metadata(directory.join(file::NAME)).is_ok()
+    }
+
+    /// Replaces the line that another process is told; for when the server knows its URL.
+    ///
+    /// # Errors
+    ///
+    /// `Io` when the lock file cannot be written; the directory is still held.
+    pub fn set_holder(&self, holder: &str) -> Result<(), StoreError> {
+        self.lock.write_holder(holder)
+    }
+
+    /// Why the last checkpoint failed, if it did. Nothing is lost by it, but the write-ahead log
+    /// grows until one succeeds.
+    #[must_use]
+    pub fn checkpoint_failure(&self) -> Option<StoreError> {
+        let last = self.checkpoint_failure.lock();
+        last.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Lets the database grow to so many pages and no further, as if the disk were full then.
+    ///
+    /// # Errors
+    ///
+    /// As any write.
+    #[cfg(any(test, feature = "testing"))]
+    pub async fn limit_pages(&self, pages: u32) -> Result<(), StoreError> {
+        self.write(Write::LimitPages(pages)).await.map(drop)
+    }
+
+    /// Makes the writing thread panic.
+    ///
+    /// # Errors
+    ///
+    /// Always: that is what is to be tested.
+    #[cfg(any(test, feature = "testing"))]
+    pub async fn kill_writer(&self) -> Result<(), StoreError> {
+        self.write(Write::Panic).await.map(drop)
+    }
+
+    /// Writes what cannot conflict.
+    async fn write(&self, write: Write) -> Result<bool, StoreError> {
+        self.writer.write(write).await.map_err(|error| match error {
+            AppendError::Refused(error) | AppendError::Unknown(error) => error,
+            AppendError::Conflict { log, newest } => {
+                Failure::Conflict { log, newest }.at(&self.path, "writing")
+            }
+        })
+    }
+
+    /// Runs what takes a while away from the threads that serve requests.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let outcome = tokio::task::spawn_blocking(work).await;
+        outcome
+            .map_err(|error| StoreError::Io {
+                doing: doing.to_owned(),
+                detail: error.to_string(),
+            })?
+            .map_err(|failure| failure.at(&self.path, doing))
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        // Before the writer, which leaves a single file only when it is the last to close it.
+        self.readers.close();
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn append(&self, appends: Vec<Append>, effects: Vec<Effect>) -> Result<(), AppendError> {
+        let appends = self
+            .blocking("packing batches", move || {
+                let packed = appends.into_iter().map(PackedAppend::new);
+                packed.collect::<Result<Vec<_>, _>>()
+            })
+            .await
+            .map_err(AppendError::Refused)?;
+        let write = Write::Append { appends, effects };
+        self.writer.write(write).await.map(drop)
+    }
+
+    async fn heads(&self) -> Result<Vec<(LogId, Seq)>, StoreError> {
+        self.readers
+            .read("reading the heads of logs", log::heads)
+            .await
+    }
+
+    async fn head(&self, log: LogId) -> Result<Seq, StoreError> {
+        self.readers
+            .read("reading the head of a log", move |connection| {
+                log::head(connection, log)
+            })
+            .await
+    }
+
+    async fn read_log(
+        &self,
+        log: LogId,
+        after: Seq,
+        max_bytes: usize,
+    ) -> Result<Vec<LogRow>, StoreError> {
+        self.readers
+            .read("reading a log", move |connection| {
+                log::read(connection, log, after, max_bytes)
+            })
+            .await
+    }
+
+    async fn read_names(&self, log: LogId, from: NameId) -> Result<Vec<StoredName>, StoreError> {
+        self.readers
+            .read("reading names", move |connection| {
+                name::read(connection, log, from)
+            })
+            .await
+    }
+
+    async fn put_blob(&self, bytes: Arc<[u8]>, at: Instant) -> Result<Digest, StoreError> {
+        let (id, blob) = self
+            .blocking("packing a blob", move || {
+                Ok((Digest::of(&bytes), Packed::new(&bytes)?))
+            })
+            .await?;
+        self.write(Write::PutBlob { id, blob, at }).await?;
+        Ok(id)
+    }
+
+    async fn get_blob(&self, id: Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        self.readers
+            .read("reading a blob", move |connection| {
+                blob::get(connection, id)
+            })
+            .await
+    }
+
+    async fn list_blobs(&self) -> Result<Vec<BlobInfo>, StoreError> {
+        self.readers.read("listing blobs", blob::list).await
+    }
+
+    async fn delete_blobs(&self, ids: Vec<Digest>) -> Result<(), StoreError> {
+        self.write(Write::DeleteBlobs(ids)).await.map(drop)
+    }
+
+    async fn manifest(&self, log: LogId) -> Result<Option<Manifest>, StoreError> {
+        self.readers
+            .read("reading a manifest", move |connection| {
+                manifest::read(connection, log)
+            })
+            .await
+    }
+
+    async fn swap_manifest(
+        &self,
+        log: LogId,
+        expected: u64,
+        bytes: Vec<u8>,
+    ) -> Result<bool, StoreError> {
+        self.write(Write::SwapManifest {
+            log,
+            expected,
+            bytes,
+        })
+        .await
+    }
+
+    async fn token(&self, hash: [u8; 32]) -> Result<Option<TokenRow>, StoreError> {
+        self.readers
+            .read("reading a token", move |connection| {
+                token::find(connection, hash)
+            })
+            .await
+    }
+
+    async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
+        self.readers.read("listing tokens", token::list).await
+    }
+
+    async fn fact(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let key = key.to_owned();
+        self.readers
+            .read("reading a fact", move |connection| {
+                fact::get(connection, &key)
+            })
+            .await
+    }
+
+    async fn audit(&self, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
+        self.readers
+            .read("reading the audit log", move |connection| {
+                audit::newest(connection, limit)
+            })
+            .await
+    }
+
+    async fn backup(&self, file: &Path) -> Result<(), StoreError> {
+        let (database, target) = (self.path.clone(), file.to_owned());
+        tokio::task::spawn_blocking(move || backup::backup(&database, &target))
+            .await
+            .map_err(|error| StoreError::Io {
+                doing: format!("writing {}", file.display()),
+                detail: error.to_string(),
+            })?
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.readers
+            .read("checking the database", backup::check)
+            .await
+    }
+
+    async fn size_on_disk(&self) -> Result<u64, StoreError> {
+        let files = [
+            self.path.clone(),
+            file::wal(&self.path),
+            file::beside(&self.path, "-shm"),
+        ];
+        files.iter().map(|path| file::size(path)).sum()
+    }
+}
+
+/// Readable by its owner only: it holds names and the hashes of tokens.
+fn create_directory(directory: &Path) -> Result<(), StoreError> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+        .create(directory)
+        .map_err(|error| io_error(&error, format!("creating {}", directory.display())))
+}
+
+/// A write-ahead log without its database holds acknowledged batches; a new database would
+/// throw them away.
+fn refuse_orphaned_log(path: &Path) -> Result<(), StoreError> {
+    let log = file::wal(path);
+    if file::size(&log)? == 0 {
+        return Ok(());
+    }
+    let detail = format!(
+        "it is missing, but its write-ahead log {} is there",
+        log.display()
+    );
+    Err(file::damaged(path, detail))
+}

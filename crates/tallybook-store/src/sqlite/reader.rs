@@ -1,0 +1,73 @@
+//! Reads: a few read-only connections, used from tokio's threads for blocking work.
+//!
+//! Invariant: a read sees everything that was answered before it began, and one consistent state.
+
+use super::connection;
+use super::failure::Failure;
+use crate::StoreError;
+use rusqlite::Connection;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Semaphore;
+
+/// How many reads run at once; more wait.
+const CONNECTIONS: usize = 4;
+
+/// The connections that no read is using now.
+#[derive(Debug)]
+pub(super) struct Readers {
+    path: PathBuf,
+    idle: Arc<Mutex<Vec<Connection>>>,
+    permits: Arc<Semaphore>,
+}
+
+impl Readers {
+    pub(super) fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            idle: Arc::default(),
+            permits: Arc::new(Semaphore::new(CONNECTIONS)),
+        }
+    }
+
+    /// Runs `read` on a connection. `doing` says what it does, for errors.
+    pub(super) async fn read<T, F>(&self, doing: &'static str, read: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    {
+        let stopped = |detail: String| StoreError::Io {
+            doing: doing.to_owned(),
+            detail,
+        };
+        // The permit goes with the work: a caller that stops waiting does not stop the read.
+        let permit = Arc::clone(&self.permits)
+            .acquire_owned()
+            .await
+            .map_err(|error| stopped(error.to_string()))?;
+        let (path, idle) = (self.path.clone(), Arc::clone(&self.idle));
+        tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let taken = lock(&idle).pop();
+            let connection = match taken {
+                Some(connection) => connection,
+                None => connection::open_reader(&path)?,
+            };
+            let outcome = read(&connection).map_err(|failure| failure.at(&path, doing))?;
+            // After a failure the connection is dropped instead, and a new one opened.
+            lock(&idle).push(connection);
+            Ok(outcome)
+        })
+        .await
+        .map_err(|error| stopped(error.to_string()))?
+    }
+
+    /// Closes the connections that are idle; the others close when their reads end.
+    pub(super) fn close(&self) {
+        lock(&self.idle).clear();
+    }
+}
+
+fn lock(idle: &Mutex<Vec<Connection>>) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+    idle.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,68 @@
+//! The data format: its mark, its number, and the steps from each format to the next.
+//!
+//! To change the format: add `migrations/N.sql` (never edit one that was released), append it to
+//! [`MIGRATIONS`], and keep a database of the format before as a fixture that must open for ever.
+//! All steps run in one transaction at the start; an older program refuses what a newer one wrote.
+//! Invariant: `user_version` says which steps were run, and changes with them or not at all.
+
+use super::failure::Failure;
+use rusqlite::Connection;
+
+/// Marks a database as Tallybook's: "TlyB" in SQLite's `application_id`.
+pub(super) const APPLICATION_ID: u32 = 0x546c_7942;
+
+/// The newest data format: that which the steps lead to.
+pub(super) const FORMAT: u32 = 1;
+
+/// Step N - 1 leads from format N - 1 to format N.
+const MIGRATIONS: [&str; FORMAT as usize] = [include_str!("migrations/1.sql")];
+
+/// The tables of the newest format.
+const TABLES: [&str; 8] = [
+    "audit",
+    "blob_bytes",
+    "blobs",
+    "facts",
+    "log",
+    "manifests",
+    "names",
+    "tokens",
+];
+
+/// The format of an open database.
+pub(super) fn format(connection: &Connection) -> Result<u32, Failure> {
+    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
+/// The mark of an open database.
+pub(super) fn application_id(connection: &Connection) -> Result<u32, Failure> {
+    Ok(connection.pragma_query_value(None, "application_id", |row| row.get(0))?)
+}
+
+/// Runs the steps that are missing, all in one transaction.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), Failure> {
+    let from = format(connection)?;
+    if from == FORMAT {
+        return Ok(());
+    }
+    let transaction = connection.transaction()?;
+    for step in MIGRATIONS.iter().skip(from as usize) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", FORMAT)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// The first table that the newest format has and this database has not.
+pub(super) fn missing_table(connection: &Connection) -> Result<Option<&'static str>, Failure> {
+    let mut statement = connection
+        .prepare("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?")?;
+    for table in TABLES {
+        let found: u32 = statement.query_row([table], |row| row.get(0))?;
+        if found == 0 {
+            return Ok(Some(table));
+        }
+    }
+    Ok(None)
+}

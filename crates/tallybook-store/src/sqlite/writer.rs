@@ -1,0 +1,256 @@
+//! The one thread that writes, and group commit.
+//!
+//! Requests wait in a queue; the writer takes all that are there, runs each in a savepoint of one
+//! transaction, commits once, and only then answers. Invariants: a request that fails leaves
+//! nothing and harms no other; nobody is told that a thing was written before it is on disk; every
+//! request is answered, if only by its answer's sender being dropped. Look next: [`super::request`].
+
+use super::checkpoint::{self, Checkpointer, LastFailure};
+use super::connection;
+use super::failure::{Failure, io_error, sqlite_error};
+use super::request::{Request, Write};
+use crate::{AppendError, StoreError};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode};
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+use tokio::sync::{mpsc, oneshot};
+
+/// How many requests may wait before callers wait to ask.
+const QUEUE: usize = 1024;
+
+/// About how many bytes share one commit: bounds the memory and the time of a transaction.
+const GROUP_BYTES: usize = 32 << 20;
+
+const DOING: &str = "writing to the database";
+
+/// The writer's handle. Dropping it finishes what is queued, then closes the database.
+#[derive(Debug)]
+pub(super) struct Writer {
+    queue: Option<mpsc::Sender<Request>>,
+    thread: Option<JoinHandle<()>>,
+    path: PathBuf,
+}
+
+impl Writer {
+    /// Starts the thread on an open, checked and migrated database.
+    pub(super) fn start(
+        path: &Path,
+        connection: Connection,
+        last_failure: LastFailure,
+    ) -> Result<Self, StoreError> {
+        let checkpointer = Checkpointer::start(path, last_failure)?;
+        let (queue, requests) = mpsc::channel(QUEUE);
+        let thread = WriterThread {
+            path: path.to_owned(),
+            connection: Some(connection),
+            checkpointer,
+        };
+        let thread = std::thread::Builder::new()
+            .name("tallybook-writer".to_owned())
+            .spawn(move || thread.run(requests))
+            .map_err(|error| io_error(&error, "starting a thread"))?;
+        Ok(Self {
+            queue: Some(queue),
+            thread: Some(thread),
+            path: path.to_owned(),
+        })
+    }
+
+    /// Has something written, durably; says what [`Write::apply`] said.
+    pub(super) async fn write(&self, write: Write) -> Result<bool, AppendError> {
+        let (answer, answered) = oneshot::channel();
+        let stopped = || StoreError::Io {
+            doing: format!("{DOING} ({})", self.path.display()),
+            detail: "the writer has stopped".to_owned(),
+        };
+        let queue = self.queue.as_ref();
+        let queue = queue.ok_or_else(|| AppendError::Refused(stopped()))?;
+        queue
+            .send(Request { write, answer })
+            .await
+            .map_err(|_| AppendError::Refused(stopped()))?;
+        // The writer took the request and died over it: perhaps before the commit, perhaps after.
+        answered
+            .await
+            .unwrap_or_else(|_| Err(AppendError::Unknown(stopped())))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic was already printed by the panic hook; its callers were answered.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct WriterThread {
+    path: PathBuf,
+    /// `None` after a commit with unknown outcome: opened again before the next group.
+    connection: Option<Connection>,
+    checkpointer: Checkpointer,
+}
+
+/// How an attempt to commit a group ended.
+enum Attempt {
+    /// Committed; an answer for each request.
+    Committed(Vec<Result<bool, AppendError>>),
+    /// SQLite rolled back the whole transaction because of one request: the others may be tried
+    /// without it.
+    Undone { culprit: usize, error: AppendError },
+    /// All share the same fate.
+    Failed(AppendError),
+}
+
+impl WriterThread {
+    fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        while let Some(first) = requests.blocking_recv() {
+            let mut bytes = first.write.bytes();
+            let mut group = vec![first];
+            while bytes < GROUP_BYTES {
+                let Ok(next) = requests.try_recv() else { break };
+                bytes += next.write.bytes();
+                group.push(next);
+            }
+            self.serve(group);
+        }
+        self.close();
+    }
+
+    /// Commits a group and answers it.
+    fn serve(&mut self, group: Vec<Request>) {
+        match self.attempt(&group) {
+            Attempt::Committed(answers) => {
+                let written = group
+                    .iter()
+                    .zip(&answers)
+                    .filter(|(_, answer)| answer.is_ok());
+                let bytes = written.map(|(request, _)| request.write.bytes()).sum();
+                for (request, answer) in group.into_iter().zip(answers) {
+                    request.answer(answer);
+                }
+                self.checkpointer.committed(bytes);
+            }
+            Attempt::Failed(error) => {
+                for request in group {
+                    request.answer(Err(error.clone()));
+                }
+            }
+            Attempt::Undone { culprit, error } => {
+                let mut error = Some(error);
+                for (index, request) in group.into_iter().enumerate() {
+                    match error.take_if(|_| index == culprit) {
+                        Some(error) => request.answer(Err(error)),
+                        // Each alone, so that whoever cannot be written harms only himself.
+                        None => self.serve(vec![request]),
+                    }
+                }
+            }
+        }
+    }
+
+    fn attempt(&mut self, group: &[Request]) -> Attempt {
+        let connection = match self.connection() {
+            Ok(connection) => connection,
+            Err(error) => return Attempt::Failed(AppendError::Refused(error)),
+        };
+        let (attempt, usable) = commit_group(&connection, group, &self.path);
+        if usable {
+            self.connection = Some(connection);
+        }
+        attempt
+    }
+
+    /// Takes the connection, or opens a new one, which reads again what is really there.
+    fn connection(&mut self) -> Result<Connection, StoreError> {
+        match self.connection.take() {
+            Some(connection) => Ok(connection),
+            None => connection::open_writer(&self.path),
+        }
+    }
+
+    /// Empties the write-ahead log and leaves one file. A failure loses nothing: the log stays,
+    /// and the next start reads it.
+    fn close(self) {
+        drop(self.checkpointer);
+        let Some(connection) = self.connection else {
+            return;
+        };
+        if let Ok(true) = checkpoint::finish(&connection) {
+            let keep_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+            // When this fails an empty log file stays behind, which is as good.
+            let _ = connection.set_db_config(keep_log, false);
+        }
+    }
+}
+
+/// Also says whether the connection may be used again.
+fn commit_group(connection: &Connection, group: &[Request], path: &Path) -> (Attempt, bool) {
+    if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
+        let error = AppendError::Refused(sqlite_error(&error, path, DOING));
+        return (Attempt::Failed(error), connection.is_autocommit());
+    }
+    let mut answers = Vec::with_capacity(group.len());
+    for (culprit, request) in group.iter().enumerate() {
+        match apply_alone(connection, &request.write) {
+            Ok(answer) => answers.push(answer.map_err(|failure| failure.refusal(path, DOING))),
+            Err(failure) => {
+                let usable = roll_back(connection);
+                let error = failure.refusal(path, DOING);
+                return (Attempt::Undone { culprit, error }, usable);
+            }
+        }
+    }
+    match connection.execute_batch("COMMIT") {
+        Ok(()) => (Attempt::Committed(answers), true),
+        Err(error) => {
+            let rolled_back = roll_back(connection);
+            let certain = rolled_back && is_certain(&error);
+            let store_error = sqlite_error(&error, path, "committing");
+            let error = if certain {
+                AppendError::Refused(store_error)
+            } else {
+                AppendError::Unknown(store_error)
+            };
+            (Attempt::Failed(error), certain)
+        }
+    }
+}
+
+/// Runs one request in a savepoint. The inner error is the request's own and leaves the others'
+/// work; the outer one means that the whole transaction is gone or must go.
+fn apply_alone(connection: &Connection, write: &Write) -> Result<Result<bool, Failure>, Failure> {
+    connection.execute_batch("SAVEPOINT request")?;
+    match write.apply(connection) {
+        Ok(answer) => {
+            connection.execute_batch("RELEASE request")?;
+            Ok(Ok(answer))
+        }
+        // A full disk or a failed read makes SQLite roll back everything at once.
+        Err(failure) if connection.is_autocommit() => Err(failure),
+        Err(failure) => {
+            let undo = connection.execute_batch("ROLLBACK TO request; RELEASE request");
+            match undo {
+                Ok(()) => Ok(Err(failure)),
+                Err(_) => Err(failure),
+            }
+        }
+    }
+}
+
+/// Ends the transaction, if there still is one; says whether it is certain to be gone.
+fn roll_back(connection: &Connection) -> bool {
+    connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok()
+}
+
+/// A commit that found no space, or never began, has not written its last frame; after any other
+/// failure (a sync, above all) it may be on disk all the same.
+fn is_certain(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy)
+    )
+}

@@ -1,0 +1,177 @@
+//! A store whose k-th write fails: to find out what happens to those above it.
+//!
+//! Invariant: everything but the chosen write is passed on unchanged; the write after the failed
+//! one works again, so that a retry can be seen to succeed.
+
+use crate::{
+    Append, AppendError, AuditRow, BlobInfo, Effect, LogRow, Manifest, Store, StoreError,
+    StoredName, TokenRow,
+};
+use async_trait::async_trait;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tallybook_core::ids::{Digest, LogId, NameId, Seq};
+use tallybook_core::time::Instant;
+
+/// How a write fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Before anything was done: an append is refused.
+    Before,
+    /// After it was done: an append's outcome is unknown, and it did happen.
+    After,
+}
+
+/// Passes everything on, except for the write that is to fail.
+#[derive(Debug)]
+pub struct FaultyStore<S> {
+    inner: S,
+    writes: AtomicU64,
+    plan: Mutex<Option<(u64, Fault)>>,
+}
+
+impl<S: Store> FaultyStore<S> {
+    /// Fails nothing until [`FaultyStore::fail_write`] is called.
+    pub fn new(inner: S) -> Self {
+        Self {
+            inner,
+            writes: AtomicU64::new(0),
+            plan: Mutex::new(None),
+        }
+    }
+
+    /// Makes the `k`-th write from now on fail, once; the next one is the first.
+    pub fn fail_write(&self, k: u64, fault: Fault) {
+        let number = self.writes() + k;
+        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Some((number, fault));
+    }
+
+    /// How many writes there were: appends, blobs put or deleted, manifests swapped.
+    pub fn writes(&self) -> u64 {
+        self.writes.load(Ordering::SeqCst)
+    }
+
+    /// The store below.
+    pub fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    /// Counts a write; says how it is to fail.
+    fn fault(&self) -> Option<Fault> {
+        let mut plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
+        let due = plan.take_if(|(planned, _)| *planned == number);
+        due.map(|(_, fault)| fault)
+    }
+}
+
+/// Does a write that is no append, or fails it.
+macro_rules! write_or_fail {
+    ($store:ident, $call:expr) => {
+        match $store.fault() {
+            None => $call,
+            Some(Fault::Before) => Err(planned()),
+            Some(Fault::After) => $call.and_then(|_| Err(planned())),
+        }
+    };
+}
+
+#[async_trait]
+impl<S: Store> Store for FaultyStore<S> {
+    async fn append(&self, appends: Vec<Append>, effects: Vec<Effect>) -> Result<(), AppendError> {
+        match self.fault() {
+            None => self.inner.append(appends, effects).await,
+            Some(Fault::Before) => Err(AppendError::Refused(planned())),
+            Some(Fault::After) => {
+                self.inner.append(appends, effects).await?;
+                Err(AppendError::Unknown(planned()))
+            }
+        }
+    }
+
+    async fn heads(&self) -> Result<Vec<(LogId, Seq)>, StoreError> {
+        self.inner.heads().await
+    }
+
+    async fn head(&self, log: LogId) -> Result<Seq, StoreError> {
+        self.inner.head(log).await
+    }
+
+    async fn read_log(
+        &self,
+        log: LogId,
+        after: Seq,
+        max_bytes: usize,
+    ) -> Result<Vec<LogRow>, StoreError> {
+        self.inner.read_log(log, after, max_bytes).await
+    }
+
+    async fn read_names(&self, log: LogId, from: NameId) -> Result<Vec<StoredName>, StoreError> {
+        self.inner.read_names(log, from).await
+    }
+
+    async fn put_blob(&self, bytes: Arc<[u8]>, at: Instant) -> Result<Digest, StoreError> {
+        write_or_fail!(self, self.inner.put_blob(bytes, at).await)
+    }
+
+    async fn get_blob(&self, id: Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.get_blob(id).await
+    }
+
+    async fn list_blobs(&self) -> Result<Vec<BlobInfo>, StoreError> {
+        self.inner.list_blobs().await
+    }
+
+    async fn delete_blobs(&self, ids: Vec<Digest>) -> Result<(), StoreError> {
+        write_or_fail!(self, self.inner.delete_blobs(ids).await)
+    }
+
+    async fn manifest(&self, log: LogId) -> Result<Option<Manifest>, StoreError> {
+        self.inner.manifest(log).await
+    }
+
+    async fn swap_manifest(
+        &self,
+        log: LogId,
+        expected: u64,
+        bytes: Vec<u8>,
+    ) -> Result<bool, StoreError> {
+        write_or_fail!(self, self.inner.swap_manifest(log, expected, bytes).await)
+    }
+
+    async fn token(&self, hash: [u8; 32]) -> Result<Option<TokenRow>, StoreError> {
+        self.inner.token(hash).await
+    }
+
+    async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
+        self.inner.tokens().await
+    }
+
+    async fn fact(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.fact(key).await
+    }
+
+    async fn audit(&self, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
+        self.inner.audit(limit).await
+    }
+
+    async fn backup(&self, file: &Path) -> Result<(), StoreError> {
+        self.inner.backup(file).await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.inner.check().await
+    }
+
+    async fn size_on_disk(&self) -> Result<u64, StoreError> {
+        self.inner.size_on_disk().await
+    }
+}
+
+fn planned() -> StoreError {
+    StoreError::Io {
+        doing: "writing".to_owned(),
+        detail: "this write was chosen to fail".to_owned(),
+    }
+}

@@ -1,0 +1,303 @@
+//! Damaged, foreign, newer, held and full: each is a clear error, and the file stays as it was.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tallybook_core::ids::{Digest, LogId, Seq};
+use tallybook_core::time::Instant;
+use tallybook_store::sqlite::{SqliteStore, backup_directory, restore};
+use tallybook_store::testing::contract::{append, pseudorandom};
+use tallybook_store::{AppendError, Effect, Store, StoreError};
+use tempfile::TempDir;
+
+const PAGE: usize = 8192;
+const BATCHES: u64 = 12;
+const APPLICATION_ID: usize = 68;
+const USER_VERSION: usize = 60;
+
+/// A closed database with batches and a blob, none of them compressible.
+async fn filled() -> (TempDir, PathBuf) {
+    let directory = TempDir::new().expect("a temporary directory");
+    let store = open(directory.path());
+    for expected in 0..BATCHES {
+        let appended = store.append(vec![append(1, expected, &batch(expected + 1))], vec![]);
+        appended.await.expect("appends");
+    }
+    store.put_blob(blob(), now()).await.expect("puts");
+    drop(store);
+    let file = directory.path().join("tallybook.db");
+    (directory, file)
+}
+
+fn open(directory: &Path) -> SqliteStore {
+    SqliteStore::open(directory, "a test").expect("opens")
+}
+
+fn batch(seq: u64) -> Vec<u8> {
+    let seed = usize::try_from(seq).expect("small");
+    pseudorandom(20_000 + seed)[seed..].to_vec()
+}
+
+fn blob() -> Arc<[u8]> {
+    pseudorandom(100_000).into()
+}
+
+fn now() -> Instant {
+    Instant::parse("2026-11-21").expect("a date")
+}
+
+fn assert_damaged(outcome: Result<impl Sized, StoreError>, file: &Path) {
+    match outcome {
+        Err(StoreError::Damaged { what, .. }) => {
+            let name = file.display().to_string();
+            assert!(what.contains(&name), "{what} does not name {name}");
+        }
+        Err(other) => panic!("not damaged but: {other}"),
+        Ok(_) => panic!("taken for sound"),
+    }
+}
+
+/// What is refused at opening stays as it is, and so does everything beside it.
+fn assert_refused_unchanged(directory: &Path, file: &Path) {
+    let before = fs::read(file).expect("reads");
+    assert_damaged(SqliteStore::open(directory, "a test"), file);
+    assert!(fs::read(file).expect("reads") == before, "it was changed");
+    let mut names: Vec<_> = fs::read_dir(directory)
+        .expect("lists")
+        .map(|entry| entry.expect("lists").file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["lock", "tallybook.db"]);
+}
+
+#[tokio::test]
+async fn a_clean_close_leaves_one_file_that_opens_again() {
+    let (directory, file) = filled().await;
+    assert!(!directory.path().join("tallybook.db-wal").exists());
+    let before = fs::read(&file).expect("reads");
+    let store = open(directory.path());
+    assert_eq!(store.head(LogId(1)).await.expect("head"), Seq(BATCHES));
+    store.check().await.expect("sound");
+    drop(store);
+    assert!(
+        fs::read(&file).expect("reads") == before,
+        "reading changed it"
+    );
+}
+
+#[tokio::test]
+async fn an_empty_short_or_foreign_file_is_damaged() {
+    let (directory, file) = filled().await;
+    let sound = fs::read(&file).expect("reads");
+    let mut other_program = sound.clone();
+    other_program[APPLICATION_ID] ^= 1;
+    let mut no_format = sound.clone();
+    no_format[USER_VERSION..USER_VERSION + 4].fill(0);
+    for bytes in [
+        &[][..],
+        b"SQLite format 3\0",
+        b"Date,Product,SKU\n".repeat(100).as_slice(),
+        &sound[..99],
+        &sound[..PAGE],
+        &sound[..sound.len() - 1],
+        &sound[..sound.len() - PAGE],
+        &other_program,
+        &no_format,
+    ] {
+        fs::write(&file, bytes).expect("writes");
+        assert_refused_unchanged(directory.path(), &file);
+    }
+}
+
+#[tokio::test]
+async fn a_newer_format_is_refused_by_number() {
+    let (directory, file) = filled().await;
+    let mut newer = fs::read(&file).expect("reads");
+    newer[USER_VERSION + 3] = 9;
+    fs::write(&file, &newer).expect("writes");
+    let outcomes = [
+        SqliteStore::open(directory.path(), "a test").map(drop),
+        backup_directory(directory.path(), &directory.path().join("copy")),
+        restore(&file, &directory.path().join("new")),
+    ];
+    for outcome in outcomes {
+        match outcome {
+            Err(StoreError::TooNew {
+                path,
+                found,
+                supported,
+            }) => assert_eq!((path, found, supported), (file.clone(), 9, 1)),
+            other => panic!("not too new but {other:?}"),
+        }
+    }
+    assert!(fs::read(&file).expect("reads") == newer, "it was changed");
+}
+
+/// Wherever the file is overwritten: what is read is what was written, or an error that names the
+/// file; and neither opening, reading nor closing changes a byte.
+#[tokio::test]
+async fn an_overwritten_page_never_gives_other_bytes() {
+    let (directory, file) = filled().await;
+    let sound = fs::read(&file).expect("reads");
+    let mut found = 0;
+    let places = (150..sound.len()).step_by(PAGE + 1237);
+    let count = places.clone().count();
+    for place in places {
+        let mut bytes = sound.clone();
+        let end = sound.len().min(place + 64);
+        bytes[place..end].fill(0xa5);
+        fs::write(&file, &bytes).expect("writes");
+        found += usize::from(damage_is_found(directory.path(), &file).await);
+        assert!(fs::read(&file).expect("reads") == bytes, "byte {place}");
+    }
+    // Some pages have room that nothing uses.
+    assert!(found * 2 > count, "only {found} of {count} were found");
+}
+
+async fn damage_is_found(directory: &Path, file: &Path) -> bool {
+    let store = match SqliteStore::open(directory, "a test") {
+        Ok(store) => store,
+        Err(error) => {
+            assert_damaged(Err::<(), _>(error), file);
+            return true;
+        }
+    };
+    let mut found = false;
+    for seq in 1..=BATCHES {
+        match store.read_log(LogId(1), Seq(seq - 1), 1).await {
+            Ok(rows) => assert!(rows[0].batch == batch(seq), "batch {seq} was changed"),
+            Err(error) => {
+                assert_damaged(Err::<(), _>(error), file);
+                found = true;
+            }
+        }
+    }
+    match store.get_blob(Digest::of(&blob())).await {
+        Ok(bytes) => assert!(
+            bytes.as_deref() == Some(&blob()[..]),
+            "the blob was changed"
+        ),
+        Err(error) => {
+            assert_damaged(Err::<(), _>(error), file);
+            found = true;
+        }
+    }
+    if let Err(error) = store.check().await {
+        assert_damaged(Err::<(), _>(error), file);
+        found = true;
+    }
+    found
+}
+
+#[tokio::test]
+async fn a_log_without_its_database_is_not_thrown_away() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let log = directory.path().join("tallybook.db-wal");
+    fs::write(&log, b"acknowledged batches").expect("writes");
+    let outcome = SqliteStore::open(directory.path(), "a test");
+    assert_damaged(outcome, &directory.path().join("tallybook.db"));
+    assert_eq!(fs::read(&log).expect("reads"), b"acknowledged batches");
+    assert!(!SqliteStore::exists(directory.path()));
+}
+
+#[tokio::test]
+async fn a_creation_that_was_interrupted_is_begun_again() {
+    let directory = TempDir::new().expect("a temporary directory");
+    fs::write(directory.path().join("tallybook.db.new"), b"half").expect("writes");
+    let store = open(directory.path());
+    store.check().await.expect("sound");
+    assert!(!directory.path().join("tallybook.db.new").exists());
+}
+
+#[tokio::test]
+async fn a_second_opener_is_told_who_holds_the_directory() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let path = directory.path().join("data");
+    assert!(!SqliteStore::exists(&path));
+    let first = SqliteStore::open(&path, "process 7 with a long line, starting").expect("opens");
+    assert!(SqliteStore::exists(&path));
+    first.set_holder("process 7\nat http://x").expect("writes");
+    for outcome in [
+        SqliteStore::open(&path, "second").map(drop),
+        restore(&path.join("tallybook.db"), &path),
+    ] {
+        match outcome {
+            Err(StoreError::Held { directory, holder }) => {
+                assert_eq!(directory, path);
+                assert_eq!(holder, "process 7 at http://x");
+            }
+            // The restore looks at its file first.
+            Err(StoreError::Io { doing, .. }) => assert!(doing.starts_with("restoring")),
+            other => panic!("not held but {other:?}"),
+        }
+    }
+    drop(first);
+    SqliteStore::open(&path, "second").expect("is free again");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_directory_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = TempDir::new().expect("a temporary directory");
+    let path = directory.path().join("a/b");
+    open(&path);
+    let mode = fs::metadata(&path).expect("is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_refuses_and_leaves_nothing_half_done() {
+    let (directory, file) = filled().await;
+    let store = Arc::new(open(directory.path()));
+    // SQLite takes this for "no larger than now".
+    store.limit_pages(1).await.expect("limits");
+    let request = |log: u64| {
+        let fact = Effect::SetFact {
+            key: log.to_string(),
+            value: b"set".to_vec(),
+        };
+        (vec![append(log, 0, &batch(1))], vec![fact])
+    };
+    let mut tasks = Vec::new();
+    for log in 2..22 {
+        let (store, (appends, effects)) = (Arc::clone(&store), request(log));
+        tasks.push(tokio::spawn(
+            async move { store.append(appends, effects).await },
+        ));
+    }
+    for task in tasks {
+        match task.await.expect("an appender panicked") {
+            Err(AppendError::Refused(StoreError::Full { path, .. })) => assert_eq!(path, file),
+            other => panic!("not full but {other:?}"),
+        }
+    }
+    let heads = store.heads().await.expect("heads");
+    assert_eq!(heads, [(LogId(1), Seq(BATCHES))]);
+    assert_eq!(store.fact("2").await.expect("reads"), None);
+    store.check().await.expect("sound");
+
+    store.limit_pages(1 << 30).await.expect("limits");
+    for log in 2..22 {
+        let (appends, effects) = request(log);
+        store.append(appends, effects).await.expect("appends");
+        let head = store.head(LogId(log)).await.expect("head");
+        assert_eq!(head, Seq(1));
+    }
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_writer_that_died() {
+    let (directory, _) = filled().await;
+    let store = open(directory.path());
+    store.kill_writer().await.expect_err("died");
+    let outcome = store.append(vec![append(2, 0, b"late")], vec![]).await;
+    assert!(matches!(
+        outcome,
+        Err(AppendError::Refused(_) | AppendError::Unknown(_))
+    ));
+    drop(store);
+    let store = open(directory.path());
+    let heads = store.heads().await.expect("heads");
+    assert_eq!(heads, [(LogId(1), Seq(BATCHES))]);
+}

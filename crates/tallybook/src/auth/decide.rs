@@ -1,0 +1,172 @@
+//! Who may do what: one pure function over one table.
+//!
+//! Invariant: nothing is allowed that the table does not allow. Whether the account exists is
+//! answered before; an account that the viewer has nothing to do with is answered as one that does
+//! not exist. The table is DESIGN section 8 and what GitHub documents for its billing endpoints.
+
+use super::credential::Viewer;
+use super::grants::{Grants, Level, Permission, Scope};
+use tallybook_core::account::AccountKind;
+
+/// Endpoints that are guarded alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EndpointFamily {
+    /// Reads an enterprise's billing.
+    EnterpriseBilling,
+    /// Reads an organization's billing.
+    OrganizationBilling,
+    /// Reads a user's billing.
+    UserBilling,
+    /// Imports into an account, looks at its imports, reverts them.
+    Imports(AccountKind),
+    /// Tokens, apply, verify, backup.
+    Site,
+}
+
+/// What a user is to an account, strongest last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Relation {
+    /// Nothing.
+    None,
+    /// A member without a role in billing.
+    Member,
+    /// Owner or billing manager of the organization.
+    OrganizationBilling,
+    /// Owner or billing manager of the enterprise, or of the enterprise that pays.
+    EnterpriseBilling,
+    /// The user themselves.
+    Same,
+}
+
+/// Why not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// The account is answered as one that does not exist: 404.
+    #[error("Not Found")]
+    NotFound,
+    /// A member without a role in billing: 403, in GitHub's words.
+    #[error("No access to billing usage data.")]
+    NoBillingRole,
+    /// The role is right, the kind of token or its permissions are not: 403.
+    #[error("Resource not accessible by personal access token")]
+    TokenKind,
+    /// The role is right, the token's scopes are not: 403.
+    #[error("Your token has not been granted the required scopes: {}", .0.join(" or "))]
+    MissingScope(&'static [&'static str]),
+    /// Only a site administrator may: 403.
+    #[error("Must be a site administrator.")]
+    NotSiteAdmin,
+}
+
+impl EndpointFamily {
+    /// The kind of account that its paths name; `None` when they name none.
+    #[must_use]
+    pub const fn account_kind(self) -> Option<AccountKind> {
+        match self {
+            Self::EnterpriseBilling => Some(AccountKind::Enterprise),
+            Self::OrganizationBilling => Some(AccountKind::Organization),
+            Self::UserBilling => Some(AccountKind::User),
+            Self::Imports(kind) => Some(kind),
+            Self::Site => None,
+        }
+    }
+
+    /// Classic scopes of which any opens the family (`X-Accepted-OAuth-Scopes`).
+    #[must_use]
+    pub const fn accepted_scopes(self) -> &'static [&'static str] {
+        match self {
+            Self::EnterpriseBilling | Self::Imports(AccountKind::Enterprise) => {
+                &["manage_billing:enterprise"]
+            }
+            Self::OrganizationBilling => &["admin:org", "read:org"],
+            Self::Imports(AccountKind::Organization) => &["admin:org"],
+            Self::UserBilling | Self::Imports(AccountKind::User) => &["user"],
+            Self::Site => &[],
+        }
+    }
+
+    /// Permissions of fine-grained tokens (`X-Accepted-GitHub-Permissions`); `None` where
+    /// fine-grained tokens do not work.
+    #[must_use]
+    pub const fn accepted_permission(self) -> Option<(Permission, Level)> {
+        match self {
+            Self::OrganizationBilling => {
+                Some((Permission::OrganizationAdministration, Level::Read))
+            }
+            Self::Imports(AccountKind::Organization) => {
+                Some((Permission::OrganizationAdministration, Level::Write))
+            }
+            Self::UserBilling => Some((Permission::Plan, Level::Read)),
+            Self::EnterpriseBilling | Self::Imports(_) | Self::Site => None,
+        }
+    }
+}
+
+/// Whether `viewer`, who is `relation` to the account, may use an endpoint of `family`.
+///
+/// First the role, then the token: a wrong token is only told to somebody with the right role.
+pub fn authorize(
+    family: EndpointFamily,
+    viewer: &Viewer,
+    relation: Relation,
+) -> Result<(), Denied> {
+    if viewer.is_site_admin() {
+        return Ok(());
+    }
+    let Some(kind) = family.account_kind() else {
+        return Err(Denied::NotSiteAdmin);
+    };
+    check_role(kind, relation)?;
+    let granted = match &viewer.grants {
+        Grants::SiteAdmin => Ok(()),
+        Grants::Classic { scopes, .. } => check_scopes(family, relation, scopes),
+        Grants::FineGrained { permissions, .. } => match family.accepted_permission() {
+            Some((needed, level)) if permissions.get(&needed).is_some_and(|l| *l >= level) => {
+                Ok(())
+            }
+            _ => Err(Denied::TokenKind),
+        },
+    };
+    // GitHub answers a user's endpoints 404 whatever is wrong with the token.
+    granted.map_err(|denied| match kind {
+        AccountKind::User => Denied::NotFound,
+        AccountKind::Enterprise | AccountKind::Organization => denied,
+    })
+}
+
+fn check_role(kind: AccountKind, relation: Relation) -> Result<(), Denied> {
+    use Relation::{EnterpriseBilling, Member, OrganizationBilling, Same};
+    match (kind, relation) {
+        (AccountKind::Enterprise, EnterpriseBilling)
+        | (AccountKind::Organization, OrganizationBilling | EnterpriseBilling)
+        | (AccountKind::User, Same) => Ok(()),
+        (AccountKind::Enterprise, Member | OrganizationBilling)
+        | (AccountKind::Organization, Member) => Err(Denied::NoBillingRole),
+        _ => Err(Denied::NotFound),
+    }
+}
+
+fn check_scopes(
+    family: EndpointFamily,
+    relation: Relation,
+    scopes: &[Scope],
+) -> Result<(), Denied> {
+    let has = |needed: Scope| scopes.iter().any(|scope| scope.includes(needed));
+    let accepted = family.accepted_scopes();
+    let named = accepted
+        .iter()
+        .filter_map(|name| Scope::parse(name))
+        .any(has);
+    // Whose role is the enterprise's reads its organizations by the enterprise's scope too.
+    let by_enterprise = family.account_kind() == Some(AccountKind::Organization)
+        && relation == Relation::EnterpriseBilling
+        && has(Scope::ManageBillingEnterprise);
+    if named || by_enterprise {
+        Ok(())
+    } else {
+        Err(Denied::MissingScope(accepted))
+    }
+}
+
+#[cfg(test)]
+mod tests;

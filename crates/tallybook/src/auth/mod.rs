@@ -1,0 +1,15 @@
+//! Who is asking, and what they may do.
+//!
+//! Invariant: a secret is never stored, logged or shown again; only its hash is kept, and the
+//! decision ([`authorize`]) is a pure function of the endpoint, the viewer and their relation to
+//! the account. Look next: [`secret`], [`grants`], then [`decide`].
+
+pub mod credential;
+pub mod decide;
+pub mod grants;
+pub mod secret;
+
+pub use credential::{AdminToken, Credential, Unauthenticated, Viewer};
+pub use decide::{Denied, EndpointFamily, Relation, authorize};
+pub use grants::{Grants, GrantsError, Level, Permission, Scope};
+pub use secret::Secret;

@@ -1,0 +1,436 @@
+//! The billing file: who exists, who pays and who may look, as `tallybook apply -f` reads it.
+//!
+//! YAML, and so JSON too. Invariant: a file is understood whole or refused with line, column and
+//! reason; names are checked here, what they mean for what is known already is decided by the
+//! core. Look next: `tallybook_core::declaration`.
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, Visitor};
+use std::collections::HashSet;
+use std::fmt;
+use tallybook_core::account::{self, Plan, Visibility};
+use tallybook_core::declaration::{
+    Declaration, EnterpriseDeclaration, OrganizationDeclaration, RepositoryDeclaration,
+    UserDeclaration,
+};
+use tallybook_core::name::Name;
+
+/// The longest name or mail address, in bytes.
+const MAX_TEXT: usize = 255;
+
+/// What is wrong with a billing file, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct BillingFileError {
+    /// Line and column, both from 1, where they are known.
+    pub place: Option<(usize, usize)>,
+    /// What is wrong, beginning with the path of the entry.
+    pub reason: String,
+}
+
+impl fmt::Display for BillingFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((line, column)) = self.place {
+            write!(f, "line {line}, column {column}: ")?;
+        }
+        f.write_str(&self.reason)
+    }
+}
+
+/// Reads a billing file's text: enterprises, then organizations, users and repositories.
+pub fn parse(text: &str) -> Result<Vec<Declaration>, BillingFileError> {
+    let file: Option<File> = serde_norway::from_str(text).map_err(|error| located(&error))?;
+    let file = file.unwrap_or_default();
+    file.check_duplicates()?;
+    let declarations = file.into_declarations();
+    if declarations.is_empty() {
+        return Err(unlocated("the file declares nothing".to_owned()));
+    }
+    Ok(declarations)
+}
+
+fn located(error: &serde_norway::Error) -> BillingFileError {
+    let message = error.to_string();
+    // The library ends its message with the place; here the place comes first.
+    let reason = match message.rfind(" at line ") {
+        Some(end) if error.location().is_some() => message[..end].to_owned(),
+        _ => message,
+    };
+    BillingFileError {
+        place: error.location().map(|at| (at.line(), at.column())),
+        reason,
+    }
+}
+
+fn unlocated(reason: String) -> BillingFileError {
+    BillingFileError {
+        place: None,
+        reason,
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    enterprises: Vec<Enterprise>,
+    organizations: Vec<Organization>,
+    users: Vec<User>,
+    repositories: Vec<Repository>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Enterprise {
+    slug: Login,
+    name: Option<Text>,
+    plan: Option<PlanWord>,
+    owners: Option<Logins>,
+    billing_managers: Option<Logins>,
+    organizations: Option<Logins>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Organization {
+    login: Login,
+    plan: Option<PlanWord>,
+    owners: Option<Logins>,
+    billing_managers: Option<Logins>,
+    members: Option<Logins>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct User {
+    login: Login,
+    email: Option<Email>,
+    plan: Option<PlanWord>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Repository {
+    name: FullName,
+    visibility: Option<VisibilityWord>,
+}
+
+/// A slug or login.
+struct Login(Name);
+
+/// Several logins, none twice.
+struct Logins(Vec<Name>);
+
+/// `owner/name`.
+struct FullName {
+    owner: Name,
+    name: Name,
+}
+
+/// A name for people.
+struct Text(String);
+
+struct Email(String);
+
+struct PlanWord(Plan);
+
+struct VisibilityWord(Visibility);
+
+/// Reads a text and checks it where it stands, so that the error has the text's own place.
+struct Checked<T> {
+    expecting: &'static str,
+    check: fn(&str) -> Result<T, String>,
+}
+
+impl<T> Visitor<'_> for Checked<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.expecting)
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        (self.check)(text).map_err(E::custom)
+    }
+}
+
+macro_rules! checked_text {
+    ($name:ident, $expecting:literal, $check:expr) => {
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(Checked {
+                    expecting: $expecting,
+                    check: $check,
+                })
+            }
+        }
+    };
+}
+
+checked_text!(Login, "a slug or login", |text| name(text).map(Self));
+checked_text!(FullName, "owner/name", full_name);
+checked_text!(Text, "a name", |text| {
+    if text.trim().is_empty() || text.len() > MAX_TEXT || text.contains(char::is_control) {
+        return Err(format!(
+            "must be 1 to {MAX_TEXT} bytes without control characters"
+        ));
+    }
+    Ok(Self(text.to_owned()))
+});
+checked_text!(Email, "a mail address", email);
+checked_text!(PlanWord, "a plan", |text| {
+    let parsed = Plan::parse(text).map(Self);
+    parsed.ok_or_else(|| unknown_word(text, "plan", Plan::ALL.iter().map(|it| it.as_str())))
+});
+checked_text!(VisibilityWord, "a visibility", |text| {
+    let words = Visibility::ALL.iter().map(|it| it.as_str());
+    let parsed = Visibility::parse(text).map(Self);
+    parsed.ok_or_else(|| unknown_word(text, "visibility", words))
+});
+
+fn name(text: &str) -> Result<Name, String> {
+    account::check_name(text).map_err(|reason| format!("'{text}' {reason}"))?;
+    Ok(Name::from(text))
+}
+
+fn full_name(text: &str) -> Result<FullName, String> {
+    let (owner, repository) = text
+        .split_once('/')
+        .ok_or_else(|| format!("'{text}' must be owner/name, such as octo-org/api"))?;
+    Ok(FullName {
+        owner: name(owner)?,
+        name: name(repository)?,
+    })
+}
+
+fn email(text: &str) -> Result<Email, String> {
+    let is_address = text
+        .split_once('@')
+        .is_some_and(|(user, host)| !user.is_empty() && !host.is_empty() && !host.contains('@'));
+    let forbidden = |c: char| c.is_whitespace() || c.is_control();
+    if !is_address || text.len() > MAX_TEXT || text.contains(forbidden) {
+        return Err(format!("'{text}' is not a mail address"));
+    }
+    Ok(Email(text.to_owned()))
+}
+
+fn unknown_word<'a>(text: &str, what: &str, words: impl Iterator<Item = &'a str>) -> String {
+    let words: Vec<&str> = words.collect();
+    format!("'{text}' is not a {what}: {} are", words.join(", "))
+}
+
+impl<'de> Deserialize<'de> for Logins {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let logins = Vec::<Login>::deserialize(deserializer)?;
+        let mut seen = HashSet::new();
+        for Login(name) in &logins {
+            if !seen.insert(name.folded()) {
+                return Err(D::Error::custom(format!("'{name}' is listed twice")));
+            }
+        }
+        Ok(Self(logins.into_iter().map(|Login(name)| name).collect()))
+    }
+}
+
+/// Refuses the second of two entries with one name.
+fn once(section: &str, names: impl Iterator<Item = String>) -> Result<(), BillingFileError> {
+    let mut seen: Vec<String> = Vec::new();
+    for (index, name) in names.enumerate() {
+        let folded = name.to_ascii_lowercase();
+        if let Some(first) = seen.iter().position(|it| *it == folded) {
+            return Err(unlocated(format!(
+                "{section}[{index}]: '{name}' is declared already, in {section}[{first}]"
+            )));
+        }
+        seen.push(folded);
+    }
+    Ok(())
+}
+
+impl File {
+    fn check_duplicates(&self) -> Result<(), BillingFileError> {
+        once(
+            "enterprises",
+            self.enterprises.iter().map(|it| it.slug.0.to_string()),
+        )?;
+        once(
+            "organizations",
+            self.organizations.iter().map(|it| it.login.0.to_string()),
+        )?;
+        once("users", self.users.iter().map(|it| it.login.0.to_string()))?;
+        let full_name = |it: &Repository| format!("{}/{}", it.name.owner, it.name.name);
+        once("repositories", self.repositories.iter().map(full_name))?;
+        self.check_payers()
+    }
+
+    /// An organization has one payer.
+    fn check_payers(&self) -> Result<(), BillingFileError> {
+        let mut payers: Vec<(&Name, &Name)> = Vec::new();
+        for (index, enterprise) in self.enterprises.iter().enumerate() {
+            for organization in enterprise.organizations.iter().flat_map(|it| &it.0) {
+                if let Some((_, payer)) = payers.iter().find(|(name, _)| *name == organization) {
+                    return Err(unlocated(format!(
+                        "enterprises[{index}].organizations: '{organization}' belongs to \
+                         enterprise {payer} already"
+                    )));
+                }
+                payers.push((organization, &enterprise.slug.0));
+            }
+        }
+        Ok(())
+    }
+
+    fn into_declarations(self) -> Vec<Declaration> {
+        let enterprises = self.enterprises.into_iter().map(|it| {
+            Declaration::Enterprise(EnterpriseDeclaration {
+                slug: it.slug.0,
+                name: it.name.map(|text| text.0),
+                plan: it.plan.map(|word| word.0),
+                owners: it.owners.map(|logins| logins.0),
+                billing_managers: it.billing_managers.map(|logins| logins.0),
+                organizations: it.organizations.map(|logins| logins.0),
+            })
+        });
+        let organizations = self.organizations.into_iter().map(|it| {
+            Declaration::Organization(OrganizationDeclaration {
+                login: it.login.0,
+                plan: it.plan.map(|word| word.0),
+                owners: it.owners.map(|logins| logins.0),
+                billing_managers: it.billing_managers.map(|logins| logins.0),
+                members: it.members.map(|logins| logins.0),
+            })
+        });
+        let users = self.users.into_iter().map(|it| {
+            Declaration::User(UserDeclaration {
+                login: it.login.0,
+                email: it.email.map(|email| email.0),
+                plan: it.plan.map(|word| word.0),
+            })
+        });
+        let repositories = self.repositories.into_iter().map(|it| {
+            Declaration::Repository(RepositoryDeclaration {
+                owner: it.name.owner,
+                name: it.name.name,
+                visibility: it.visibility.map(|word| word.0),
+            })
+        });
+        enterprises
+            .chain(organizations)
+            .chain(users)
+            .chain(repositories)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCUMENTED: &str = "\
+enterprises:
+  - slug: octo-ent
+    name: Octo Enterprise
+    plan: enterprise
+    owners: [monalisa]
+    billing_managers: [hubot]
+    organizations: [octo-org]
+organizations:
+  - login: octo-org
+    owners: [monalisa]
+    billing_managers: []
+    members: [hubot]
+users:
+  - login: monalisa
+    email: monalisa@example.com
+    plan: pro
+repositories:
+  - name: octo-org/api
+    visibility: private
+";
+
+    #[test]
+    fn reads_every_section() {
+        let declarations = parse(DOCUMENTED).expect("a good file");
+        let [
+            Declaration::Enterprise(enterprise),
+            Declaration::Organization(organization),
+            Declaration::User(user),
+            Declaration::Repository(repository),
+        ] = &declarations[..]
+        else {
+            panic!("{declarations:?}");
+        };
+        assert_eq!(enterprise.slug.as_str(), "octo-ent");
+        assert_eq!(enterprise.name.as_deref(), Some("Octo Enterprise"));
+        assert_eq!(enterprise.plan, Some(Plan::Enterprise));
+        assert_eq!(enterprise.organizations, Some(vec![Name::from("octo-org")]));
+        assert_eq!(organization.billing_managers, Some(Vec::new()));
+        assert_eq!(organization.plan, None);
+        assert_eq!(user.email.as_deref(), Some("monalisa@example.com"));
+        assert_eq!(repository.owner.as_str(), "octo-org");
+        assert_eq!(repository.visibility, Some(Visibility::Private));
+    }
+
+    #[test]
+    fn json_is_read_too_and_what_is_left_out_stays_open() {
+        let declarations = parse(r#"{"users": [{"login": "hubot"}]}"#).expect("a good file");
+        let expected = Declaration::User(UserDeclaration {
+            login: Name::from("hubot"),
+            email: None,
+            plan: None,
+        });
+        assert_eq!(declarations, [expected]);
+    }
+
+    fn check_error(text: &str, expected: &str) {
+        let error = parse(text).expect_err("the file is wrong");
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn errors_say_where_and_what() {
+        check_error(
+            "users:\n  - login: mona lisa\n",
+            "line 2, column 12: users[0].login: 'mona lisa' must be 1 to 100 letters, digits, \
+             '-', '_' or '.'",
+        );
+        check_error(
+            "enterprises:\n  - slug: e\n    plan: gold\n",
+            "line 3, column 11: enterprises[0].plan: 'gold' is not a plan: free, pro, team, \
+             enterprise are",
+        );
+        check_error(
+            "repositories:\n  - name: api\n",
+            "line 2, column 11: repositories[0].name: 'api' must be owner/name, such as \
+             octo-org/api",
+        );
+        check_error(
+            "users:\n  - login: a\n    mail: x\n",
+            "line 3, column 5: users[0]: unknown field `mail`, expected one of `login`, `email`, \
+             `plan`",
+        );
+        check_error(
+            "users:\n  - login: a\n    email: nobody\n",
+            "line 3, column 12: users[0].email: 'nobody' is not a mail address",
+        );
+        check_error("", "the file declares nothing");
+        check_error("users: []\n", "the file declares nothing");
+    }
+
+    #[test]
+    fn duplicates_are_refused() {
+        check_error(
+            "users:\n  - login: a\n  - login: A\n",
+            "users[1]: 'A' is declared already, in users[0]",
+        );
+        check_error(
+            "enterprises:\n  - slug: a\n    organizations: [o]\n  - slug: b\n    \
+             organizations: [O]\n",
+            "enterprises[1].organizations: 'O' belongs to enterprise a already",
+        );
+        let error = parse("organizations:\n  - login: a\n    members: [x, X]\n");
+        let error = error.expect_err("listed twice");
+        assert!(error.reason.ends_with("'X' is listed twice"), "{error}");
+        assert!(error.place.is_some());
+        let error = parse("users:\n  - login: a\n    login: b\n").expect_err("a key twice");
+        assert!(error.reason.contains("duplicate field `login`"), "{error}");
+    }
+}

@@ -1,0 +1,269 @@
+//! The client of a running server, for commands called with `--url`.
+//!
+//! Invariant: the token travels in the `Authorization` header only and is in no message; an answer
+//! that is not a success is an error with what the server said. Paths are those of `/metering/v1`.
+
+use crate::config::PublicUrl;
+use serde_json::Value;
+use std::io::Read;
+use ureq::http::{Response, StatusCode};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, Body, SendBody};
+
+/// The most bytes of an answer that are read into memory; downloads stream.
+const MOST_ANSWER_BYTES: u64 = 64 << 20;
+
+/// A server and the token for it.
+pub(crate) struct Client {
+    agent: Agent,
+    url: PublicUrl,
+    authorization: String,
+}
+
+/// Why a request brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientError {
+    /// No answer came.
+    #[error("cannot reach {url}: {reason}")]
+    Unreachable {
+        /// The server.
+        url: PublicUrl,
+        /// What the network said.
+        reason: ureq::Error,
+    },
+    /// The server refused.
+    #[error("the server answers {status}: {message}")]
+    Refused {
+        /// The status.
+        status: StatusCode,
+        /// The server's message.
+        message: String,
+    },
+    /// The answer is not what `/metering/v1` gives.
+    #[error("{url} gave no answer that can be read: {reason}")]
+    Unreadable {
+        /// The server.
+        url: PublicUrl,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Client {
+    /// Connects to nothing yet.
+    pub(crate) fn new(url: PublicUrl, token: &str) -> Self {
+        // A server inside a company has a certificate of the company's: the machine decides.
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::PlatformVerifier)
+            .build();
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .user_agent(concat!("tallybook/", env!("CARGO_PKG_VERSION")))
+            .tls_config(tls)
+            .build()
+            .new_agent();
+        Self {
+            agent,
+            url,
+            authorization: format!("Bearer {token}"),
+        }
+    }
+
+    /// `GET`, answered with JSON.
+    pub(crate) fn get(&self, path: &str) -> Result<Value, ClientError> {
+        let request = self.agent.get(self.link(path));
+        let sent = request.header("Authorization", &self.authorization).call();
+        self.json(sent)
+    }
+
+    /// `GET`, answered with bytes of any length.
+    pub(crate) fn download(&self, path: &str) -> Result<impl Read + use<>, ClientError> {
+        let request = self.agent.get(self.link(path));
+        let sent = request.header("Authorization", &self.authorization).call();
+        Ok(self.success(sent)?.into_body().into_reader())
+    }
+
+    /// `DELETE`, answered with JSON or nothing.
+    pub(crate) fn delete(&self, path: &str) -> Result<Value, ClientError> {
+        let request = self.agent.delete(self.link(path));
+        let sent = request.header("Authorization", &self.authorization).call();
+        self.json(sent)
+    }
+
+    /// `POST` with JSON, answered with JSON.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
+        self.send(path, "application/json", &mut body.to_string().as_bytes())
+    }
+
+    /// `POST` of a stream, answered with JSON.
+    pub(crate) fn send(
+        &self,
+        path: &str,
+        content_type: &str,
+        body: &mut dyn Read,
+    ) -> Result<Value, ClientError> {
+        let sent = self
+            .agent
+            .post(self.link(path))
+            .header("Authorization", &self.authorization)
+            .header("Content-Type", content_type)
+            .send(SendBody::from_reader(body));
+        self.json(sent)
+    }
+
+    fn link(&self, path: &str) -> String {
+        format!("{}/metering/v1/{path}", self.url)
+    }
+
+    fn success(
+        &self,
+        sent: Result<Response<Body>, ureq::Error>,
+    ) -> Result<Response<Body>, ClientError> {
+        let mut response = sent.map_err(|reason| ClientError::Unreachable {
+            url: self.url.clone(),
+            reason,
+        })?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(MOST_ANSWER_BYTES)
+            .read_to_string();
+        let message = match body.as_deref().map(serde_json::from_str::<Value>) {
+            Ok(Ok(answer)) => explanation(&answer),
+            _ => String::new(),
+        };
+        Err(ClientError::Refused { status, message })
+    }
+
+    fn json(&self, sent: Result<Response<Body>, ureq::Error>) -> Result<Value, ClientError> {
+        let mut response = self.success(sent)?;
+        let unreadable = |reason: String| ClientError::Unreadable {
+            url: self.url.clone(),
+            reason,
+        };
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(MOST_ANSWER_BYTES)
+            .read_to_string();
+        let text = body.map_err(|error| unreadable(error.to_string()))?;
+        if text.trim().is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))
+    }
+}
+
+/// The message of GitHub's error body, with its details when it has some.
+fn explanation(answer: &Value) -> String {
+    let message = answer["message"]
+        .as_str()
+        .unwrap_or("no reason given")
+        .to_owned();
+    let details = answer["errors"].as_array().into_iter().flatten();
+    let details = details.filter_map(|it| it["message"].as_str().or(it.as_str()));
+    details.fold(message, |message, detail| format!("{message}; {detail}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+    use std::thread::JoinHandle;
+
+    /// Answers one request; gives the request's head and body.
+    fn server(status: &'static str, body: &'static str) -> (Client, JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let server = std::thread::spawn(move || {
+            let (stream, _) = listener.accept().expect("a client");
+            let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
+            let mut request = String::new();
+            while !request.ends_with("\r\n\r\n") {
+                reader.read_line(&mut request).expect("a line");
+            }
+            if request
+                .to_ascii_lowercase()
+                .contains("transfer-encoding: chunked")
+            {
+                while !request.ends_with("\r\n0\r\n\r\n") {
+                    reader.read_line(&mut request).expect("a line");
+                }
+            }
+            let length = body.len();
+            write!(
+                &stream,
+                "HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}"
+            )
+            .expect("sent");
+            request
+        });
+        let url = PublicUrl::parse(&format!("http://{address}/base")).expect("a URL");
+        (Client::new(url, "s3cret"), server)
+    }
+
+    #[test]
+    fn asks_with_the_token_in_the_header() {
+        let (client, server) = server("200 OK", "[]");
+        assert_eq!(
+            client.get("tokens").expect("an answer"),
+            Value::Array(Vec::new())
+        );
+        let request = server.join().expect("a request").to_ascii_lowercase();
+        assert!(
+            request.starts_with("get /base/metering/v1/tokens http/1.1\r\n"),
+            "{request}"
+        );
+        assert!(
+            request.contains("authorization: bearer s3cret\r\n"),
+            "{request}"
+        );
+    }
+
+    #[test]
+    fn streams_a_body_and_reads_the_answer() {
+        let (client, server) = server("201 Created", "{\"a\": 1}");
+        let answer = client
+            .send("x", "text/csv", &mut "a,b\n".as_bytes())
+            .expect("an answer");
+        assert_eq!(answer["a"], 1);
+        let request = server.join().expect("a request");
+        assert!(request.contains("4\r\na,b\n\r\n0\r\n\r\n"), "{request}");
+    }
+
+    #[test]
+    fn a_refusal_says_what_the_server_said_and_never_the_token() {
+        let (client, server) = server(
+            "422 Unprocessable Entity",
+            r#"{"message": "No.", "errors": [{"message": "line 3"}, "line 4"]}"#,
+        );
+        let error = client.delete("x").expect_err("refused").to_string();
+        server.join().expect("a request");
+        assert_eq!(
+            error,
+            "the server answers 422 Unprocessable Entity: No.; line 3; line 4"
+        );
+    }
+
+    #[test]
+    fn an_empty_answer_is_null_and_no_server_is_an_error() {
+        let (client, server) = server("204 No Content", "");
+        assert_eq!(client.delete("x").expect("an answer"), Value::Null);
+        server.join().expect("a request");
+        let error = client
+            .get("x")
+            .expect_err("nobody listens any more")
+            .to_string();
+        assert!(
+            error.starts_with("cannot reach http://127.0.0.1:"),
+            "{error}"
+        );
+        assert!(!error.contains("s3cret"), "{error}");
+    }
+}

@@ -1,0 +1,181 @@
+//! Listening: a port, TLS when there is a certificate, and an orderly end.
+//!
+//! Invariant: the port is taken before anything else is done, so that a busy one is an error
+//! without a trace; when asked to end, requests under way are answered first.
+
+use crate::config::{PublicUrl, TlsFiles};
+use anyhow::{Context, bail};
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+/// How long requests under way may take once the end was asked for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A port that is ours.
+pub(crate) struct Listening {
+    listener: TcpListener,
+    tls: Option<TlsFiles>,
+    /// Where it is, also when port 0 was asked for.
+    pub(crate) address: SocketAddr,
+    /// What links begin with.
+    pub(crate) url: PublicUrl,
+}
+
+/// Takes the port.
+pub(crate) fn bind(
+    listen: SocketAddr,
+    tls: Option<TlsFiles>,
+    public_url: Option<PublicUrl>,
+) -> anyhow::Result<Listening> {
+    let listener = TcpListener::bind(listen).map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => anyhow::anyhow!(
+            "{listen} is in use by another program: choose another port with --listen, such as \
+             --listen {}",
+            SocketAddr::new(listen.ip(), listen.port().checked_add(1).unwrap_or(8080))
+        ),
+        _ => anyhow::anyhow!("cannot listen on {listen} (--listen): {error}"),
+    })?;
+    listener
+        .set_nonblocking(true)
+        .context("cannot listen without blocking")?;
+    let address = listener.local_addr().context("cannot ask for the port")?;
+    let url = match public_url {
+        Some(url) => url,
+        None => own_url(address, tls.is_some())?,
+    };
+    Ok(Listening {
+        listener,
+        tls,
+        address,
+        url,
+    })
+}
+
+/// The URL by which this machine reaches the address.
+fn own_url(address: SocketAddr, is_tls: bool) -> anyhow::Result<PublicUrl> {
+    let scheme = if is_tls { "https" } else { "http" };
+    let reachable = match address {
+        // Every address of the machine: its own is one of them.
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => format!("127.0.0.1:{}", v4.port()),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => format!("[::1]:{}", v6.port()),
+        other => other.to_string(),
+    };
+    PublicUrl::parse(&format!("{scheme}://{reachable}")).map_err(anyhow::Error::msg)
+}
+
+impl Listening {
+    /// Whether tokens can be read by others on the way.
+    pub(crate) fn is_exposed(&self) -> bool {
+        self.tls.is_none() && !self.address.ip().is_loopback()
+    }
+
+    /// Serves until SIGTERM or SIGINT, then answers what is under way and returns.
+    pub(crate) async fn serve(self, app: axum::Router) -> anyhow::Result<()> {
+        let handle = Handle::new();
+        let ending = tokio::spawn(end_when_asked(handle.clone()));
+        let service = app.into_make_service_with_connect_info::<SocketAddr>();
+        let served = match &self.tls {
+            None => {
+                let server = axum_server::from_tcp(self.listener).context("cannot listen")?;
+                server.handle(handle).serve(service).await
+            }
+            Some(files) => {
+                let config = tls_config(files).await?;
+                let server = axum_server::from_tcp_rustls(self.listener, config);
+                server
+                    .context("cannot listen")?
+                    .handle(handle)
+                    .serve(service)
+                    .await
+            }
+        };
+        ending.abort();
+        served.context("the server stopped")
+    }
+}
+
+async fn tls_config(files: &TlsFiles) -> anyhow::Result<RustlsConfig> {
+    // Installing twice is harmless: the first provider stays, and it is this one.
+    if rustls::crypto::CryptoProvider::get_default().is_none()
+        && rustls::crypto::ring::default_provider()
+            .install_default()
+            .is_err()
+    {
+        tracing::debug!("another thread has installed the TLS provider");
+    }
+    for (file, flag) in [
+        (&files.certificate, "--tls-certificate"),
+        (&files.key, "--tls-key"),
+    ] {
+        if let Err(error) = std::fs::metadata(file) {
+            bail!("cannot read {} ({flag}): {error}", file.display());
+        }
+    }
+    let config = RustlsConfig::from_pem_chain_file(&files.certificate, &files.key).await;
+    config.with_context(|| {
+        let (certificate, key) = (files.certificate.display(), files.key.display());
+        format!("cannot use {certificate} (--tls-certificate) with {key} (--tls-key)")
+    })
+}
+
+async fn end_when_asked(handle: Handle<SocketAddr>) {
+    if let Err(error) = asked_to_end().await {
+        tracing::error!(%error, "signals cannot be received: only killing ends the server");
+        return;
+    }
+    tracing::info!("ending: requests under way are answered first");
+    handle.graceful_shutdown(Some(PATIENCE));
+}
+
+#[cfg(unix)]
+async fn asked_to_end() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn asked_to_end() -> std::io::Result<()> {
+    tokio::signal::ctrl_c().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loopback() -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 0))
+    }
+
+    #[test]
+    fn a_busy_port_names_the_flag() {
+        let first = bind(loopback(), None, None).expect("a free port");
+        let second = bind(first.address, None, None);
+        let message = second.err().expect("the port is taken").to_string();
+        let begin = format!("{} is in use by another program", first.address);
+        assert!(message.starts_with(&begin), "{message}");
+        assert!(message.contains("--listen"), "{message}");
+    }
+
+    #[test]
+    fn links_begin_with_the_public_url_or_the_address() {
+        let listening = bind(loopback(), None, None).expect("a free port");
+        assert_eq!(
+            listening.url.as_str(),
+            format!("http://{}", listening.address)
+        );
+        assert!(!listening.is_exposed());
+        let public = PublicUrl::parse("https://billing.example.com").ok();
+        let listening = bind(loopback(), None, public).expect("a free port");
+        assert_eq!(listening.url.as_str(), "https://billing.example.com");
+        let every = own_url(SocketAddr::from(([0, 0, 0, 0], 80)), true).expect("a URL");
+        assert_eq!(every.as_str(), "https://127.0.0.1:80");
+    }
+}

@@ -1,0 +1,491 @@
+//! Imports: stage chunks, then make them visible by one small batch; revert by another.
+//!
+//! Invariant: an import counts whole or not at all. Chunks that no batch names are swept.
+
+use super::commit::{Actor, Changes, Committed, Turn};
+use super::{Engine, EngineError, View};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tallybook_core::account::{AccountKind, AccountName};
+use tallybook_core::ids::{ImportId, LogId};
+use tallybook_core::ledger::builder::{ImportBuilder, LineRefused, Scope, Staged};
+use tallybook_core::ledger::owners::{CellSum, CellSums, Hidden, hidden};
+use tallybook_core::ledger::record::{Dimension, ImportRecord, ImportedFile};
+use tallybook_core::ledger::{Account, AccountEntry, Import};
+use tallybook_core::name::Name;
+use tallybook_core::report::{Line, ReportKind};
+use tallybook_core::site::Site;
+use tallybook_core::site::directory::Directory;
+use tallybook_core::site::entry::SiteEntry;
+use tallybook_core::time::Instant;
+use tallybook_store::Store;
+
+/// Why an import or a revert was not made; nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The named account does not exist, and the actor may not create it.
+    #[error("there is no {0}")]
+    NoAccount(AccountName),
+    /// A name that cannot be a slug or login.
+    #[error("{name}: a name {error}")]
+    BadName {
+        /// The name.
+        name: AccountName,
+        /// Why.
+        error: tallybook_core::account::InvalidName,
+    },
+    /// An organization in the report belongs to somebody else.
+    #[error("organization {organization} belongs to {payer}, so this import is refused")]
+    OtherPayer {
+        /// The organization.
+        organization: String,
+        /// Who pays for it.
+        payer: AccountName,
+    },
+    /// There is no live import of this id.
+    #[error("there is no live import {0}")]
+    NoImport(ImportId),
+    /// The engine failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// Why a line was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum PushError {
+    /// The line is at fault.
+    #[error(transparent)]
+    Line(#[from] LineRefused),
+    /// The engine failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// Where an import goes.
+#[derive(Debug, Clone)]
+struct Target {
+    account: AccountName,
+    scope: Scope,
+    /// The organization to which the import is limited, when somebody else pays for it.
+    only: Option<Name>,
+}
+
+/// An import in the making. Pushing blocks: call it from a thread that may.
+pub struct ImportSession {
+    engine: Arc<Engine>,
+    site: Arc<Site>,
+    target: Target,
+    builder: ImportBuilder,
+    runtime: tokio::runtime::Handle,
+    staging: Option<tokio::task::JoinHandle<Result<(), EngineError>>>,
+    now: Instant,
+    actor: Actor,
+}
+
+impl std::fmt::Debug for ImportSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ImportSession").field("target", &self.target).finish_non_exhaustive()
+    }
+}
+
+/// What an import did.
+#[derive(Debug, Clone)]
+pub struct ImportOutcome {
+    /// The account whose usage it is.
+    pub account: AccountName,
+    /// The import.
+    pub import: Arc<Import>,
+    /// The same bytes were live already: nothing was changed.
+    pub repeated: bool,
+    /// What did not exist before.
+    pub created: Created,
+    /// Usage that it now hides, or that hides part of it.
+    pub overlaps: Vec<Overlap>,
+}
+
+/// What a revert did.
+#[derive(Debug, Clone)]
+pub struct RevertOutcome {
+    /// The account whose usage it was.
+    pub account: AccountName,
+    /// The import, now reverted.
+    pub import: Arc<Import>,
+    /// Usage that it had hidden and that counts again (as `hidden`), unless others hide it too.
+    pub overlaps: Vec<Overlap>,
+}
+
+/// Names that an import brought.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Created {
+    /// The account itself.
+    pub account: Option<AccountName>,
+    /// Organizations.
+    pub organizations: Vec<String>,
+    /// Repositories, as `owner/name`.
+    pub repositories: Vec<String>,
+    /// Users.
+    pub users: Vec<String>,
+    /// Cost centers.
+    pub cost_centers: Vec<String>,
+    /// Products that the catalogue lacks.
+    pub products: Vec<String>,
+    /// SKUs that the catalogue lacks.
+    pub skus: Vec<String>,
+    /// Units that the catalogue lacks.
+    pub units: Vec<String>,
+}
+
+/// Two parts that hold the same usage: one counts, the other is hidden.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overlap {
+    /// The import that yields, and the kind of its part.
+    pub hidden: (ImportId, ReportKind),
+    /// What of it is hidden.
+    pub hidden_sum: CellSum,
+    /// The import that counts, and the kind of its part.
+    pub counted: (ImportId, ReportKind),
+    /// Its own sums of the same days, SKUs and organizations.
+    pub counted_sum: CellSum,
+}
+
+impl Engine {
+    /// Starts an import for `name`.
+    pub fn begin_import(
+        self: &Arc<Self>,
+        name: &AccountName,
+        actor: &Actor,
+        now: Instant,
+    ) -> Result<ImportSession, ImportError> {
+        tallybook_core::account::check_name(name.name.as_str())
+            .map_err(|error| ImportError::BadName { name: name.clone(), error })?;
+        let site = self.site();
+        let target = target(&site.directory, name, actor)?;
+        let builder = ImportBuilder::new(target.scope.clone());
+        let runtime = tokio::runtime::Handle::current();
+        let (engine, actor) = (Arc::clone(self), actor.clone());
+        Ok(ImportSession { engine, site, target, builder, runtime, staging: None, now, actor })
+    }
+
+    /// Reverts a live import.
+    pub async fn revert_import(
+        &self,
+        account: &AccountName,
+        id: ImportId,
+        actor: &Actor,
+        now: Instant,
+    ) -> Result<RevertOutcome, ImportError> {
+        let turn = self.turn().await;
+        for _ in 0..Turn::ATTEMPTS {
+            let site = self.site();
+            let log = site.directory.log_of(account);
+            let log = log.ok_or_else(|| ImportError::NoAccount(account.clone()))?;
+            let view = self.view_of(log, account).await?;
+            let import = view.account.import(id).filter(|import| import.is_live());
+            let import = Arc::clone(import.ok_or(ImportError::NoImport(id))?);
+            let overlaps = self.overlaps(&view, &import).await?;
+            let mut changes = Changes::default();
+            changes.site.push(SiteEntry::Withdrawn(id));
+            changes.accounts.push((log, account.clone(), vec![AccountEntry::Revert(id)]));
+            changes.audit(now, actor, "import.revert", format!("{{\"id\":\"{id}\"}}"));
+            if let Committed::Done = turn.commit(now, changes).await? {
+                let view = self.view_of(log, account).await?;
+                let import = view.account.import(id).map_or(import, Arc::clone);
+                return Ok(RevertOutcome { account: account.clone(), import, overlaps });
+            }
+        }
+        Err(EngineError::Contention(Turn::ATTEMPTS).into())
+    }
+
+    /// Every pair in which `import` hides, or is hidden.
+    pub async fn overlaps(
+        &self,
+        view: &View,
+        import: &Import,
+    ) -> Result<Vec<Overlap>, EngineError> {
+        let days = import.record.parts.iter().map(|part| (part.first_day, part.last_day));
+        let Some((first, last)) = days.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) else {
+            return Ok(Vec::new());
+        };
+        let owners = view.owners.between(first, last);
+        if owners.contenders().iter().all(|one| one.import.record.id == import.record.id)
+            && import.record.parts.len() < 2
+        {
+            return Ok(Vec::new());
+        }
+        let mut cells = Vec::new();
+        for contender in owners.contenders() {
+            cells.push(Arc::new(self.cells(contender.part().cells).await?));
+        }
+        let catalog = Arc::clone(&view.site.catalog);
+        let contest = owners.clone();
+        let pairs =
+            tokio::task::spawn_blocking(move || hidden(&contest, &catalog, &cells)).await?;
+        let side = |index: usize| {
+            let contender = &owners.contenders()[index];
+            (contender.import.record.id, contender.part().kind)
+        };
+        let overlap = |((loser, winner), sums): ((usize, usize), Hidden)| Overlap {
+            hidden: side(loser),
+            hidden_sum: sums.hidden,
+            counted: side(winner),
+            counted_sum: sums.counted,
+        };
+        let concerns =
+            |o: &Overlap| o.hidden.0 == import.record.id || o.counted.0 == import.record.id;
+        Ok(pairs.into_iter().map(overlap).filter(concerns).collect())
+    }
+
+    pub(super) async fn cells(
+        &self,
+        blob: tallybook_core::ids::Digest,
+    ) -> Result<CellSums, EngineError> {
+        let bytes = self.store.get_blob(blob).await?;
+        let bytes = bytes.ok_or_else(|| EngineError::damaged(format!("blob {blob}"), "missing"))?;
+        CellSums::decode(&bytes).map_err(|error| EngineError::blob(blob, &error))
+    }
+
+    /// Deletes blobs that no batch and no manifest names and that were put before `before`: chunks
+    /// of imports that were never committed. Gives how many.
+    pub async fn sweep(&self, before: Instant) -> Result<usize, EngineError> {
+        let candidates = self.store.list_blobs().await?;
+        let mut candidates: BTreeSet<_> =
+            candidates.iter().filter(|blob| blob.put_at < before).map(|blob| blob.id).collect();
+        if candidates.is_empty() {
+            return Ok(0);
+        }
+        let _turn = self.turn().await;
+        let site = self.site();
+        for (log, name) in site.directory.accounts() {
+            let view = self.view_of(log, name).await?;
+            for part in view.account.imports.iter().flat_map(|import| &import.record.parts) {
+                candidates.remove(&part.cells);
+                part.chunks.iter().for_each(|chunk| {
+                    candidates.remove(&chunk.blob);
+                });
+            }
+            for (_, _, blob) in self.checkpoints(log).await?.all() {
+                candidates.remove(blob);
+            }
+        }
+        let count = candidates.len();
+        self.store.delete_blobs(candidates.into_iter().collect()).await?;
+        Ok(count)
+    }
+}
+
+fn target(
+    directory: &Directory,
+    name: &AccountName,
+    actor: &Actor,
+) -> Result<Target, ImportError> {
+    let found = directory.find(name);
+    if found.is_none() && !actor.is_site_admin {
+        return Err(ImportError::NoAccount(name.clone()));
+    }
+    let (account, only) = match found {
+        Some(found) => (found.payer, found.only),
+        None => (name.clone(), None),
+    };
+    let scope = match name.kind {
+        AccountKind::Enterprise => Scope::Enterprise,
+        AccountKind::Organization => Scope::Organization(only.clone().unwrap_or(name.name.clone())),
+        AccountKind::User => Scope::User(account.name.clone()),
+    };
+    Ok(Target { account, scope, only })
+}
+
+impl ImportSession {
+    /// The account that will own the usage.
+    #[must_use]
+    pub fn account(&self) -> &AccountName {
+        &self.target.account
+    }
+
+    /// Adds a line; blocks while a full chunk waits for the one before it to be stored.
+    pub fn push(&mut self, kind: ReportKind, line: &Line<'_>) -> Result<(), PushError> {
+        let (site, target) = (&self.site, &self.target);
+        let admit = |organization: &str| {
+            admit(&site.directory, target, organization).map_err(|error| error.to_string())
+        };
+        if let Some(staged) = self.builder.push(kind, line, admit)? {
+            self.stage(staged)?;
+        }
+        Ok(())
+    }
+
+    /// Stores a chunk on another thread, once the one before it is stored.
+    fn stage(&mut self, staged: Staged) -> Result<(), EngineError> {
+        self.settle()?;
+        let (store, now) = (Arc::clone(&self.engine.store), self.now);
+        self.staging = Some(self.runtime.spawn(put(store, staged, now)));
+        Ok(())
+    }
+
+    fn settle(&mut self) -> Result<(), EngineError> {
+        match self.staging.take() {
+            Some(staging) => self.runtime.block_on(staging)?,
+            None => Ok(()),
+        }
+    }
+
+    /// Makes the import count; `files` are those that the lines came from.
+    pub async fn commit(mut self, files: Vec<ImportedFile>) -> Result<ImportOutcome, ImportError> {
+        if let Some(staging) = self.staging.take() {
+            staging.await.map_err(EngineError::from)??;
+        }
+        let mut finished = self.builder.finish();
+        for staged in std::mem::take(&mut finished.staged) {
+            put(Arc::clone(&self.engine.store), staged, self.now).await?;
+        }
+        let id = ImportId(self.engine.options.entropy.uuid().map_err(EngineError::from)?);
+        let record = finished.into_record(id, self.target.only.clone(), files);
+        let (engine, target) = (self.engine, self.target);
+        engine.commit_import(record, &target, &self.actor, self.now).await
+    }
+}
+
+async fn put(store: Arc<dyn Store>, staged: Staged, at: Instant) -> Result<(), EngineError> {
+    let digest = store.put_blob(staged.bytes.into(), at).await?;
+    if digest == staged.digest {
+        Ok(())
+    } else {
+        Err(EngineError::damaged(format!("blob {}", staged.digest), "stored under another name"))
+    }
+}
+
+impl Engine {
+    async fn commit_import(
+        &self,
+        record: ImportRecord,
+        target: &Target,
+        actor: &Actor,
+        now: Instant,
+    ) -> Result<ImportOutcome, ImportError> {
+        let turn = self.turn().await;
+        for _ in 0..Turn::ATTEMPTS {
+            let site = self.site();
+            for organization in &record.tables.names[Dimension::Organization as usize] {
+                admit(&site.directory, target, organization)?;
+            }
+            let known = site.directory.log_of(&target.account);
+            let log = known.unwrap_or_else(|| site.next_log());
+            let before = match known {
+                Some(log) => self.view_of(log, &target.account).await?,
+                None => {
+                    let account = Account::new(log, target.account.clone());
+                    Arc::new(View::new(Arc::clone(&site), Arc::new(account)))
+                }
+            };
+            let content = record.content();
+            let same = before.account.live_imports().find(|one| one.record.content() == content);
+            if let Some(import) = same {
+                return Ok(ImportOutcome {
+                    account: target.account.clone(),
+                    import: Arc::clone(import),
+                    repeated: true,
+                    created: Created::default(),
+                    overlaps: self.overlaps(&before, import).await?,
+                });
+            }
+            let mut changes = changes(&record, target, log, known.is_none());
+            let (id, lines) = (record.id, record.lines());
+            let detail =
+                format!("{{\"id\":\"{id}\",\"log\":{},\"lines\":{lines}}}", log.0);
+            changes.audit(now, actor, "import.create", detail);
+            if let Committed::Done = turn.commit(now, changes).await? {
+                let view = self.view_of(log, &target.account).await?;
+                let import = view.account.import(id).cloned();
+                let import = import.ok_or_else(|| {
+                    EngineError::System(format!("import {id} was committed and is not there"))
+                })?;
+                let mut created = created(&before, &record);
+                created.account = known.is_none().then(|| target.account.clone());
+                let overlaps = self.overlaps(&view, &import).await?;
+                let account = target.account.clone();
+                return Ok(ImportOutcome { account, import, repeated: false, created, overlaps });
+            }
+        }
+        Err(EngineError::Contention(Turn::ATTEMPTS).into())
+    }
+}
+
+/// Refuses an organization for which somebody else pays.
+fn admit(directory: &Directory, target: &Target, organization: &str) -> Result<(), ImportError> {
+    if organization.is_empty() {
+        return Ok(());
+    }
+    match directory.payer(&Name::from(organization)) {
+        Some(payer) if payer != target.account => {
+            Err(ImportError::OtherPayer { organization: organization.to_owned(), payer })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn changes(record: &ImportRecord, target: &Target, log: LogId, is_new: bool) -> Changes {
+    let mut changes = Changes::default();
+    if is_new {
+        let account = target.account.clone();
+        changes.site.push(SiteEntry::OpenAccount { log, account });
+    }
+    let names = |dimension: Dimension| -> BTreeSet<Name> {
+        let texts = record.tables.names[dimension as usize].iter();
+        texts.filter(|text| !text.is_empty()).map(|text| Name::new(Arc::clone(text))).collect()
+    };
+    let mut organizations = names(Dimension::Organization);
+    if let Scope::Organization(login) = &target.scope {
+        organizations.insert(login.clone());
+    }
+    changes.site.push(SiteEntry::Seen {
+        import: record.id,
+        log,
+        organizations: organizations.into_iter().collect(),
+        users: names(Dimension::User).into_iter().collect(),
+    });
+    let entry = AccountEntry::Import(record.clone());
+    changes.accounts.push((log, target.account.clone(), vec![entry]));
+    changes
+}
+
+/// What neither the directory nor live usage knew.
+fn created(before: &View, record: &ImportRecord) -> Created {
+    let site = &before.site;
+    let new = |dimension: Dimension, known: &dyn Fn(&Name) -> bool| -> Vec<String> {
+        let texts = record.tables.names[dimension as usize].iter();
+        let unknown = texts.filter(|text| {
+            !text.is_empty()
+                && before.spellings.find(dimension, text).is_none()
+                && !known(&Name::new(Arc::clone(text)))
+        });
+        let by_name: BTreeMap<Name, &Arc<str>> =
+            unknown.map(|text| (Name::new(Arc::clone(text)), text)).collect();
+        by_name.into_values().map(|text| text.to_string()).collect()
+    };
+    let catalog = &site.catalog;
+    let live = before.account.live_imports().flat_map(|import| &import.record.tables.skus);
+    let live: BTreeSet<_> = live.flat_map(|raw| [&raw.product, &raw.sku, &raw.unit]).collect();
+    let uncatalogued = |texts: BTreeSet<&Arc<str>>, known: &dyn Fn(&str) -> bool| -> Vec<String> {
+        let new = texts.into_iter().filter(|text| !live.contains(text) && !known(text));
+        new.map(|text| text.to_string()).collect()
+    };
+    let skus = &record.tables.skus;
+    let never = |_: &Name| false;
+    Created {
+        account: None,
+        organizations: new(Dimension::Organization, &|name| {
+            site.directory.payer(name).is_some()
+        }),
+        repositories: new(Dimension::Repository, &never),
+        users: new(Dimension::User, &|name| site.directory.knows_user(name)),
+        cost_centers: new(Dimension::CostCenter, &never),
+        products: uncatalogued(skus.iter().map(|raw| &raw.product).collect(), &|text| {
+            catalog.product(text).is_some()
+        }),
+        skus: uncatalogued(skus.iter().map(|raw| &raw.sku).collect(), &|text| {
+            catalog.sku(text).is_some()
+        }),
+        units: uncatalogued(skus.iter().map(|raw| &raw.unit).collect(), &|text| {
+            catalog.unit(text).is_some()
+        }),
+    }
+}

@@ -1,0 +1,270 @@
+//! The engine joins rules and store: one writer that commits, many readers over snapshots.
+//!
+//! Invariant: what a [`View`] shows is a function of the account's and the site's newest batches
+//! that it names, and never changes. Nothing here knows HTTP or JSON.
+//! Look next: [`load`] for how logs become state, [`commit`] for the only way to write,
+//! [`statements`] for reading, [`imports`] for importing.
+
+pub mod apply;
+pub mod commit;
+pub mod entropy;
+pub mod imports;
+pub mod load;
+pub mod statements;
+pub mod tokens;
+pub mod verify;
+
+use entropy::Entropy;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, RwLock};
+use tallybook_core::account::AccountName;
+use tallybook_core::codec::DecodeError;
+use tallybook_core::fold::Spellings;
+use tallybook_core::ids::{Digest, LogId};
+use tallybook_core::ledger::Account;
+use tallybook_core::ledger::owners::Owners;
+use tallybook_core::ledger::record::Dimension;
+use tallybook_core::site::Site;
+use tallybook_core::site::directory::Found;
+use tallybook_core::statement::RULES;
+use tallybook_store::{Store, StoreError};
+
+/// The most accounts whose state is kept in memory.
+const MOST_VIEWS: usize = 4096;
+
+/// What went wrong, for whoever runs the server; never shown to clients in detail.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum EngineError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What the store gave is not what a writer wrote.
+    #[error("{what} is damaged: {detail}")]
+    Damaged {
+        /// Which log, batch or blob.
+        what: String,
+        /// How that shows.
+        detail: String,
+    },
+    /// The operating system gave no random numbers, or a background task died.
+    #[error("{0}")]
+    System(String),
+    /// Other writers were always faster; nothing was changed.
+    #[error("gave up after {0} attempts to commit: other writers were always faster")]
+    Contention(u32),
+}
+
+impl EngineError {
+    pub(crate) fn damaged(what: impl Into<String>, detail: impl ToString) -> Self {
+        Self::Damaged { what: what.into(), detail: detail.to_string() }
+    }
+
+    pub(crate) fn blob(id: Digest, error: &DecodeError) -> Self {
+        Self::damaged(format!("blob {id}"), error)
+    }
+}
+
+impl From<getrandom::Error> for EngineError {
+    fn from(error: getrandom::Error) -> Self {
+        Self::System(format!("no random numbers: {error}"))
+    }
+}
+
+impl From<tokio::task::JoinError> for EngineError {
+    fn from(error: tokio::task::JoinError) -> Self {
+        Self::System(format!("a task of the engine died: {error}"))
+    }
+}
+
+/// Settings of the engine.
+#[derive(Debug)]
+pub struct Options {
+    /// Bytes of statements kept in memory.
+    pub cache_bytes: usize,
+    /// Where ids and salts come from.
+    pub entropy: Entropy,
+}
+
+/// The default of [`Options::cache_bytes`].
+pub const DEFAULT_CACHE_BYTES: usize = 2 * 1024 * 1024 * 1024;
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { cache_bytes: DEFAULT_CACHE_BYTES, entropy: Entropy::System }
+    }
+}
+
+/// The engine over one store.
+pub struct Engine {
+    store: Arc<dyn Store>,
+    options: Options,
+    site: RwLock<Arc<Site>>,
+    views: Mutex<HashMap<LogId, Arc<View>>>,
+    cache: statements::Cache,
+    tokens: tokens::Tokens,
+    /// Held from reading what is newest until the commit is folded: one writer.
+    writing: tokio::sync::Mutex<()>,
+}
+
+/// One account as of one batch of its log and of the site's: a snapshot.
+#[derive(Debug)]
+pub struct View {
+    /// The site.
+    pub site: Arc<Site>,
+    /// The account.
+    pub account: Arc<Account>,
+    pub(crate) owners: Owners,
+    spellings: Spellings,
+}
+
+/// What an answer is a function of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AsOf {
+    /// The account's newest batch.
+    pub account: u64,
+    /// The site's newest batch.
+    pub site: u64,
+    /// The version of the rules.
+    pub rules: u32,
+}
+
+/// `account=12;site=3;rules=1`.
+impl std::fmt::Display for AsOf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "account={};site={};rules={}", self.account, self.site, self.rules)
+    }
+}
+
+impl View {
+    /// The view of an account as the site sees it.
+    #[must_use]
+    pub fn new(site: Arc<Site>, account: Arc<Account>) -> Self {
+        let owners = Owners::new(&account, &site.catalog);
+        let mut spellings = Spellings::new(&account);
+        for dimension in [Dimension::Organization, Dimension::User] {
+            for shown in spellings.all(dimension) {
+                let declared = match dimension {
+                    Dimension::Organization => site.directory.declared_organization(&shown),
+                    _ => site.directory.declared_user(&shown),
+                };
+                if let Some(declared) = declared {
+                    spellings.declare(dimension, declared.as_str());
+                }
+            }
+        }
+        let declared: Vec<_> = account.repositories.keys().map(|(_, name)| name.clone()).collect();
+        for name in declared {
+            spellings.declare(Dimension::Repository, name.as_str());
+        }
+        Self { site, account, owners, spellings }
+    }
+
+    /// What answers over this view are a function of.
+    #[must_use]
+    pub fn as_of(&self) -> AsOf {
+        AsOf { account: self.account.seq.0, site: self.site.seq.0, rules: RULES }
+    }
+
+    /// How names are shown, and which ones live usage has.
+    #[must_use]
+    pub fn spellings(&self) -> &Spellings {
+        &self.spellings
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Opens a store: reads the site's log, and gives an empty site the built-in catalogue.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        options: Options,
+        now: tallybook_core::time::Instant,
+    ) -> Result<Arc<Self>, EngineError> {
+        let site = load::site(store.as_ref()).await?;
+        let tokens = tokens::Tokens::load(store.as_ref()).await?;
+        let cache = statements::Cache::new(options.cache_bytes);
+        let engine = Arc::new(Self {
+            store,
+            options,
+            site: RwLock::new(Arc::new(site)),
+            views: Mutex::new(HashMap::new()),
+            cache,
+            tokens,
+            writing: tokio::sync::Mutex::new(()),
+        });
+        engine.adopt_builtin_catalog(now).await?;
+        Ok(engine)
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The site as it is now.
+    #[must_use]
+    pub fn site(&self) -> Arc<Site> {
+        let site = self.site.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Arc::clone(&site)
+    }
+
+    /// The account that a path's name stands for, as it is now.
+    pub async fn view(&self, found: &Found) -> Result<Arc<View>, EngineError> {
+        match found.log {
+            Some(log) => self.view_of(log, &found.payer).await,
+            None => {
+                // Known by name alone: an account without a single batch.
+                let account = Account::new(LogId(u64::MAX), found.payer.clone());
+                Ok(Arc::new(View::new(self.site(), Arc::new(account))))
+            }
+        }
+    }
+
+    /// The account of a log, as it is now.
+    pub async fn view_of(
+        &self,
+        log: LogId,
+        name: &AccountName,
+    ) -> Result<Arc<View>, EngineError> {
+        let site = self.site();
+        let known = self.views().get(&log).cloned();
+        let account = match known {
+            Some(view) if view.site.seq == site.seq => return Ok(view),
+            Some(view) => Arc::clone(&view.account),
+            None => Arc::new(load::account(self.store.as_ref(), log, name).await?),
+        };
+        Ok(self.keep(View::new(site, account)))
+    }
+
+    fn views(&self) -> std::sync::MutexGuard<'_, HashMap<LogId, Arc<View>>> {
+        self.views.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Keeps a view for the next reader, unless a newer one is already there.
+    fn keep(&self, view: View) -> Arc<View> {
+        let view = Arc::new(view);
+        let mut views = self.views();
+        let is_newer = |known: &View| {
+            (known.account.seq, known.site.seq) > (view.account.seq, view.site.seq)
+        };
+        if let Some(known) = views.get(&view.account.log)
+            && is_newer(known)
+        {
+            return Arc::clone(known);
+        }
+        if views.len() >= MOST_VIEWS && !views.contains_key(&view.account.log) {
+            // Any one will do: it is loaded again on its next use.
+            if let Some(log) = views.keys().next().copied() {
+                views.remove(&log);
+            }
+        }
+        views.insert(view.account.log, Arc::clone(&view));
+        view
+    }
+}

@@ -1,0 +1,42 @@
+//! What the frame found out about a request, for handlers.
+//!
+//! Invariant: `now` is read once a request, so that everything in one answer agrees on the time.
+
+use super::error::ApiError;
+use super::version::ApiVersion;
+use crate::auth::{Unauthenticated, Viewer};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use std::net::IpAddr;
+use tallybook_core::time::Instant;
+
+/// One request's circumstances.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// When the request came.
+    pub now: Instant,
+    /// The version of the API that it selected.
+    pub version: ApiVersion,
+    /// Who is asking; `None` only on endpoints that are open to all.
+    pub viewer: Option<Viewer>,
+    /// From which address, where the server knows it.
+    pub address: Option<IpAddr>,
+}
+
+impl Context {
+    /// Who is asking; 401 when nobody is known to be.
+    pub fn viewer(&self) -> Result<&Viewer, ApiError> {
+        self.viewer
+            .as_ref()
+            .ok_or_else(|| Unauthenticated::Absent.into())
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Context {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        let context = parts.extensions.get::<Self>().cloned();
+        context.ok_or_else(|| ApiError::internal("the route is not inside the frame"))
+    }
+}

@@ -1,0 +1,154 @@
+//! What is known of a route besides its handler: who guards it, and where it is documented.
+//!
+//! Invariant: derived from the route's pattern alone, so that errors and headers are right on every
+//! answer of a route, also on those that no handler made.
+
+use crate::auth::EndpointFamily;
+use tallybook_core::account::AccountKind;
+
+/// The base under which GitHub Enterprise Server serves the same routes.
+pub const SERVER_BASE: &str = "/api/v3";
+
+/// Where everything is documented that has no page of its own.
+pub const DOCUMENTATION: &str = "https://docs.github.com/rest";
+
+/// Facts of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Endpoint {
+    /// How it is guarded; `None` when it is open to all.
+    pub family: Option<EndpointFamily>,
+    /// `documentation_url` of its errors.
+    pub documentation_url: &'static str,
+}
+
+impl Endpoint {
+    /// The facts of the route with this pattern, such as `/users/{username}/settings/billing/usage`,
+    /// with or without the server's base.
+    #[must_use]
+    pub fn of(pattern: &str) -> Self {
+        let pattern = pattern.strip_prefix(SERVER_BASE).unwrap_or(pattern);
+        let mut parts = pattern.split('/').skip(1);
+        let (first, _name) = (parts.next().unwrap_or_default(), parts.next());
+        let rest = parts.collect::<Vec<_>>().join("/");
+        if let Some(billing) = rest.strip_prefix("settings/billing/") {
+            return Self::billing(first, billing);
+        }
+        match pattern.strip_prefix("/metering/v1/") {
+            Some(metering) => Self {
+                family: metering_family(metering),
+                documentation_url: "/openapi.json",
+            },
+            None => Self {
+                family: None,
+                documentation_url: DOCUMENTATION,
+            },
+        }
+    }
+
+    fn billing(kind: &str, operation: &str) -> Self {
+        use EndpointFamily::{EnterpriseBilling, OrganizationBilling, UserBilling};
+        let (family, pages) = match kind {
+            "enterprises" => (EnterpriseBilling, ENTERPRISE_PAGES),
+            "organizations" | "orgs" => (OrganizationBilling, ORGANIZATION_PAGES),
+            _ => (UserBilling, USER_PAGES),
+        };
+        let page = pages.iter().find(|(path, _)| *path == operation);
+        Self {
+            family: Some(family),
+            documentation_url: page.map_or(DOCUMENTATION, |(_, url)| url),
+        }
+    }
+}
+
+fn metering_family(path: &str) -> Option<EndpointFamily> {
+    let kind = match path.split('/').next() {
+        Some("enterprises") => AccountKind::Enterprise,
+        Some("organizations") => AccountKind::Organization,
+        Some("users") => AccountKind::User,
+        _ => return Some(EndpointFamily::Site),
+    };
+    Some(EndpointFamily::Imports(kind))
+}
+
+/// A path below `settings/billing/`, and its page.
+type Page = (&'static str, &'static str);
+
+macro_rules! usage_page {
+    ($base:literal, $what:literal, $who:literal) => {
+        concat!(
+            "https://docs.github.com/",
+            $base,
+            "rest/billing/usage#get-billing-",
+            $what,
+            $who
+        )
+    };
+}
+
+macro_rules! usage_pages {
+    ($base:literal, $who:literal $(, $more:expr)*) => {
+        &[
+            ("usage", usage_page!($base, "usage-report-for-", $who)),
+            ("usage/summary", usage_page!($base, "usage-summary-for-", $who)),
+            (
+                "premium_request/usage",
+                usage_page!($base, "premium-request-usage-report-for-", $who),
+            ),
+            ("ai_credit/usage", usage_page!($base, "ai-credit-usage-report-for-", $who)),
+            $($more),*
+        ]
+    };
+}
+
+const ORGANIZATION_PAGES: &[Page] = usage_pages!("", "an-organization");
+const USER_PAGES: &[Page] = usage_pages!("", "a-user");
+const ENTERPRISE_PAGES: &[Page] = usage_pages!(
+    "enterprise-cloud@latest/",
+    "an-enterprise",
+    (
+        "cost-centers",
+        "https://docs.github.com/enterprise-cloud@latest/rest/billing/cost-centers\
+         #get-all-cost-centers-for-an-enterprise"
+    ),
+    (
+        "cost-centers/{cost_center_id}",
+        "https://docs.github.com/enterprise-cloud@latest/rest/billing/cost-centers\
+         #get-a-cost-center-by-id"
+    )
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_know_their_family_and_their_page() {
+        let endpoint = Endpoint::of("/organizations/{org}/settings/billing/usage/summary");
+        assert_eq!(endpoint.family, Some(EndpointFamily::OrganizationBilling));
+        let page = "https://docs.github.com/rest/billing/usage\
+                    #get-billing-usage-summary-for-an-organization";
+        assert_eq!(endpoint.documentation_url, page);
+        let based = Endpoint::of("/api/v3/organizations/{org}/settings/billing/usage/summary");
+        assert_eq!(based, endpoint);
+        let center = "/enterprises/{enterprise}/settings/billing/cost-centers/{cost_center_id}";
+        let page = "https://docs.github.com/enterprise-cloud@latest/rest/billing/cost-centers\
+                    #get-a-cost-center-by-id";
+        assert_eq!(Endpoint::of(center).documentation_url, page);
+        let user = Endpoint::of("/users/{username}/settings/billing/usage").family;
+        assert_eq!(user, Some(EndpointFamily::UserBilling));
+    }
+
+    #[test]
+    fn our_own_routes_are_imports_or_the_site() {
+        let family = |path: &str| Endpoint::of(path).family;
+        let imports = Some(EndpointFamily::Imports(AccountKind::Organization));
+        assert_eq!(
+            family("/metering/v1/organizations/{name}/imports/{id}"),
+            imports
+        );
+        assert_eq!(family("/metering/v1/tokens"), Some(EndpointFamily::Site));
+        assert_eq!(family("/metering/v1/verify"), Some(EndpointFamily::Site));
+        assert_eq!(family("/healthz"), None);
+        assert_eq!(family("/versions"), None);
+    }
+}

@@ -1,0 +1,312 @@
+//! What happens around every request: its id, version, token, rate limit, headers, errors, log.
+//!
+//! Invariant: every answer leaves through [`frame`], so that each has an id, GitHub's headers and,
+//! when it is an error, GitHub's body; secrets and queries never reach the log. Handlers find what
+//! the frame found out in their [`Context`]. Look next: [`super::headers`], [`super::error`].
+
+use super::context::Context;
+use super::endpoint::Endpoint;
+use super::error::ApiError;
+use super::headers;
+use super::metrics::Metrics;
+use super::rate_limit::{Key, RateLimiter, Standing};
+use super::request_id;
+use super::version::ApiVersion;
+use crate::auth::{AdminToken, Credential, Unauthenticated, Viewer};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use tallybook_core::time::Instant;
+use tallybook_store::{StoreError, TokenRow};
+
+/// Where tokens are looked up.
+pub trait Tokens: Send + Sync {
+    /// The token with this hash, also when expired or revoked.
+    fn token(&self, hash: [u8; 32]) -> BoxFuture<'_, Result<Option<TokenRow>, StoreError>>;
+}
+
+/// What the frame needs of the server.
+pub struct Frame {
+    /// Where tokens are.
+    pub tokens: Arc<dyn Tokens>,
+    /// What time it is.
+    pub clock: Arc<dyn Fn() -> Instant + Send + Sync>,
+    /// The configured site administrator's token.
+    pub admin_token: Option<AdminToken>,
+    /// Requests an hour; `None` does not limit.
+    pub rate_limiter: Option<RateLimiter>,
+    /// Whether answers go out over TLS of the server's own.
+    pub strict_transport: bool,
+    /// Where answers are counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// What is known of a request before anybody is asked.
+struct Arrival {
+    method: Method,
+    path: String,
+    pattern: Option<String>,
+    endpoint: Endpoint,
+    request_id: String,
+    now: Instant,
+}
+
+/// Answers a request: the middleware around every route.
+pub async fn frame(State(frame): State<Arc<Frame>>, request: Request, next: Next) -> Response {
+    let started = std::time::Instant::now();
+    let arrival = Arrival::of(&request, (frame.clock)());
+    let (mut response, token_id) = frame.answer(&arrival, request, next).await;
+    finish_error(&mut response, &arrival);
+    let strict = frame.strict_transport;
+    headers::write_always(response.headers_mut(), &arrival.request_id, strict);
+    let status = response.status().as_u16();
+    let duration = started.elapsed();
+    let route = arrival.pattern.as_deref().unwrap_or("unmatched");
+    frame
+        .metrics
+        .answered(arrival.method.as_str(), route, status, duration);
+    tracing::info!(
+        request_id = arrival.request_id,
+        method = %arrival.method,
+        path = arrival.path,
+        status,
+        token = token_id,
+        microseconds = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+        "request"
+    );
+    response
+}
+
+impl Arrival {
+    fn of(request: &Request, now: Instant) -> Self {
+        let pattern = request.extensions().get::<MatchedPath>();
+        let pattern = pattern.map(|path| path.as_str().to_owned());
+        let request_id = request_id::generate(now).unwrap_or_else(|error| {
+            tracing::warn!(%error, "no randomness for a request id");
+            "0000:000000:000000:000000:00000000".to_owned()
+        });
+        Self {
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            endpoint: Endpoint::of(pattern.as_deref().unwrap_or_default()),
+            pattern,
+            request_id,
+            now,
+        }
+    }
+
+    /// Whether somebody may be asking: on the billing and metering routes, and where a token's
+    /// standing is shown. Probes cost no look-up.
+    fn authenticates(&self) -> bool {
+        let shows_standing = self
+            .pattern
+            .as_deref()
+            .is_some_and(|p| p.ends_with("/rate_limit"));
+        self.endpoint.family.is_some() || shows_standing
+    }
+
+    /// Whether the request is counted.
+    const fn is_counted(&self) -> bool {
+        self.endpoint.family.is_some()
+    }
+}
+
+impl Frame {
+    /// The answer, and the id of the token that asked.
+    async fn answer(
+        &self,
+        arrival: &Arrival,
+        mut request: Request,
+        next: Next,
+    ) -> (Response, Option<String>) {
+        if arrival.method == Method::OPTIONS {
+            let mut response = StatusCode::NO_CONTENT.into_response();
+            headers::write_preflight(response.headers_mut());
+            return (response, None);
+        }
+        let version = match select_version(request.headers()) {
+            Ok(version) => version,
+            Err(error) => return (error.into_response(), None),
+        };
+        let viewer = self.authenticate(arrival, request.headers()).await;
+        let context = Context {
+            now: arrival.now,
+            version,
+            viewer: viewer.as_ref().ok().cloned().flatten(),
+            address: address(&request),
+        };
+        let token_id = context
+            .viewer
+            .as_ref()
+            .map(|viewer| viewer.token_id.clone());
+        let standing = self.count(arrival, &context);
+        let allowed = standing.as_ref().is_none_or(|standing| standing.allowed);
+        let mut response = match viewer {
+            _ if !allowed => rate_limited(&context).into_response(),
+            Err(error) => error.into_response(),
+            Ok(_) => {
+                request.extensions_mut().insert(context.clone());
+                run(next, request).await
+            }
+        };
+        headers::write_context(response.headers_mut(), arrival.endpoint, &context);
+        if let Some(standing) = self.settle(standing, &response, &context) {
+            headers::write_standing(response.headers_mut(), &standing);
+        }
+        (response, token_id)
+    }
+
+    /// Who is asking. On routes that need somebody, nobody is an error.
+    async fn authenticate(
+        &self,
+        arrival: &Arrival,
+        headers: &HeaderMap,
+    ) -> Result<Option<Viewer>, ApiError> {
+        if !arrival.authenticates() {
+            return Ok(None);
+        }
+        let header = headers
+            .get(header::AUTHORIZATION)
+            .map(HeaderValue::as_bytes);
+        if header.is_none() && arrival.endpoint.family.is_none() {
+            return Ok(None);
+        }
+        let credential = Credential::read(header)?;
+        let admin = self
+            .admin_token
+            .as_ref()
+            .and_then(|admin| admin.viewer(&credential));
+        if admin.is_some() {
+            return Ok(admin);
+        }
+        let found = self.tokens.token(credential.hash()).await;
+        let token = found
+            .map_err(ApiError::unavailable)?
+            .ok_or(Unauthenticated::Bad)?;
+        Ok(Some(Viewer::of(&token, arrival.now)?))
+    }
+
+    fn count(&self, arrival: &Arrival, context: &Context) -> Option<Standing> {
+        let limiter = self
+            .rate_limiter
+            .as_ref()
+            .filter(|_| arrival.is_counted())?;
+        Some(limiter.take(key(context), context.now))
+    }
+
+    /// Takes back what a conditional request was counted that got no body.
+    fn settle(
+        &self,
+        standing: Option<Standing>,
+        response: &Response,
+        context: &Context,
+    ) -> Option<Standing> {
+        let limiter = self.rate_limiter.as_ref()?;
+        if response.status() == StatusCode::NOT_MODIFIED && context.viewer.is_some() {
+            return Some(limiter.give_back(key(context), context.now));
+        }
+        standing
+    }
+}
+
+/// Who a request is counted for.
+pub(super) fn key(context: &Context) -> Key {
+    match &context.viewer {
+        Some(viewer) => Key::Token(viewer.token_id.clone()),
+        None => Key::Address(context.address),
+    }
+}
+
+fn rate_limited(context: &Context) -> ApiError {
+    let whom = match (&context.viewer, context.address) {
+        (Some(viewer), _) => format!("token {}", viewer.token_id),
+        (None, Some(address)) => address.to_string(),
+        (None, None) => "requests without a token".to_owned(),
+    };
+    let message = format!("API rate limit exceeded for {whom}.");
+    ApiError::new(StatusCode::FORBIDDEN, message)
+        .documented_at("https://docs.github.com/rest/overview/rate-limits-for-the-rest-api")
+}
+
+/// Runs the handler; a panic in it is an internal error and not a broken connection.
+async fn run(next: Next, request: Request) -> Response {
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    answered.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        let text = text.unwrap_or_else(|| "without a message".to_owned());
+        ApiError::internal(format!("a handler panicked: {text}")).into_response()
+    })
+}
+
+/// Gives an error its route's documentation, and logs what the client is not told. Errors that the
+/// HTTP library made get GitHub's shape too.
+fn finish_error(response: &mut Response, arrival: &Arrival) {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return;
+    }
+    let error = match response.extensions_mut().remove::<ApiError>() {
+        Some(error) => error,
+        None if response
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .is_some_and(is_json) =>
+        {
+            return;
+        }
+        None => ApiError::new(status, status.canonical_reason().unwrap_or("Error")),
+    };
+    if let Some(cause) = &error.cause {
+        tracing::error!(
+            request_id = arrival.request_id,
+            method = %arrival.method,
+            path = arrival.path,
+            status = status.as_u16(),
+            cause = %Causes(cause.as_ref()),
+            "request failed"
+        );
+    }
+    *response.body_mut() = error.body(arrival.endpoint.documentation_url).into();
+    let headers = response.headers_mut();
+    headers.remove(header::CONTENT_LENGTH);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(super::JSON));
+}
+
+fn is_json(content_type: &HeaderValue) -> bool {
+    content_type.as_bytes().starts_with(b"application/json")
+}
+
+/// An error and everything that it says led to it.
+struct Causes<'a>(&'a (dyn std::error::Error + Send + Sync));
+
+impl std::fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
+
+fn select_version(headers: &HeaderMap) -> Result<ApiVersion, ApiError> {
+    let header = headers.get("x-github-api-version");
+    ApiVersion::select(header.map(HeaderValue::as_bytes))
+}
+
+fn address(request: &Request) -> Option<std::net::IpAddr> {
+    let info = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    info.map(|ConnectInfo(address)| address.ip())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,224 @@
+//! The frame around routes of the tests' own: no engine, no socket.
+
+use super::*;
+use crate::auth::{Grants, secret};
+use axum::Router;
+use axum::body::Body;
+use axum::routing::get;
+use http_body_util::BodyExt;
+use tower::ServiceExt;
+
+const USAGE: &str = "/users/monalisa/settings/billing/usage";
+
+struct OneToken(Grants);
+
+impl Tokens for OneToken {
+    fn token(&self, hash: [u8; 32]) -> BoxFuture<'_, Result<Option<TokenRow>, StoreError>> {
+        let row = TokenRow {
+            id: "abc123".to_owned(),
+            hash,
+            grants: self.0.encode().unwrap(),
+            created_at: at("2026-01-01"),
+            expires_at: Some(at("2027-04-29T18:00:09Z")),
+            revoked_at: None,
+        };
+        let known = hash == secret::hash("tally_good");
+        Box::pin(async move { Ok(known.then_some(row)) })
+    }
+}
+
+fn at(text: &str) -> Instant {
+    Instant::parse(text).unwrap()
+}
+
+fn app(grants: Grants, rate_limit: Option<u32>) -> Router {
+    let state = Arc::new(Frame {
+        tokens: Arc::new(OneToken(grants)),
+        clock: Arc::new(|| at("2026-11-21T13:00:00Z")),
+        admin_token: Some(AdminToken::new("boss")),
+        rate_limiter: rate_limit.map(RateLimiter::new),
+        strict_transport: false,
+        metrics: Arc::default(),
+    });
+    let usage = |context: Context, headers: HeaderMap| async move {
+        if headers.contains_key(header::IF_NONE_MATCH) {
+            return Ok(StatusCode::NOT_MODIFIED.into_response());
+        }
+        context
+            .viewer()
+            .map(|viewer| viewer.token_id.clone().into_response())
+    };
+    async fn fail() -> Result<(), ApiError> {
+        Err(ApiError::internal("secret cause"))
+    }
+    async fn panic() {
+        panic!("oh no");
+    }
+    Router::new()
+        .route("/users/{username}/settings/billing/usage", get(usage))
+        .route(
+            "/users/{username}/settings/billing/usage/summary",
+            get(fail),
+        )
+        .route(
+            "/users/{username}/settings/billing/ai_credit/usage",
+            get(panic),
+        )
+        .route("/healthz", get(|| async { "ok" }))
+        .fallback(|| async { ApiError::not_found() })
+        .layer(axum::middleware::from_fn_with_state(state, frame))
+}
+
+async fn ask(app: &Router, path: &str, headers: &[(&str, &str)]) -> (Response<()>, String) {
+    let mut request = Request::builder().uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Body::empty()).unwrap();
+    let (parts, body) = app.clone().oneshot(request).await.unwrap().into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    let text = String::from_utf8(bytes.to_vec()).unwrap();
+    (Response::from_parts(parts, ()), text)
+}
+
+fn classic() -> Grants {
+    Grants::classic("monalisa", ["user", "read:org"]).unwrap()
+}
+
+const GOOD: (&str, &str) = ("authorization", "Bearer tally_good");
+
+#[tokio::test]
+async fn good_answers_carry_github_s_headers() {
+    let (response, body) = ask(&app(classic(), None), USAGE, &[GOOD]).await;
+    assert_eq!(
+        (response.status(), body.as_str()),
+        (StatusCode::OK, "abc123")
+    );
+    let expected = [
+        ("access-control-allow-origin", "*"),
+        ("cache-control", "private, max-age=60, s-maxage=60"),
+        ("server", "tallybook"),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "deny"),
+        ("x-github-media-type", "github.v3; format=json"),
+        ("x-github-api-version-selected", "2022-11-28"),
+        ("x-oauth-scopes", "read:org, user"),
+        ("x-accepted-oauth-scopes", "user"),
+        (
+            "github-authentication-token-expiration",
+            "2027-04-29 18:00:09 UTC",
+        ),
+    ];
+    for (name, value) in expected {
+        assert_eq!(response.headers()[name], value, "{name}");
+    }
+    assert!(response.headers().contains_key("x-github-request-id"));
+    assert!(!response.headers().contains_key("x-ratelimit-limit"));
+}
+
+#[tokio::test]
+async fn fine_grained_tokens_show_permissions_instead_of_scopes() {
+    let grants = Grants::fine_grained("monalisa", ["plan=read"]).unwrap();
+    let (response, _) = ask(&app(grants, None), USAGE, &[GOOD]).await;
+    assert_eq!(
+        response.headers()["x-accepted-github-permissions"],
+        "plan=read"
+    );
+    assert!(!response.headers().contains_key("x-oauth-scopes"));
+}
+
+#[tokio::test]
+async fn nobody_and_bad_tokens_get_401() {
+    let app = app(classic(), None);
+    let (response, body) = ask(&app, USAGE, &[]).await;
+    let expected = concat!(
+        r#"{"message":"Requires authentication","#,
+        r#""documentation_url":"https://docs.github.com/rest","status":"401"}"#,
+    );
+    assert_eq!((response.status().as_u16(), body.as_str()), (401, expected));
+    let (response, body) = ask(&app, USAGE, &[("authorization", "token tally_bad")]).await;
+    assert_eq!(response.status().as_u16(), 401);
+    assert!(body.contains("Bad credentials"), "{body}");
+    let (response, body) = ask(&app, USAGE, &[("authorization", "Bearer boss")]).await;
+    assert_eq!(
+        (response.status().as_u16(), body.as_str()),
+        (200, AdminToken::ID)
+    );
+}
+
+#[tokio::test]
+async fn errors_point_at_their_route_s_page_and_hide_causes() {
+    let app = app(classic(), None);
+    let (response, body) = ask(&app, &format!("{USAGE}/summary"), &[GOOD]).await;
+    let expected = concat!(
+        r#"{"message":"Server Error","documentation_url":"https://docs.github.com/rest/billing/"#,
+        r#"usage#get-billing-usage-summary-for-a-user","status":"500"}"#,
+    );
+    assert_eq!((response.status().as_u16(), body.as_str()), (500, expected));
+    let panics = USAGE.replace("usage", "ai_credit/usage");
+    let (response, body) = ask(&app, &panics, &[GOOD]).await;
+    assert_eq!(response.status().as_u16(), 500);
+    assert!(!body.contains("oh no"), "{body}");
+}
+
+#[tokio::test]
+async fn versions_are_negotiated() {
+    let app = app(classic(), None);
+    let newer = ("x-github-api-version", "2026-03-10");
+    let (response, _) = ask(&app, USAGE, &[GOOD, newer]).await;
+    assert_eq!(
+        response.headers()["x-github-api-version-selected"],
+        "2026-03-10"
+    );
+    let (response, body) = ask(&app, USAGE, &[GOOD, ("x-github-api-version", "v3")]).await;
+    assert_eq!(response.status().as_u16(), 400);
+    assert!(body.contains("not a supported version"), "{body}");
+    assert!(response.headers().contains_key("x-github-request-id"));
+}
+
+#[tokio::test]
+async fn limits_count_tokens_and_spare_304() {
+    let app = app(classic(), Some(2));
+    let (response, _) = ask(&app, USAGE, &[GOOD]).await;
+    assert_eq!(response.headers()["x-ratelimit-remaining"], "1");
+    assert_eq!(response.headers()["x-ratelimit-reset"], "1795269600");
+    let (response, _) = ask(&app, USAGE, &[GOOD, ("if-none-match", "*")]).await;
+    assert_eq!(response.status(), StatusCode::NOT_MODIFIED);
+    assert_eq!(response.headers()["x-ratelimit-remaining"], "1");
+    ask(&app, USAGE, &[GOOD]).await;
+    let (response, body) = ask(&app, USAGE, &[GOOD]).await;
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    assert!(
+        body.contains("API rate limit exceeded for token abc123."),
+        "{body}"
+    );
+    assert_eq!(response.headers()["x-ratelimit-remaining"], "0");
+    let (response, _) = ask(&app, "/healthz", &[]).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert!(!response.headers().contains_key("x-ratelimit-limit"));
+}
+
+#[tokio::test]
+async fn what_no_route_knows_is_404_in_json() {
+    let app = app(classic(), None);
+    for path in ["/nothing", "/users/monalisa/settings/billing/usage/"] {
+        let (response, body) = ask(&app, path, &[GOOD]).await;
+        assert_eq!(response.status().as_u16(), 404, "{path}");
+        assert!(body.starts_with(r#"{"message":"Not Found""#), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn browsers_may_ask_first() {
+    let request = Request::builder()
+        .method("OPTIONS")
+        .uri(USAGE)
+        .body(Body::empty())
+        .unwrap();
+    let response = app(classic(), None).oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::NO_CONTENT);
+    let allowed = response.headers()["access-control-allow-headers"]
+        .to_str()
+        .unwrap();
+    assert!(allowed.contains("Authorization"));
+}

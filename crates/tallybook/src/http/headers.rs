@@ -1,0 +1,162 @@
+//! The headers that GitHub sends with every answer.
+//!
+//! Invariant: a header is written in one place, here, whatever made the answer. Look next:
+//! [`super::frame`], which calls this.
+
+use super::context::Context;
+use super::endpoint::Endpoint;
+use super::rate_limit::Standing;
+use super::version::ApiVersion;
+use crate::auth::{EndpointFamily, Grants, Viewer};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use tallybook_core::time::Instant;
+
+/// Which commits an answer is of: the account's batch and the site's.
+pub const AS_OF: HeaderName = HeaderName::from_static("x-tallybook-as-of");
+
+/// The request's id, as clients quote it.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-github-request-id");
+
+const EXPOSED: &str = "ETag, Link, Location, Retry-After, X-GitHub-OTP, X-RateLimit-Limit, \
+     X-RateLimit-Remaining, X-RateLimit-Used, X-RateLimit-Resource, X-RateLimit-Reset, \
+     X-OAuth-Scopes, X-Accepted-OAuth-Scopes, X-Poll-Interval, X-GitHub-Media-Type, X-GitHub-SSO, \
+     X-GitHub-Request-Id, Deprecation, Sunset, X-Tallybook-As-Of";
+
+/// Headers that are the same on every answer.
+const ALWAYS: [(&str, &str); 9] = [
+    ("access-control-allow-origin", "*"),
+    ("access-control-expose-headers", EXPOSED),
+    (
+        "referrer-policy",
+        "origin-when-cross-origin, strict-origin-when-cross-origin",
+    ),
+    ("server", "tallybook"),
+    (
+        "vary",
+        "Accept, Authorization, Cookie, X-GitHub-OTP,Accept-Encoding, Accept, X-Requested-With",
+    ),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "deny"),
+    ("x-xss-protection", "0"),
+    ("x-github-media-type", "github.v3; format=json"),
+];
+
+/// What a preflight request of a browser is answered, besides [`ALWAYS`].
+const PREFLIGHT: [(&str, &str); 3] = [
+    (
+        "access-control-allow-headers",
+        "Authorization, Content-Type, Content-Encoding, If-None-Match, X-GitHub-Api-Version",
+    ),
+    ("access-control-allow-methods", "GET, POST, DELETE"),
+    ("access-control-max-age", "86400"),
+];
+
+/// Writes what every answer carries.
+pub fn write_always(headers: &mut HeaderMap, request_id: &str, strict_transport: bool) {
+    insert_all(headers, &ALWAYS);
+    insert(headers, REQUEST_ID, request_id);
+    if strict_transport {
+        headers.insert(
+            header::STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static("max-age=31536000; includeSubdomains; preload"),
+        );
+    }
+}
+
+/// Writes what an answer to `OPTIONS` carries.
+pub fn write_preflight(headers: &mut HeaderMap) {
+    insert_all(headers, &PREFLIGHT);
+}
+
+/// Writes what depends on the route and on who is asking.
+pub fn write_context(headers: &mut HeaderMap, endpoint: Endpoint, context: &Context) {
+    let cached = match endpoint.family {
+        // Answers with an ETag may be kept a minute, as GitHub's may.
+        Some(
+            EndpointFamily::EnterpriseBilling
+            | EndpointFamily::OrganizationBilling
+            | EndpointFamily::UserBilling,
+        ) => "private, max-age=60, s-maxage=60",
+        Some(EndpointFamily::Imports(_) | EndpointFamily::Site) => "no-store",
+        None => "no-cache",
+    };
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cached));
+    }
+    write_version(headers, context.version);
+    if let Some(viewer) = &context.viewer {
+        write_viewer(headers, endpoint, viewer);
+    }
+}
+
+/// Writes how the key stands that the request was counted for.
+pub fn write_standing(headers: &mut HeaderMap, standing: &Standing) {
+    let values = [
+        ("x-ratelimit-limit", i64::from(standing.limit)),
+        ("x-ratelimit-remaining", i64::from(standing.remaining())),
+        ("x-ratelimit-used", i64::from(standing.used)),
+        ("x-ratelimit-reset", standing.reset),
+    ];
+    for (name, value) in values {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from(value));
+    }
+    insert_all(headers, &[("x-ratelimit-resource", "core")]);
+}
+
+fn write_version(headers: &mut HeaderMap, version: ApiVersion) {
+    insert_all(
+        headers,
+        &[("x-github-api-version-selected", version.as_str())],
+    );
+}
+
+fn write_viewer(headers: &mut HeaderMap, endpoint: Endpoint, viewer: &Viewer) {
+    match &viewer.grants {
+        Grants::SiteAdmin => {}
+        Grants::Classic { scopes, .. } => {
+            let has: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
+            let accepted = endpoint
+                .family
+                .map_or(&[][..], |family| family.accepted_scopes());
+            let name = HeaderName::from_static("x-oauth-scopes");
+            insert(headers, name, &has.join(", "));
+            let name = HeaderName::from_static("x-accepted-oauth-scopes");
+            insert(headers, name, &accepted.join(", "));
+        }
+        Grants::FineGrained { .. } => {
+            let accepted = endpoint
+                .family
+                .and_then(|family| family.accepted_permission());
+            if let Some((permission, level)) = accepted {
+                let name = HeaderName::from_static("x-accepted-github-permissions");
+                let value = format!("{}={}", permission.as_str(), level.as_str());
+                insert(headers, name, &value);
+            }
+        }
+    }
+    if let Some(at) = viewer.expires_at {
+        let name = HeaderName::from_static("github-authentication-token-expiration");
+        insert(headers, name, &expiration(at));
+    }
+}
+
+/// GitHub's form of an instant in this one header: `2025-04-29 18:00:09 UTC`.
+fn expiration(at: Instant) -> String {
+    at.to_string().replace('T', " ").replace('Z', " UTC")
+}
+
+fn insert_all(headers: &mut HeaderMap, values: &[(&'static str, &'static str)]) {
+    for (name, value) in values {
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
+    }
+}
+
+/// Leaves out a value that no header can hold, which ids and scope names never are.
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}

@@ -1,0 +1,24 @@
+//! HTTP: GitHub's billing API, our own API, and the manners of both.
+//!
+//! Invariant: handlers hold no rule of billing, no SQL and no arithmetic on money. A read is five
+//! steps in one order: find, authorize, make the query, load, render. Look next: `router` for
+//! every route on one page, [`frame`] for what happens around each request.
+
+pub mod body;
+pub mod conditional;
+pub mod context;
+pub mod endpoint;
+pub mod error;
+pub mod frame;
+pub mod headers;
+pub mod metrics;
+pub mod paging;
+pub mod params;
+pub mod period;
+pub mod rate_limit;
+pub mod request_id;
+pub mod upload;
+pub mod version;
+
+/// The content type of every JSON answer, as GitHub writes it.
+pub const JSON: &str = "application/json; charset=utf-8";

@@ -1,0 +1,150 @@
+//! Writing JSON straight into bytes, for answers of millions of items.
+//!
+//! Invariant: what is written is valid JSON whatever the names contain, and a number is the
+//! shortest plain decimal of its exact value: no exponent, no `.0`, never a float.
+
+use tallybook_core::decimal::Buffer;
+use tallybook_core::money::{Amount, Price, Quantity};
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// Appends `text` as a JSON string.
+pub fn push_string(out: &mut Vec<u8>, text: &str) {
+    push_parts(out, &[text]);
+}
+
+/// Appends the texts, one after the other, as one JSON string.
+pub fn push_parts(out: &mut Vec<u8>, parts: &[&str]) {
+    out.push(b'"');
+    for part in parts {
+        push_escaped(out, part);
+    }
+    out.push(b'"');
+}
+
+fn push_escaped(out: &mut Vec<u8>, text: &str) {
+    let bytes = text.as_bytes();
+    let mut copied = 0;
+    for (index, &byte) in bytes.iter().enumerate() {
+        if !needs_escape(byte) {
+            continue;
+        }
+        out.extend_from_slice(&bytes[copied..index]);
+        push_escape(out, byte);
+        copied = index + 1;
+    }
+    out.extend_from_slice(&bytes[copied..]);
+}
+
+/// Appends `"key":"text"`; the key must need no escape.
+pub fn push_text_field(out: &mut Vec<u8>, key: &str, text: &str) {
+    push_key(out, key);
+    push_string(out, text);
+}
+
+/// Appends `"key":`; the key must need no escape.
+pub fn push_key(out: &mut Vec<u8>, key: &str) {
+    out.push(b'"');
+    out.extend_from_slice(key.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+/// Appends a whole number.
+pub fn push_integer(out: &mut Vec<u8>, value: i64) {
+    out.extend_from_slice(Buffer::new().format(i128::from(value), 0).as_bytes());
+}
+
+/// Values that are written as decimal numbers.
+pub trait Number {
+    /// Appends the value.
+    fn push(self, out: &mut Vec<u8>);
+}
+
+impl Number for Quantity {
+    fn push(self, out: &mut Vec<u8>) {
+        push_decimal(out, self.nanos(), 9);
+    }
+}
+
+impl Number for Amount {
+    fn push(self, out: &mut Vec<u8>) {
+        push_decimal(out, self.nanos(), 9);
+    }
+}
+
+impl Number for Price {
+    fn push(self, out: &mut Vec<u8>) {
+        push_decimal(out, self.picos(), 12);
+    }
+}
+
+fn push_decimal(out: &mut Vec<u8>, value: i128, digits: u32) {
+    // Discounts and nets are very often nothing.
+    if value == 0 {
+        out.push(b'0');
+    } else {
+        out.extend_from_slice(Buffer::new().format(value, digits).as_bytes());
+    }
+}
+
+const fn needs_escape(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
+}
+
+fn push_escape(out: &mut Vec<u8>, byte: u8) {
+    let short = match byte {
+        b'"' | b'\\' => Some(byte),
+        b'\n' => Some(b'n'),
+        b'\r' => Some(b'r'),
+        b'\t' => Some(b't'),
+        _ => None,
+    };
+    match short {
+        Some(letter) => out.extend_from_slice(&[b'\\', letter]),
+        None => {
+            let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
+            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn written(text: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        push_string(&mut out, text);
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_reads_back_as_itself(text in any::<String>()) {
+            let read: String = serde_json::from_slice(&written(&text)).unwrap();
+            prop_assert_eq!(read, text);
+        }
+    }
+
+    #[test]
+    fn controls_and_quotes_are_escaped() {
+        assert_eq!(
+            written("a\"b\\c\n\u{1}é"),
+            "\"a\\\"b\\\\c\\n\\u0001é\"".as_bytes()
+        );
+    }
+
+    #[test]
+    fn numbers_are_shortest_plain_decimals() {
+        let mut out = Vec::new();
+        Quantity::from_nanos(100_000_000_000).push(&mut out);
+        out.push(b' ');
+        Amount::from_nanos(-1).push(&mut out);
+        out.push(b' ');
+        Price::from_picos(336_020_000).push(&mut out);
+        out.push(b' ');
+        Amount::ZERO.push(&mut out);
+        assert_eq!(out, b"100 -0.000000001 0.00033602 0");
+    }
+}

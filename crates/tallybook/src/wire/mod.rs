@@ -1,0 +1,19 @@
+//! What clients see of billing: the JSON of usage, summaries and cost centers.
+//!
+//! Invariant: key names, their order, which keys are optional and how numbers look are GitHub's
+//! documented ones, and are decided here only. This folder never sees the store or the engine, and
+//! computes nothing: it is given rows and words. Look next: [`words`] for the dialects, [`usage`]
+//! and [`summary`] for the items.
+
+pub mod cost_centers;
+pub mod json;
+pub mod summary;
+pub mod tokens;
+pub mod usage;
+pub mod words;
+
+pub use words::{Dialect, Words};
+
+/// Changes when any body changes for the same statement, so that no cached answer outlives it
+/// (part of every ETag).
+pub const RENDER_VERSION: u32 = 1;

@@ -1,0 +1,165 @@
+//! The documents' and the schemas' examples of bodies with envelopes, but for whitespace.
+
+use super::*;
+use tallybook_core::money::{Amount, Price, Quantity};
+use tallybook_core::query::{Rate, Totals};
+use tallybook_core::time::Day;
+
+const LINUX: Words<'_> = Words {
+    product_id: "actions",
+    product_display: "Actions",
+    sku_id: "actions_linux",
+    sku_display: "Actions Linux",
+    unit_id: "minutes",
+    unit_pascal: "Minutes",
+};
+
+const PREMIUM: Words<'_> = Words {
+    product_id: "copilot",
+    product_display: "Copilot",
+    sku_id: "copilot_premium_request",
+    sku_display: "Copilot Premium Request",
+    unit_id: "requests",
+    unit_pascal: "Requests",
+};
+
+fn totals(quantity: &str, gross: &str) -> Totals {
+    Totals {
+        quantity: Quantity::parse(quantity).unwrap(),
+        discount_quantity: Quantity::ZERO,
+        gross: Amount::parse(gross).unwrap(),
+        discount: Amount::ZERO,
+    }
+}
+
+fn rate(price: &str) -> Rate {
+    Rate {
+        product: "p".into(),
+        sku: "s".into(),
+        unit: "u".into(),
+        price: Price::parse(price).unwrap(),
+    }
+}
+
+fn row<'a>(rate: &'a Rate, model: &'a str, totals: Totals) -> Row<'a> {
+    Row {
+        start: Day::parse("2025-01-01").unwrap().first_hour(),
+        rate,
+        organization: "",
+        repository: "",
+        model,
+        totals,
+    }
+}
+
+fn year_of<'a>(account_kind: AccountKind, account: &'a str) -> Envelope<'a> {
+    Envelope {
+        time_period: TimePeriod {
+            year: 2025,
+            month: None,
+            day: None,
+        },
+        account_kind,
+        account,
+        echoes: Echoes::default(),
+    }
+}
+
+fn body(kind: SummaryKind, envelope: &Envelope<'_>, rows: &[Row<'_>], words: &Words<'_>) -> String {
+    let mut writer = SummaryWriter::new(kind);
+    let mut out = Vec::new();
+    writer.open(&mut out, envelope);
+    for row in rows {
+        writer.item(&mut out, row, words);
+    }
+    writer.close(&mut out);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn enterprise_summary_example() {
+    let rate = rate("0.008");
+    let rows = [row(&rate, "", totals("1000", "8"))];
+    let envelope = year_of(AccountKind::Enterprise, "GitHub");
+    let expected = concat!(
+        r#"{"timePeriod":{"year":2025},"enterprise":"GitHub","usageItems":[{"#,
+        r#""product":"Actions","sku":"actions_linux","unitType":"minutes","#,
+        r#""pricePerUnit":0.008,"grossQuantity":1000,"grossAmount":8,"discountQuantity":0,"#,
+        r#""discountAmount":0,"netQuantity":1000,"netAmount":8}]}"#,
+    );
+    assert_eq!(
+        body(SummaryKind::Summary, &envelope, &rows, &LINUX),
+        expected
+    );
+}
+
+#[test]
+fn premium_request_examples_of_all_three_kinds() {
+    let rate = rate("0.04");
+    let rows = [row(&rate, "GPT-5", totals("100", "4"))];
+    let accounts = [
+        (AccountKind::Enterprise, "GitHub"),
+        (AccountKind::Organization, "GitHub"),
+        (AccountKind::User, "monalisa"),
+    ];
+    for (kind, name) in accounts {
+        let expected = format!(
+            concat!(
+                r#"{{"timePeriod":{{"year":2025}},"{}":"{}","usageItems":[{{"#,
+                r#""product":"Copilot","sku":"Copilot Premium Request","model":"GPT-5","#,
+                r#""unitType":"requests","pricePerUnit":0.04,"grossQuantity":100,"grossAmount":4,"#,
+                r#""discountQuantity":0,"discountAmount":0,"netQuantity":100,"netAmount":4}}]}}"#,
+            ),
+            kind.as_str(),
+            name
+        );
+        let envelope = year_of(kind, name);
+        assert_eq!(
+            body(SummaryKind::Requests, &envelope, &rows, &PREMIUM),
+            expected
+        );
+    }
+}
+
+#[test]
+fn a_day_and_every_echo() {
+    let mut envelope = year_of(AccountKind::Enterprise, "Octo \"Ent\"");
+    envelope.time_period = TimePeriod {
+        year: 2025,
+        month: Some(11),
+        day: Some(2),
+    };
+    envelope.echoes = Echoes {
+        organization: Some("octo-org"),
+        repository: Some("octo-org/api"),
+        user: Some("monalisa"),
+        product: Some("Actions"),
+        sku: Some("actions_linux"),
+        model: Some("GPT-5"),
+        cost_center: Some(CostCenterEcho {
+            id: "2eeb8ffe-6903-11ee-8c99-0242ac120002",
+            name: "Ops",
+        }),
+    };
+    let expected = concat!(
+        r#"{"timePeriod":{"year":2025,"month":11,"day":2},"enterprise":"Octo \"Ent\"","#,
+        r#""user":"monalisa","organization":"octo-org","repository":"octo-org/api","#,
+        r#""product":"Actions","sku":"actions_linux","model":"GPT-5","costCenter":{"#,
+        r#""id":"2eeb8ffe-6903-11ee-8c99-0242ac120002","name":"Ops"},"usageItems":[]}"#,
+    );
+    assert_eq!(body(SummaryKind::Summary, &envelope, &[], &LINUX), expected);
+}
+
+#[test]
+fn items_are_separated_by_commas() {
+    let rate = rate("0.04");
+    let rows = [
+        row(&rate, "GPT-5", totals("1", "0.04")),
+        row(&rate, "o3", totals("2", "0.08")),
+    ];
+    let envelope = year_of(AccountKind::User, "monalisa");
+    let body = body(SummaryKind::Requests, &envelope, &rows, &PREMIUM);
+    let value: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(value["usageItems"][1]["model"], "o3");
+    assert_eq!(value["usageItems"].as_array().map(Vec::len), Some(2));
+}

@@ -1,0 +1,242 @@
+//! The bodies of `/metering/v1/tokens`.
+//!
+//! Invariant: a secret is in one body only, the answer that made it.
+
+use crate::auth::{Grants, GrantsError, Level, Permission, Scope};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use tallybook_core::time::Instant;
+use utoipa::ToSchema;
+
+/// What a new token is to be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewToken {
+    /// The login of the user as whom it acts.
+    pub user: Option<String>,
+    /// A classic token's scopes.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// A fine-grained token's permissions, such as `{"plan": "read"}`.
+    #[serde(default)]
+    pub permissions: BTreeMap<String, String>,
+    /// Whether it is a site administrator's; then it has no user.
+    #[serde(default)]
+    pub site_admin: bool,
+    /// When it stops working, as a date or an instant.
+    pub expires_at: Option<String>,
+}
+
+/// Why a new token's body cannot be done: which field, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct NewTokenError {
+    /// The field.
+    pub field: &'static str,
+    /// What is wrong.
+    pub reason: String,
+}
+
+impl NewToken {
+    /// The grants that it asks for.
+    pub fn grants(&self) -> Result<Grants, NewTokenError> {
+        let wrong = |field: &'static str, reason: &str| NewTokenError {
+            field,
+            reason: reason.to_owned(),
+        };
+        if self.site_admin {
+            let nothing_else =
+                self.user.is_none() && self.scopes.is_empty() && self.permissions.is_empty();
+            return if nothing_else {
+                Ok(Grants::SiteAdmin)
+            } else {
+                let reason = "a site administrator's token has no user, scopes or permissions";
+                Err(wrong("site_admin", reason))
+            };
+        }
+        let Some(user) = self.user.as_deref().filter(|user| !user.is_empty()) else {
+            return Err(wrong("user", "the login of a user is needed"));
+        };
+        let refused = |field: &'static str| {
+            move |error: GrantsError| NewTokenError {
+                field,
+                reason: error.to_string(),
+            }
+        };
+        match (self.scopes.is_empty(), self.permissions.is_empty()) {
+            (false, false) => {
+                let reason = "a token has scopes or permissions, not both";
+                Err(wrong("permissions", reason))
+            }
+            (_, true) => {
+                let scopes = self.scopes.iter().map(String::as_str);
+                Grants::classic(user, scopes).map_err(refused("scopes"))
+            }
+            (true, false) => {
+                let pairs = self.permissions.iter();
+                let pairs: Vec<_> = pairs
+                    .map(|(name, level)| format!("{name}={level}"))
+                    .collect();
+                let pairs = pairs.iter().map(String::as_str);
+                Grants::fine_grained(user, pairs).map_err(refused("permissions"))
+            }
+        }
+    }
+
+    /// When it stops working; must be after `now`.
+    pub fn expiry(&self, now: Instant) -> Result<Option<Instant>, NewTokenError> {
+        let Some(text) = &self.expires_at else {
+            return Ok(None);
+        };
+        let wrong = |reason: &str| NewTokenError {
+            field: "expires_at",
+            reason: reason.to_owned(),
+        };
+        let at = Instant::parse(text)
+            .map_err(|_| wrong("it must be a date or an instant, such as 2027-01-01"))?;
+        if at <= now {
+            return Err(wrong("it must be in the future"));
+        }
+        Ok(Some(at))
+    }
+}
+
+/// A token, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Token {
+    /// By which it is revoked, and called in logs.
+    pub id: String,
+    /// `site_admin`, `classic` or `fine_grained`.
+    pub kind: &'static str,
+    /// As whom it acts; null for a site administrator's.
+    pub user: Option<String>,
+    /// A classic token's scopes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub scopes: Option<Vec<Scope>>,
+    /// A fine-grained token's permissions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    pub permissions: Option<BTreeMap<Permission, Level>>,
+    /// When it was made.
+    pub created_at: String,
+    /// When it stops working; null is never.
+    pub expires_at: Option<String>,
+    /// When it was revoked; null is not.
+    pub revoked_at: Option<String>,
+    /// Only in the answer that made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+}
+
+/// Instants of a token's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Life {
+    /// When it was made.
+    pub created_at: Instant,
+    /// When it stops working.
+    pub expires_at: Option<Instant>,
+    /// When it was revoked.
+    pub revoked_at: Option<Instant>,
+}
+
+impl Token {
+    /// A token as it is shown.
+    #[must_use]
+    pub fn new(id: &str, grants: &Grants, life: Life) -> Self {
+        let (kind, scopes, permissions) = match grants {
+            Grants::SiteAdmin => ("site_admin", None, None),
+            Grants::Classic { scopes, .. } => ("classic", Some(scopes.clone()), None),
+            Grants::FineGrained { permissions, .. } => {
+                ("fine_grained", None, Some(permissions.clone()))
+            }
+        };
+        Self {
+            id: id.to_owned(),
+            kind,
+            user: grants.user().map(str::to_owned),
+            scopes,
+            permissions,
+            created_at: life.created_at.to_string(),
+            expires_at: life.expires_at.map(|at| at.to_string()),
+            revoked_at: life.revoked_at.map(|at| at.to_string()),
+            token: None,
+        }
+    }
+}
+
+/// Every token, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Tokens {
+    /// The tokens.
+    pub tokens: Vec<Token>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn new_token(body: &str) -> NewToken {
+        serde_json::from_str(body).unwrap()
+    }
+
+    #[test]
+    fn the_three_kinds_are_told_apart() {
+        let admin = new_token(r#"{"site_admin":true}"#).grants();
+        assert_eq!(admin, Ok(Grants::SiteAdmin));
+        let classic = new_token(r#"{"user":"hubot","scopes":["user"]}"#).grants();
+        assert_eq!(classic, Ok(Grants::classic("hubot", ["user"]).unwrap()));
+        let fine = new_token(r#"{"user":"hubot","permissions":{"plan":"read"}}"#).grants();
+        assert_eq!(
+            fine,
+            Ok(Grants::fine_grained("hubot", ["plan=read"]).unwrap())
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_done_names_its_field() {
+        let field = |body: &str| new_token(body).grants().unwrap_err().field;
+        assert_eq!(field(r#"{"scopes":["user"]}"#), "user");
+        assert_eq!(field(r#"{"user":"hubot"}"#), "scopes");
+        assert_eq!(field(r#"{"user":"hubot","scopes":["x"]}"#), "scopes");
+        assert_eq!(
+            field(r#"{"user":"hubot","permissions":{"x":"read"}}"#),
+            "permissions"
+        );
+        assert_eq!(field(r#"{"user":"hubot","site_admin":true}"#), "site_admin");
+        let both = r#"{"user":"h","scopes":["user"],"permissions":{"plan":"read"}}"#;
+        assert_eq!(field(both), "permissions");
+        let now = Instant::parse("2026-11-21").unwrap();
+        let expiry = |text: &str| {
+            let expires_at = Some(text.to_owned());
+            NewToken {
+                expires_at,
+                ..NewToken::default()
+            }
+            .expiry(now)
+        };
+        assert!(expiry("2026-11-21").is_err() && expiry("soon").is_err());
+        assert_eq!(
+            expiry("2027-01-01"),
+            Ok(Some(Instant::parse("2027-01-01").unwrap()))
+        );
+    }
+
+    #[test]
+    fn lists_show_no_secret() {
+        let life = Life {
+            created_at: Instant::parse("2026-11-21").unwrap(),
+            expires_at: None,
+            revoked_at: None,
+        };
+        let grants = Grants::classic("hubot", ["user"]).unwrap();
+        let expected = concat!(
+            r#"{"id":"abc","kind":"classic","user":"hubot","scopes":["user"],"#,
+            r#""created_at":"2026-11-21T00:00:00Z","expires_at":null,"revoked_at":null}"#,
+        );
+        assert_eq!(
+            serde_json::to_string(&Token::new("abc", &grants, life)).unwrap(),
+            expected
+        );
+    }
+}

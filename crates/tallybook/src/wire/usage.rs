@@ -1,0 +1,166 @@
+//! The body of `usage`: dated items.
+//!
+//! Invariant: the order of keys is that of the documents' examples. The parts of an item that are
+//! the same for a run of rows (its date; its product, SKU, unit and price) are written once and
+//! copied, because answers reach millions of items. Look next: [`super::words`].
+
+use super::json::{Number, push_key, push_parts, push_string, push_text_field};
+use super::words::{Dialect, Vocabulary, Words, shown};
+use tallybook_core::query::{Grain, Rate, Row};
+use tallybook_core::time::Hour;
+
+/// What an answer's items have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsageShape {
+    /// Whose words.
+    pub dialect: Dialect,
+    /// Hours show their hour in the observed dialect.
+    pub grain: Grain,
+    /// Users' items carry no organization.
+    pub with_organization: bool,
+}
+
+/// Writes a `usage` body, an item at a time.
+#[derive(Debug)]
+pub struct UsageWriter {
+    shape: UsageShape,
+    /// The login that owns repositories of no organization: the user's, on user endpoints.
+    owner: Box<str>,
+    any: bool,
+    date: Option<Hour>,
+    date_part: Vec<u8>,
+    rate: Option<Rate>,
+    rate_part: RatePart,
+}
+
+/// What stands before the quantity, and between it and the amounts.
+#[derive(Debug, Default)]
+struct RatePart {
+    before_quantity: Vec<u8>,
+    after_quantity: Vec<u8>,
+}
+
+impl UsageWriter {
+    /// A writer for one body. `owner` owns repositories of rows without an organization; `""` when
+    /// nobody is known to.
+    #[must_use]
+    pub fn new(shape: UsageShape, owner: &str) -> Self {
+        Self {
+            shape,
+            owner: owner.into(),
+            any: false,
+            date: None,
+            date_part: Vec::new(),
+            rate: None,
+            rate_part: RatePart::default(),
+        }
+    }
+
+    /// Appends what stands before the items.
+    pub fn open(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"usageItems\":[");
+    }
+
+    /// Appends what stands after the items.
+    pub fn close(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"]}");
+    }
+
+    /// Appends one item. `words` are those of the row's rate.
+    pub fn item(&mut self, out: &mut Vec<u8>, row: &Row<'_>, words: &Words<'_>) {
+        self.remember(row, words);
+        if std::mem::replace(&mut self.any, true) {
+            out.push(b',');
+        }
+        out.extend_from_slice(&self.date_part);
+        out.extend_from_slice(&self.rate_part.before_quantity);
+        row.totals.quantity.push(out);
+        out.extend_from_slice(&self.rate_part.after_quantity);
+        row.totals.gross.push(out);
+        out.extend_from_slice(b",\"discountAmount\":");
+        row.totals.discount.push(out);
+        out.extend_from_slice(b",\"netAmount\":");
+        row.totals.net().push(out);
+        if self.shape.with_organization {
+            out.extend_from_slice(b",\"organizationName\":");
+            push_string(out, row.organization);
+        }
+        self.repository(out, row);
+        out.push(b'}');
+    }
+
+    /// Documented: `owner/name`, and no key when there is no repository. Observed: the bare name,
+    /// `""` when there is none.
+    fn repository(&self, out: &mut Vec<u8>, row: &Row<'_>) {
+        let name = row.repository;
+        match self.shape.dialect {
+            Dialect::Documented if name.is_empty() => {}
+            Dialect::Documented => {
+                let owner = match row.organization {
+                    "" => &self.owner,
+                    organization => organization,
+                };
+                out.extend_from_slice(b",\"repositoryName\":");
+                if owner.is_empty() {
+                    push_string(out, name);
+                } else {
+                    push_parts(out, &[owner, "/", name]);
+                }
+            }
+            Dialect::Observed => {
+                out.extend_from_slice(b",\"repositoryName\":");
+                push_string(out, name);
+            }
+        }
+    }
+
+    fn remember(&mut self, row: &Row<'_>, words: &Words<'_>) {
+        if self.date != Some(row.start) {
+            self.date = Some(row.start);
+            self.date_part.clear();
+            self.date_part.extend_from_slice(b"{\"date\":\"");
+            let date = self.date_text(row.start);
+            self.date_part.extend_from_slice(date.as_bytes());
+            self.date_part.push(b'"');
+        }
+        if self.rate.as_ref() != Some(row.rate) {
+            self.rate = Some(row.rate.clone());
+            self.rate_part = RatePart::new(row.rate, words, self.shape.dialect);
+        }
+    }
+
+    /// The first day of the row's period; the observed dialect says it as an instant.
+    fn date_text(&self, start: Hour) -> String {
+        match (self.shape.dialect, self.shape.grain) {
+            (Dialect::Documented, _) => start.day().to_string(),
+            (Dialect::Observed, Grain::Hour) => start.start().to_string(),
+            (Dialect::Observed, _) => start.day().first_hour().start().to_string(),
+        }
+    }
+}
+
+impl RatePart {
+    fn new(rate: &Rate, words: &Words<'_>, dialect: Dialect) -> Self {
+        let called = shown(words, Vocabulary::Usage(dialect));
+        let mut part = Self::default();
+        let out = &mut part.before_quantity;
+        out.push(b',');
+        push_text_field(out, "product", called.product);
+        out.push(b',');
+        push_text_field(out, "sku", called.sku);
+        out.push(b',');
+        push_key(out, "quantity");
+        let out = &mut part.after_quantity;
+        out.push(b',');
+        push_text_field(out, "unitType", called.unit);
+        out.push(b',');
+        push_key(out, "pricePerUnit");
+        rate.price.push(out);
+        out.push(b',');
+        push_key(out, "grossAmount");
+        part
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,193 @@
+//! The documents' examples of `usage`, byte for byte but for whitespace.
+
+use super::*;
+use tallybook_core::money::{Amount, Price, Quantity};
+use tallybook_core::query::Totals;
+use tallybook_core::time::Day;
+
+const LINUX: Words<'_> = Words {
+    product_id: "actions",
+    product_display: "Actions",
+    sku_id: "actions_linux",
+    sku_display: "Actions Linux",
+    unit_id: "minutes",
+    unit_pascal: "Minutes",
+};
+
+fn rate() -> Rate {
+    Rate {
+        product: "actions".into(),
+        sku: "actions_linux".into(),
+        unit: "minutes".into(),
+        price: Price::parse("0.008").unwrap(),
+    }
+}
+
+fn row<'a>(rate: &'a Rate, organization: &'a str, repository: &'a str) -> Row<'a> {
+    Row {
+        start: Day::parse("2023-08-01").unwrap().first_hour(),
+        rate,
+        organization,
+        repository,
+        model: "",
+        totals: Totals {
+            quantity: Quantity::parse("100").unwrap(),
+            discount_quantity: Quantity::ZERO,
+            gross: Amount::parse("0.8").unwrap(),
+            discount: Amount::ZERO,
+        },
+    }
+}
+
+fn body(shape: UsageShape, owner: &str, rows: &[Row<'_>]) -> String {
+    let mut writer = UsageWriter::new(shape, owner);
+    let mut out = Vec::new();
+    writer.open(&mut out);
+    for row in rows {
+        writer.item(&mut out, row, &LINUX);
+    }
+    writer.close(&mut out);
+    String::from_utf8(out).unwrap()
+}
+
+fn shape(dialect: Dialect, grain: Grain, with_organization: bool) -> UsageShape {
+    UsageShape {
+        dialect,
+        grain,
+        with_organization,
+    }
+}
+
+#[test]
+fn enterprise_and_organization_example() {
+    let rate = rate();
+    let shape = shape(Dialect::Documented, Grain::Month, true);
+    let expected = concat!(
+        r#"{"usageItems":[{"date":"2023-08-01","product":"Actions","sku":"Actions Linux","#,
+        r#""quantity":100,"unitType":"minutes","pricePerUnit":0.008,"grossAmount":0.8,"#,
+        r#""discountAmount":0,"netAmount":0.8,"organizationName":"GitHub","#,
+        r#""repositoryName":"github/example"}]}"#,
+    );
+    // The example's organization and repository owner differ in case; the owner is the
+    // organization as it is spelled.
+    let expected = expected.replace("github/example", "GitHub/example");
+    assert_eq!(
+        body(shape, "", &[row(&rate, "GitHub", "example")]),
+        expected
+    );
+}
+
+#[test]
+fn user_example() {
+    let rate = rate();
+    let shape = shape(Dialect::Documented, Grain::Month, false);
+    let expected = concat!(
+        r#"{"usageItems":[{"date":"2023-08-01","product":"Actions","sku":"Actions Linux","#,
+        r#""quantity":100,"unitType":"minutes","pricePerUnit":0.008,"grossAmount":0.8,"#,
+        r#""discountAmount":0,"netAmount":0.8,"repositoryName":"user/example"}]}"#,
+    );
+    assert_eq!(body(shape, "user", &[row(&rate, "", "example")]), expected);
+}
+
+#[test]
+fn no_repository_and_no_organization() {
+    let rate = rate();
+    let documented = body(
+        shape(Dialect::Documented, Grain::Day, true),
+        "",
+        &[row(&rate, "", "")],
+    );
+    assert!(
+        documented.ends_with(r#""netAmount":0.8,"organizationName":""}]}"#),
+        "{documented}"
+    );
+    let observed = body(
+        shape(Dialect::Observed, Grain::Day, true),
+        "",
+        &[row(&rate, "octo-org", "")],
+    );
+    let end = r#""organizationName":"octo-org","repositoryName":""}]}"#;
+    assert!(observed.ends_with(end), "{observed}");
+}
+
+#[test]
+fn observed_words_and_instants() {
+    let rate = rate();
+    let observed = body(
+        shape(Dialect::Observed, Grain::Day, true),
+        "",
+        &[row(&rate, "octo-org", "api"), row(&rate, "octo-org", "web")],
+    );
+    let item = |repository: &str| {
+        format!(
+            concat!(
+                r#"{{"date":"2023-08-01T00:00:00Z","product":"actions","sku":"Actions Linux","#,
+                r#""quantity":100,"unitType":"Minutes","pricePerUnit":0.008,"grossAmount":0.8,"#,
+                r#""discountAmount":0,"netAmount":0.8,"organizationName":"octo-org","#,
+                r#""repositoryName":"{}"}}"#,
+            ),
+            repository
+        )
+    };
+    assert_eq!(
+        observed,
+        format!(r#"{{"usageItems":[{},{}]}}"#, item("api"), item("web"))
+    );
+}
+
+#[test]
+fn hours_show_their_date_and_observed_ones_their_instant() {
+    let rate = rate();
+    let start = Day::parse("2025-11-01").unwrap().hour(13).unwrap();
+    let row = Row {
+        start,
+        ..row(&rate, "octo-org", "api")
+    };
+    let documented = body(shape(Dialect::Documented, Grain::Hour, true), "", &[row]);
+    assert!(
+        documented.contains(r#""date":"2025-11-01","#),
+        "{documented}"
+    );
+    let observed = body(shape(Dialect::Observed, Grain::Hour, true), "", &[row]);
+    assert!(
+        observed.contains(r#""date":"2025-11-01T13:00:00Z","#),
+        "{observed}"
+    );
+}
+
+#[test]
+fn changing_rates_and_dates_are_noticed() {
+    let cheap = rate();
+    let dear = Rate {
+        price: Price::parse("0.016").unwrap(),
+        ..rate()
+    };
+    let later = Row {
+        start: Day::parse("2023-09-01").unwrap().first_hour(),
+        ..row(&cheap, "o", "")
+    };
+    let shape = shape(Dialect::Documented, Grain::Month, true);
+    let body = body(
+        shape,
+        "",
+        &[row(&cheap, "o", ""), row(&dear, "o", ""), later],
+    );
+    let value: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let items = value["usageItems"].as_array().unwrap();
+    let shown: Vec<_> = items
+        .iter()
+        .map(|item| format!("{} {}", item["date"], item["pricePerUnit"]))
+        .collect();
+    let expected = [
+        "\"2023-08-01\" 0.008",
+        "\"2023-08-01\" 0.016",
+        "\"2023-09-01\" 0.008",
+    ];
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn an_answer_without_items_is_an_empty_list() {
+    let shape = shape(Dialect::Documented, Grain::Month, true);
+    assert_eq!(body(shape, "", &[]), r#"{"usageItems":[]}"#);
+}

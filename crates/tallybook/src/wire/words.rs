@@ -1,0 +1,69 @@
+//! Vocabularies: how a product, an SKU and a unit are called on which endpoint.
+//!
+//! Invariant: this is the only file that knows of dialects' words. The documented dialect is what
+//! GitHub's documents show; the observed one is what GitHub was seen to send where that differs,
+//! which is on `usage` only.
+
+pub use tallybook_core::catalog::Words;
+
+/// Whose shape answers have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// What GitHub's documents show.
+    #[default]
+    Documented,
+    /// What GitHub was seen to send.
+    Observed,
+}
+
+impl Dialect {
+    /// `documented` or `observed`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Documented => "documented",
+            Self::Observed => "observed",
+        }
+    }
+
+    /// The dialect of a word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Documented, Self::Observed]
+            .into_iter()
+            .find(|dialect| dialect.as_str() == text)
+    }
+}
+
+/// The three words that one endpoint shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shown<'a> {
+    pub(super) product: &'a str,
+    pub(super) sku: &'a str,
+    pub(super) unit: &'a str,
+}
+
+/// Endpoints with a vocabulary of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Vocabulary {
+    /// `usage`.
+    Usage(Dialect),
+    /// `usage/summary`.
+    Summary,
+    /// `premium_request/usage` and `ai_credit/usage`.
+    Requests,
+}
+
+/// What `vocabulary` calls a product, an SKU and a unit.
+pub(super) const fn shown<'a>(words: &Words<'a>, vocabulary: Vocabulary) -> Shown<'a> {
+    let (product, sku, unit) = match vocabulary {
+        Vocabulary::Usage(Dialect::Documented) | Vocabulary::Requests => {
+            (words.product_display, words.sku_display, words.unit_id)
+        }
+        Vocabulary::Usage(Dialect::Observed) => {
+            (words.product_id, words.sku_display, words.unit_pascal)
+        }
+        Vocabulary::Summary => (words.product_display, words.sku_id, words.unit_id),
+    };
+    Shown { product, sku, unit }
+}
