@@ -51,12 +51,19 @@ impl Packed {
         }
         if count == 0 || least == greatest {
             let base = if count == 0 { 0 } else { least };
-            return Self { base, greatest: base, offsets: Offsets::Same(count) };
+            return Self {
+                base,
+                greatest: base,
+                offsets: Offsets::Same(count),
+            };
         }
         // The difference of two i128 fits a u128, whatever their signs.
         let range = greatest.wrapping_sub(least).cast_unsigned();
         let offset = |index| value(index).wrapping_sub(least).cast_unsigned();
-        #[expect(clippy::cast_possible_truncation, reason = "the range was just checked")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the range was just checked"
+        )]
         let offsets = if range <= u128::from(u8::MAX) {
             Offsets::One((0..count).map(|i| offset(i) as u8).collect())
         } else if range <= u128::from(u16::MAX) {
@@ -68,7 +75,11 @@ impl Packed {
         } else {
             Offsets::Sixteen((0..count).map(offset).collect())
         };
-        Self { base: least, greatest, offsets }
+        Self {
+            base: least,
+            greatest,
+            offsets,
+        }
     }
 
     /// How many values.
@@ -128,7 +139,10 @@ impl Packed {
 
     /// Copies `out.len()` values from `start` on into `out`, without their high bits: for columns
     /// of codes, whose values are known to fit.
-    #[expect(clippy::cast_possible_truncation, reason = "codes fit 32 bits by construction")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "codes fit 32 bits by construction"
+    )]
     pub fn read_codes(&self, start: usize, out: &mut [u32]) {
         let base = self.base as u32;
         let end = start + out.len();
@@ -143,7 +157,10 @@ impl Packed {
     }
 
     /// Copies `out.len()` values from `start` on; only for columns that [`Self::fits_i64`].
-    #[expect(clippy::cast_possible_truncation, reason = "only called when every value fits")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "only called when every value fits"
+    )]
     pub fn read_i64(&self, start: usize, out: &mut [i64]) {
         let base = self.base as i64;
         let end = start + out.len();
@@ -153,7 +170,9 @@ impl Packed {
             Offsets::Two(values) => copy(&values[start..end], out, |v| base + i64::from(v)),
             Offsets::Four(values) => copy(&values[start..end], out, |v| base + i64::from(v)),
             Offsets::Eight(values) => {
-                copy(&values[start..end], out, |v| base.wrapping_add(v.cast_signed()));
+                copy(&values[start..end], out, |v| {
+                    base.wrapping_add(v.cast_signed())
+                });
             }
             Offsets::Sixteen(values) => {
                 copy(&values[start..end], out, |v| base.wrapping_add(v as i64));
@@ -208,7 +227,9 @@ impl Packed {
         }
         let base = reader.signed(WHAT)?;
         let width = usize::from(reader.byte(WHAT)?);
-        let size = count.checked_mul(width).ok_or_else(|| reader.invalid(WHAT))?;
+        let size = count
+            .checked_mul(width)
+            .ok_or_else(|| reader.invalid(WHAT))?;
         let bytes = reader.raw(size, WHAT)?;
         let offsets = match width {
             0 => Offsets::Same(count),
@@ -219,7 +240,11 @@ impl Packed {
             16 => Offsets::Sixteen(chunks(bytes, u128::from_le_bytes)),
             _ => return Err(reader.invalid("column width")),
         };
-        let mut column = Self { base, greatest: base, offsets };
+        let mut column = Self {
+            base,
+            greatest: base,
+            offsets,
+        };
         let greatest = column.greatest_offset();
         column.greatest = base.wrapping_add(greatest.cast_signed());
         if column.greatest < base {

@@ -5,7 +5,9 @@
 
 use super::chunk::{Lines, MOST_LINES, Optional};
 use super::owners::CellSums;
-use super::record::{ChunkRef, Dimension, ImportRecord, ImportedFile, Part, RawSku, SkuSum, Tables};
+use super::record::{
+    ChunkRef, Dimension, ImportRecord, ImportedFile, Part, RawSku, SkuSum, Tables,
+};
 use crate::ids::{Digest, ImportId};
 use crate::money::discount_quantity;
 use crate::name::Name;
@@ -50,7 +52,10 @@ pub struct Staged {
 
 impl Staged {
     fn new(bytes: Vec<u8>) -> Self {
-        Self { digest: Digest::of(&bytes), bytes }
+        Self {
+            digest: Digest::of(&bytes),
+            bytes,
+        }
     }
 }
 
@@ -94,7 +99,13 @@ impl Finished {
         organization: Option<Name>,
         files: Vec<ImportedFile>,
     ) -> ImportRecord {
-        ImportRecord { id, organization, files, tables: self.tables, parts: self.parts }
+        ImportRecord {
+            id,
+            organization,
+            files,
+            tables: self.tables,
+            parts: self.parts,
+        }
     }
 }
 
@@ -124,11 +135,20 @@ impl ImportBuilder {
         let (organization, repository) = place(&self.scope, line)?;
         let known = self.names[Dimension::Organization as usize].find(organization);
         if known.is_none() && !organization.is_empty() {
-            let refused = |reason| LineRefused { column: "organization", reason };
+            let refused = |reason| LineRefused {
+                column: "organization",
+                reason,
+            };
             admit(organization).map_err(refused)?;
         }
-        let texts =
-            [organization, repository, line.user, line.model, line.workflow, line.cost_center];
+        let texts = [
+            organization,
+            repository,
+            line.user,
+            line.model,
+            line.workflow,
+            line.cost_center,
+        ];
         let sku = self.skus.code_by(
             |known| {
                 *known.sku == *line.sku
@@ -146,8 +166,12 @@ impl ImportBuilder {
             *code = interner.code(text);
         }
         let extras = &line.extras;
-        let texts = [extras.total_monthly_quota, extras.workflow_name, extras.notes]
-            .map(|text| self.texts.code(text));
+        let texts = [
+            extras.total_monthly_quota,
+            extras.workflow_name,
+            extras.notes,
+        ]
+        .map(|text| self.texts.code(text));
         let month = line.hour.day().month();
         let part = self.parts.entry(kind).or_default();
         part.count(line, sku, codes[Dimension::Organization as usize]);
@@ -170,13 +194,19 @@ impl ImportBuilder {
         let staged = Staged::new(lines.encode(month));
         #[expect(clippy::cast_possible_truncation, reason = "at most MOST_LINES")]
         let lines = lines.len() as u32;
-        part.chunks.push(ChunkRef { month, blob: staged.digest, lines });
+        part.chunks.push(ChunkRef {
+            month,
+            blob: staged.digest,
+            lines,
+        });
         Some(staged)
     }
 
     fn close_largest(&mut self) -> Option<Staged> {
         let sizes = self.parts.iter().flat_map(|(kind, part)| {
-            part.open.iter().map(move |(month, lines)| (lines.len(), *kind, *month))
+            part.open
+                .iter()
+                .map(move |(month, lines)| (lines.len(), *kind, *month))
         });
         let (_, kind, month) = sizes.max()?;
         self.close(kind, month)
@@ -196,17 +226,34 @@ impl ImportBuilder {
         }
         let mut parts = Vec::new();
         for (kind, part) in self.parts {
-            let Some((first_day, last_day)) = part.days else { continue };
+            let Some((first_day, last_day)) = part.days else {
+                continue;
+            };
             let cells = Staged::new(part.cells.encode());
             let sum = |(sku, (lines, totals))| SkuSum { sku, lines, totals };
             let sums = part.sums.into_iter().map(sum).collect();
             let (chunks, cells_digest) = (part.chunks, cells.digest);
             staged.push(cells);
-            parts.push(Part { kind, first_day, last_day, sums, chunks, cells: cells_digest });
+            parts.push(Part {
+                kind,
+                first_day,
+                last_day,
+                sums,
+                chunks,
+                cells: cells_digest,
+            });
         }
         let names = self.names.map(|interner| interner.values);
-        let tables = Tables { skus: self.skus.values, names, texts: self.texts.values };
-        Finished { tables, parts, staged }
+        let tables = Tables {
+            skus: self.skus.values,
+            names,
+            texts: self.texts.values,
+        };
+        Finished {
+            tables,
+            parts,
+            staged,
+        }
     }
 }
 
@@ -271,25 +318,50 @@ fn append(
     // A month has at most 744 hours.
     lines.hour.push(u16::try_from(hour).unwrap_or(u16::MAX));
     lines.sku.push(sku);
-    lines.names.iter_mut().zip(codes).for_each(|(column, code)| column.push(code));
+    lines
+        .names
+        .iter_mut()
+        .zip(codes)
+        .for_each(|(column, code)| column.push(code));
     lines.price.push(line.price.picos());
     lines.quantity.push(line.quantity.nanos());
     lines.gross.push(line.gross.nanos());
     lines.discount.push(line.discount.nanos());
     let extras = &line.extras;
-    lines.exceeds_quota.push(extras.exceeds_quota.map_or(0, |exceeds| 1 + u8::from(exceeds)));
-    lines.texts.iter_mut().zip(texts).for_each(|(column, code)| column.push(code));
+    lines.exceeds_quota.push(
+        extras
+            .exceeds_quota
+            .map_or(0, |exceeds| 1 + u8::from(exceeds)),
+    );
+    lines
+        .texts
+        .iter_mut()
+        .zip(texts)
+        .for_each(|(column, code)| column.push(code));
     let mut optional = |column: Optional, value: Option<i128>| {
         lines.optional[column as usize].set(index, value);
     };
-    optional(Optional::AicQuantity, extras.aic_quantity.map(|v| v.nanos()));
-    optional(Optional::AicGross, extras.aic_gross_amount.map(|v| v.nanos()));
-    let tokens =
-        [Optional::Input, Optional::Output, Optional::CacheRead, Optional::CacheWrite];
+    optional(
+        Optional::AicQuantity,
+        extras.aic_quantity.map(|v| v.nanos()),
+    );
+    optional(
+        Optional::AicGross,
+        extras.aic_gross_amount.map(|v| v.nanos()),
+    );
+    let tokens = [
+        Optional::Input,
+        Optional::Output,
+        Optional::CacheRead,
+        Optional::CacheWrite,
+    ];
     for (column, value) in tokens.into_iter().zip(extras.tokens) {
         optional(column, value.map(|v| v.nanos()));
     }
-    optional(Optional::UsedAt, extras.used_at.map(|at| i128::from(at.seconds())));
+    optional(
+        Optional::UsedAt,
+        extras.used_at.map(|at| i128::from(at.seconds())),
+    );
     optional(Optional::Multiplier, extras.multiplier.map(|v| v.nanos()));
 }
 
@@ -303,7 +375,11 @@ struct Interner<T> {
 
 impl<T> Default for Interner<T> {
     fn default() -> Self {
-        Self { values: Vec::new(), codes: HashMap::new(), last: 0 }
+        Self {
+            values: Vec::new(),
+            codes: HashMap::new(),
+            last: 0,
+        }
     }
 }
 

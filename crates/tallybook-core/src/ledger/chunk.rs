@@ -142,7 +142,10 @@ impl Shares {
             }
         };
         let marks: Vec<u8> = parts.iter().enumerate().map(mark).collect();
-        Self { marks: Packed::new(&marks), partial: Packed::new(&partial) }
+        Self {
+            marks: Packed::new(&marks),
+            partial: Packed::new(&partial),
+        }
     }
 
     /// The parts again, in order.
@@ -208,13 +211,17 @@ impl Lines {
         out.count(count);
         Packed::new(&self.hour).encode(&mut out);
         Packed::new(&self.sku).encode(&mut out);
-        self.names.iter().for_each(|codes| Packed::new(codes).encode(&mut out));
+        self.names
+            .iter()
+            .for_each(|codes| Packed::new(codes).encode(&mut out));
         self.encode_prices(&mut out);
         Packed::new(&self.quantity).encode(&mut out);
         Packed::new(&self.gross).encode(&mut out);
         Shares::new(&self.discount, |index| self.gross[index]).encode(&mut out);
         Packed::new(&self.exceeds_quota).encode(&mut out);
-        self.texts.iter().for_each(|codes| Packed::new(codes).encode(&mut out));
+        self.texts
+            .iter()
+            .for_each(|codes| Packed::new(codes).encode(&mut out));
         for column in &self.optional {
             let present = |i| i128::from(column.present.get(i).copied().unwrap_or(0));
             Packed::from_fn(count, present).encode(&mut out);
@@ -241,11 +248,18 @@ impl Chunk {
         let mut reader = Reader::new(bytes);
         let r = &mut reader;
         if r.raw(MAGIC.len(), WHAT)? != MAGIC {
-            return Err(DecodeError::Invalid { what: "the start of a chunk", at: 0 });
+            return Err(DecodeError::Invalid {
+                what: "the start of a chunk",
+                at: 0,
+            });
         }
         let format = r.byte(WHAT)?;
         if format != FORMAT {
-            return Err(DecodeError::TooNew { what: WHAT, found: format, supported: FORMAT });
+            return Err(DecodeError::TooNew {
+                what: WHAT,
+                found: format,
+                supported: FORMAT,
+            });
         }
         let month = i32::try_from(r.signed("month")?).map_err(|_| r.invalid("month"))?;
         let month = Month::from_index(month).map_err(|_| r.invalid("month"))?;
@@ -277,14 +291,25 @@ impl Chunk {
         let prices = self.prices.len() as i128;
         let sane = self.hour.iter().all(|hour| (0..hours).contains(&hour))
             && self.price.iter().all(|code| (0..prices).contains(&code));
-        if sane { Ok(self) } else { Err(DecodeError::Invalid { what: "a chunk's code", at: 0 }) }
+        if sane {
+            Ok(self)
+        } else {
+            Err(DecodeError::Invalid {
+                what: "a chunk's code",
+                at: 0,
+            })
+        }
     }
 }
 
 /// A column of exactly `count` values.
 fn column(reader: &mut Reader<'_>, count: usize) -> Result<Packed, DecodeError> {
     let column = Packed::decode(reader, count)?;
-    if column.len() == count { Ok(column) } else { Err(reader.invalid("column length")) }
+    if column.len() == count {
+        Ok(column)
+    } else {
+        Err(reader.invalid("column length"))
+    }
 }
 
 fn columns<const N: usize>(
@@ -313,5 +338,7 @@ fn optional_columns(
 
 fn read_prices(reader: &mut Reader<'_>) -> Result<Vec<Price>, DecodeError> {
     let count = reader.count(1, "prices")?;
-    (0..count).map(|_| reader.signed("price").map(Price::from_picos)).collect()
+    (0..count)
+        .map(|_| reader.signed("price").map(Price::from_picos))
+        .collect()
 }

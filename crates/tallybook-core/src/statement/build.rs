@@ -93,7 +93,10 @@ impl StatementBuilder {
     pub fn push(&mut self, line: BuilderLine) {
         self.hour.push(line.hour);
         self.rate.push(line.rate);
-        self.codes.iter_mut().zip(line.names).for_each(|(column, code)| column.push(code));
+        self.codes
+            .iter_mut()
+            .zip(line.names)
+            .for_each(|(column, code)| column.push(code));
         self.quantity.push(line.quantity);
         self.gross.push(line.gross);
         self.discount.push(line.discount);
@@ -110,10 +113,14 @@ impl StatementBuilder {
             .map(|(codes, used)| std::mem::take(codes).sorted(used))
             .unzip();
         for (column, ranks) in self.codes.iter_mut().zip(&ranks) {
-            column.iter_mut().for_each(|code| *code = ranks[*code as usize]);
+            column
+                .iter_mut()
+                .for_each(|code| *code = ranks[*code as usize]);
         }
         let (rate_keys, rate_ranks) = std::mem::take(&mut self.rates).sorted(&self.rate);
-        self.rate.iter_mut().for_each(|code| *code = rate_ranks[*code as usize]);
+        self.rate
+            .iter_mut()
+            .for_each(|code| *code = rate_ranks[*code as usize]);
         let mut sorted_kinds = vec![(false, false); rate_keys.len()];
         for (rank, kinds) in rate_ranks.iter().zip(&self.kinds) {
             if let Some(slot) = sorted_kinds.get_mut(*rank as usize) {
@@ -123,13 +130,25 @@ impl StatementBuilder {
         let sku_of = sku_ranks(&rate_keys);
         let order = self.order(&sku_of, &names);
         let runs = self.runs(&order, &sku_of);
-        let rates = rate_keys.into_iter().zip(sorted_kinds).map(statement_rate).collect();
+        let rates = rate_keys
+            .into_iter()
+            .zip(sorted_kinds)
+            .map(statement_rate)
+            .collect();
         let mut lists = names.into_iter().map(|list| {
-            list.into_iter().map(String::into_boxed_str).collect::<Vec<_>>()
+            list.into_iter()
+                .map(String::into_boxed_str)
+                .collect::<Vec<_>>()
         });
         let names = std::array::from_fn(|_| lists.next().unwrap_or_default());
         let month = self.month;
-        Statement { month, names, rates, runs, columns: self.columns(&order) }
+        Statement {
+            month,
+            names,
+            rates,
+            runs,
+            columns: self.columns(&order),
+        }
     }
 
     /// Line numbers in the order of the statement.
@@ -151,9 +170,13 @@ impl StatementBuilder {
             }
             key
         };
-        #[expect(clippy::cast_possible_truncation, reason = "a month has fewer than 2^32 lines")]
-        let mut keyed: Vec<(u128, u32)> =
-            (0..self.rate.len()).map(|line| (key(line), line as u32)).collect();
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a month has fewer than 2^32 lines"
+        )]
+        let mut keyed: Vec<(u128, u32)> = (0..self.rate.len())
+            .map(|line| (key(line), line as u32))
+            .collect();
         keyed.sort_unstable_by(|left, right| {
             left.0.cmp(&right.0).then_with(|| {
                 let tie = |line: u32| {
@@ -222,7 +245,11 @@ fn statement_rate((key, kinds): (RateKey, (bool, bool))) -> StatementRate {
         unit: key.unit.into(),
         price: key.price,
     };
-    StatementRate { rate, premium_request: kinds.0, ai_credit: kinds.1 }
+    StatementRate {
+        rate,
+        premium_request: kinds.0,
+        ai_credit: kinds.1,
+    }
 }
 
 /// By rate, the rank of its SKU.
@@ -251,7 +278,10 @@ struct Codes<T> {
 
 impl<T> Default for Codes<T> {
     fn default() -> Self {
-        Self { values: Vec::new(), codes: HashMap::new() }
+        Self {
+            values: Vec::new(),
+            codes: HashMap::new(),
+        }
     }
 }
 
@@ -272,8 +302,9 @@ impl<T: Clone + Eq + Ord + std::hash::Hash> Codes<T> {
         let mut ranks = vec![u32::MAX; self.values.len()];
         used.iter().for_each(|code| ranks[*code as usize] = 0);
         let keyed = self.values.into_iter().zip(0u32..);
-        let mut keyed: Vec<(T, u32)> =
-            keyed.filter(|(_, code)| ranks[*code as usize] == 0).collect();
+        let mut keyed: Vec<(T, u32)> = keyed
+            .filter(|(_, code)| ranks[*code as usize] == 0)
+            .collect();
         keyed.sort();
         for ((_, code), rank) in keyed.iter().zip(0u32..) {
             ranks[*code as usize] = rank;

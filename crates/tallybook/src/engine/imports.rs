@@ -84,7 +84,9 @@ pub struct ImportSession {
 
 impl std::fmt::Debug for ImportSession {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ImportSession").field("target", &self.target).finish_non_exhaustive()
+        f.debug_struct("ImportSession")
+            .field("target", &self.target)
+            .finish_non_exhaustive()
     }
 }
 
@@ -156,14 +158,27 @@ impl Engine {
         actor: &Actor,
         now: Instant,
     ) -> Result<ImportSession, ImportError> {
-        tallybook_core::account::check_name(name.name.as_str())
-            .map_err(|error| ImportError::BadName { name: name.clone(), error })?;
+        tallybook_core::account::check_name(name.name.as_str()).map_err(|error| {
+            ImportError::BadName {
+                name: name.clone(),
+                error,
+            }
+        })?;
         let site = self.site();
         let target = target(&site.directory, name, actor)?;
         let builder = ImportBuilder::new(target.scope.clone());
         let runtime = tokio::runtime::Handle::current();
         let (engine, actor) = (Arc::clone(self), actor.clone());
-        Ok(ImportSession { engine, site, target, builder, runtime, staging: None, now, actor })
+        Ok(ImportSession {
+            engine,
+            site,
+            target,
+            builder,
+            runtime,
+            staging: None,
+            now,
+            actor,
+        })
     }
 
     /// Reverts a live import.
@@ -185,12 +200,18 @@ impl Engine {
             let overlaps = self.overlaps(&view, &import).await?;
             let mut changes = Changes::default();
             changes.site.push(SiteEntry::Withdrawn(id));
-            changes.accounts.push((log, account.clone(), vec![AccountEntry::Revert(id)]));
+            changes
+                .accounts
+                .push((log, account.clone(), vec![AccountEntry::Revert(id)]));
             changes.audit(now, actor, "import.revert", format!("{{\"id\":\"{id}\"}}"));
             if let Committed::Done = turn.commit(now, changes).await? {
                 let view = self.view_of(log, account).await?;
                 let import = view.account.import(id).map_or(import, Arc::clone);
-                return Ok(RevertOutcome { account: account.clone(), import, overlaps });
+                return Ok(RevertOutcome {
+                    account: account.clone(),
+                    import,
+                    overlaps,
+                });
             }
         }
         Err(EngineError::Contention(Turn::ATTEMPTS).into())
@@ -202,12 +223,19 @@ impl Engine {
         view: &View,
         import: &Import,
     ) -> Result<Vec<Overlap>, EngineError> {
-        let days = import.record.parts.iter().map(|part| (part.first_day, part.last_day));
+        let days = import
+            .record
+            .parts
+            .iter()
+            .map(|part| (part.first_day, part.last_day));
         let Some((first, last)) = days.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) else {
             return Ok(Vec::new());
         };
         let owners = view.owners.between(first, last);
-        if owners.contenders().iter().all(|one| one.import.record.id == import.record.id)
+        if owners
+            .contenders()
+            .iter()
+            .all(|one| one.import.record.id == import.record.id)
             && import.record.parts.len() < 2
         {
             return Ok(Vec::new());
@@ -218,8 +246,7 @@ impl Engine {
         }
         let catalog = Arc::clone(&view.site.catalog);
         let contest = owners.clone();
-        let pairs =
-            tokio::task::spawn_blocking(move || hidden(&contest, &catalog, &cells)).await?;
+        let pairs = tokio::task::spawn_blocking(move || hidden(&contest, &catalog, &cells)).await?;
         let side = |index: usize| {
             let contender = &owners.contenders()[index];
             (contender.import.record.id, contender.part().kind)
@@ -248,8 +275,11 @@ impl Engine {
     /// of imports that were never committed. Gives how many.
     pub async fn sweep(&self, before: Instant) -> Result<usize, EngineError> {
         let candidates = self.store.list_blobs().await?;
-        let mut candidates: BTreeSet<_> =
-            candidates.iter().filter(|blob| blob.put_at < before).map(|blob| blob.id).collect();
+        let mut candidates: BTreeSet<_> = candidates
+            .iter()
+            .filter(|blob| blob.put_at < before)
+            .map(|blob| blob.id)
+            .collect();
         if candidates.is_empty() {
             return Ok(0);
         }
@@ -257,7 +287,12 @@ impl Engine {
         let site = self.site();
         for (log, name) in site.directory.accounts() {
             let view = self.view_of(log, name).await?;
-            for part in view.account.imports.iter().flat_map(|import| &import.record.parts) {
+            for part in view
+                .account
+                .imports
+                .iter()
+                .flat_map(|import| &import.record.parts)
+            {
                 candidates.remove(&part.cells);
                 part.chunks.iter().for_each(|chunk| {
                     candidates.remove(&chunk.blob);
@@ -268,16 +303,14 @@ impl Engine {
             }
         }
         let count = candidates.len();
-        self.store.delete_blobs(candidates.into_iter().collect()).await?;
+        self.store
+            .delete_blobs(candidates.into_iter().collect())
+            .await?;
         Ok(count)
     }
 }
 
-fn target(
-    directory: &Directory,
-    name: &AccountName,
-    actor: &Actor,
-) -> Result<Target, ImportError> {
+fn target(directory: &Directory, name: &AccountName, actor: &Actor) -> Result<Target, ImportError> {
     let found = directory.find(name);
     if found.is_none() && !actor.is_site_admin {
         return Err(ImportError::NoAccount(name.clone()));
@@ -291,7 +324,11 @@ fn target(
         AccountKind::Organization => Scope::Organization(only.clone().unwrap_or(name.name.clone())),
         AccountKind::User => Scope::User(account.name.clone()),
     };
-    Ok(Target { account, scope, only })
+    Ok(Target {
+        account,
+        scope,
+        only,
+    })
 }
 
 impl ImportSession {
@@ -337,10 +374,18 @@ impl ImportSession {
         for staged in std::mem::take(&mut finished.staged) {
             put(Arc::clone(&self.engine.store), staged, self.now).await?;
         }
-        let id = ImportId(self.engine.options.entropy.uuid().map_err(EngineError::from)?);
+        let id = ImportId(
+            self.engine
+                .options
+                .entropy
+                .uuid()
+                .map_err(EngineError::from)?,
+        );
         let record = finished.into_record(id, self.target.only.clone(), files);
         let (engine, target) = (self.engine, self.target);
-        engine.commit_import(record, &target, &self.actor, self.now).await
+        engine
+            .commit_import(record, &target, &self.actor, self.now)
+            .await
     }
 }
 
@@ -349,7 +394,10 @@ async fn put(store: Arc<dyn Store>, staged: Staged, at: Instant) -> Result<(), E
     if digest == staged.digest {
         Ok(())
     } else {
-        Err(EngineError::damaged(format!("blob {}", staged.digest), "stored under another name"))
+        Err(EngineError::damaged(
+            format!("blob {}", staged.digest),
+            "stored under another name",
+        ))
     }
 }
 
@@ -377,7 +425,10 @@ impl Engine {
                 }
             };
             let content = record.content();
-            let same = before.account.live_imports().find(|one| one.record.content() == content);
+            let same = before
+                .account
+                .live_imports()
+                .find(|one| one.record.content() == content);
             if let Some(import) = same {
                 return Ok(ImportOutcome {
                     account: target.account.clone(),
@@ -389,8 +440,7 @@ impl Engine {
             }
             let mut changes = changes(&record, target, log, known.is_none());
             let (id, lines) = (record.id, record.lines());
-            let detail =
-                format!("{{\"id\":\"{id}\",\"log\":{},\"lines\":{lines}}}", log.0);
+            let detail = format!("{{\"id\":\"{id}\",\"log\":{},\"lines\":{lines}}}", log.0);
             changes.audit(now, actor, "import.create", detail);
             if let Committed::Done = turn.commit(now, changes).await? {
                 let view = self.view_of(log, &target.account).await?;
@@ -402,7 +452,13 @@ impl Engine {
                 created.account = known.is_none().then(|| target.account.clone());
                 let overlaps = self.overlaps(&view, &import).await?;
                 let account = target.account.clone();
-                return Ok(ImportOutcome { account, import, repeated: false, created, overlaps });
+                return Ok(ImportOutcome {
+                    account,
+                    import,
+                    repeated: false,
+                    created,
+                    overlaps,
+                });
             }
         }
         Err(EngineError::Contention(Turn::ATTEMPTS).into())
@@ -415,9 +471,10 @@ fn admit(directory: &Directory, target: &Target, organization: &str) -> Result<(
         return Ok(());
     }
     match directory.payer(&Name::from(organization)) {
-        Some(payer) if payer != target.account => {
-            Err(ImportError::OtherPayer { organization: organization.to_owned(), payer })
-        }
+        Some(payer) if payer != target.account => Err(ImportError::OtherPayer {
+            organization: organization.to_owned(),
+            payer,
+        }),
         _ => Ok(()),
     }
 }
@@ -430,7 +487,10 @@ fn changes(record: &ImportRecord, target: &Target, log: LogId, is_new: bool) -> 
     }
     let names = |dimension: Dimension| -> BTreeSet<Name> {
         let texts = record.tables.names[dimension as usize].iter();
-        texts.filter(|text| !text.is_empty()).map(|text| Name::new(Arc::clone(text))).collect()
+        texts
+            .filter(|text| !text.is_empty())
+            .map(|text| Name::new(Arc::clone(text)))
+            .collect()
     };
     let mut organizations = names(Dimension::Organization);
     if let Scope::Organization(login) = &target.scope {
@@ -443,7 +503,9 @@ fn changes(record: &ImportRecord, target: &Target, log: LogId, is_new: bool) -> 
         users: names(Dimension::User).into_iter().collect(),
     });
     let entry = AccountEntry::Import(record.clone());
-    changes.accounts.push((log, target.account.clone(), vec![entry]));
+    changes
+        .accounts
+        .push((log, target.account.clone(), vec![entry]));
     changes
 }
 
@@ -457,15 +519,23 @@ fn created(before: &View, record: &ImportRecord) -> Created {
                 && before.spellings.find(dimension, text).is_none()
                 && !known(&Name::new(Arc::clone(text)))
         });
-        let by_name: BTreeMap<Name, &Arc<str>> =
-            unknown.map(|text| (Name::new(Arc::clone(text)), text)).collect();
+        let by_name: BTreeMap<Name, &Arc<str>> = unknown
+            .map(|text| (Name::new(Arc::clone(text)), text))
+            .collect();
         by_name.into_values().map(|text| text.to_string()).collect()
     };
     let catalog = &site.catalog;
-    let live = before.account.live_imports().flat_map(|import| &import.record.tables.skus);
-    let live: BTreeSet<_> = live.flat_map(|raw| [&raw.product, &raw.sku, &raw.unit]).collect();
+    let live = before
+        .account
+        .live_imports()
+        .flat_map(|import| &import.record.tables.skus);
+    let live: BTreeSet<_> = live
+        .flat_map(|raw| [&raw.product, &raw.sku, &raw.unit])
+        .collect();
     let uncatalogued = |texts: BTreeSet<&Arc<str>>, known: &dyn Fn(&str) -> bool| -> Vec<String> {
-        let new = texts.into_iter().filter(|text| !live.contains(text) && !known(text));
+        let new = texts
+            .into_iter()
+            .filter(|text| !live.contains(text) && !known(text));
         new.map(|text| text.to_string()).collect()
     };
     let skus = &record.tables.skus;

@@ -56,7 +56,10 @@ pub enum EngineError {
 
 impl EngineError {
     pub(crate) fn damaged(what: impl Into<String>, detail: impl ToString) -> Self {
-        Self::Damaged { what: what.into(), detail: detail.to_string() }
+        Self::Damaged {
+            what: what.into(),
+            detail: detail.to_string(),
+        }
     }
 
     pub(crate) fn blob(id: Digest, error: &DecodeError) -> Self {
@@ -90,7 +93,10 @@ pub const DEFAULT_CACHE_BYTES: usize = 2 * 1024 * 1024 * 1024;
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cache_bytes: DEFAULT_CACHE_BYTES, entropy: Entropy::System }
+        Self {
+            cache_bytes: DEFAULT_CACHE_BYTES,
+            entropy: Entropy::System,
+        }
     }
 }
 
@@ -131,7 +137,11 @@ pub struct AsOf {
 /// `account=12;site=3;rules=1`.
 impl std::fmt::Display for AsOf {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "account={};site={};rules={}", self.account, self.site, self.rules)
+        write!(
+            f,
+            "account={};site={};rules={}",
+            self.account, self.site, self.rules
+        )
     }
 }
 
@@ -152,17 +162,30 @@ impl View {
                 }
             }
         }
-        let declared: Vec<_> = account.repositories.keys().map(|(_, name)| name.clone()).collect();
+        let declared: Vec<_> = account
+            .repositories
+            .keys()
+            .map(|(_, name)| name.clone())
+            .collect();
         for name in declared {
             spellings.declare(Dimension::Repository, name.as_str());
         }
-        Self { site, account, owners, spellings }
+        Self {
+            site,
+            account,
+            owners,
+            spellings,
+        }
     }
 
     /// What answers over this view are a function of.
     #[must_use]
     pub fn as_of(&self) -> AsOf {
-        AsOf { account: self.account.seq.0, site: self.site.seq.0, rules: RULES }
+        AsOf {
+            account: self.account.seq.0,
+            site: self.site.seq.0,
+            rules: RULES,
+        }
     }
 
     /// How names are shown, and which ones live usage has.
@@ -174,7 +197,9 @@ impl View {
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -210,7 +235,10 @@ impl Engine {
     /// The site as it is now.
     #[must_use]
     pub fn site(&self) -> Arc<Site> {
-        let site = self.site.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let site = self
+            .site
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         Arc::clone(&site)
     }
 
@@ -227,11 +255,7 @@ impl Engine {
     }
 
     /// The account of a log, as it is now.
-    pub async fn view_of(
-        &self,
-        log: LogId,
-        name: &AccountName,
-    ) -> Result<Arc<View>, EngineError> {
+    pub async fn view_of(&self, log: LogId, name: &AccountName) -> Result<Arc<View>, EngineError> {
         let site = self.site();
         let known = self.views().get(&log).cloned();
         let account = match known {
@@ -243,16 +267,17 @@ impl Engine {
     }
 
     fn views(&self) -> std::sync::MutexGuard<'_, HashMap<LogId, Arc<View>>> {
-        self.views.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.views
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Keeps a view for the next reader, unless a newer one is already there.
     fn keep(&self, view: View) -> Arc<View> {
         let view = Arc::new(view);
         let mut views = self.views();
-        let is_newer = |known: &View| {
-            (known.account.seq, known.site.seq) > (view.account.seq, view.site.seq)
-        };
+        let is_newer =
+            |known: &View| (known.account.seq, known.site.seq) > (view.account.seq, view.site.seq);
         if let Some(known) = views.get(&view.account.log)
             && is_newer(known)
         {

@@ -35,11 +35,16 @@ struct CacheState {
 
 impl Cache {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, state: Mutex::default() }
+        Self {
+            limit,
+            state: Mutex::default(),
+        }
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, CacheState> {
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn slot(&self, fingerprint: Digest) -> Slot {
@@ -201,7 +206,11 @@ impl Engine {
                 }
             };
             let replaced = known.put(month, fingerprint, blob);
-            if self.store.swap_manifest(log, version, known.encode()).await? {
+            if self
+                .store
+                .swap_manifest(log, version, known.encode())
+                .await?
+            {
                 let gone: Vec<_> = replaced.into_iter().filter(|old| *old != blob).collect();
                 // No record names a checkpoint, and another month's differs in its first bytes.
                 return Ok(self.store.delete_blobs(gone).await?);
@@ -244,7 +253,11 @@ impl View {
         use tallybook_core::account::AccountKind;
         let name = &self.account.name;
         let user: Option<&Name> = (name.kind == AccountKind::User).then_some(&name.name);
-        Context { catalog: &self.site.catalog, spellings: self.spellings(), user }
+        Context {
+            catalog: &self.site.catalog,
+            spellings: self.spellings(),
+            user,
+        }
     }
 }
 
@@ -260,7 +273,10 @@ pub(super) struct Checkpoints {
 
 impl Checkpoints {
     fn find(&self, month: Month, fingerprint: Digest) -> Option<Digest> {
-        let known = self.months.iter().find(|(m, f, _)| (*m, *f) == (month, fingerprint));
+        let known = self
+            .months
+            .iter()
+            .find(|(m, f, _)| (*m, *f) == (month, fingerprint));
         known.map(|(_, _, blob)| *blob)
     }
 
@@ -300,7 +316,11 @@ impl Checkpoints {
             .map(|_| {
                 let index = i32::try_from(r.signed("month")?).map_err(|_| r.invalid("month"))?;
                 let month = Month::from_index(index).map_err(|_| r.invalid("month"))?;
-                Ok((month, Digest(r.array("fingerprint")?), Digest(r.array("blob")?)))
+                Ok((
+                    month,
+                    Digest(r.array("fingerprint")?),
+                    Digest(r.array("blob")?),
+                ))
             })
             .collect::<Result<_, DecodeError>>()?;
         r.finish("manifest")?;

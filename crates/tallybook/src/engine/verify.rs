@@ -44,7 +44,10 @@ impl Engine {
         verified.batches += site.seq.0;
         for (log, _) in self.store.heads().await? {
             if log != LogId::SITE && site.directory.account_of(log).is_none() {
-                return Err(EngineError::damaged(format!("log {}", log.0), "it has no account"));
+                return Err(EngineError::damaged(
+                    format!("log {}", log.0),
+                    "it has no account",
+                ));
             }
         }
         for (log, name) in site.directory.accounts() {
@@ -82,10 +85,16 @@ impl Engine {
             let stored = self.cells(part.cells).await?;
             let what = format!("import {}, kind {}", import.record.id, part.kind);
             if stored != recomputed {
-                return Err(EngineError::damaged(what, "its cell sums are not those of its lines"));
+                return Err(EngineError::damaged(
+                    what,
+                    "its cell sums are not those of its lines",
+                ));
             }
             if sums(part) != by_sku(&recomputed) {
-                return Err(EngineError::damaged(what, "its SKU sums are not those of its lines"));
+                return Err(EngineError::damaged(
+                    what,
+                    "its SKU sums are not those of its lines",
+                ));
             }
         }
         Ok(lines)
@@ -118,12 +127,17 @@ impl Engine {
             verified.statements += 1;
             let known = checkpoints.all().iter();
             for (_, _, blob) in known.filter(|(m, f, _)| (*m, *f) == (month, fingerprint)) {
-                let Some(stored) = self.store.get_blob(*blob).await? else { continue };
+                let Some(stored) = self.store.get_blob(*blob).await? else {
+                    continue;
+                };
                 let again = Arc::clone(&statement);
                 let bytes = tokio::task::spawn_blocking(move || again.encode()).await?;
                 if bytes != stored {
                     let what = format!("the checkpoint of {month} of {}", view.account.name);
-                    return Err(EngineError::damaged(what, "it is not what the ledger gives"));
+                    return Err(EngineError::damaged(
+                        what,
+                        "it is not what the ledger gives",
+                    ));
                 }
                 verified.checkpoints += 1;
             }
@@ -146,11 +160,15 @@ fn add_cells(cells: &mut CellSums, chunk: &Chunk, import: &Import) -> Result<(),
     let first = chunk.month.first_day().first_hour().index();
     let tables = &import.record.tables;
     let organizations = &chunk.names[Dimension::Organization as usize];
-    let foreign = || DecodeError::Invalid { what: "a code that the import's tables lack", at: 0 };
+    let foreign = || DecodeError::Invalid {
+        what: "a code that the import's tables lack",
+        at: 0,
+    };
     for (line, discount) in discount.into_iter().enumerate() {
         let code = |column: &tallybook_core::packed::Packed, count: usize| {
             let code = u32::try_from(column.get(line)).ok();
-            code.filter(|code| (*code as usize) < count).ok_or_else(foreign)
+            code.filter(|code| (*code as usize) < count)
+                .ok_or_else(foreign)
         };
         let quantity = Quantity::from_nanos(chunk.quantity.get(line));
         let gross = Amount::from_nanos(chunk.gross.get(line));
@@ -160,8 +178,16 @@ fn add_cells(cells: &mut CellSums, chunk: &Chunk, import: &Import) -> Result<(),
         cells.add(
             Hour::from_index(first + hour).day(),
             code(&chunk.sku, tables.skus.len())?,
-            code(organizations, tables.names[Dimension::Organization as usize].len())?,
-            Totals { quantity, discount_quantity, gross, discount },
+            code(
+                organizations,
+                tables.names[Dimension::Organization as usize].len(),
+            )?,
+            Totals {
+                quantity,
+                discount_quantity,
+                gross,
+                discount,
+            },
         );
     }
     Ok(())
@@ -169,7 +195,13 @@ fn add_cells(cells: &mut CellSums, chunk: &Chunk, import: &Import) -> Result<(),
 
 fn sums(part: &Part) -> BTreeMap<u32, CellSum> {
     let sum = |sum: &tallybook_core::ledger::record::SkuSum| {
-        (sum.sku, CellSum { lines: sum.lines, totals: sum.totals })
+        (
+            sum.sku,
+            CellSum {
+                lines: sum.lines,
+                totals: sum.totals,
+            },
+        )
     };
     part.sums.iter().map(sum).collect()
 }
