@@ -99,7 +99,9 @@ pub(super) fn check(connection: &Connection) -> Result<(), Failure> {
     if problems.is_empty() {
         return Ok(());
     }
-    Err(Failure::damaged("the structure", problems.join("; ")))
+    Err(Failure::Corrupt {
+        detail: problems.join("; "),
+    })
 }
 
 /// Claims the unfinished copy's name against another backup at the same time, and empties what
