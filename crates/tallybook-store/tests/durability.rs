@@ -216,6 +216,7 @@ async fn a_backup_taken_while_writing_is_a_prefix_of_the_ledger() {
     drop(store);
 
     for (number, (file, before, after)) in backups.into_iter().enumerate() {
+        make_read_only(&file);
         let restored = directory.path().join(format!("restored-{number}"));
         restore(&file, &restored).expect("restores");
         let store = open(&restored);
@@ -230,6 +231,13 @@ async fn a_backup_taken_while_writing_is_a_prefix_of_the_ledger() {
         store.append(appends, effects).await.expect("appends");
         assert_linked(&store, head.next()).await;
     }
+}
+
+/// As a careful person keeps backups.
+fn make_read_only(file: &Path) {
+    let mut permissions = std::fs::metadata(file).expect("is there").permissions();
+    permissions.set_readonly(true);
+    std::fs::set_permissions(file, permissions).expect("sets");
 }
 
 async fn append_until(store: Arc<SqliteStore>, stop: Arc<AtomicBool>) -> Seq {

@@ -322,12 +322,18 @@ impl Store for SqliteStore {
 
 /// Readable by its owner only: it holds names and the hashes of tokens.
 fn create_directory(directory: &Path) -> Result<(), StoreError> {
+    let missing: Vec<&Path> = directory
+        .ancestors()
+        .take_while(|ancestor| !ancestor.as_os_str().is_empty() && !ancestor.exists())
+        .collect();
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder
         .create(directory)
+        // Or a power loss could take the directory away with all that was acknowledged in it.
+        .and_then(|()| missing.into_iter().try_for_each(file::sync_parent))
         .map_err(|error| io_error(&error, format!("creating {}", directory.display())))
 }
 

@@ -54,6 +54,12 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Commits a page without changing anything.
+pub(super) fn touch(connection: &Connection) -> Result<(), Failure> {
+    let format = format(connection)?;
+    Ok(connection.pragma_update(None, "user_version", format)?)
+}
+
 /// The first table that the newest format has and this database has not.
 pub(super) fn missing_table(connection: &Connection) -> Result<Option<&'static str>, Failure> {
     let mut statement = connection

@@ -10,6 +10,7 @@ use super::connection;
 use super::failure::{Failure, io_error};
 use super::health::Health;
 use super::request::{Request, Write};
+use super::schema;
 use crate::{AppendError, StoreError};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
@@ -167,6 +168,11 @@ impl WriterThread {
         let (attempt, usable) = self.commit_group(&connection, group);
         if usable {
             self.connection = Some(connection);
+        } else {
+            drop(connection);
+            // Before the answer, so that whoever reads the log after it reads what will stay. If
+            // this fails too, the next group tries again before it writes.
+            self.connection = self.reopen().ok();
         }
         attempt
     }
@@ -209,12 +215,23 @@ impl WriterThread {
         }
     }
 
-    /// Takes the connection, or opens a new one, which reads again what is really there.
+    /// Takes the connection, or opens a new one.
     fn connection(&mut self) -> Result<Connection, StoreError> {
         match self.connection.take() {
             Some(connection) => Ok(connection),
-            None => connection::open_writer(&self.path),
+            None => self.reopen(),
         }
+    }
+
+    /// Opens a connection after a commit with unknown outcome, and ends the doubt.
+    ///
+    /// Such a commit may stand whole in the write-ahead log although no reader sees it, and a crash
+    /// would bring it back. A commit of nothing, synced, takes its place there.
+    fn reopen(&self) -> Result<Connection, StoreError> {
+        let connection = connection::open_writer(&self.path)?;
+        schema::touch(&connection)
+            .map_err(|failure| self.health.observe(failure, &self.path, "writing again"))?;
+        Ok(connection)
     }
 
     /// Empties the write-ahead log and leaves one file. A failure loses nothing: the log stays,
