@@ -72,3 +72,23 @@ pub(super) fn missing_table(connection: &Connection) -> Result<Option<&'static s
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{connection, file};
+    use super::*;
+
+    #[test]
+    fn touching_writes_a_commit_and_changes_nothing() {
+        let directory = tempfile::TempDir::new().expect("a temporary directory");
+        let path = directory.path().join("a.db");
+        connection::create(&path).expect("creates");
+        let writer = connection::open_writer(&path).expect("opens");
+        for _ in 0..2 {
+            let before = file::size(&file::wal(&path)).expect("is there");
+            touch(&writer).expect("commits");
+            assert!(file::size(&file::wal(&path)).expect("is there") > before);
+            assert_eq!(format(&writer).expect("reads"), FORMAT);
+        }
+    }
+}
