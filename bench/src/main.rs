@@ -48,9 +48,11 @@ enum Command {
 
 fn main() -> Result<()> {
     match Arguments::parse().command {
-        Command::Generate { directory, lines, seed } => {
-            generate(&directory, Workload::new(lines, seed))
-        }
+        Command::Generate {
+            directory,
+            lines,
+            seed,
+        } => generate(&directory, Workload::new(lines, seed)),
         Command::Import { directory, data } => {
             let runtime = tokio::runtime::Runtime::new()?;
             runtime.block_on(import(&directory, &data))
@@ -63,10 +65,14 @@ fn generate(directory: &Path, workload: Workload) -> Result<()> {
     for month in Workload::months() {
         let create = |name: String| {
             let path = directory.join(name);
-            File::create(&path).with_context(|| path.display().to_string()).map(BufWriter::new)
+            File::create(&path)
+                .with_context(|| path.display().to_string())
+                .map(BufWriter::new)
         };
-        let (mut detailed, mut premium) =
-            (create(format!("detailed_{month}.csv"))?, create(format!("premium_{month}.csv"))?);
+        let (mut detailed, mut premium) = (
+            create(format!("detailed_{month}.csv"))?,
+            create(format!("premium_{month}.csv"))?,
+        );
         workload.write_reports(month, &mut detailed, &mut premium)?;
         let mut rows = create(format!("rows_{month}.csv"))?;
         workload.write_rows(month, &mut rows)?;
@@ -106,7 +112,11 @@ async fn import_month(
     });
     let report = importer.await??.commit().await?;
     let imported = started.elapsed();
-    let found = engine.site().directory.find(&account).context("the account just imported")?;
+    let found = engine
+        .site()
+        .directory
+        .find(&account)
+        .context("the account just imported")?;
     let view = engine.view(&found).await?;
     let statement = engine.statement(&view, month).await?;
     let lines = report.outcome.import.record.lines();

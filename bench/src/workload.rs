@@ -9,8 +9,14 @@ use tallybook_core::time::{Day, Month};
 pub const ORGANIZATIONS: u64 = 10;
 pub const REPOSITORIES: u64 = 2_000;
 pub const USERS: u64 = 3_000;
-pub const MODELS: [&str; 6] =
-    ["Claude Opus 4.5", "Claude Sonnet 4.5", "GPT-5", "GPT-5 mini", "Gemini 3 Pro", "Auto: GPT-5"];
+pub const MODELS: [&str; 6] = [
+    "Claude Opus 4.5",
+    "Claude Sonnet 4.5",
+    "GPT-5",
+    "GPT-5 mini",
+    "Gemini 3 Pro",
+    "Auto: GPT-5",
+];
 pub const COST_CENTERS: u64 = 20;
 
 /// The first of the 24 months.
@@ -40,25 +46,55 @@ const SKUS: [(&str, &str, &str, &str); 40] = [
     ("actions", "actions_linux_4_core_gpu", "minutes", "0.07"),
     ("actions", "actions_windows_4_core_gpu", "minutes", "0.14"),
     ("actions", "actions_storage", "gigabyte-hours", "0.00033602"),
-    ("actions", "actions_custom_image_storage", "gigabyte-hours", "9.4086E-05"),
-    ("packages", "packages_storage", "gigabyte-hours", "0.00033602"),
+    (
+        "actions",
+        "actions_custom_image_storage",
+        "gigabyte-hours",
+        "9.4086E-05",
+    ),
+    (
+        "packages",
+        "packages_storage",
+        "gigabyte-hours",
+        "0.00033602",
+    ),
     ("packages", "packages_bandwidth", "gigabytes", "0.5"),
     ("git_lfs", "git_lfs_storage", "gigabyte-hours", "9.4086E-05"),
     ("git_lfs", "git_lfs_bandwidth", "gigabytes", "0.0875"),
     ("codespaces", "codespaces_compute_d2", "hours", "0.18"),
     ("codespaces", "codespaces_compute_d4", "hours", "0.36"),
     ("codespaces", "codespaces_compute_d8", "hours", "0.72"),
-    ("codespaces", "codespaces_storage", "gigabyte-hours", "9.4086E-05"),
+    (
+        "codespaces",
+        "codespaces_storage",
+        "gigabyte-hours",
+        "9.4086E-05",
+    ),
     ("copilot", "copilot_for_business", "user-months", "19"),
     ("copilot", "copilot_enterprise", "user-months", "39"),
     ("ghec", "ghec_licenses", "user-months", "21"),
     ("ghas", "ghas_licenses", "user-months", "49"),
     ("ghas", "ghas_code_security_licenses", "user-months", "30"),
-    ("ghas", "ghas_secret_protection_licenses", "user-months", "19"),
+    (
+        "ghas",
+        "ghas_secret_protection_licenses",
+        "user-months",
+        "19",
+    ),
     ("copilot", "copilot_premium_request", "requests", "0.04"),
-    ("copilot", "coding_agent_premium_request", "requests", "0.04"),
+    (
+        "copilot",
+        "coding_agent_premium_request",
+        "requests",
+        "0.04",
+    ),
     ("spark", "spark_premium_request", "requests", "0.04"),
-    ("copilot", "bench_review_premium_request", "requests", "0.04"),
+    (
+        "copilot",
+        "bench_review_premium_request",
+        "requests",
+        "0.04",
+    ),
     ("copilot", "bench_chat_premium_request", "requests", "0.04"),
     ("copilot", "bench_cli_premium_request", "requests", "0.04"),
 ];
@@ -151,7 +187,9 @@ impl Workload {
     pub fn write_rows(&self, month: Month, out: &mut impl Write) -> io::Result<()> {
         for u in self.month(month) {
             let model = u.model.map_or("", |model| MODELS[model as usize]);
-            let center = u.cost_center.map_or(String::new(), |center| format!("center-{center}"));
+            let center = u
+                .cost_center
+                .map_or(String::new(), |center| format!("center-{center}"));
             let (_, sku, _, _) = SKUS[u.sku as usize];
             writeln!(
                 out,
@@ -185,7 +223,9 @@ impl Usage {
 
     fn write_detailed(&self, out: &mut impl Write) -> io::Result<()> {
         let (product, sku, unit, price) = SKUS[self.sku as usize];
-        let center = self.cost_center.map_or(String::new(), |center| format!("center-{center}"));
+        let center = self
+            .cost_center
+            .map_or(String::new(), |center| format!("center-{center}"));
         writeln!(
             out,
             "\"{}\",\"{product}\",\"{sku}\",\"{}\",\"{unit}\",\"{price}\",\"{}\",\"{}\",\"{}\",\
@@ -203,7 +243,9 @@ impl Usage {
 
     fn write_premium(&self, model: &str, out: &mut impl Write) -> io::Result<()> {
         let (product, sku, unit, price) = SKUS[self.sku as usize];
-        let center = self.cost_center.map_or(String::new(), |center| format!("center-{center}"));
+        let center = self
+            .cost_center
+            .map_or(String::new(), |center| format!("center-{center}"));
         writeln!(
             out,
             "\"{}\",\"user-{}\",\"{product}\",\"{sku}\",\"{model}\",\"{}\",\"{unit}\",\"{price}\",\
