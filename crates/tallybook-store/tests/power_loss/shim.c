@@ -78,6 +78,10 @@ static int is_ours(int fd, struct stat *info)
     if (length < 0)
         return 0;
     path[length] = 0;
+    /* SQLite's shared memory is made anew at each start. Cutting it off here would kill the threads
+     * that have it mapped, before this program ends in its own way. */
+    if (length > 4 && strcmp(path + length - 4, "-shm") == 0)
+        return 0;
     return strncmp(path, directory, strlen(directory)) == 0;
 }
 
