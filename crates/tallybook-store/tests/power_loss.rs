@@ -16,7 +16,15 @@ use tempfile::TempDir;
 
 /// How many power losses there are; a few hundred writes and syncs lie between them, so that the
 /// later ones meet checkpoints.
-const LOSSES: u64 = 20;
+const LOSSES: u64 = 16;
+
+/// How many times a write, and how many times a sync fails.
+const FAILURES: u64 = 16;
+
+/// About the first ones after the database was made and opened: earlier failures are failures to
+/// start.
+const FIRST_WRITE_AFTER_OPENING: u64 = 60;
+const FIRST_SYNC_AFTER_OPENING: u64 = 10;
 
 /// What the shim ends the child with.
 const POWER_WAS_LOST: i32 = 99;
@@ -34,8 +42,13 @@ fn build_shim(directory: &Path) -> PathBuf {
     shim
 }
 
-/// Lets a child append until the power is lost; gives what it acknowledged.
-fn append_until_loss(shim: &Path, data: &Path, settings: &[(&str, u64)]) -> BTreeMap<u64, u64> {
+/// Lets a child append until the power is lost; gives what it acknowledged, and
+/// all that it said.
+fn append_until_loss(
+    shim: &Path,
+    data: &Path,
+    settings: &[(&str, u64)],
+) -> (BTreeMap<u64, u64>, String) {
     let output = Command::new(std::env::current_exe().expect("this program"))
         .args(CHILD)
         .env("LD_PRELOAD", shim)
@@ -47,9 +60,10 @@ fn append_until_loss(shim: &Path, data: &Path, settings: &[(&str, u64)]) -> BTre
         )
         .output()
         .expect("starts");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(POWER_WAS_LOST), "{text}");
-    text.lines().filter_map(acknowledgement).collect()
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(POWER_WAS_LOST), "{output:?}");
+    let acknowledged = text.lines().filter_map(acknowledgement).collect();
+    (acknowledged, text)
 }
 
 #[tokio::test]
@@ -60,15 +74,57 @@ async fn what_was_acknowledged_survives_a_power_loss() {
     for loss in 0..LOSSES {
         let data = scratch.path().join(format!("data-{loss}"));
         let settings = [
-            ("TALLYBOOK_TEST_POWER_LOSS_AT", 5 + loss * 487),
+            ("TALLYBOOK_TEST_POWER_LOSS_AT", 5 + loss * 701),
             // Every third time everything is lost that was not synced, else a part of it.
             ("TALLYBOOK_TEST_SEED", loss % 3 * (loss + 1)),
         ];
-        let acknowledged = append_until_loss(&shim, &data, &settings);
+        let (acknowledged, _) = append_until_loss(&shim, &data, &settings);
         assert_acknowledged(&data, &acknowledged).await;
         acknowledged_in_all += acknowledged.values().sum::<u64>();
     }
     assert!(acknowledged_in_all > 100 * LOSSES, "{acknowledged_in_all}");
+}
+
+/// One write fails, the work goes on, and then the power is lost, soon or later.
+#[tokio::test]
+async fn what_was_acknowledged_survives_a_failed_write() {
+    let output = fail_and_lose(|number| {
+        let failure_at = FIRST_WRITE_AFTER_OPENING + number * 97;
+        let loss_at = failure_at + number % 4 * 150 + 1;
+        (("TALLYBOOK_TEST_FAILURE_AT", failure_at), loss_at)
+    });
+    assert!(output.await.contains("retry: "), "no failure was noticed");
+}
+
+/// After a sync that failed it is unknown whether the commit is on disk; the caller is told so.
+#[tokio::test]
+async fn what_was_acknowledged_survives_a_failed_sync() {
+    let output = fail_and_lose(|number| {
+        let failing = FIRST_SYNC_AFTER_OPENING + number;
+        (("TALLYBOOK_TEST_FAILING_SYNC", failing), 900 + number * 150)
+    });
+    let unknown = "retry: the outcome of a commit is unknown";
+    assert!(output.await.contains(unknown), "no failure was noticed");
+}
+
+/// Runs the child with each of several faults; gives all that was said.
+async fn fail_and_lose(fault: impl Fn(u64) -> ((&'static str, u64), u64)) -> String {
+    let scratch = TempDir::new().expect("a temporary directory");
+    let shim = build_shim(scratch.path());
+    let mut said = String::new();
+    for number in 0..FAILURES {
+        let data = scratch.path().join(format!("data-{number}"));
+        let (failure, loss_at) = fault(number);
+        let settings = [
+            failure,
+            ("TALLYBOOK_TEST_POWER_LOSS_AT", loss_at),
+            ("TALLYBOOK_TEST_SEED", number % 3 * (number + 1)),
+        ];
+        let (acknowledged, text) = append_until_loss(&shim, &data, &settings);
+        assert_acknowledged(&data, &acknowledged).await;
+        said.push_str(&text);
+    }
+    said
 }
 
 #[tokio::test]
@@ -80,7 +136,7 @@ async fn without_syncs_the_same_loses_what_was_acknowledged() {
         ("TALLYBOOK_TEST_POWER_LOSS_AT", 3000),
         ("TALLYBOOK_TEST_IGNORE_SYNCS", 1),
     ];
-    let acknowledged = append_until_loss(&shim, &data, &settings);
+    let (acknowledged, _) = append_until_loss(&shim, &data, &settings);
     assert!(!acknowledged.is_empty());
     let check = tokio::spawn(async move { assert_acknowledged(&data, &acknowledged).await });
     let error = AssertUnwindSafe(check).await.expect_err("nothing was lost");

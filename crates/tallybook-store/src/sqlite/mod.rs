@@ -1,8 +1,8 @@
 //! The ledger in one SQLite file.
 //!
 //! A data directory holds `tallybook.db` (and, while it is open, its write-ahead log) and `lock`.
-//! One thread writes ([`writer`]), a few connections read ([`reader`]), another thread makes the
-//! checkpoints ([`checkpoint`]). A file a noun holds its SQL: [`log`], [`name`], [`blob`], ...
+//! One thread writes (`writer`), a few connections read (`reader`), another thread makes the
+//! checkpoints (`checkpoint`). A file a noun holds its SQL: `log`, `name`, `blob`, ...
 //! Invariants: an answered write is on disk (`synchronous=FULL`); a damaged file is an error that
 //! names it, and is not written to from then on; one process holds a directory.
 

@@ -18,6 +18,9 @@ pub(crate) const LOGS: u64 = LOGS_COUNT as u64;
 
 pub(crate) const LOGS_COUNT: usize = 8;
 
+/// How often in a row a task of the child tries again.
+const RETRIES: u32 = 3;
+
 /// The arguments that make this program be the child.
 pub(crate) const CHILD: [&str; 4] = [
     "--ignored",
@@ -62,17 +65,25 @@ pub(crate) async fn child_that_appends() {
     }
 }
 
-pub(crate) async fn append_for_ever(store: Arc<SqliteStore>, log: u64) -> AppendError {
-    let mut newest = store.head(LogId(log)).await.expect("head").0;
+/// Tries again after a failure, from what is there then; gives up when that fails again and again.
+async fn append_for_ever(store: Arc<SqliteStore>, log: u64) -> AppendError {
+    let mut failures = 0;
     loop {
+        let newest = store.head(LogId(log)).await.expect("head").0;
         let next = append(log, newest, &batch(log, newest + 1));
-        if let Err(error) = store.append(vec![next], vec![]).await {
-            return error;
+        match store.append(vec![next], vec![]).await {
+            Ok(()) => {
+                failures = 0;
+                let mut output = std::io::stdout().lock();
+                writeln!(output, "ack {log} {}", newest + 1).expect("writes");
+                output.flush().expect("writes");
+            }
+            Err(error) if failures == RETRIES => return error,
+            Err(error) => {
+                failures += 1;
+                println!("retry: {error}");
+            }
         }
-        newest += 1;
-        let mut output = std::io::stdout().lock();
-        writeln!(output, "ack {log} {newest}").expect("writes");
-        output.flush().expect("writes");
     }
 }
 

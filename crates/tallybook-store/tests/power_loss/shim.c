@@ -3,14 +3,18 @@
  * and the operating system, and remembers what every write replaced until a sync of that file.
  * At the chosen write or sync it puts that back, as if what was not synced had never reached the
  * disk, and ends the program at once. Renames and removals are taken to be durable when made.
+ * It can also let one write or sync fail before that.
  *
  *   TALLYBOOK_TEST_DIRECTORY     only files below it
  *   TALLYBOOK_TEST_POWER_LOSS_AT the number of the write or sync, from 1
+ *   TALLYBOOK_TEST_FAILURE_AT    the number of the write or sync that fails; 0: none
+ *   TALLYBOOK_TEST_FAILING_SYNC  the number among the syncs of one that fails; 0: none
  *   TALLYBOOK_TEST_SEED          0: everything not synced is lost; else some of it, by chance
  *   TALLYBOOK_TEST_IGNORE_SYNCS  1: a sync keeps nothing
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +35,7 @@ struct undo {
 
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 static struct undo *newest;
-static long events, at;
+static long events, at, failure_at, syncs, failing_sync;
 static unsigned long seed, state;
 static int ignore_syncs;
 static const char *directory;
@@ -57,6 +61,8 @@ __attribute__((constructor)) static void start(void)
     real_fdatasync = dlsym(RTLD_NEXT, "fdatasync");
     directory = getenv("TALLYBOOK_TEST_DIRECTORY");
     at = number("TALLYBOOK_TEST_POWER_LOSS_AT");
+    failure_at = number("TALLYBOOK_TEST_FAILURE_AT");
+    failing_sync = number("TALLYBOOK_TEST_FAILING_SYNC");
     seed = state = (unsigned long)number("TALLYBOOK_TEST_SEED");
     ignore_syncs = number("TALLYBOOK_TEST_IGNORE_SYNCS") == 1;
 }
@@ -72,6 +78,10 @@ static int is_ours(int fd, struct stat *info)
     if (length < 0)
         return 0;
     path[length] = 0;
+    /* SQLite's shared memory is made anew at each start. Cutting it off here would kill the threads
+     * that have it mapped, before this program ends in its own way. */
+    if (length > 4 && strcmp(path + length - 4, "-shm") == 0)
+        return 0;
     return strncmp(path, directory, strlen(directory)) == 0;
 }
 
@@ -91,11 +101,17 @@ static void lose_power(void)
     _exit(99);
 }
 
-/* Called with the turn taken, which a power loss never gives back. */
-static void count(void)
+/*
+ * Says whether this write or sync is to fail. Called with the turn taken, which a power loss never
+ * gives back.
+ */
+static int fails(void)
 {
     if (++events == at)
         lose_power();
+    if (events == failure_at)
+        errno = EIO;
+    return events == failure_at;
 }
 
 static void remember(int fd, const struct stat *info, off_t offset, size_t length)
@@ -131,13 +147,14 @@ static void forget(ino_t inode)
 ssize_t pwrite64(int fd, const void *bytes, size_t length, off_t offset)
 {
     struct stat info;
+    ssize_t written = -1;
     pthread_mutex_lock(&turn);
-    if (is_ours(fd, &info)) {
-        count();
-        fstat(fd, &info);
-        remember(fd, &info, offset, length);
+    int ours = is_ours(fd, &info);
+    if (!ours || !fails()) {
+        if (ours)
+            remember(fd, &info, offset, length);
+        written = real_pwrite(fd, bytes, length, offset);
     }
-    ssize_t written = real_pwrite(fd, bytes, length, offset);
     pthread_mutex_unlock(&turn);
     return written;
 }
@@ -150,13 +167,15 @@ ssize_t pwrite(int fd, const void *bytes, size_t length, off_t offset)
 ssize_t write(int fd, const void *bytes, size_t length)
 {
     struct stat info;
+    ssize_t written = -1;
     if (!is_ours(fd, &info))
         return real_write(fd, bytes, length);
     pthread_mutex_lock(&turn);
-    count();
-    fstat(fd, &info);
-    remember(fd, &info, lseek(fd, 0, SEEK_CUR), length);
-    ssize_t written = real_write(fd, bytes, length);
+    if (!fails()) {
+        fstat(fd, &info);
+        remember(fd, &info, lseek(fd, 0, SEEK_CUR), length);
+        written = real_write(fd, bytes, length);
+    }
     pthread_mutex_unlock(&turn);
     return written;
 }
@@ -164,13 +183,14 @@ ssize_t write(int fd, const void *bytes, size_t length)
 int ftruncate64(int fd, off_t size)
 {
     struct stat info;
+    int outcome = -1;
     pthread_mutex_lock(&turn);
-    if (is_ours(fd, &info)) {
-        count();
-        off_t lost = info.st_size > size ? info.st_size - size : 0;
-        remember(fd, &info, size, (size_t)lost);
+    int ours = is_ours(fd, &info);
+    if (!ours || !fails()) {
+        if (ours)
+            remember(fd, &info, size, info.st_size > size ? (size_t)(info.st_size - size) : 0);
+        outcome = real_ftruncate(fd, size);
     }
-    int outcome = real_ftruncate(fd, size);
     pthread_mutex_unlock(&turn);
     return outcome;
 }
@@ -180,26 +200,30 @@ int ftruncate(int fd, off_t size)
     return ftruncate64(fd, size);
 }
 
-static void sync_event(int fd)
+/* A sync that fails keeps nothing; the next one may. */
+static int sync_with(int (*real_sync)(int), int fd)
 {
     struct stat info;
+    int outcome = -1;
     pthread_mutex_lock(&turn);
-    if (is_ours(fd, &info)) {
-        count();
-        if (!ignore_syncs)
+    int ours = is_ours(fd, &info);
+    if (ours && ++syncs == failing_sync)
+        failure_at = events + 1;
+    if (!ours || !fails()) {
+        if (ours && !ignore_syncs)
             forget(info.st_ino);
+        outcome = real_sync(fd);
     }
     pthread_mutex_unlock(&turn);
+    return outcome;
 }
 
 int fsync(int fd)
 {
-    sync_event(fd);
-    return real_fsync(fd);
+    return sync_with(real_fsync, fd);
 }
 
 int fdatasync(int fd)
 {
-    sync_event(fd);
-    return real_fdatasync(fd);
+    return sync_with(real_fdatasync, fd);
 }
