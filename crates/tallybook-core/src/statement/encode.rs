@@ -103,8 +103,8 @@ impl Statement {
 }
 
 fn shares(part: &Packed, whole: &Packed) -> Shares {
-    let parts: Vec<i128> = part.iter().collect();
-    Shares::new(&parts, |index| whole.get(index))
+    let (parts, wholes) = (part.values(), whole.values());
+    Shares::new(&parts, |index| wholes[index])
 }
 
 fn read_rates(r: &mut Reader<'_>) -> Result<Vec<StatementRate>, DecodeError> {
@@ -170,8 +170,10 @@ fn read_columns(r: &mut Reader<'_>, count: usize) -> Result<Columns, DecodeError
         column()?,
     ];
     let (quantity, gross) = (column()?, column()?);
-    let discount = Shares::decode(r, count)?.unpack(|index| gross.get(index));
-    let discounted = Shares::decode(r, count)?.unpack(|index| quantity.get(index));
+    let wholes = gross.values();
+    let discount = Shares::decode(r, count)?.unpack(|index| wholes[index]);
+    let wholes = quantity.values();
+    let discounted = Shares::decode(r, count)?.unpack(|index| wholes[index]);
     let discount = Packed::new(&discount);
     let discount_quantity = Packed::new(&discounted);
     Ok(Columns {
