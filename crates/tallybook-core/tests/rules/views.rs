@@ -2,7 +2,7 @@
 
 use crate::answers::play;
 use crate::generate::{account_kind, day, history, import, part, query};
-use crate::model::{Import, Row};
+use crate::model::{Import, Line, Row};
 use crate::rig::Rig;
 use bigdecimal::num_bigint::BigInt;
 use proptest::collection::vec;
@@ -146,7 +146,7 @@ proptest! {
     }
 }
 
-/// At most one import of each kind and scope, in two orders.
+/// At most one import of each kind and scope, in two orders, their lines too.
 fn one_of_each() -> impl Strategy<Value = (Vec<Import>, Vec<Import>)> {
     let scopes = [None, Some("octo"), Some("ACME")];
     let pairs: Vec<_> = scopes
@@ -158,7 +158,26 @@ fn one_of_each() -> impl Strategy<Value = (Vec<Import>, Vec<Import>)> {
         let imports = chosen.into_iter().map(|(scope, kind)| part(scope, kind));
         imports.collect::<Vec<_>>()
     });
-    imports.prop_flat_map(|imports| (Just(imports.clone()), Just(imports).prop_shuffle()))
+    imports.prop_flat_map(|mut imports| {
+        let lines = |import: &mut Import| import.parts.values_mut().next().map(std::mem::take);
+        for import in &mut imports {
+            // Lines that differ in their amounts alone have no order of their own.
+            let twins = lines(import).into_iter().flatten().flat_map(|line| {
+                let quantity = line.quantity + 1;
+                [line.clone(), Line { quantity, ..line }]
+            });
+            let twins = twins.collect();
+            import
+                .parts
+                .values_mut()
+                .for_each(|part| *part = Vec::clone(&twins));
+        }
+        let mut reversed = imports.clone();
+        for import in &mut reversed {
+            import.parts.values_mut().for_each(|part| part.reverse());
+        }
+        (Just(imports), Just(reversed).prop_shuffle())
+    })
 }
 
 #[test]
@@ -175,7 +194,6 @@ fn a_statement_of_other_rules_is_not_read() {
 /// The finer wins, by day and SKU; and an import for one organization yields.
 #[test]
 fn ownership_by_example() {
-    use crate::model::Line;
     let line = |day: i8, sku: &'static str, organization: &str, quantity: i128| Line {
         hour: Month::new(2026, 1).unwrap().day(day).unwrap().first_hour(),
         product: "p",
