@@ -50,12 +50,7 @@ impl Packed {
             greatest = greatest.max(value);
         }
         if count == 0 || least == greatest {
-            let base = if count == 0 { 0 } else { least };
-            return Self {
-                base,
-                greatest: base,
-                offsets: Offsets::Same(count),
-            };
+            return Self::same(if count == 0 { 0 } else { least }, count);
         }
         // The difference of two i128 fits a u128, whatever their signs.
         let range = greatest.wrapping_sub(least).cast_unsigned();
@@ -79,6 +74,16 @@ impl Packed {
             base: least,
             greatest,
             offsets,
+        }
+    }
+
+    /// `count` times the same value.
+    #[must_use]
+    pub fn same(value: i128, count: usize) -> Self {
+        Self {
+            base: value,
+            greatest: value,
+            offsets: Offsets::Same(count),
         }
     }
 
@@ -129,6 +134,18 @@ impl Packed {
             Offsets::Sixteen(values) => values[index],
         };
         self.base.wrapping_add(offset.cast_signed())
+    }
+
+    /// The value of every line, when it takes no bytes a line.
+    #[must_use]
+    pub fn constant(&self) -> Option<i128> {
+        matches!(self.offsets, Offsets::Same(_)).then_some(self.base)
+    }
+
+    /// Whether every value is one of `0 .. count`: for columns of codes.
+    #[must_use]
+    pub fn is_below(&self, count: usize) -> bool {
+        self.is_empty() || (self.base >= 0 && self.greatest < count as i128)
     }
 
     /// Whether every value fits an `i64`.

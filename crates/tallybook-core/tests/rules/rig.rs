@@ -27,6 +27,8 @@ pub(crate) struct Rig {
     pub(crate) account: Account,
     pub(crate) catalog: Catalog,
     pub(crate) blobs: HashMap<Digest, Vec<u8>>,
+    /// Every batch, as it was written.
+    pub(crate) batches: Vec<Vec<u8>>,
     /// Ids of imports in the order in which they came.
     pub(crate) imports: Vec<ImportId>,
     user: Option<Name>,
@@ -41,6 +43,7 @@ impl Rig {
             account: Account::new(LogId(1), name),
             catalog: Catalog::parse(Catalog::BUILTIN).unwrap(),
             blobs: HashMap::new(),
+            batches: Vec::new(),
             imports: Vec::new(),
         }
     }
@@ -120,6 +123,7 @@ impl Rig {
             assert_eq!(decoded, *entry, "an entry is read back as it was written");
         }
         self.account.fold(&read, found).unwrap();
+        self.batches.push(bytes);
     }
 
     /// The plan of a month.
