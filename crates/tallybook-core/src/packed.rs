@@ -83,6 +83,16 @@ impl Packed {
         }
     }
 
+    /// `count` times the same value.
+    #[must_use]
+    pub fn same(value: i128, count: usize) -> Self {
+        Self {
+            base: value,
+            greatest: value,
+            offsets: Offsets::Same(count),
+        }
+    }
+
     /// How many values.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -130,6 +140,18 @@ impl Packed {
             Offsets::Sixteen(values) => values[index],
         };
         self.base.wrapping_add(offset.cast_signed())
+    }
+
+    /// The value of every line, when it takes no bytes a line.
+    #[must_use]
+    pub fn constant(&self) -> Option<i128> {
+        matches!(self.offsets, Offsets::Same(_)).then_some(self.base)
+    }
+
+    /// Whether every value is one of `0 .. count`: for columns of codes.
+    #[must_use]
+    pub fn is_below(&self, count: usize) -> bool {
+        self.is_empty() || (self.base >= 0 && self.greatest < count as i128)
     }
 
     /// Whether every value fits an `i64`.

@@ -162,6 +162,20 @@ impl Shares {
         self.marks.iter().enumerate().map(part).collect()
     }
 
+    /// The parts again, as a column: never larger than what it was made of.
+    #[must_use]
+    pub fn column(&self, whole: &Packed) -> Packed {
+        match self.marks.constant() {
+            Some(0) => Packed::same(0, self.marks.len()),
+            Some(1) => whole.clone(),
+            Some(_) => self.partial.clone(),
+            None => {
+                let wholes = whole.values();
+                Packed::new(&self.unpack(|line| wholes[line]))
+            }
+        }
+    }
+
     /// Writes both columns.
     pub fn encode(&self, writer: &mut Writer) {
         self.marks.encode(writer);
@@ -172,14 +186,17 @@ impl Shares {
     pub fn decode(reader: &mut Reader<'_>, count: usize) -> Result<Self, DecodeError> {
         let marks = column(reader, count)?;
         let partial = Packed::decode(reader, count)?;
-        let mut needed = 0;
-        for mark in marks.iter() {
-            match mark {
-                0 | 1 => {}
-                2 => needed += 1,
-                _ => return Err(reader.invalid("share mark")),
-            }
+        if !marks.is_below(3) {
+            return Err(reader.invalid("share mark"));
         }
+        let needed = match marks.constant() {
+            Some(mark) if mark == i128::from(PARTIAL) => count,
+            Some(_) => 0,
+            None => marks
+                .iter()
+                .filter(|mark| *mark == i128::from(PARTIAL))
+                .count(),
+        };
         if needed == partial.len() {
             Ok(Self { marks, partial })
         } else {
@@ -291,10 +308,14 @@ impl Chunk {
     }
 
     fn check(self) -> Result<Self, DecodeError> {
-        let hours = i128::from(self.month.days() * 24);
-        let prices = self.prices.len() as i128;
-        let sane = self.hour.iter().all(|hour| (0..hours).contains(&hour))
-            && self.price.iter().all(|code| (0..prices).contains(&code));
+        let hours = self.month.hours();
+        // The tables of the import are not known here: their codes only have to be codes.
+        let is_codes = |column: &Packed| column.is_below(u32::MAX as usize);
+        let sane = self.hour.is_below(hours)
+            && self.price.is_below(self.prices.len())
+            && is_codes(&self.sku)
+            && self.names.iter().all(is_codes)
+            && self.texts.iter().all(is_codes);
         if sane {
             Ok(self)
         } else {
