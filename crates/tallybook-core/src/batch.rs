@@ -83,13 +83,23 @@ impl Batch {
     pub fn decode(bytes: &[u8]) -> Result<(Self, Digest), DecodeError> {
         let mut reader = Reader::new(bytes);
         if reader.raw(MAGIC.len(), WHAT)? != MAGIC {
-            return Err(DecodeError::Invalid { what: "the start of a batch", at: 0 });
+            return Err(DecodeError::Invalid {
+                what: "the start of a batch",
+                at: 0,
+            });
         }
         let format = reader.byte(WHAT)?;
         if format != FORMAT {
-            return Err(DecodeError::TooNew { what: WHAT, found: format, supported: FORMAT });
+            return Err(DecodeError::TooNew {
+                what: WHAT,
+                found: format,
+                supported: FORMAT,
+            });
         }
-        let content = bytes.len().checked_sub(32).ok_or(DecodeError::Checksum(WHAT))?;
+        let content = bytes
+            .len()
+            .checked_sub(32)
+            .ok_or(DecodeError::Checksum(WHAT))?;
         let digest = Digest::of(&bytes[..content]);
         if digest.0 != bytes[content..] {
             return Err(DecodeError::Checksum(WHAT));
@@ -116,10 +126,22 @@ impl Batch {
         let entries = (0..count)
             .map(|_| {
                 let tag = reader.byte("entry")?;
-                Ok(Entry { tag, payload: reader.run("entry")?.to_vec() })
+                Ok(Entry {
+                    tag,
+                    payload: reader.run("entry")?.to_vec(),
+                })
             })
             .collect::<Result<_, DecodeError>>()?;
-        Ok(Self { log, seq, previous, commit, at, first_name, commitments, entries })
+        Ok(Self {
+            log,
+            seq,
+            previous,
+            commit,
+            at,
+            first_name,
+            commitments,
+            entries,
+        })
     }
 }
 
@@ -136,7 +158,10 @@ mod tests {
             at: Instant::from_seconds(1_760_000_000).unwrap(),
             first_name: NameId(12),
             commitments: vec![Commitment::new([1; 16], "octo-org")],
-            entries: vec![Entry { tag: 4, payload: b"payload".to_vec() }],
+            entries: vec![Entry {
+                tag: 4,
+                payload: b"payload".to_vec(),
+            }],
         }
     }
 
@@ -153,7 +178,10 @@ mod tests {
         for index in 0..bytes.len() {
             let mut changed = bytes.clone();
             changed[index] ^= 0x10;
-            assert!(Batch::decode(&changed).is_err(), "byte {index} was changed unnoticed");
+            assert!(
+                Batch::decode(&changed).is_err(),
+                "byte {index} was changed unnoticed"
+            );
         }
     }
 
@@ -161,7 +189,10 @@ mod tests {
     fn every_truncation_is_found() {
         let (bytes, _) = example().encode();
         for end in 0..bytes.len() {
-            assert!(Batch::decode(&bytes[..end]).is_err(), "cut at {end} unnoticed");
+            assert!(
+                Batch::decode(&bytes[..end]).is_err(),
+                "cut at {end} unnoticed"
+            );
         }
     }
 }

@@ -135,7 +135,11 @@ impl<'a> Reader<'a> {
 
     /// Fails unless everything was read.
     pub fn finish(&self, what: &'static str) -> Result<(), DecodeError> {
-        if self.left() == 0 { Ok(()) } else { Err(self.invalid(what)) }
+        if self.left() == 0 {
+            Ok(())
+        } else {
+            Err(self.invalid(what))
+        }
     }
 
     /// One byte.
@@ -157,7 +161,9 @@ impl<'a> Reader<'a> {
     pub fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], DecodeError> {
         let at = self.at;
         let bytes = self.raw(N, what)?;
-        bytes.try_into().map_err(|_| DecodeError::Truncated { what, at })
+        bytes
+            .try_into()
+            .map_err(|_| DecodeError::Truncated { what, at })
     }
 
     /// A number.

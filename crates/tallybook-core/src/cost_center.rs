@@ -23,9 +23,15 @@ mod tests {
     #[test]
     fn the_id_depends_on_both_names_and_not_on_their_case() {
         let octo = Name::from("octo-ent");
-        assert_eq!(id(&octo, "Flint Anchor"), id(&Name::from("OCTO-ENT"), "flint anchor"));
+        assert_eq!(
+            id(&octo, "Flint Anchor"),
+            id(&Name::from("OCTO-ENT"), "flint anchor")
+        );
         assert_ne!(id(&octo, "Flint Anchor"), id(&octo, "Quiet Sparrow"));
-        assert_ne!(id(&octo, "Flint Anchor"), id(&Name::from("other"), "Flint Anchor"));
+        assert_ne!(
+            id(&octo, "Flint Anchor"),
+            id(&Name::from("other"), "Flint Anchor")
+        );
     }
 
     #[test]

@@ -39,7 +39,10 @@ impl MonthPlan {
     /// The plan of a month.
     #[must_use]
     pub fn new(owners: &Owners, month: Month) -> Self {
-        Self { month, owners: owners.between(month.first_day(), month.last_day()) }
+        Self {
+            month,
+            owners: owners.between(month.first_day(), month.last_day()),
+        }
     }
 
     /// What the statement is a function of, as a hash: rules, catalogue, month and live imports.
@@ -65,17 +68,28 @@ impl MonthPlan {
 
     /// The chunks that the statement is made of, each with its contender.
     pub fn chunks(&self) -> impl Iterator<Item = (usize, &ChunkRef)> {
-        self.owners.contenders().iter().enumerate().flat_map(|(index, contender)| {
-            let chunks = contender.part().chunks.iter();
-            chunks.filter(|chunk| chunk.month == self.month).map(move |chunk| (index, chunk))
-        })
+        self.owners
+            .contenders()
+            .iter()
+            .enumerate()
+            .flat_map(|(index, contender)| {
+                let chunks = contender.part().chunks.iter();
+                chunks
+                    .filter(|chunk| chunk.month == self.month)
+                    .map(move |chunk| (index, chunk))
+            })
     }
 
     /// Starts the statement.
     #[must_use]
     pub fn fold<'a>(&'a self, catalog: &'a Catalog) -> Fold<'a> {
         let builder = StatementBuilder::new(self.month);
-        Fold { plan: self, catalog, builder, mappings: HashMap::new() }
+        Fold {
+            plan: self,
+            catalog,
+            builder,
+            mappings: HashMap::new(),
+        }
     }
 }
 
@@ -92,7 +106,6 @@ pub struct Fold<'a> {
 #[derive(Debug)]
 struct Mapping {
     names: [Vec<u32>; 6],
-    rates: HashMap<(u32, Price), u32>,
     /// By day of the month (from 0), then SKU code.
     counts: Vec<Vec<bool>>,
 }
@@ -106,31 +119,40 @@ impl Fold<'_> {
         chunk: &Chunk,
     ) -> Result<(), ForeignCode> {
         let of = &self.plan.owners.contenders()[contender];
-        let foreign = || ForeignCode { chunk: digest, import: of.import.record.id };
+        let foreign = || ForeignCode {
+            chunk: digest,
+            import: of.import.record.id,
+        };
         if !self.mappings.contains_key(&contender) {
             let mapping = self.mapping(contender);
             self.mappings.insert(contender, mapping);
         }
-        let Some(mapping) = self.mappings.get_mut(&contender) else { return Err(foreign()) };
-        let discount = chunk.discount.unpack(|line| chunk.gross.get(line));
+        let Some(mapping) = self.mappings.get(&contender) else {
+            return Err(foreign());
+        };
+        let (quantity, gross) = (chunk.quantity.values(), chunk.gross.values());
+        let discount = chunk.discount.unpack(|line| gross[line]);
         let skus = &of.import.record.tables.skus;
         let codes = Codes::read(chunk);
+        // By SKU code and price code: a rate is looked up once a chunk, not once a line.
+        let mut rates = vec![None; skus.len() * chunk.prices.len()];
         for line in 0..chunk.count {
             let hour = codes.hour[line];
             let sku = codes.sku[line];
             let counts = mapping.counts.get(usize::from(hour) / 24);
-            let counts = counts.and_then(|day| day.get(sku as usize)).ok_or_else(foreign)?;
+            let counts = counts
+                .and_then(|day| day.get(sku as usize))
+                .ok_or_else(foreign)?;
             if !counts {
                 continue;
             }
-            let price = chunk.prices[codes.price[line] as usize];
-            let rate = match mapping.rates.get(&(sku, price)) {
+            let price = codes.price[line] as usize;
+            let known = &mut rates[sku as usize * chunk.prices.len() + price];
+            let rate = match known {
                 Some(rate) => *rate,
                 None => {
-                    let rate =
-                        rate(&mut self.builder, self.catalog, of, &skus[sku as usize], price);
-                    mapping.rates.insert((sku, price), rate);
-                    rate
+                    let (raw, price) = (&skus[sku as usize], chunk.prices[price]);
+                    *known.insert(rate(&mut self.builder, self.catalog, of, raw, price))
                 }
             };
             let mut names = [0; 6];
@@ -141,8 +163,8 @@ impl Fold<'_> {
                 hour,
                 rate,
                 names,
-                quantity: chunk.quantity.get(line),
-                gross: chunk.gross.get(line),
+                quantity: quantity[line],
+                gross: gross[line],
                 discount: discount[line],
             });
         }
@@ -155,20 +177,33 @@ impl Fold<'_> {
         let mut names: [Vec<u32>; 6] = Default::default();
         for dimension in Dimension::ALL {
             let texts = &tables.names[dimension as usize];
-            names[dimension as usize] =
-                texts.iter().map(|text| self.builder.name(dimension, text)).collect();
+            names[dimension as usize] = texts
+                .iter()
+                .map(|text| self.builder.name(dimension, text))
+                .collect();
         }
-        let ids: Vec<String> = tables.skus.iter().map(|raw| sku_id(self.catalog, raw)).collect();
-        let scope = of.import.record.organization.as_ref().map_or("", |name| name.as_str());
+        let ids: Vec<String> = tables
+            .skus
+            .iter()
+            .map(|raw| sku_id(self.catalog, raw))
+            .collect();
+        let scope = of
+            .import
+            .record
+            .organization
+            .as_ref()
+            .map_or("", |name| name.as_str());
         let first = self.plan.month.first_day();
         let counts = (0..self.plan.month.days())
             .map(|day| {
                 let day = crate::time::Day::from_index(first.index() + day);
                 let owner = |sku: &String| self.plan.owners.owner(day, sku, scope);
-                ids.iter().map(|sku| owner(sku) == Some(contender)).collect()
+                ids.iter()
+                    .map(|sku| owner(sku) == Some(contender))
+                    .collect()
             })
             .collect();
-        Mapping { names, rates: HashMap::new(), counts }
+        Mapping { names, counts }
     }
 
     /// The statement.
@@ -198,7 +233,11 @@ fn rate(
         unit: canonical.unit.id.to_owned(),
         price,
     };
-    builder.rate(key, is_in(ReportKind::PremiumRequest), is_in(ReportKind::AiCredit))
+    builder.rate(
+        key,
+        is_in(ReportKind::PremiumRequest),
+        is_in(ReportKind::AiCredit),
+    )
 }
 
 /// A chunk's codes, unpacked once.
@@ -216,10 +255,21 @@ impl Codes {
             column.read_codes(0, &mut codes);
             codes
         };
-        #[expect(clippy::cast_possible_truncation, reason = "a chunk's hours are below 744")]
-        let hour = read(&chunk.hour).into_iter().map(|hour| hour as u16).collect();
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a chunk's hours are below 744"
+        )]
+        let hour = read(&chunk.hour)
+            .into_iter()
+            .map(|hour| hour as u16)
+            .collect();
         let names = std::array::from_fn(|dimension| read(&chunk.names[dimension]));
-        Self { hour, sku: read(&chunk.sku), price: read(&chunk.price), names }
+        Self {
+            hour,
+            sku: read(&chunk.sku),
+            price: read(&chunk.price),
+            names,
+        }
     }
 }
 
@@ -235,7 +285,9 @@ impl Spellings {
     #[must_use]
     pub fn new(account: &Account) -> Self {
         let mut spellings = Self::default();
-        account.live_imports().for_each(|import| spellings.add(import));
+        account
+            .live_imports()
+            .for_each(|import| spellings.add(import));
         spellings
     }
 
@@ -263,7 +315,9 @@ impl Spellings {
     /// How a folded name is shown; the name itself when no live usage has it.
     #[must_use]
     pub fn show<'a>(&'a self, dimension: Dimension, folded: &'a str) -> &'a str {
-        self.names[dimension as usize].get(folded).map_or(folded, |shown| shown)
+        self.names[dimension as usize]
+            .get(folded)
+            .map_or(folded, |shown| shown)
     }
 
     /// Whether live usage has the name, and how it is shown.
@@ -277,8 +331,14 @@ impl Spellings {
     #[must_use]
     pub fn all(&self, dimension: Dimension) -> Vec<Arc<str>> {
         let names = &self.names[dimension as usize];
-        let mut sorted: Vec<_> = names.iter().filter(|(folded, _)| !folded.is_empty()).collect();
+        let mut sorted: Vec<_> = names
+            .iter()
+            .filter(|(folded, _)| !folded.is_empty())
+            .collect();
         sorted.sort();
-        sorted.into_iter().map(|(_, shown)| Arc::clone(shown)).collect()
+        sorted
+            .into_iter()
+            .map(|(_, shown)| Arc::clone(shown))
+            .collect()
     }
 }

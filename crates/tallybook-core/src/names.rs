@@ -73,12 +73,20 @@ impl<'a> Draft<'a> {
     /// Starts from what is known.
     #[must_use]
     pub fn new(known: &'a Dictionary) -> Self {
-        Self { known, new: Vec::new(), ids: HashMap::new() }
+        Self {
+            known,
+            new: Vec::new(),
+            ids: HashMap::new(),
+        }
     }
 
     /// The id of `text`, new if need be.
     pub fn id(&mut self, text: &str) -> NameId {
-        if let Some(id) = self.known.find(text).or_else(|| self.ids.get(text).copied()) {
+        if let Some(id) = self
+            .known
+            .find(text)
+            .or_else(|| self.ids.get(text).copied())
+        {
             return id;
         }
         let new = u32::try_from(self.new.len()).unwrap_or(u32::MAX);

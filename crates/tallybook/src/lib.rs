@@ -13,5 +13,6 @@ pub mod demo;
 pub mod engine;
 pub mod http;
 pub mod import;
+pub mod importing;
 pub mod telemetry;
 pub mod wire;

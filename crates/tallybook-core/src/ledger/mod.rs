@@ -106,7 +106,11 @@ impl AccountEntry {
                 out.text(plan.as_str());
                 PLAN
             }
-            Self::Setting(Setting::Repository { owner, name, visibility }) => {
+            Self::Setting(Setting::Repository {
+                owner,
+                name,
+                visibility,
+            }) => {
                 write_name(&mut out, names, owner.as_str());
                 write_name(&mut out, names, name.as_str());
                 out.text(visibility.as_str());
@@ -121,7 +125,10 @@ impl AccountEntry {
                 REVERT
             }
         };
-        Entry { tag, payload: out.finish() }
+        Entry {
+            tag,
+            payload: out.finish(),
+        }
     }
 
     /// Reads an entry back.
@@ -137,11 +144,20 @@ impl AccountEntry {
                 let name = read_name(&mut reader, names)?;
                 let visibility = Visibility::parse(reader.text("visibility")?)
                     .ok_or_else(|| reader.invalid("visibility"))?;
-                Self::Setting(Setting::Repository { owner, name, visibility })
+                Self::Setting(Setting::Repository {
+                    owner,
+                    name,
+                    visibility,
+                })
             }
             IMPORT => Self::Import(ImportRecord::decode(&mut reader, names)?),
             REVERT => Self::Revert(ImportId(reader.array("import")?)),
-            _ => return Err(DecodeError::Invalid { what: "account entry tag", at: 0 }),
+            _ => {
+                return Err(DecodeError::Invalid {
+                    what: "account entry tag",
+                    at: 0,
+                });
+            }
         };
         reader.finish("account entry")?;
         Ok(decoded)
@@ -177,7 +193,10 @@ impl Account {
                     reverted_at: None,
                 })),
                 AccountEntry::Revert(id) => {
-                    let import = self.imports.iter_mut().find(|import| import.record.id == id);
+                    let import = self
+                        .imports
+                        .iter_mut()
+                        .find(|import| import.record.id == id);
                     let import = import.ok_or(DecodeError::Invalid {
                         what: "the import that a batch reverts",
                         at: 0,
@@ -195,8 +214,15 @@ impl Account {
     fn set(&mut self, setting: Setting, at: Instant) {
         match setting {
             Setting::Plan(plan) => self.plans.push((at, plan)),
-            Setting::Repository { owner, name, visibility } => {
-                self.repositories.entry((owner, name)).or_default().push((at, visibility));
+            Setting::Repository {
+                owner,
+                name,
+                visibility,
+            } => {
+                self.repositories
+                    .entry((owner, name))
+                    .or_default()
+                    .push((at, visibility));
             }
         }
     }
@@ -206,7 +232,11 @@ impl Account {
     pub fn has(&self, setting: &Setting) -> bool {
         match setting {
             Setting::Plan(plan) => self.plans.last().is_some_and(|(_, known)| known == plan),
-            Setting::Repository { owner, name, visibility } => self
+            Setting::Repository {
+                owner,
+                name,
+                visibility,
+            } => self
                 .repositories
                 .get(&(owner.clone(), name.clone()))
                 .and_then(|history| history.last())

@@ -7,14 +7,15 @@
 //! organization) has at most one owner, whatever the order in which imports came, but for which of
 //! two of one kind is the newer.
 
-use super::record::{Dimension, Part, RawSku, read_totals, write_totals};
+use super::record::{Dimension, Part, RawSku, read_day, read_totals, write_totals};
 use super::{Account, Import};
 use crate::catalog::Catalog;
 use crate::codec::{DecodeError, Reader, Writer};
+use crate::hash::QuickMap;
 use crate::name::Name;
 use crate::query::Totals;
 use crate::time::Day;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One part of a live import, as the contest for ownership sees it.
@@ -38,7 +39,10 @@ impl Contender {
     fn covers(&self, sku: &str, day: Day) -> bool {
         let part = self.part();
         (part.first_day..=part.last_day).contains(&day)
-            && self.covers.as_ref().is_none_or(|skus| skus.iter().any(|own| own == sku))
+            && self
+                .covers
+                .as_ref()
+                .is_none_or(|skus| skus.iter().any(|own| own == sku))
     }
 }
 
@@ -77,7 +81,9 @@ impl Owners {
         let overlaps = |contender: &&Contender| {
             contender.part().first_day <= last && contender.part().last_day >= first
         };
-        Self { contenders: self.contenders.iter().filter(overlaps).cloned().collect() }
+        Self {
+            contenders: self.contenders.iter().filter(overlaps).cloned().collect(),
+        }
     }
 
     /// The index of the owner of one day's usage of a SKU (its catalogue id, folded) by an
@@ -86,8 +92,9 @@ impl Owners {
     pub fn owner(&self, day: Day, sku: &str, organization: &str) -> Option<usize> {
         self.contenders.iter().rposition(|contender| {
             let scope = &contender.import.record.organization;
-            let in_scope =
-                scope.as_ref().is_none_or(|own| own.as_str().eq_ignore_ascii_case(organization));
+            let in_scope = scope
+                .as_ref()
+                .is_none_or(|own| own.as_str().eq_ignore_ascii_case(organization));
             in_scope && contender.covers(sku, day)
         })
     }
@@ -97,7 +104,10 @@ fn contender(import: &Arc<Import>, part: usize, catalog: &Catalog) -> Contender 
     let kind = import.record.parts[part].kind;
     let covers = (!kind.covers_every_sku()).then(|| {
         let raw = &import.record.tables.skus;
-        let own = import.record.parts[part].sums.iter().filter_map(|sum| raw.get(sum.sku as usize));
+        let own = import.record.parts[part]
+            .sums
+            .iter()
+            .filter_map(|sum| raw.get(sum.sku as usize));
         let mut skus: Vec<String> = own.map(|raw| sku_id(catalog, raw)).collect();
         let about = catalog.skus().filter(|sku| sku.is_in(kind));
         skus.extend(about.map(|sku| sku.id.to_ascii_lowercase()));
@@ -105,19 +115,27 @@ fn contender(import: &Arc<Import>, part: usize, catalog: &Catalog) -> Contender 
         skus.dedup();
         skus
     });
-    Contender { import: Arc::clone(import), part, covers }
+    Contender {
+        import: Arc::clone(import),
+        part,
+        covers,
+    }
 }
 
 /// The id by which a reported SKU is known, folded.
 #[must_use]
 pub fn sku_id(catalog: &Catalog, raw: &RawSku) -> String {
-    catalog.canonical(&raw.product, &raw.sku, &raw.unit).sku.id.to_ascii_lowercase()
+    catalog
+        .canonical(&raw.product, &raw.sku, &raw.unit)
+        .sku
+        .id
+        .to_ascii_lowercase()
 }
 
 /// Sums by (day, SKU code, organization code) of one part.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CellSums {
-    cells: HashMap<(Day, u32, u32), CellSum>,
+    cells: QuickMap<(Day, u32, u32), CellSum>,
 }
 
 /// Lines and sums of one cell.
@@ -140,7 +158,10 @@ impl CellSum {
 impl CellSums {
     /// Adds a line.
     pub fn add(&mut self, day: Day, sku: u32, organization: u32, totals: Totals) {
-        self.cells.entry((day, sku, organization)).or_default().add(&CellSum { lines: 1, totals });
+        self.cells
+            .entry((day, sku, organization))
+            .or_default()
+            .add(&CellSum { lines: 1, totals });
     }
 
     /// Every cell as (day, SKU code, organization code) and sums, in no order.
@@ -172,12 +193,21 @@ impl CellSums {
             return Err(r.invalid("the start of cells"));
         }
         let count = r.count(8, "cells")?;
-        let mut cells = HashMap::with_capacity(count);
+        let mut cells = QuickMap::default();
         for _ in 0..count {
-            let day = i32::try_from(r.signed("day")?).map_err(|_| r.invalid("day"))?;
-            let key = (Day::from_index(day), r.varint32("SKU")?, r.varint32("organization")?);
+            let key = (
+                read_day(&mut r)?,
+                r.varint32("SKU")?,
+                r.varint32("organization")?,
+            );
             let lines = r.varint("lines")?;
-            cells.insert(key, CellSum { lines, totals: read_totals(&mut r)? });
+            cells.insert(
+                key,
+                CellSum {
+                    lines,
+                    totals: read_totals(&mut r)?,
+                },
+            );
         }
         r.finish("cells")?;
         Ok(Self { cells })
@@ -211,7 +241,9 @@ pub fn hidden(
         .collect();
     for (loser, own) in indexed.iter().enumerate() {
         for ((day, sku, organization), sum) in own {
-            let Some(winner) = owners.owner(*day, sku, organization.as_str()) else { continue };
+            let Some(winner) = owners.owner(*day, sku, organization.as_str()) else {
+                continue;
+            };
             if winner == loser {
                 continue;
             }
@@ -238,7 +270,10 @@ fn by_names(
         let sku = ids.get(*sku as usize).cloned().unwrap_or_default();
         let organization = organizations.get(*organization as usize);
         let organization = Name::new(organization.cloned().unwrap_or_else(|| "".into()));
-        by_names.entry((*day, sku, organization)).or_default().add(sum);
+        by_names
+            .entry((*day, sku, organization))
+            .or_default()
+            .add(sum);
     }
     by_names
 }

@@ -152,7 +152,11 @@ impl ImportRecord {
     /// Lines of all parts.
     #[must_use]
     pub fn lines(&self) -> u64 {
-        self.parts.iter().flat_map(|part| &part.sums).map(|sum| sum.lines).sum()
+        self.parts
+            .iter()
+            .flat_map(|part| &part.sums)
+            .map(|sum| sum.lines)
+            .sum()
     }
 
     /// What identifies the same bytes imported again: scope and the set of file hashes.
@@ -172,7 +176,9 @@ impl ImportRecord {
             out.raw(&file.digest.0);
             out.byte(kind_code(file.kind));
             out.text(&file.layout);
-            [file.bytes, file.lines, file.skipped].into_iter().for_each(|n| out.varint(n));
+            [file.bytes, file.lines, file.skipped]
+                .into_iter()
+                .for_each(|n| out.varint(n));
         }
         self.tables.encode(out, names);
         out.count(self.parts.len());
@@ -183,11 +189,21 @@ impl ImportRecord {
         let id = ImportId(r.array("import")?);
         let organization = read_optional(r, names)?;
         let count = r.count(38, "files")?;
-        let files = (0..count).map(|_| decode_file(r, names)).collect::<Result<_, _>>()?;
+        let files = (0..count)
+            .map(|_| decode_file(r, names))
+            .collect::<Result<_, _>>()?;
         let tables = Tables::decode(r, names)?;
         let count = r.count(36, "parts")?;
-        let parts = (0..count).map(|_| Part::decode(r)).collect::<Result<_, _>>()?;
-        Ok(Self { id, organization, files, tables, parts })
+        let parts = (0..count)
+            .map(|_| Part::decode(r))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            id,
+            organization,
+            files,
+            tables,
+            parts,
+        })
     }
 }
 
@@ -207,7 +223,9 @@ impl Tables {
     fn encode(&self, out: &mut Writer, names: &mut Draft<'_>) {
         out.count(self.skus.len());
         for sku in &self.skus {
-            [&sku.product, &sku.sku, &sku.unit].into_iter().for_each(|t| write_text(out, names, t));
+            [&sku.product, &sku.sku, &sku.unit]
+                .into_iter()
+                .for_each(|t| write_text(out, names, t));
         }
         for list in self.names.iter().chain([&self.texts]) {
             out.count(list.len());
@@ -221,15 +239,29 @@ impl Tables {
             .map(|_| {
                 let product = read_text(r, names)?;
                 let sku = read_text(r, names)?;
-                Ok(RawSku { product, sku, unit: read_text(r, names)? })
+                Ok(RawSku {
+                    product,
+                    sku,
+                    unit: read_text(r, names)?,
+                })
             })
             .collect::<Result<_, DecodeError>>()?;
         let mut lists: [Vec<Arc<str>>; 7] = Default::default();
         for list in &mut lists {
             let count = r.count(1, "names")?;
-            *list = (0..count).map(|_| read_text(r, names)).collect::<Result<_, _>>()?;
+            *list = (0..count)
+                .map(|_| read_text(r, names))
+                .collect::<Result<_, _>>()?;
         }
-        let [organization, repository, user, model, workflow, cost_center, texts] = lists;
+        let [
+            organization,
+            repository,
+            user,
+            model,
+            workflow,
+            cost_center,
+            texts,
+        ] = lists;
         let names = [organization, repository, user, model, workflow, cost_center];
         Ok(Self { skus, names, texts })
     }
@@ -263,7 +295,11 @@ impl Part {
         let sums = (0..count)
             .map(|_| {
                 let (sku, lines) = (r.varint32("SKU")?, r.varint("lines")?);
-                Ok(SkuSum { sku, lines, totals: read_totals(r)? })
+                Ok(SkuSum {
+                    sku,
+                    lines,
+                    totals: read_totals(r)?,
+                })
             })
             .collect::<Result<_, DecodeError>>()?;
         let count = r.count(34, "chunks")?;
@@ -272,10 +308,21 @@ impl Part {
                 let index = i32::try_from(r.signed("month")?).map_err(|_| r.invalid("month"))?;
                 let month = Month::from_index(index).map_err(|_| r.invalid("month"))?;
                 let blob = Digest(r.array("chunk")?);
-                Ok(ChunkRef { month, blob, lines: r.varint32("lines")? })
+                Ok(ChunkRef {
+                    month,
+                    blob,
+                    lines: r.varint32("lines")?,
+                })
             })
             .collect::<Result<_, DecodeError>>()?;
-        Ok(Self { kind, first_day, last_day, sums, chunks, cells: Digest(r.array("cells")?) })
+        Ok(Self {
+            kind,
+            first_day,
+            last_day,
+            sums,
+            chunks,
+            cells: Digest(r.array("cells")?),
+        })
     }
 }
 
@@ -322,7 +369,7 @@ fn read_kind(r: &mut Reader<'_>) -> Result<ReportKind, DecodeError> {
     }
 }
 
-fn read_day(r: &mut Reader<'_>) -> Result<Day, DecodeError> {
-    let index = i32::try_from(r.signed("day")?).map_err(|_| r.invalid("day"))?;
-    Ok(Day::from_index(index))
+pub(super) fn read_day(r: &mut Reader<'_>) -> Result<Day, DecodeError> {
+    let index = i64::try_from(r.signed("day")?).map_err(|_| r.invalid("day"))?;
+    Day::try_from_index(index).map_err(|_| r.invalid("day"))
 }

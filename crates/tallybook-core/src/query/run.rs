@@ -37,7 +37,7 @@ impl Query {
             let from = next?;
             let end = match grain {
                 Grain::Whole => to,
-                Grain::Month => from.day().month().plus(1).first_day().first_hour(),
+                Grain::Month => from.day().month().last_day().next().first_hour(),
                 Grain::Day => from.day().next().first_hour(),
                 Grain::Hour => Hour::from_index(from.index() + 1),
             };
@@ -48,7 +48,11 @@ impl Query {
                 Grain::Month => from.day().month().first_day().first_hour(),
                 Grain::Day => from.day().first_hour(),
             };
-            Some(Period { start, from, to: end })
+            Some(Period {
+                start,
+                from,
+                to: end,
+            })
         })
     }
 
@@ -99,19 +103,25 @@ pub struct PeriodAnswer {
 type Key = [u32; 4];
 
 /// The dimensions that can group, in the order of keys.
-const GROUPS: [Dimension; 3] = [Dimension::Organization, Dimension::Repository, Dimension::Model];
+const GROUPS: [Dimension; 3] = [
+    Dimension::Organization,
+    Dimension::Repository,
+    Dimension::Model,
+];
 
 impl PeriodAnswer {
     /// The rows, in order.
     pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
-        self.cells.iter().map(|([rate, organization, repository, model], totals)| Row {
-            start: self.start,
-            rate: &self.rates[*rate as usize],
-            organization: &self.names[0][*organization as usize],
-            repository: &self.names[1][*repository as usize],
-            model: &self.names[2][*model as usize],
-            totals: *totals,
-        })
+        self.cells
+            .iter()
+            .map(|([rate, organization, repository, model], totals)| Row {
+                start: self.start,
+                rate: &self.rates[*rate as usize],
+                organization: &self.names[0][*organization as usize],
+                repository: &self.names[1][*repository as usize],
+                model: &self.names[2][*model as usize],
+                totals: *totals,
+            })
     }
 
     /// How many rows.
@@ -141,7 +151,11 @@ pub fn answer(
         .filter(|(_, cells)| !cells.is_empty())
         .collect();
     let rates = Merged::new(scans.iter().map(|(statement, _)| {
-        statement.rates.iter().map(|known| RateOrder(known.rate.clone())).collect()
+        statement
+            .rates
+            .iter()
+            .map(|known| RateOrder(known.rate.clone()))
+            .collect()
     }));
     let grouped = |place: usize| match place {
         2 => query.group.model,
@@ -149,7 +163,11 @@ pub fn answer(
     };
     let names: [Merged<Box<str>>; 3] = std::array::from_fn(|place| {
         Merged::new(scans.iter().map(|(statement, _)| {
-            if grouped(place) { statement.names(GROUPS[place]).to_vec() } else { vec!["".into()] }
+            if grouped(place) {
+                statement.names(GROUPS[place]).to_vec()
+            } else {
+                vec!["".into()]
+            }
         }))
     });
     let mut cells: HashMap<Key, Totals> = HashMap::new();
@@ -171,8 +189,17 @@ pub fn answer(
         merged.values.iter().map(show).collect::<Vec<Arc<str>>>()
     });
     let names = std::array::from_fn(|_| shown.next().unwrap_or_default());
-    let rates = rates.values.into_iter().map(|RateOrder(rate)| rate).collect();
-    PeriodAnswer { start: period.start, rates, names, cells }
+    let rates = rates
+        .values
+        .into_iter()
+        .map(|RateOrder(rate)| rate)
+        .collect();
+    PeriodAnswer {
+        start: period.start,
+        rates,
+        names,
+        cells,
+    }
 }
 
 /// Sorted lists of several statements as one, so that codes compare across them.
@@ -191,7 +218,10 @@ impl<T: Ord + Clone> Merged<T> {
         // Every value of every list is among them, so that the search finds it.
         let code = |value: &T| values.partition_point(|other| other < value);
         let code = |value: &T| u32::try_from(code(value)).unwrap_or(u32::MAX);
-        let codes = lists.iter().map(|list| list.iter().map(code).collect()).collect();
+        let codes = lists
+            .iter()
+            .map(|list| list.iter().map(code).collect())
+            .collect();
         Self { values, codes }
     }
 }
@@ -202,7 +232,12 @@ struct RateOrder(Rate);
 
 impl Ord for RateOrder {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        let names = |rate: &Rate| (rate.product.to_ascii_lowercase(), rate.sku.to_ascii_lowercase());
+        let names = |rate: &Rate| {
+            (
+                rate.product.to_ascii_lowercase(),
+                rate.sku.to_ascii_lowercase(),
+            )
+        };
         let (left, right) = (&self.0, &other.0);
         let exact = |rate: &Rate| (rate.product.clone(), rate.sku.clone(), rate.unit.clone());
         names(left)
@@ -234,7 +269,9 @@ fn scan(
     let first = statement.first_hour().index();
     let hour = |hour: Hour| hour.index() - first;
     let (from, to) = (hour(period.from), hour(period.to));
-    let start = statement.runs.partition_point(|run| i32::from(run.hour) < from);
+    let start = statement
+        .runs
+        .partition_point(|run| i32::from(run.hour) < from);
     for (index, run) in statement.runs.iter().enumerate().skip(start) {
         if i32::from(run.hour) >= to {
             break;
@@ -263,7 +300,11 @@ impl<'a> Groups<'a> {
         let columns = Self::number_columns(statement);
         Self {
             statement,
-            by: [query.group.repository, query.group.repository, query.group.model],
+            by: [
+                query.group.repository,
+                query.group.repository,
+                query.group.model,
+            ],
             exact: columns.iter().all(|column| column.fits_i64()),
             cells: HashMap::new(),
             codes: std::array::from_fn(|_| vec![0; BLOCK]),
@@ -274,7 +315,12 @@ impl<'a> Groups<'a> {
 
     fn number_columns(statement: &Statement) -> [&Packed; 4] {
         let columns = &statement.columns;
-        [&columns.quantity, &columns.discount_quantity, &columns.gross, &columns.discount]
+        [
+            &columns.quantity,
+            &columns.discount_quantity,
+            &columns.gross,
+            &columns.discount,
+        ]
     }
 
     fn add(&mut self, selection: &Selection, lines: Range<usize>) {
@@ -297,7 +343,9 @@ impl<'a> Groups<'a> {
             }
         }
         if self.exact {
-            for (column, out) in Self::number_columns(self.statement).iter().zip(&mut self.numbers)
+            for (column, out) in Self::number_columns(self.statement)
+                .iter()
+                .zip(&mut self.numbers)
             {
                 column.read_i64(start, &mut out[..count]);
             }

@@ -42,9 +42,18 @@ impl<'a> Selection<'a> {
             CostCenterFilter::Is(name) => Some(name.as_str()),
         };
         let named = [
-            (Dimension::Organization, filter.organization.as_ref().map(|name| name.as_str())),
-            (Dimension::User, filter.user.as_ref().map(|name| name.as_str())),
-            (Dimension::Model, filter.model.as_ref().map(|name| name.as_str())),
+            (
+                Dimension::Organization,
+                filter.organization.as_ref().map(|name| name.as_str()),
+            ),
+            (
+                Dimension::User,
+                filter.user.as_ref().map(|name| name.as_str()),
+            ),
+            (
+                Dimension::Model,
+                filter.model.as_ref().map(|name| name.as_str()),
+            ),
             (Dimension::CostCenter, cost_center),
         ];
         let mut equal = Vec::new();
@@ -58,7 +67,11 @@ impl<'a> Selection<'a> {
             None => None,
             Some(repository) => Some(Repositories::new(statement, repository, context)?),
         };
-        Some(Self { rates, equal, repositories })
+        Some(Self {
+            rates,
+            equal,
+            repositories,
+        })
     }
 
     /// Whether any rate of a run matches.
@@ -108,7 +121,11 @@ impl<'a> Repositories<'a> {
         }
         let column = |dimension: Dimension| &statement.columns.names[dimension as usize];
         let organization = column(Dimension::Organization);
-        Some(Self { organization, repository: column(Dimension::Repository), alternatives })
+        Some(Self {
+            organization,
+            repository: column(Dimension::Repository),
+            alternatives,
+        })
     }
 
     fn matches(&self, start: usize, out: &mut [bool]) {
@@ -131,11 +148,18 @@ fn wants(known: &StatementRate, filter: &Filter, context: Context<'_>) -> bool {
     let product_matches = filter.product.as_ref().is_none_or(|wanted| {
         let wanted = wanted.as_str();
         same(wanted, product)
-            || context.catalog.product(wanted).is_some_and(|found| same(&found.id, product))
+            || context
+                .catalog
+                .product(wanted)
+                .is_some_and(|found| same(&found.id, product))
     });
     let sku_matches = filter.sku.as_ref().is_none_or(|wanted| {
         let wanted = wanted.as_str();
-        same(wanted, sku) || context.catalog.sku(wanted).is_some_and(|found| same(&found.id, sku))
+        same(wanted, sku)
+            || context
+                .catalog
+                .sku(wanted)
+                .is_some_and(|found| same(&found.id, sku))
     });
     product_matches && sku_matches && filter.report.is_none_or(|kind| known.is_in(kind))
 }
@@ -143,6 +167,9 @@ fn wants(known: &StatementRate, filter: &Filter, context: Context<'_>) -> bool {
 /// The code of a name; `None` when no line has it.
 fn code(statement: &Statement, dimension: Dimension, name: &str) -> Option<u32> {
     let folded = dimension.fold(name);
-    let place = statement.names(dimension).binary_search_by(|known| (**known).cmp(&folded)).ok()?;
+    let place = statement
+        .names(dimension)
+        .binary_search_by(|known| (**known).cmp(&folded))
+        .ok()?;
     u32::try_from(place).ok()
 }

@@ -146,7 +146,10 @@ impl<'a> Draft<'a> {
             fact.display.clone_from(name);
         }
         replace(&mut fact.owners, declared.owners.as_ref());
-        replace(&mut fact.billing_managers, declared.billing_managers.as_ref());
+        replace(
+            &mut fact.billing_managers,
+            declared.billing_managers.as_ref(),
+        );
         let before = known.as_ref();
         let mut changes = Changes::of(&mut self.planned.changes, &account, before.is_none());
         changes.field("name", before.map(|f| f.display.clone()), &fact.display);
@@ -171,7 +174,11 @@ impl<'a> Draft<'a> {
             && first != *enterprise
         {
             let (organization, second) = (login.clone(), enterprise.clone());
-            return Err(DeclareError::TwoPayers { organization, first, second });
+            return Err(DeclareError::TwoPayers {
+                organization,
+                first,
+                second,
+            });
         }
         let wanted = AccountName::new(AccountKind::Enterprise, enterprise.clone());
         self.check_movable(login, &wanted)?;
@@ -193,7 +200,12 @@ impl<'a> Draft<'a> {
             return Ok(());
         }
         let (organization, wanted) = (login.clone(), wanted.clone());
-        Err(DeclareError::HasUsage { organization, payer, import, wanted })
+        Err(DeclareError::HasUsage {
+            organization,
+            payer,
+            import,
+            wanted,
+        })
     }
 
     fn organization(&mut self, declared: &OrganizationDeclaration) -> Result<(), DeclareError> {
@@ -209,11 +221,17 @@ impl<'a> Draft<'a> {
         }
         fact.login = declared.login.clone();
         replace(&mut fact.owners, declared.owners.as_ref());
-        replace(&mut fact.billing_managers, declared.billing_managers.as_ref());
+        replace(
+            &mut fact.billing_managers,
+            declared.billing_managers.as_ref(),
+        );
         replace(&mut fact.members, declared.members.as_ref());
         if let (Some(enterprise), Some(_)) = (&fact.enterprise, declared.plan) {
             let (organization, enterprise) = (declared.login.clone(), enterprise.clone());
-            return Err(DeclareError::PlanOfMember { organization, enterprise });
+            return Err(DeclareError::PlanOfMember {
+                organization,
+                enterprise,
+            });
         }
         let account = AccountName::new(AccountKind::Organization, declared.login.clone());
         if fact.enterprise.is_none() {
@@ -228,17 +246,21 @@ impl<'a> Draft<'a> {
     }
 
     fn known_organization(&self, login: &Name) -> Option<&OrganizationFact> {
-        self.organizations.get(login).or_else(|| self.site.directory.organization(login))
+        self.organizations
+            .get(login)
+            .or_else(|| self.site.directory.organization(login))
     }
 
     fn organization_fact(&self, login: &Name) -> OrganizationFact {
-        self.known_organization(login).cloned().unwrap_or_else(|| OrganizationFact {
-            login: login.clone(),
-            enterprise: None,
-            owners: Vec::new(),
-            billing_managers: Vec::new(),
-            members: Vec::new(),
-        })
+        self.known_organization(login)
+            .cloned()
+            .unwrap_or_else(|| OrganizationFact {
+                login: login.clone(),
+                enterprise: None,
+                owners: Vec::new(),
+                billing_managers: Vec::new(),
+                members: Vec::new(),
+            })
     }
 
     fn put_organization(&mut self, fact: OrganizationFact) {
@@ -247,7 +269,9 @@ impl<'a> Draft<'a> {
         let before = before.as_ref();
         let mut changes = Changes::of(&mut self.planned.changes, &account, before.is_none());
         let payer = |fact: &OrganizationFact| {
-            fact.enterprise.as_ref().map_or("itself".to_owned(), |name| name.as_str().to_owned())
+            fact.enterprise
+                .as_ref()
+                .map_or("itself".to_owned(), |name| name.as_str().to_owned())
         };
         changes.field("payer", before.map(payer), &payer(&fact));
         changes.names("owners", before.map(|f| &f.owners), &fact.owners);
@@ -256,19 +280,31 @@ impl<'a> Draft<'a> {
         changes.names("members", before.map(|f| &f.members), &fact.members);
         let spelled = |known: &OrganizationFact| known.login.as_str() == fact.login.as_str();
         if before.is_none_or(|known| *known != fact || !spelled(known)) {
-            self.planned.entries.push(SiteEntry::Organization(fact.clone()));
+            self.planned
+                .entries
+                .push(SiteEntry::Organization(fact.clone()));
         }
         self.organizations.insert(fact.login.clone(), fact);
     }
 
     fn user(&mut self, declared: &UserDeclaration) {
         let known = self.site.directory.user(&declared.login).cloned();
-        let email = declared.email.clone().or_else(|| known.as_ref()?.email.clone());
-        let fact = UserFact { login: declared.login.clone(), email };
+        let email = declared
+            .email
+            .clone()
+            .or_else(|| known.as_ref()?.email.clone());
+        let fact = UserFact {
+            login: declared.login.clone(),
+            email,
+        };
         let account = AccountName::new(AccountKind::User, declared.login.clone());
         let mut changes = Changes::of(&mut self.planned.changes, &account, known.is_none());
         let shown = |email: &Option<String>| email.clone().unwrap_or_default();
-        changes.field("email", known.as_ref().map(|f| shown(&f.email)), &shown(&fact.email));
+        changes.field(
+            "email",
+            known.as_ref().map(|f| shown(&f.email)),
+            &shown(&fact.email),
+        );
         if known.as_ref() != Some(&fact) {
             self.planned.entries.push(SiteEntry::User(fact));
         }
@@ -288,7 +324,14 @@ impl<'a> Draft<'a> {
             return Err(DeclareError::UnknownOwner { owner, name });
         };
         self.open(&payer);
-        self.planned.settings.push((payer, Setting::Repository { owner, name, visibility }));
+        self.planned.settings.push((
+            payer,
+            Setting::Repository {
+                owner,
+                name,
+                visibility,
+            },
+        ));
         Ok(())
     }
 
@@ -315,7 +358,10 @@ impl<'a> Draft<'a> {
         let log = crate::ids::LogId(self.next_log);
         self.next_log += 1;
         self.opened.push(account.clone());
-        self.planned.entries.push(SiteEntry::OpenAccount { log, account: account.clone() });
+        self.planned.entries.push(SiteEntry::OpenAccount {
+            log,
+            account: account.clone(),
+        });
     }
 }
 
@@ -338,7 +384,11 @@ struct Changes<'a> {
 
 impl<'a> Changes<'a> {
     fn of(list: &'a mut Vec<Change>, subject: &AccountName, is_new: bool) -> Self {
-        Self { list, subject: subject.to_string(), is_new }
+        Self {
+            list,
+            subject: subject.to_string(),
+            is_new,
+        }
     }
 
     fn field(&mut self, field: &'static str, before: Option<String>, after: &str) {
@@ -346,13 +396,16 @@ impl<'a> Changes<'a> {
             return;
         }
         let (subject, after) = (self.subject.clone(), after.to_owned());
-        self.list.push(Change { subject, field, before, after });
+        self.list.push(Change {
+            subject,
+            field,
+            before,
+            after,
+        });
     }
 
     fn names(&mut self, field: &'static str, before: Option<&Vec<Name>>, after: &[Name]) {
-        let joined = |list: &[Name]| {
-            list.iter().map(Name::as_str).collect::<Vec<_>>().join(", ")
-        };
+        let joined = |list: &[Name]| list.iter().map(Name::as_str).collect::<Vec<_>>().join(", ");
         self.field(field, before.map(|list| joined(list)), &joined(after));
     }
 }

@@ -85,15 +85,32 @@ impl Directory {
             SiteEntry::User(fact) => {
                 self.users.insert(fact.login.clone(), fact);
             }
-            SiteEntry::Seen { import, log, organizations, users } => {
-                let sighting = Sighting { log, organizations, users };
-                record(&mut self.seen_organizations, &sighting.organizations, import);
+            SiteEntry::Seen {
+                import,
+                log,
+                organizations,
+                users,
+            } => {
+                let sighting = Sighting {
+                    log,
+                    organizations,
+                    users,
+                };
+                record(
+                    &mut self.seen_organizations,
+                    &sighting.organizations,
+                    import,
+                );
                 record(&mut self.seen_users, &sighting.users, import);
                 self.sightings.insert(import, sighting);
             }
             SiteEntry::Withdrawn(import) => {
                 if let Some(sighting) = self.sightings.remove(&import) {
-                    forget(&mut self.seen_organizations, &sighting.organizations, import);
+                    forget(
+                        &mut self.seen_organizations,
+                        &sighting.organizations,
+                        import,
+                    );
                     forget(&mut self.seen_users, &sighting.users, import);
                 }
             }
@@ -105,16 +122,22 @@ impl Directory {
             Some(known) => known.payers,
             None => Vec::new(),
         };
-        if payers.last().is_none_or(|(_, payer)| *payer != fact.enterprise) {
+        if payers
+            .last()
+            .is_none_or(|(_, payer)| *payer != fact.enterprise)
+        {
             payers.push((at, fact.enterprise.clone()));
         }
-        self.organizations.insert(fact.login.clone(), Organization { fact, payers });
+        self.organizations
+            .insert(fact.login.clone(), Organization { fact, payers });
     }
 
     /// The greatest log in use.
     #[must_use]
     pub fn newest_log(&self) -> LogId {
-        self.accounts.last_key_value().map_or(LogId::SITE, |(log, _)| *log)
+        self.accounts
+            .last_key_value()
+            .map_or(LogId::SITE, |(log, _)| *log)
     }
 
     /// Every account that has a log, in the order of the logs.
@@ -143,7 +166,9 @@ impl Directory {
     /// A declared organization.
     #[must_use]
     pub fn organization(&self, login: &Name) -> Option<&OrganizationFact> {
-        self.organizations.get(login).map(|organization| &organization.fact)
+        self.organizations
+            .get(login)
+            .map(|organization| &organization.fact)
     }
 
     /// A declared user.
@@ -157,7 +182,10 @@ impl Directory {
         &'a self,
         enterprise: &'a Name,
     ) -> impl Iterator<Item = &'a OrganizationFact> {
-        let facts = self.organizations.values().map(|organization| &organization.fact);
+        let facts = self
+            .organizations
+            .values()
+            .map(|organization| &organization.fact);
         facts.filter(move |fact| fact.enterprise.as_ref() == Some(enterprise))
     }
 
@@ -184,7 +212,9 @@ impl Directory {
     #[must_use]
     pub fn importer(&self, organization: &Name) -> Option<(LogId, ImportId)> {
         let import = self.seen_organizations.get(organization)?.first()?.0;
-        self.sightings.get(&import).map(|sighting| (sighting.log, import))
+        self.sightings
+            .get(&import)
+            .map(|sighting| (sighting.log, import))
     }
 
     /// What a name in a path stands for; `None` when nobody knows it.
@@ -198,7 +228,12 @@ impl Directory {
                 let slug = fact.map(|fact| &fact.slug).or(account.map(|a| &a.name))?;
                 let display = fact.map_or(slug.as_str(), |fact| &fact.display).to_owned();
                 let payer = AccountName::new(AccountKind::Enterprise, slug.clone());
-                Some(Found { display, payer, log, only: None })
+                Some(Found {
+                    display,
+                    payer,
+                    log,
+                    only: None,
+                })
             }
             AccountKind::Organization => self.find_organization(&name.name),
             AccountKind::User => {
@@ -208,27 +243,41 @@ impl Directory {
                 let seen = spelling(&self.seen_users, &name.name);
                 let login = declared.or(account).or(seen)?;
                 let payer = AccountName::new(AccountKind::User, login.clone());
-                Some(Found { display: login.as_str().to_owned(), payer, log, only: None })
+                Some(Found {
+                    display: login.as_str().to_owned(),
+                    payer,
+                    log,
+                    only: None,
+                })
             }
         }
     }
 
     fn find_organization(&self, login: &Name) -> Option<Found> {
         let payer = self.payer(login)?;
-        let declared = self.organizations.get(login).map(|organization| &organization.fact.login);
+        let declared = self
+            .organizations
+            .get(login)
+            .map(|organization| &organization.fact.login);
         let seen = spelling(&self.seen_organizations, login);
         let itself = payer.kind == AccountKind::Organization && payer.name == *login;
         let shown = declared.or(seen).unwrap_or(&payer.name);
         let display = shown.as_str().to_owned();
         let log = self.log_of(&payer);
         let only = (!itself).then(|| shown.clone());
-        Some(Found { display, payer, log, only })
+        Some(Found {
+            display,
+            payer,
+            log,
+            only,
+        })
     }
 
     /// The declared spelling of a name, if somebody declared it.
     #[must_use]
     pub fn declared_organization(&self, folded: &str) -> Option<&Name> {
-        self.organization(&Name::from(folded)).map(|fact| &fact.login)
+        self.organization(&Name::from(folded))
+            .map(|fact| &fact.login)
     }
 
     /// The declared spelling of a user's login, if somebody declared it.
@@ -240,7 +289,8 @@ impl Directory {
     /// Whether anybody declared this user, or a live import or account names them.
     #[must_use]
     pub fn knows_user(&self, login: &Name) -> bool {
-        self.find(&AccountName::new(AccountKind::User, login.clone())).is_some()
+        self.find(&AccountName::new(AccountKind::User, login.clone()))
+            .is_some()
     }
 
     /// In what relation `user` stands to `target`.
@@ -262,12 +312,19 @@ impl Directory {
             return Relation::EnterpriseBilling;
         }
         let belongs = self.organizations_of(slug).any(|fact| is_in(fact, user));
-        if belongs { Relation::Member } else { Relation::None }
+        if belongs {
+            Relation::Member
+        } else {
+            Relation::None
+        }
     }
 
     fn relation_to_organization(&self, user: &Name, login: &Name) -> Relation {
         let payer = self.payer(login);
-        if let Some(AccountName { kind: AccountKind::Enterprise, name }) = &payer
+        if let Some(AccountName {
+            kind: AccountKind::Enterprise,
+            name,
+        }) = &payer
             && self.relation_to_enterprise(user, name) == Relation::EnterpriseBilling
         {
             return Relation::EnterpriseBilling;
@@ -283,17 +340,24 @@ impl Directory {
 }
 
 fn is_in(fact: &OrganizationFact, user: &Name) -> bool {
-    [&fact.owners, &fact.billing_managers, &fact.members].iter().any(|list| list.contains(user))
+    [&fact.owners, &fact.billing_managers, &fact.members]
+        .iter()
+        .any(|list| list.contains(user))
 }
 
 /// The least spelling in bytes, so that the order of imports does not matter.
 fn spelling<'a>(seen: &'a Seen, name: &Name) -> Option<&'a Name> {
-    seen.get(name)?.iter().map(|(_, spelled)| spelled).min_by_key(|spelled| spelled.as_str())
+    seen.get(name)?
+        .iter()
+        .map(|(_, spelled)| spelled)
+        .min_by_key(|spelled| spelled.as_str())
 }
 
 fn record(seen: &mut Seen, names: &[Name], import: ImportId) {
     for name in names {
-        seen.entry(name.clone()).or_default().push((import, name.clone()));
+        seen.entry(name.clone())
+            .or_default()
+            .push((import, name.clone()));
     }
 }
 

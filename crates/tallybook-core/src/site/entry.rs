@@ -120,7 +120,12 @@ impl SiteEntry {
                 write_optional(&mut out, names, fact.email.as_deref());
                 USER
             }
-            Self::Seen { import, log, organizations, users } => {
+            Self::Seen {
+                import,
+                log,
+                organizations,
+                users,
+            } => {
                 out.raw(&import.0);
                 out.varint(log.0);
                 write_names(&mut out, names, organizations);
@@ -132,7 +137,10 @@ impl SiteEntry {
                 WITHDRAWN
             }
         };
-        Entry { tag, payload: out.finish() }
+        Entry {
+            tag,
+            payload: out.finish(),
+        }
     }
 
     /// Reads an entry back.
@@ -144,7 +152,10 @@ impl SiteEntry {
             OPEN_ACCOUNT => {
                 let log = LogId(reader.varint("log")?);
                 let kind = read_kind(reader)?;
-                Self::OpenAccount { log, account: AccountName::new(kind, read_name(reader, names)?) }
+                Self::OpenAccount {
+                    log,
+                    account: AccountName::new(kind, read_name(reader, names)?),
+                }
             }
             ENTERPRISE => Self::Enterprise(EnterpriseFact {
                 slug: read_name(reader, names)?,
@@ -170,7 +181,12 @@ impl SiteEntry {
                 users: read_names(reader, names)?,
             },
             WITHDRAWN => Self::Withdrawn(ImportId(reader.array("import")?)),
-            _ => return Err(DecodeError::Invalid { what: "site entry tag", at: 0 }),
+            _ => {
+                return Err(DecodeError::Invalid {
+                    what: "site entry tag",
+                    at: 0,
+                });
+            }
         };
         input.finish("site entry")?;
         Ok(decoded)
@@ -188,13 +204,11 @@ pub(crate) fn write_optional(out: &mut Writer, names: &mut Draft<'_>, text: Opti
 
 fn write_names(out: &mut Writer, names: &mut Draft<'_>, list: &[Name]) {
     out.count(list.len());
-    list.iter().for_each(|name| write_name(out, names, name.as_str()));
+    list.iter()
+        .for_each(|name| write_name(out, names, name.as_str()));
 }
 
-pub(crate) fn read_name(
-    reader: &mut Reader<'_>,
-    names: &Dictionary,
-) -> Result<Name, DecodeError> {
+pub(crate) fn read_name(reader: &mut Reader<'_>, names: &Dictionary) -> Result<Name, DecodeError> {
     let id = NameId(reader.varint32("name")?);
     let text = names.get(id).ok_or_else(|| reader.invalid("name id"))?;
     Ok(Name::new(text.clone()))
@@ -207,7 +221,9 @@ pub(crate) fn read_optional(
     match reader.varint32("name")?.checked_sub(1) {
         None => Ok(None),
         Some(id) => {
-            let text = names.get(NameId(id)).ok_or_else(|| reader.invalid("name id"))?;
+            let text = names
+                .get(NameId(id))
+                .ok_or_else(|| reader.invalid("name id"))?;
             Ok(Some(Name::new(text.clone())))
         }
     }

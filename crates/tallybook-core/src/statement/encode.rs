@@ -32,8 +32,15 @@ impl Statement {
         }
         out.count(self.rates.len());
         for known in &self.rates {
-            let Rate { product, sku, unit, price } = &known.rate;
-            [product, sku, unit].into_iter().for_each(|text| out.text(text));
+            let Rate {
+                product,
+                sku,
+                unit,
+                price,
+            } = &known.rate;
+            [product, sku, unit]
+                .into_iter()
+                .for_each(|text| out.text(text));
             out.signed(price.picos());
             out.byte(u8::from(known.premium_request) | u8::from(known.ai_credit) << 1);
         }
@@ -47,7 +54,10 @@ impl Statement {
         }
         let columns = &self.columns;
         columns.rate.encode(&mut out);
-        columns.names.iter().for_each(|codes| codes.encode(&mut out));
+        columns
+            .names
+            .iter()
+            .for_each(|codes| codes.encode(&mut out));
         columns.quantity.encode(&mut out);
         columns.gross.encode(&mut out);
         shares(&columns.discount, &columns.gross).encode(&mut out);
@@ -60,7 +70,10 @@ impl Statement {
         let mut reader = Reader::new(bytes);
         let r = &mut reader;
         if r.raw(MAGIC.len(), WHAT)? != MAGIC {
-            return Err(DecodeError::Invalid { what: "the start of a statement", at: 0 });
+            return Err(DecodeError::Invalid {
+                what: "the start of a statement",
+                at: 0,
+            });
         }
         if r.byte(WHAT)? != FORMAT || r.varint(WHAT)? != u64::from(RULES) {
             return Ok(None);
@@ -70,20 +83,47 @@ impl Statement {
         let mut names: [Vec<Box<str>>; 6] = Default::default();
         for list in &mut names {
             let count = r.count(1, "names")?;
-            *list = (0..count).map(|_| Ok(r.text("name")?.into())).collect::<Result<_, _>>()?;
+            *list = (0..count)
+                .map(|_| Ok(r.text("name")?.into()))
+                .collect::<Result<_, _>>()?;
         }
         let rates = read_rates(r)?;
-        let count = usize::try_from(r.varint(WHAT)?).map_err(|_| r.invalid(WHAT))?;
+        // Lines are numbered by 32 bits.
+        let count = r.varint32(WHAT)? as usize;
         let runs = read_runs(r, count, rates.len())?;
         let columns = read_columns(r, count)?;
         reader.finish(WHAT)?;
-        Ok(Some(Self { month, names, rates, runs, columns }))
+        let statement = Self {
+            month,
+            names,
+            rates,
+            runs,
+            columns,
+        };
+        statement.check().map(Some)
+    }
+
+    /// Every code must be a place in its list, so that answers need not look.
+    fn check(self) -> Result<Self, DecodeError> {
+        let hours = self.month.hours();
+        let mut columns = self.columns.names.iter().zip(&self.names);
+        let sane = self.columns.rate.is_below(self.rates.len())
+            && columns.all(|(column, names)| column.is_below(names.len()))
+            && self.runs.iter().all(|run| usize::from(run.hour) < hours);
+        if sane {
+            Ok(self)
+        } else {
+            Err(DecodeError::Invalid {
+                what: "a statement's code",
+                at: 0,
+            })
+        }
     }
 }
 
 fn shares(part: &Packed, whole: &Packed) -> Shares {
-    let parts: Vec<i128> = part.iter().collect();
-    Shares::new(&parts, |index| whole.get(index))
+    let (parts, wholes) = (part.values(), whole.values());
+    Shares::new(&parts, |index| wholes[index])
 }
 
 fn read_rates(r: &mut Reader<'_>) -> Result<Vec<StatementRate>, DecodeError> {
@@ -96,7 +136,12 @@ fn read_rates(r: &mut Reader<'_>) -> Result<Vec<StatementRate>, DecodeError> {
             let price = Price::from_picos(r.signed("price")?);
             let kinds = r.byte("report kinds")?;
             Ok(StatementRate {
-                rate: Rate { product, sku, unit, price },
+                rate: Rate {
+                    product,
+                    sku,
+                    unit,
+                    price,
+                },
                 premium_request: kinds & 1 != 0,
                 ai_credit: kinds & 2 != 0,
             })
@@ -116,7 +161,11 @@ fn read_runs(r: &mut Reader<'_>, lines: usize, rates: usize) -> Result<Vec<Run>,
         if !rises || !in_range || of_sku.1 as usize > rates {
             return Err(r.invalid("run"));
         }
-        runs.push(Run { hour, rates: of_sku, start });
+        runs.push(Run {
+            hour,
+            rates: of_sku,
+            start,
+        });
     }
     Ok(runs)
 }
@@ -124,14 +173,30 @@ fn read_runs(r: &mut Reader<'_>, lines: usize, rates: usize) -> Result<Vec<Run>,
 fn read_columns(r: &mut Reader<'_>, count: usize) -> Result<Columns, DecodeError> {
     let mut column = || {
         let column = Packed::decode(r, count)?;
-        if column.len() == count { Ok(column) } else { Err(r.invalid("column length")) }
+        if column.len() == count {
+            Ok(column)
+        } else {
+            Err(r.invalid("column length"))
+        }
     };
     let rate = column()?;
-    let names = [column()?, column()?, column()?, column()?, column()?, column()?];
+    let names = [
+        column()?,
+        column()?,
+        column()?,
+        column()?,
+        column()?,
+        column()?,
+    ];
     let (quantity, gross) = (column()?, column()?);
-    let discount = Shares::decode(r, count)?.unpack(|index| gross.get(index));
-    let discounted = Shares::decode(r, count)?.unpack(|index| quantity.get(index));
-    let discount = Packed::new(&discount);
-    let discount_quantity = Packed::new(&discounted);
-    Ok(Columns { rate, names, quantity, discount_quantity, gross, discount })
+    let discount = Shares::decode(r, count)?.column(&gross);
+    let discount_quantity = Shares::decode(r, count)?.column(&quantity);
+    Ok(Columns {
+        rate,
+        names,
+        quantity,
+        discount_quantity,
+        gross,
+        discount,
+    })
 }

@@ -109,15 +109,25 @@ impl Statement {
             &columns.gross,
             &columns.discount,
         ];
-        let packed: usize =
-            numbers.into_iter().chain(&columns.names).map(Packed::memory).sum();
-        let names: usize = self.names.iter().flatten().map(|name| name.len() + 24).sum();
+        let packed: usize = numbers
+            .into_iter()
+            .chain(&columns.names)
+            .map(Packed::memory)
+            .sum();
+        let names: usize = self
+            .names
+            .iter()
+            .flatten()
+            .map(|name| name.len() + 24)
+            .sum();
         packed + names + self.runs.len() * size_of::<Run>() + self.rates.len() * 160 + 1024
     }
 
     /// The line after the last of a run.
     pub(crate) fn run_end(&self, run: usize) -> usize {
-        self.runs.get(run + 1).map_or(self.len(), |next| next.start as usize)
+        self.runs
+            .get(run + 1)
+            .map_or(self.len(), |next| next.start as usize)
     }
 
     pub(crate) fn first_hour(&self) -> Hour {

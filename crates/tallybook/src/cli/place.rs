@@ -119,9 +119,18 @@ mod tests {
             server_form(&words, "http://127.0.0.1:8080")
         };
         let expected = "tallybook imports list --url http://127.0.0.1:8080 --token TOKEN";
-        assert_eq!(form(&["/usr/bin/tallybook", "imports", "list", "--data", "d"]), expected);
-        assert_eq!(form(&["tallybook", "imports", "--data=d", "list"]), expected);
+        assert_eq!(
+            form(&["/usr/bin/tallybook", "imports", "list", "--data", "d"]),
+            expected
+        );
+        assert_eq!(
+            form(&["tallybook", "imports", "--data=d", "list"]),
+            expected
+        );
         let quoted = form(&["tallybook", "import", "it's new.csv"]);
-        assert!(quoted.starts_with(r"tallybook import 'it'\''s new.csv' --url "), "{quoted}");
+        assert!(
+            quoted.starts_with(r"tallybook import 'it'\''s new.csv' --url "),
+            "{quoted}"
+        );
     }
 }

@@ -68,9 +68,15 @@ impl Engine {
                 continue;
             }
             differences.push(difference(&account, &setting));
-            match changes.accounts.iter_mut().find(|(known, _, _)| *known == log) {
+            match changes
+                .accounts
+                .iter_mut()
+                .find(|(known, _, _)| *known == log)
+            {
                 Some((_, _, entries)) => entries.push(AccountEntry::Setting(setting)),
-                None => changes.accounts.push((log, name, vec![AccountEntry::Setting(setting)])),
+                None => changes
+                    .accounts
+                    .push((log, name, vec![AccountEntry::Setting(setting)])),
             }
         }
         changes.site = planned.entries;
@@ -90,10 +96,17 @@ fn difference(account: &Account, setting: &Setting) -> Change {
         Setting::Plan(plan) => Change {
             subject: account.name.to_string(),
             field: "plan",
-            before: account.plans.last().map(|(_, known)| known.as_str().to_owned()),
+            before: account
+                .plans
+                .last()
+                .map(|(_, known)| known.as_str().to_owned()),
             after: plan.as_str().to_owned(),
         },
-        Setting::Repository { owner, name, visibility } => {
+        Setting::Repository {
+            owner,
+            name,
+            visibility,
+        } => {
             let known = account.repositories.get(&(owner.clone(), name.clone()));
             let known = known.and_then(|history| history.last());
             Change {

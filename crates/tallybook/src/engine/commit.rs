@@ -32,7 +32,10 @@ impl Actor {
     /// A command on a data directory: whoever may read the files may do everything.
     #[must_use]
     pub fn command(name: &str) -> Self {
-        Self { name: format!("command {name}"), is_site_admin: true }
+        Self {
+            name: format!("command {name}"),
+            is_site_admin: true,
+        }
     }
 }
 
@@ -48,7 +51,12 @@ impl Changes {
     /// Adds a line to the audit log.
     pub(crate) fn audit(&mut self, at: Instant, actor: &Actor, action: &str, detail: String) {
         let (actor, action) = (actor.name.clone(), action.to_owned());
-        self.effects.push(Effect::Audit(AuditRow { at, actor, action, detail }));
+        self.effects.push(Effect::Audit(AuditRow {
+            at,
+            actor,
+            action,
+            detail,
+        }));
     }
 }
 
@@ -69,7 +77,10 @@ pub(crate) enum Committed {
 impl Engine {
     /// Waits for the writer's turn.
     pub(crate) async fn turn(&self) -> Turn<'_> {
-        Turn { engine: self, _writing: self.writing.lock().await }
+        Turn {
+            engine: self,
+            _writing: self.writing.lock().await,
+        }
     }
 
     /// Gives an empty site the built-in catalogue.
@@ -80,7 +91,9 @@ impl Engine {
                 return Ok(());
             }
             let mut changes = Changes::default();
-            changes.site.push(SiteEntry::Catalogue(Catalog::BUILTIN.to_owned()));
+            changes
+                .site
+                .push(SiteEntry::Catalogue(Catalog::BUILTIN.to_owned()));
             if let Committed::Done = turn.commit(now, changes).await? {
                 return Ok(());
             }
@@ -106,7 +119,11 @@ impl Turn<'_> {
         if !changes.site.is_empty() {
             let mut next = Site::clone(&self.engine.site());
             let encode = |names: &mut Draft<'_>| {
-                changes.site.iter().map(|entry| entry.encode(names)).collect()
+                changes
+                    .site
+                    .iter()
+                    .map(|entry| entry.encode(names))
+                    .collect()
             };
             let (append, batch, digest) = self.prepare(
                 (LogId::SITE, next.seq, next.head),
@@ -134,7 +151,10 @@ impl Turn<'_> {
             appends.push(append);
             accounts.push(next);
         }
-        let logs: Vec<_> = appends.iter().map(|append| (append.log, append.expected)).collect();
+        let logs: Vec<_> = appends
+            .iter()
+            .map(|append| (append.log, append.expected))
+            .collect();
         match self.engine.store.append(appends, changes.effects).await {
             Ok(()) => {}
             Err(AppendError::Conflict { .. }) => {
@@ -155,7 +175,9 @@ impl Turn<'_> {
     }
 
     async fn newest(&self, log: LogId, name: &AccountName) -> Result<Account, EngineError> {
-        Ok(Account::clone(&self.engine.view_of(log, name).await?.account))
+        Ok(Account::clone(
+            &self.engine.view_of(log, name).await?.account,
+        ))
     }
 
     /// Encodes a batch on top of a log, and adds its new names to the dictionary.
@@ -174,15 +196,37 @@ impl Turn<'_> {
         for (text, place) in draft.into_new().into_iter().zip(0u32..) {
             let salt = self.engine.options.entropy.bytes()?;
             commitments.push(Commitment::new(salt, &text));
-            names.push(NameRow { id: NameId(first_name.0 + place), salt, text });
+            names.push(NameRow {
+                id: NameId(first_name.0 + place),
+                salt,
+                text,
+            });
         }
         names.iter().for_each(|row| {
             dictionary.push(Some(Arc::clone(&row.text)));
         });
         let (seq, previous) = (newest.next(), head);
-        let batch = Batch { log, seq, previous, commit, at, first_name, commitments, entries };
+        let batch = Batch {
+            log,
+            seq,
+            previous,
+            commit,
+            at,
+            first_name,
+            commitments,
+            entries,
+        };
         let (bytes, digest) = batch.encode();
-        Ok((Append { log, expected: newest, batch: bytes.into(), names }, batch, digest))
+        Ok((
+            Append {
+                log,
+                expected: newest,
+                batch: bytes.into(),
+                names,
+            },
+            batch,
+            digest,
+        ))
     }
 
     /// Whether a commit whose answer was lost is in the logs.
@@ -191,7 +235,9 @@ impl Turn<'_> {
             return Ok(false);
         };
         let rows = self.engine.store.read_log(*log, *after, 1).await?;
-        let Some(row) = rows.first() else { return Ok(false) };
+        let Some(row) = rows.first() else {
+            return Ok(false);
+        };
         let what = || format!("batch {} of log {}", row.seq.0, log.0);
         let decoded = Batch::decode(&row.batch);
         let (batch, _) = decoded.map_err(|error| EngineError::damaged(what(), error))?;
@@ -209,12 +255,16 @@ impl Turn<'_> {
 
     fn publish(&self, site: Option<Site>, accounts: Vec<Account>) {
         if let Some(site) = site {
-            let mut slot =
-                self.engine.site.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut slot = self
+                .engine
+                .site
+                .write()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             *slot = Arc::new(site);
         }
         for account in accounts {
-            self.engine.keep(View::new(self.engine.site(), Arc::new(account)));
+            self.engine
+                .keep(View::new(self.engine.site(), Arc::new(account)));
         }
     }
 }

@@ -20,7 +20,10 @@ impl Entropy {
     /// A reproducible source.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
-        Self::Seeded { seed, taken: AtomicU64::new(0) }
+        Self::Seeded {
+            seed,
+            taken: AtomicU64::new(0),
+        }
     }
 
     /// The next random bytes.

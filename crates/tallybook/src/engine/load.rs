@@ -96,7 +96,10 @@ fn fold_row<T: Folded>(
     let damaged = |detail: String| EngineError::damaged(what(), detail);
     let (batch, digest) = Batch::decode(&row.batch).map_err(|error| damaged(error.to_string()))?;
     if (batch.log, batch.seq) != (log, row.seq) {
-        let found = format!("it says that it is batch {} of log {}", batch.seq.0, batch.log.0);
+        let found = format!(
+            "it says that it is batch {} of log {}",
+            batch.seq.0, batch.log.0
+        );
         return Err(damaged(found));
     }
     if batch.seq != newest.next() {

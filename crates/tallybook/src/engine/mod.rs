@@ -6,6 +6,7 @@
 //! [`statements`] for reading, [`imports`] for importing.
 
 pub mod apply;
+mod checkpoint;
 pub mod commit;
 pub mod entropy;
 pub mod imports;
@@ -56,7 +57,10 @@ pub enum EngineError {
 
 impl EngineError {
     pub(crate) fn damaged(what: impl Into<String>, detail: impl ToString) -> Self {
-        Self::Damaged { what: what.into(), detail: detail.to_string() }
+        Self::Damaged {
+            what: what.into(),
+            detail: detail.to_string(),
+        }
     }
 
     pub(crate) fn blob(id: Digest, error: &DecodeError) -> Self {
@@ -90,7 +94,10 @@ pub const DEFAULT_CACHE_BYTES: usize = 2 * 1024 * 1024 * 1024;
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cache_bytes: DEFAULT_CACHE_BYTES, entropy: Entropy::System }
+        Self {
+            cache_bytes: DEFAULT_CACHE_BYTES,
+            entropy: Entropy::System,
+        }
     }
 }
 
@@ -102,6 +109,8 @@ pub struct Engine {
     views: Mutex<HashMap<LogId, Arc<View>>>,
     cache: statements::Cache,
     tokens: tokens::Tokens,
+    /// Checkpoints that are being stored.
+    later: tokio_util::task::TaskTracker,
     /// Held from reading what is newest until the commit is folded: one writer.
     writing: tokio::sync::Mutex<()>,
 }
@@ -131,7 +140,11 @@ pub struct AsOf {
 /// `account=12;site=3;rules=1`.
 impl std::fmt::Display for AsOf {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "account={};site={};rules={}", self.account, self.site, self.rules)
+        write!(
+            f,
+            "account={};site={};rules={}",
+            self.account, self.site, self.rules
+        )
     }
 }
 
@@ -152,17 +165,30 @@ impl View {
                 }
             }
         }
-        let declared: Vec<_> = account.repositories.keys().map(|(_, name)| name.clone()).collect();
+        let declared: Vec<_> = account
+            .repositories
+            .keys()
+            .map(|(_, name)| name.clone())
+            .collect();
         for name in declared {
             spellings.declare(Dimension::Repository, name.as_str());
         }
-        Self { site, account, owners, spellings }
+        Self {
+            site,
+            account,
+            owners,
+            spellings,
+        }
     }
 
     /// What answers over this view are a function of.
     #[must_use]
     pub fn as_of(&self) -> AsOf {
-        AsOf { account: self.account.seq.0, site: self.site.seq.0, rules: RULES }
+        AsOf {
+            account: self.account.seq.0,
+            site: self.site.seq.0,
+            rules: RULES,
+        }
     }
 
     /// How names are shown, and which ones live usage has.
@@ -172,9 +198,18 @@ impl View {
     }
 }
 
+/// A tracker that may be waited for at any time.
+fn closed_tracker() -> tokio_util::task::TaskTracker {
+    let tracker = tokio_util::task::TaskTracker::new();
+    tracker.close();
+    tracker
+}
+
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -195,6 +230,7 @@ impl Engine {
             views: Mutex::new(HashMap::new()),
             cache,
             tokens,
+            later: closed_tracker(),
             writing: tokio::sync::Mutex::new(()),
         });
         engine.adopt_builtin_catalog(now).await?;
@@ -210,7 +246,10 @@ impl Engine {
     /// The site as it is now.
     #[must_use]
     pub fn site(&self) -> Arc<Site> {
-        let site = self.site.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let site = self
+            .site
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         Arc::clone(&site)
     }
 
@@ -227,11 +266,7 @@ impl Engine {
     }
 
     /// The account of a log, as it is now.
-    pub async fn view_of(
-        &self,
-        log: LogId,
-        name: &AccountName,
-    ) -> Result<Arc<View>, EngineError> {
+    pub async fn view_of(&self, log: LogId, name: &AccountName) -> Result<Arc<View>, EngineError> {
         let site = self.site();
         let known = self.views().get(&log).cloned();
         let account = match known {
@@ -243,16 +278,17 @@ impl Engine {
     }
 
     fn views(&self) -> std::sync::MutexGuard<'_, HashMap<LogId, Arc<View>>> {
-        self.views.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.views
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Keeps a view for the next reader, unless a newer one is already there.
     fn keep(&self, view: View) -> Arc<View> {
         let view = Arc::new(view);
         let mut views = self.views();
-        let is_newer = |known: &View| {
-            (known.account.seq, known.site.seq) > (view.account.seq, view.site.seq)
-        };
+        let is_newer =
+            |known: &View| (known.account.seq, known.site.seq) > (view.account.seq, view.site.seq);
         if let Some(known) = views.get(&view.account.log)
             && is_newer(known)
         {

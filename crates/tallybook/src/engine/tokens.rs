@@ -25,13 +25,21 @@ impl Tokens {
     async fn reload(&self, store: &dyn Store) -> Result<(), EngineError> {
         let rows = store.tokens().await?;
         let by_hash = rows.into_iter().map(|row| (row.hash, row)).collect();
-        let mut slot = self.by_hash.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut slot = self
+            .by_hash
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         *slot = Arc::new(by_hash);
         Ok(())
     }
 
     fn all(&self) -> Arc<HashMap<[u8; 32], TokenRow>> {
-        Arc::clone(&self.by_hash.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+        Arc::clone(
+            &self
+                .by_hash
+                .read()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        )
     }
 }
 
@@ -46,9 +54,7 @@ impl Engine {
     #[must_use]
     pub fn tokens(&self) -> Vec<TokenRow> {
         let mut rows: Vec<_> = self.tokens.all().values().cloned().collect();
-        rows.sort_by(|left, right| {
-            (left.created_at, &left.id).cmp(&(right.created_at, &right.id))
-        });
+        rows.sort_by(|left, right| (left.created_at, &left.id).cmp(&(right.created_at, &right.id)));
         rows
     }
 
@@ -75,8 +81,12 @@ impl Engine {
             return Ok(false);
         }
         let detail = format!("{{\"id\":\"{id}\"}}");
-        let revoke = Effect::RevokeToken { id: id.to_owned(), at: now };
-        self.effects(vec![revoke, audit(now, actor, "token.revoke", detail)]).await?;
+        let revoke = Effect::RevokeToken {
+            id: id.to_owned(),
+            at: now,
+        };
+        self.effects(vec![revoke, audit(now, actor, "token.revoke", detail)])
+            .await?;
         Ok(true)
     }
 
@@ -87,7 +97,11 @@ impl Engine {
 
     /// Sets a small value.
     pub async fn set_fact(&self, key: &str, value: Vec<u8>) -> Result<(), EngineError> {
-        self.effects(vec![Effect::SetFact { key: key.to_owned(), value }]).await
+        self.effects(vec![Effect::SetFact {
+            key: key.to_owned(),
+            value,
+        }])
+        .await
     }
 
     async fn effects(&self, effects: Vec<Effect>) -> Result<(), EngineError> {
@@ -107,5 +121,10 @@ impl Engine {
 
 fn audit(at: Instant, actor: &Actor, action: &str, detail: String) -> Effect {
     let (actor, action) = (actor.name.clone(), action.to_owned());
-    Effect::Audit(AuditRow { at, actor, action, detail })
+    Effect::Audit(AuditRow {
+        at,
+        actor,
+        action,
+        detail,
+    })
 }

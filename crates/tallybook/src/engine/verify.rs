@@ -3,7 +3,7 @@
 //! Invariant: nothing is written. What is compared is what was stored (batches, names, chunks,
 //! sums, checkpoints) with what follows from the ledger alone.
 
-use super::statements::Checkpoints;
+use super::checkpoint::Checkpoints;
 use super::{Engine, EngineError, View, load};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -44,7 +44,10 @@ impl Engine {
         verified.batches += site.seq.0;
         for (log, _) in self.store.heads().await? {
             if log != LogId::SITE && site.directory.account_of(log).is_none() {
-                return Err(EngineError::damaged(format!("log {}", log.0), "it has no account"));
+                return Err(EngineError::damaged(
+                    format!("log {}", log.0),
+                    "it has no account",
+                ));
             }
         }
         for (log, name) in site.directory.accounts() {
@@ -82,10 +85,16 @@ impl Engine {
             let stored = self.cells(part.cells).await?;
             let what = format!("import {}, kind {}", import.record.id, part.kind);
             if stored != recomputed {
-                return Err(EngineError::damaged(what, "its cell sums are not those of its lines"));
+                return Err(EngineError::damaged(
+                    what,
+                    "its cell sums are not those of its lines",
+                ));
             }
             if sums(part) != by_sku(&recomputed) {
-                return Err(EngineError::damaged(what, "its SKU sums are not those of its lines"));
+                return Err(EngineError::damaged(
+                    what,
+                    "its SKU sums are not those of its lines",
+                ));
             }
         }
         Ok(lines)
@@ -103,7 +112,7 @@ impl Engine {
         view: &View,
         verified: &mut Verified,
     ) -> Result<(), EngineError> {
-        let checkpoints = self.checkpoints(view.account.log).await?;
+        let (_, checkpoints) = Checkpoints::load(self.store.as_ref(), view.account.log).await?;
         let months: std::collections::BTreeSet<Month> = view
             .account
             .imports
@@ -118,26 +127,22 @@ impl Engine {
             verified.statements += 1;
             let known = checkpoints.all().iter();
             for (_, _, blob) in known.filter(|(m, f, _)| (*m, *f) == (month, fingerprint)) {
-                let Some(stored) = self.store.get_blob(*blob).await? else { continue };
+                let Some(stored) = self.store.get_blob(*blob).await? else {
+                    continue;
+                };
                 let again = Arc::clone(&statement);
                 let bytes = tokio::task::spawn_blocking(move || again.encode()).await?;
                 if bytes != stored {
                     let what = format!("the checkpoint of {month} of {}", view.account.name);
-                    return Err(EngineError::damaged(what, "it is not what the ledger gives"));
+                    return Err(EngineError::damaged(
+                        what,
+                        "it is not what the ledger gives",
+                    ));
                 }
                 verified.checkpoints += 1;
             }
         }
         Ok(())
-    }
-
-    pub(super) async fn checkpoints(&self, log: LogId) -> Result<Checkpoints, EngineError> {
-        let what = || format!("the manifest of log {}", log.0);
-        match self.store.manifest(log).await? {
-            None => Ok(Checkpoints::default()),
-            Some(manifest) => Checkpoints::decode(&manifest.bytes)
-                .map_err(|error| EngineError::damaged(what(), error)),
-        }
     }
 }
 
@@ -146,11 +151,15 @@ fn add_cells(cells: &mut CellSums, chunk: &Chunk, import: &Import) -> Result<(),
     let first = chunk.month.first_day().first_hour().index();
     let tables = &import.record.tables;
     let organizations = &chunk.names[Dimension::Organization as usize];
-    let foreign = || DecodeError::Invalid { what: "a code that the import's tables lack", at: 0 };
+    let foreign = || DecodeError::Invalid {
+        what: "a code that the import's tables lack",
+        at: 0,
+    };
     for (line, discount) in discount.into_iter().enumerate() {
         let code = |column: &tallybook_core::packed::Packed, count: usize| {
             let code = u32::try_from(column.get(line)).ok();
-            code.filter(|code| (*code as usize) < count).ok_or_else(foreign)
+            code.filter(|code| (*code as usize) < count)
+                .ok_or_else(foreign)
         };
         let quantity = Quantity::from_nanos(chunk.quantity.get(line));
         let gross = Amount::from_nanos(chunk.gross.get(line));
@@ -160,8 +169,16 @@ fn add_cells(cells: &mut CellSums, chunk: &Chunk, import: &Import) -> Result<(),
         cells.add(
             Hour::from_index(first + hour).day(),
             code(&chunk.sku, tables.skus.len())?,
-            code(organizations, tables.names[Dimension::Organization as usize].len())?,
-            Totals { quantity, discount_quantity, gross, discount },
+            code(
+                organizations,
+                tables.names[Dimension::Organization as usize].len(),
+            )?,
+            Totals {
+                quantity,
+                discount_quantity,
+                gross,
+                discount,
+            },
         );
     }
     Ok(())
@@ -169,7 +186,13 @@ fn add_cells(cells: &mut CellSums, chunk: &Chunk, import: &Import) -> Result<(),
 
 fn sums(part: &Part) -> BTreeMap<u32, CellSum> {
     let sum = |sum: &tallybook_core::ledger::record::SkuSum| {
-        (sum.sku, CellSum { lines: sum.lines, totals: sum.totals })
+        (
+            sum.sku,
+            CellSum {
+                lines: sum.lines,
+                totals: sum.totals,
+            },
+        )
     };
     part.sums.iter().map(sum).collect()
 }
