@@ -125,7 +125,11 @@ impl Engine {
         }
         let statement = Arc::new(self.fold(view, plan).await?);
         if let Some(at) = view.account.at {
-            self.checkpoint(view, &statement, fingerprint, at).await?;
+            // The answer does not need it: a full disk can still be read.
+            if let Err(error) = self.checkpoint(view, &statement, fingerprint, at).await {
+                let (month, log) = (plan.month.to_string(), view.account.log.0);
+                tracing::warn!(%error, month, log, "a statement's checkpoint was not stored");
+            }
         }
         Ok(statement)
     }
