@@ -7,6 +7,7 @@ use crate::codec::{DecodeError, Reader, Writer};
 use crate::money::Price;
 use crate::packed::Packed;
 use crate::time::Month;
+use std::collections::BTreeSet;
 
 /// The newest chunk format.
 pub const FORMAT: u8 = 1;
@@ -168,7 +169,10 @@ impl Shares {
             Some(0) => Packed::same(0, self.marks.len()),
             Some(1) => whole.clone(),
             Some(_) => self.partial.clone(),
-            None => Packed::new(&self.unpack(|line| whole.get(line))),
+            None => {
+                let wholes = whole.values();
+                Packed::new(&self.unpack(|line| wholes[line]))
+            }
         }
     }
 
@@ -237,22 +241,25 @@ impl Lines {
             .iter()
             .for_each(|codes| Packed::new(codes).encode(&mut out));
         for column in &self.optional {
-            let present = |i| i128::from(column.present.get(i).copied().unwrap_or(0));
-            Packed::from_fn(count, present).encode(&mut out);
+            let mut present = column.present.clone();
+            present.resize(count, 0);
+            Packed::new(&present).encode(&mut out);
             Packed::new(&column.values).encode(&mut out);
         }
         out.finish()
     }
 
     fn encode_prices(&self, out: &mut Writer) {
-        let mut prices = self.price.clone();
-        prices.sort_unstable();
-        prices.dedup();
+        let distinct: BTreeSet<i128> = self.price.iter().copied().collect();
+        let prices: Vec<i128> = distinct.into_iter().collect();
         out.count(prices.len());
         prices.iter().for_each(|price| out.signed(*price));
-        // Every price is in the list made of them, so the search finds it.
-        let code = |i: usize| prices.partition_point(|price| *price < self.price[i]) as i128;
-        Packed::from_fn(self.price.len(), code).encode(out);
+        // Every price is in the list made of them, so the search finds it; a chunk has far fewer
+        // than 2^32 lines.
+        #[expect(clippy::cast_possible_truncation, reason = "fewer prices than lines")]
+        let code = |price: &i128| prices.partition_point(|other| other < price) as u32;
+        let codes: Vec<u32> = self.price.iter().map(code).collect();
+        Packed::new(&codes).encode(out);
     }
 }
 

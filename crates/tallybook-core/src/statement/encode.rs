@@ -122,8 +122,8 @@ impl Statement {
 }
 
 fn shares(part: &Packed, whole: &Packed) -> Shares {
-    let parts: Vec<i128> = part.iter().collect();
-    Shares::new(&parts, |index| whole.get(index))
+    let (parts, wholes) = (part.values(), whole.values());
+    Shares::new(&parts, |index| wholes[index])
 }
 
 fn read_rates(r: &mut Reader<'_>) -> Result<Vec<StatementRate>, DecodeError> {

@@ -8,7 +8,7 @@ use tallybook_core::batch::Batch;
 use tallybook_core::catalog::Catalog;
 use tallybook_core::fold::{MonthPlan, Spellings};
 use tallybook_core::ids::{CommitId, Digest, ImportId, LogId};
-use tallybook_core::ledger::builder::{ImportBuilder, Scope};
+use tallybook_core::ledger::builder::{FullChunk, ImportBuilder, Scope};
 use tallybook_core::ledger::chunk::Chunk;
 use tallybook_core::ledger::owners::Owners;
 use tallybook_core::ledger::record::ImportedFile;
@@ -60,12 +60,15 @@ impl Rig {
         let mut builder = ImportBuilder::new(scope);
         for (kind, lines) in &import.parts {
             for line in lines {
-                let staged = builder.push(*kind, &reported(line), |_| Ok(())).unwrap();
-                self.blobs
-                    .extend(staged.map(|staged| (staged.digest, staged.bytes)));
+                if let Some(full) = builder.push(*kind, &reported(line), |_| Ok(())).unwrap() {
+                    self.stage(&mut builder, full);
+                }
             }
         }
-        let mut finished = builder.finish();
+        while let Some(full) = builder.flush() {
+            self.stage(&mut builder, full);
+        }
+        let mut finished = builder.finish().unwrap();
         for staged in std::mem::take(&mut finished.staged) {
             assert_eq!(staged.digest, Digest::of(&staged.bytes));
             self.blobs.insert(staged.digest, staged.bytes);
@@ -84,6 +87,12 @@ impl Rig {
         let record = finished.into_record(id, import.organization.map(Name::from), files.collect());
         self.commit(vec![AccountEntry::Import(record)]);
         self.imports.push(id);
+    }
+
+    fn stage(&mut self, builder: &mut ImportBuilder, full: FullChunk) {
+        let staged = full.encode();
+        builder.staged(&staged);
+        self.blobs.insert(staged.digest, staged.bytes);
     }
 
     /// Reverts the import of this number, counted from 0.
