@@ -9,6 +9,7 @@ use tallybook::engine::imports::{ImportError, PushError};
 use tallybook_core::account::{AccountKind, AccountName};
 use tallybook_core::declaration::{Declaration, EnterpriseDeclaration};
 use tallybook_core::ids::ImportId;
+use tallybook_core::ledger::record::ImportedFile;
 use tallybook_core::report::ReportKind;
 use tallybook_core::time::Instant;
 use tallybook_store::Store;
@@ -155,6 +156,23 @@ async fn an_organization_of_another_payer_is_refused() {
         expected(&[(1, "Octo", 7), (2, "acme", 1)])
     );
     engine.verify().await.unwrap();
+}
+
+/// The exception to "the parts of a kind are joined": nothing counts twice.
+#[tokio::test]
+async fn the_same_file_twice_in_one_import_is_refused() {
+    let engine = open(Arc::new(MemoryStore::default())).await;
+    let ent = enterprise("ent");
+    let twice = [FIRST, FIRST].concat();
+    let copy = ImportedFile {
+        name: "copy of first".into(),
+        ..file("first")
+    };
+    let session = session(&engine, &ent, &twice).unwrap();
+    let error = session.commit(vec![file("first"), copy]).await.unwrap_err();
+    let expected = "copy of first holds the same bytes as first: its usage would count twice";
+    assert_eq!(error.to_string(), expected);
+    assert!(view(&engine, &ent).await.is_none());
 }
 
 /// How a name is shown does not depend on the order of the lines.

@@ -2,6 +2,8 @@
 //!
 //! Look next: `bench.rs` for how it is driven.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
 mod bench;
 mod concurrent;
 mod data_format;

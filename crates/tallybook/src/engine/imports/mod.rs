@@ -46,6 +46,14 @@ pub enum ImportError {
         /// Who pays for it.
         payer: AccountName,
     },
+    /// Two of the files are the same: their usage would count twice.
+    #[error("{again} holds the same bytes as {first}: its usage would count twice")]
+    SameFile {
+        /// One of them.
+        first: Arc<str>,
+        /// The other.
+        again: Arc<str>,
+    },
     /// There is no live import of this id.
     #[error("there is no live import {0}")]
     NoImport(ImportId),
