@@ -41,7 +41,7 @@ impl Engine {
         }
         let count = candidates.len();
         self.store
-            .delete_blobs(candidates.into_iter().collect())
+            .delete_blobs(candidates.into_iter().collect(), Some(before))
             .await?;
         Ok(count)
     }
