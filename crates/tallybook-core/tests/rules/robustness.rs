@@ -336,6 +336,11 @@ fn a_statement_of_countless_equal_lines_takes_no_memory() {
             column(count, marks);
             column(if marks == 2 { count } else { 0 }, 4);
         }
+        // Four rollups of no rows: a count, then rate, dimensions, and six columns of amounts.
+        for dimensions in [0, 2, 4, 3] {
+            out.varint(0);
+            (0..1 + dimensions + 6).for_each(|_| out.raw(&[0; 3]));
+        }
         out.finish()
     };
     for marks in 0..3 {
