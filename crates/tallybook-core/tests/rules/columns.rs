@@ -108,7 +108,8 @@ proptest! {
         let first = chunk.month.first_day().first_hour().index();
         for (place, line) in lines.iter().enumerate() {
             let code = |column: &Packed| usize::try_from(column.get(place)).unwrap();
-            prop_assert_eq!(first + i32::try_from(chunk.hour.get(place)).unwrap(), line.hour.index());
+            let hour = i32::try_from(chunk.hour.get(place)).unwrap();
+            prop_assert_eq!(first + hour, line.hour.index());
             prop_assert_eq!(&*record.tables.skus[code(&chunk.sku)].sku, line.sku);
             let names: Vec<&str> = (0..6)
                 .map(|dimension| &*record.tables.names[dimension][code(&chunk.names[dimension])])
@@ -123,13 +124,15 @@ proptest! {
             let texts: Vec<&str> =
                 chunk.texts.iter().map(|column| &*record.tables.texts[code(column)]).collect();
             let extras = &line.extras;
-            prop_assert_eq!(texts, [extras.total_monthly_quota, extras.workflow_name, extras.notes]);
+            let stated = [extras.total_monthly_quota, extras.workflow_name, extras.notes];
+            prop_assert_eq!(texts, stated);
         }
         let of = |value: fn(&Extras<'_>) -> Option<i128>| -> Vec<Option<i128>> {
             lines.iter().map(|line| value(&line.extras)).collect()
         };
         let nanos = |column| optional(&chunk, column);
-        prop_assert_eq!(nanos(Optional::AicQuantity), of(|it| it.aic_quantity.map(Quantity::nanos)));
+        let credits = of(|it| it.aic_quantity.map(Quantity::nanos));
+        prop_assert_eq!(nanos(Optional::AicQuantity), credits);
         prop_assert_eq!(nanos(Optional::AicGross), of(|it| it.aic_gross_amount.map(Amount::nanos)));
         prop_assert_eq!(nanos(Optional::Input), of(|it| it.tokens[0].map(Quantity::nanos)));
         prop_assert_eq!(nanos(Optional::Output), of(|it| it.tokens[1].map(Quantity::nanos)));
@@ -149,7 +152,8 @@ proptest! {
         let pair = |line: usize| pairs[if alike { 0 } else { line }];
         let wholes: Vec<i128> = (0..count).map(|line| pair(line).0).collect();
         let wholes = Packed::new(&wholes);
-        let parts: Vec<i128> = (0..count).map(|line| pair(line).1.unwrap_or(pair(line).0)).collect();
+        let part = |line| pair(line).1.unwrap_or(pair(line).0);
+        let parts: Vec<i128> = (0..count).map(part).collect();
         let shares = Shares::new(&parts, |line| wholes.get(line));
         let mut out = Writer::new();
         shares.encode(&mut out);

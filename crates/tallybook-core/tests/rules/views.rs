@@ -131,7 +131,8 @@ proptest! {
         let live = rig.account.live_imports().map(|import| import.record.lines());
         prop_assert_eq!(all.lines + counted, live.sum::<u64>());
         let stated = rig.account.live_imports().flat_map(|import| &import.record.parts);
-        let stated = stated.flat_map(|part| &part.sums).map(|sum| BigInt::from(sum.totals.quantity.nanos()));
+        let stated = stated.flat_map(|part| &part.sums);
+        let stated = stated.map(|sum| BigInt::from(sum.totals.quantity.nanos()));
         let whole = totals(&rig.answer(&everything(Grain::Whole)));
         let answered = whole.iter().map(|(_, sums)| sums[0].clone());
         let hidden_quantity = BigInt::from(all.totals.quantity.nanos());
