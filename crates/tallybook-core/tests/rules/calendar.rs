@@ -1,5 +1,5 @@
-//! The calendar at its edges: ends of months and years, leap years, the first and last year, and the
-//! periods of questions.
+//! The calendar at its edges: ends of months and years, leap years, the first and last year,
+//! and the periods of questions.
 
 use proptest::prelude::*;
 use tallybook_core::query::{Filter, Grain, Group, Query};
@@ -230,7 +230,7 @@ proptest! {
             let needed: Vec<Month> = months.collect();
             prop_assert_eq!(needed.first().copied(), Some(period.from.day().month()));
             prop_assert_eq!(needed.last().copied(), Some(last.day().month()));
-            prop_assert!(needed.is_sorted() && needed.windows(2).all(|two| two[0].plus(1) == two[1]));
+            prop_assert!(needed.windows(2).all(|two| two[0].plus(1) == two[1]));
             let one = match grain {
                 Grain::Whole => true,
                 Grain::Month => period.from.day().month() == last.day().month(),

@@ -197,7 +197,8 @@ proptest! {
             let chosen = |names: [&'static str; 2], which: &[bool]| -> Vec<&'static str> {
                 names.into_iter().zip(which).filter_map(|(name, is)| is.then_some(name)).collect()
             };
-            let organizations = chosen([["Octo", "nova"], ["OCTO", "Nova"]][number % 2], &which[..2]);
+            let organizations = [["Octo", "nova"], ["OCTO", "Nova"]][number % 2];
+            let organizations = chosen(organizations, &which[..2]);
             let users = chosen([["Mona", "guest"], ["mona", "GUEST"]][number % 2], &which[2..]);
             seen(u8::try_from(number).unwrap(), log, &organizations, &users)
         };
@@ -206,9 +207,12 @@ proptest! {
         }
         let also = |site: &Site| {
             let nova = ["nova", "guest"].map(Name::from);
-            let found = |name: &Name, kind| site.directory.find(&AccountName::new(kind, name.clone()));
-            let found = (found(&nova[0], AccountKind::Organization), found(&nova[1], AccountKind::User));
-            (everything(site), found, site.directory.payer(&nova[0]))
+            let find = |name: &Name, kind| {
+                site.directory.find(&AccountName::new(kind, name.clone()))
+            };
+            let organization = find(&nova[0], AccountKind::Organization);
+            let user = find(&nova[1], AccountKind::User);
+            (everything(site), organization, user, site.directory.payer(&nova[0]))
         };
         let before = also(&site);
         let mut numbers: Vec<usize> = (10..10 + gone.len()).collect();
@@ -219,7 +223,8 @@ proptest! {
             numbers.reverse();
         }
         for number in numbers {
-            commit(&mut site, &[SiteEntry::Withdrawn(ImportId([u8::try_from(number).unwrap(); 16]))]);
+            let import = ImportId([u8::try_from(number).unwrap(); 16]);
+            commit(&mut site, &[SiteEntry::Withdrawn(import)]);
         }
         prop_assert_eq!(also(&site), before);
     }
@@ -286,7 +291,7 @@ fn an_organization_with_live_usage_stays_where_it_is() {
         let text = error.to_string();
         assert!(text.contains("revert that import first"), "{text}");
     }
-    // Where it is, it may be declared; and named by the enterprise's import, it is the enterprise's.
+    // Where it is, it may be declared; and what the enterprise's import names is the enterprise's.
     assert!(plan(&site, &[enterprise("ent", &["octo", "nova"])]).is_ok());
     apply(&mut site, &[organization("nova", None)]);
     assert_eq!(

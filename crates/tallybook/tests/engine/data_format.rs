@@ -169,7 +169,7 @@ async fn assert_says_what_it_said(directory: &Path) {
     assert_eq!(account.repositories.len(), 1);
     assert_eq!(account.live_imports().count(), 4);
     let statement = engine
-        .statement(&*view(&engine, &ent).await.unwrap(), january())
+        .statement(&view(&engine, &ent).await.unwrap(), january())
         .await;
     assert_eq!(statement.unwrap().len(), 5);
 
