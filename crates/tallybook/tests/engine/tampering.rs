@@ -5,6 +5,7 @@ use rusqlite::{Connection, params};
 use std::path::Path;
 use std::sync::Arc;
 use tallybook::engine::{Engine, EngineError, Options};
+use tallybook_core::ids::Digest;
 use tallybook_store::sqlite::SqliteStore;
 
 /// A closed database: two imports of one account, the statements of two months.
