@@ -171,7 +171,7 @@ fn read_exponent(text: &[u8]) -> Result<i32, ParseDecimalError> {
         [b'+' | b'-', rest @ ..] => rest,
         _ => text,
     };
-    // Four digits are beyond any double (1e-324 to 1e308) and keep the arithmetic far from overflow.
+    // Four digits are beyond any double (1e-324 to 1e308) and far from overflow.
     if digits.is_empty() || digits.len() > 4 || !digits.iter().all(u8::is_ascii_digit) {
         return Err(ParseDecimalError::Malformed);
     }

@@ -87,7 +87,7 @@ fixed_point!(Price, from_picos, picos, 12);
 macro_rules! additive {
     ($name:ident) => {
         // Plain operators: values are bounded by LIMIT_UNITS, so sums of 2^40 of them fit; every
-        // build of this crate panics rather than wraps (overflow-checks in the workspace's profile).
+        // build of this crate panics rather than wraps (overflow-checks in the profile).
         impl Add for $name {
             type Output = Self;
             fn add(self, other: Self) -> Self {
@@ -167,7 +167,7 @@ fn within_limit(nanos: i128) -> Result<i128, Overflow> {
 /// # Panics
 ///
 /// When the result does not fit an `i128`, which is possible only for a discount far larger than
-/// its gross: [`checked_discount_quantity`] keeps such lines out, and a wrong number would be worse.
+/// its gross: [`checked_discount_quantity`] keeps such lines out; a wrong number would be worse.
 #[must_use]
 pub fn discount_quantity(quantity: Quantity, discount: Amount, gross: Amount) -> Quantity {
     if gross.0 == 0 || discount.0 == 0 {

@@ -13,7 +13,7 @@ use tallybook_core::money::{
 fn oracle(text: &str, digits: u32) -> Result<i128, ParseDecimalError> {
     let value = BigDecimal::from_str(text).expect("the test's text is a decimal");
     let rounded = value.with_scale_round(i64::from(digits), RoundingMode::HalfEven);
-    if rounded.abs() > BigDecimal::from(LIMIT_UNITS) {
+    if rounded.abs() > LIMIT_UNITS {
         return Err(ParseDecimalError::TooLarge);
     }
     let thousandth = power_of_ten(-i64::from(digits) - 3);

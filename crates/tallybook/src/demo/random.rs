@@ -31,10 +31,6 @@ impl Random {
     }
 
     /// 0 to `end` - 1; 0 when `end` is 0.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the product's high half fits 64 bits"
-    )]
     pub(super) fn below(&mut self, end: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(end)) >> 64) as u64
     }

@@ -1,6 +1,7 @@
 //! The demo is the same every time, and is what the importer reads.
 
 use super::*;
+use crate::billing_file;
 use crate::import::{self, Layout, ReadOptions, Sink, SinkError};
 use std::collections::{BTreeMap, BTreeSet};
 use tallybook_core::ids::Digest;
@@ -57,6 +58,8 @@ struct Found {
     names: BTreeSet<String>,
     products: BTreeSet<String>,
     keys: BTreeSet<String>,
+    /// (SKU, `organization/repository`, discount) of every line.
+    discounts: Vec<(String, String, Amount)>,
 }
 
 impl Sink for Found {
@@ -73,6 +76,9 @@ impl Sink for Found {
         self.products.insert(line.product.to_owned());
         *self.by_sku.entry((day, line.sku.to_owned())).or_default() += line.gross;
         self.names.insert(line.user.to_owned());
+        let repository = format!("{}/{}", line.organization, line.repository);
+        self.discounts
+            .push((line.sku.to_owned(), repository, line.discount));
         if !line.organization.is_empty() {
             self.names.insert(line.organization.to_owned());
             if !line.repository.is_empty() {
@@ -169,17 +175,58 @@ fn every_report_reads_back_and_they_agree() {
 }
 
 #[test]
-fn included_usage_runs_out_during_the_month() {
+fn included_usage_is_spent_to_the_last_cent() {
     let dataset = Dataset::new(1, day("2026-11-30"));
-    let report = dataset
+    let billing = dataset.billing_file();
+    let names = [
+        "detailed_2025-11.csv",
+        "premium_request_2025-11.csv",
+        "detailed_2026-09.csv",
+        "ai_credit_2026-11.csv",
+    ];
+    let named = dataset
         .reports()
-        .find(|report| report.file_name == "detailed_2026-09.csv");
-    let found = read(&report.expect("September's report"));
-    assert!(found.discount > Amount::ZERO && found.discount < found.gross);
-    let agent = dataset.reports().last().expect("November's AI credits");
-    let found = read(&agent);
-    assert_eq!(found.layout, Some(Layout::AiCreditTokens));
-    assert!(found.discount > Amount::ZERO);
+        .filter(|report| names.contains(&report.file_name.as_str()));
+    let found: BTreeMap<String, Found> = named
+        .map(|report| (report.file_name.clone(), read(&report)))
+        .collect();
+    let standard = [
+        "actions_linux",
+        "actions_linux_arm",
+        "actions_linux_slim",
+        "actions_macos",
+        "actions_windows",
+    ];
+    // 50,000 minutes at the standard Linux rate of each price era.
+    for (name, included) in [("detailed_2025-11.csv", 400), ("detailed_2026-09.csv", 300)] {
+        let spent: Amount = found[name]
+            .discounts
+            .iter()
+            .filter(|(sku, repository, _)| {
+                let public = format!("name: {repository}\n    visibility: public\n");
+                standard.contains(&sku.as_str()) && !billing.contains(&public)
+            })
+            .map(|(_, _, discount)| *discount)
+            .sum();
+        assert_eq!(
+            spent,
+            Amount::from_nanos(included * 1_000_000_000),
+            "{name}"
+        );
+    }
+    let credits = &found["ai_credit_2026-11.csv"];
+    assert_eq!(credits.layout, Some(Layout::AiCreditTokens));
+    assert!(credits.discount > Amount::ZERO && credits.discount < credits.gross);
+    let requests = &found["premium_request_2025-11.csv"];
+    assert!(requests.discount > Amount::ZERO && requests.discount < requests.gross);
+}
+
+#[test]
+fn the_billing_file_is_one() {
+    let text = Dataset::new(1, day("2026-11-21")).billing_file();
+    let declarations = billing_file::parse(&text).expect("a billing file");
+    // One enterprise, 6 organizations, 250 users, 300 repositories and 3 of the owner's own.
+    assert_eq!(declarations.len(), 1 + 6 + 250 + 300 + 3);
 }
 
 #[test]

@@ -40,15 +40,15 @@ const UNIT: i128 = 1_000_000_000;
 /// A model, the premium requests that one request counts as (in millionths), and the AI credits
 /// that one request costs at least (in thousandths).
 const MODELS: [(&str, u64, u64); 9] = [
-    ("Claude Sonnet 4.5", 1_000_000, 4_200),
-    ("GPT-5", 1_000_000, 3_100),
-    ("Claude Haiku 4.5", 330_000, 900),
-    ("Claude Opus 4.5", 3_000_000, 9_700),
-    ("Gemini 3 Pro", 1_000_000, 2_800),
-    ("GPT-5.1-Codex", 1_000_000, 5_300),
-    ("Auto: Claude Sonnet 4.5", 900_000, 3_800),
-    ("GPT-4.1", 0, 1_100),
-    ("GPT-5 mini", 0, 300),
+    ("Claude Sonnet 4.5", 1_000_000, 25_200),
+    ("GPT-5", 1_000_000, 18_600),
+    ("Claude Haiku 4.5", 330_000, 5_400),
+    ("Claude Opus 4.5", 3_000_000, 58_200),
+    ("Gemini 3 Pro", 1_000_000, 16_800),
+    ("GPT-5.1-Codex", 1_000_000, 31_800),
+    ("Auto: Claude Sonnet 4.5", 900_000, 22_800),
+    ("GPT-4.1", 0, 6_600),
+    ("GPT-5 mini", 0, 1_800),
 ];
 
 /// One day of everything.
@@ -129,10 +129,11 @@ impl<'a> DayOfUse<'a> {
             let minutes = self.random.skewed(bits);
             let members = &self.company.members[repository.organization];
             let user = self.random.chance(85).then(|| *self.random.pick(members));
+            let workflow = *self.random.pick(&repository.workflows);
             let key = Key {
                 repository: Some(at),
                 user,
-                workflow: *self.random.pick(&repository.workflows),
+                workflow,
                 ..self.key(sku, repository.organization)
             };
             self.put(key, i128::from(minutes) * UNIT);
@@ -301,7 +302,7 @@ impl<'a> DayOfUse<'a> {
         let organization = self.company.users[at].organization;
         let agent = self.random.chance(15);
         let (model, multiplier, floor) = if agent {
-            ("Coding Agent model", 1_000_000, 12_400)
+            ("Coding Agent model", 1_000_000, 74_400)
         } else {
             *self.random.pick(&MODELS)
         };

@@ -230,9 +230,7 @@ impl<'a> Row<'a, '_> {
     }
 
     fn read(&self, layout: Layout, day: Option<Hour>) -> Result<ReadLine<'a>, Box<Fault>> {
-        let used_at = self.used_at(day)?;
-        let hour = used_at.map(Instant::hour).or(day);
-        let hour = hour.ok_or_else(|| self.wrong(Column::UsedAt, "is not an instant"))?;
+        let (hour, used_at) = self.hour_of_use(day)?;
         let quantity = self.quantity(Column::Quantity)?;
         let multiplier = self.optional(Column::Multiplier, Quantity::parse)?;
         let (price, gross, discount, adjusted_net) = if layout == Layout::Before2024 {
@@ -318,19 +316,21 @@ impl<'a> Row<'a, '_> {
         })
     }
 
-    fn used_at(&self, day: Option<Hour>) -> Result<Option<Instant>, Box<Fault>> {
+    /// The hour, and the instant where `usage_at` says one; some reports have only a day there.
+    fn hour_of_use(&self, day: Option<Hour>) -> Result<(Hour, Option<Instant>), Box<Fault>> {
         let text = self.text(Column::UsedAt);
-        if text.is_empty() {
-            return Ok(None);
+        if let (Some(hour), "") = (day, text) {
+            return Ok((hour, None));
         }
         let instant = parse_instant(text);
-        let instant = instant.ok_or_else(|| self.wrong(Column::UsedAt, "is not an instant"))?;
+        let hour = instant.map(Instant::hour).or_else(|| parse_hour(text));
+        let hour = hour.ok_or_else(|| self.wrong(Column::UsedAt, "is not an instant"))?;
         match day {
-            Some(hour) if hour.day() != instant.day() => {
-                let reason = format!("is not on the day of the line, {}", hour.day());
+            Some(stated) if stated.day() != hour.day() => {
+                let reason = format!("is not on the day of the line, {}", stated.day());
                 Err(self.wrong(Column::UsedAt, reason))
             }
-            _ => Ok(Some(instant)),
+            _ => Ok((hour, instant)),
         }
     }
 

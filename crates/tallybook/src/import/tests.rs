@@ -134,8 +134,7 @@ fn oracle_sums(bytes: &[u8]) -> BTreeMap<String, [i128; 4]> {
             .position(|header| header == name)
             .expect("a column")
     };
-    let columns =
-        ["quantity", "gross_amount", "discount_amount", "net_amount"].map(|name| place(name));
+    let columns = ["quantity", "gross_amount", "discount_amount", "net_amount"].map(&place);
     let sku = place("sku");
     let mut sums = BTreeMap::<String, [BigDecimal; 4]>::new();
     for record in reader.records() {
@@ -237,6 +236,36 @@ fn usage_at_says_the_hour() {
             ),
             (23, instant("2025-05-01T23:59:59Z"), "Nightly".into()),
         ]
+    );
+}
+
+#[test]
+fn usage_at_must_make_sense() {
+    let text = String::from_utf8(fixture("detailed_usage_at.csv")).expect("text");
+    let with = |instant: &str| text.replace("2025-05-01T13:05:00Z", instant).into_bytes();
+    for (instant, hour) in [
+        ("2025-05-01", 0),
+        ("5/1/2025", 0),
+        ("2025-05-01T15:05:00+02:00", 13),
+        ("2025-05-01T13:05:00.123Z", 13),
+    ] {
+        let mut sink = Instants(Vec::new());
+        let bytes = with(instant);
+        read_file("f", &bytes[..], &ReadOptions::default(), &mut sink).expect("a good report");
+        assert_eq!(sink.0[0].0, hour, "{instant}");
+    }
+    for instant in ["", "2025-05-01T24:00:00Z", "2025-05-01T13:60:00Z", "noon"] {
+        let message = error(&with(instant));
+        let expected = format!("line 2, column usage_at: \"{instant}\" is not an instant");
+        assert!(message.ends_with(&expected), "{message}");
+    }
+    let text = text
+        .replace("usage_at,", "usage_at,date,")
+        .replace("Z,", "Z,2025-05-02,");
+    let message = error(text.as_bytes());
+    assert!(
+        message.ends_with("is not on the day of the line, 2025-05-02"),
+        "{message}"
     );
 }
 
@@ -646,6 +675,22 @@ proptest! {
     #[test]
     fn almost_csv_never_panics(text in "[\",\r\n0-9a.\u{e9}-]{0,300}") {
         let _ = read_skipping(format!("{HEADER}\n{text}").as_bytes());
+    }
+
+    /// What another CSV writer writes is split as it was.
+    #[test]
+    fn fields_are_split_as_they_were_joined(
+        fields in proptest::collection::vec("[a\"\u{e9}, ]{0,8}", 2..8), always: bool,
+    ) {
+        let style = if always { csv::QuoteStyle::Always } else { csv::QuoteStyle::Necessary };
+        let mut writer = csv::WriterBuilder::new().quote_style(style).from_writer(Vec::new());
+        writer.write_record(&fields).expect("memory");
+        let line = String::from_utf8(writer.into_inner().expect("memory")).expect("text");
+        let line = line.trim_end_matches('\n');
+        let mut split = Fields::default();
+        prop_assert_eq!(split.split(line), Ok(()), "{}", line);
+        let found: Vec<&str> = (0..split.len()).map(|at| split.get(line, at)).collect();
+        prop_assert_eq!(found, fields);
     }
 
     /// Whatever is cut off, the lines that are read are the first lines of the whole.
