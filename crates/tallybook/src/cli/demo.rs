@@ -1,9 +1,9 @@
 //! `tallybook demo`: a made-up enterprise in a directory of its own, served.
 //!
-//! Invariant: a directory that holds anything but a demo is never written to. The same seed and last
-//! day give the same bytes: what is imported, and when, depends on nothing else. A demo whose making
-//! was interrupted is completed at the next start, for an import that is live already changes
-//! nothing.
+//! Invariant: a directory that holds anything but a demo is never written to. The same seed and
+//! last day give the same bytes: what is imported, and when, depends on nothing else. A demo whose
+//! making was interrupted is completed at the next start, for an import that is live already
+//! changes nothing.
 
 use super::arguments::Demo;
 use super::open::{WhenEmpty, open_with};
