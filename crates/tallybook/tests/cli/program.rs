@@ -17,7 +17,6 @@ pub(crate) struct Program {
 pub(crate) struct Outcome(Output);
 
 /// The path of a usage report among the fixtures.
-
 pub(crate) fn report(name: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reports");
     folder.join(name).display().to_string()
@@ -25,20 +24,17 @@ pub(crate) fn report(name: &str) -> String {
 
 impl Program {
     /// An empty directory.
-
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().expect("a temporary folder");
         Self { directory }
     }
 
     /// A folder for the test's own files; the data is in `data` below it.
-
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
     }
 
     /// A command on the data, at [`NOW`].
-
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = self.bare(words);
         command
@@ -48,7 +44,6 @@ impl Program {
     }
 
     /// A command as it is given, at [`NOW`].
-
     pub(crate) fn bare(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tallybook"));
         for (name, _) in std::env::vars_os() {
@@ -61,13 +56,11 @@ impl Program {
     }
 
     /// Runs a command on the data.
-
     pub(crate) fn run(&self, words: &[&str]) -> Outcome {
         Outcome(self.command(words).output().expect("the binary runs"))
     }
 
     /// Runs a command as it is given.
-
     pub(crate) fn run_as_is(&self, words: &[&str]) -> Outcome {
         Outcome(self.bare(words).output().expect("the binary runs"))
     }
