@@ -12,6 +12,7 @@ pub mod cost_center;
 pub mod decimal;
 pub mod declaration;
 pub mod fold;
+pub mod hash;
 pub mod ids;
 pub mod ledger;
 pub mod money;

@@ -189,6 +189,41 @@ async fn damage_is_found(directory: &Path, file: &Path) -> bool {
     found
 }
 
+/// Damage beside commits that only the write-ahead log has yet: they are not moved into the damaged
+/// file, so that both can still be looked at.
+#[tokio::test]
+async fn a_file_found_damaged_is_not_written_to() {
+    let (directory, file) = filled().await;
+    let store = open(directory.path());
+    let last = append(1, BATCHES, &batch(BATCHES + 1));
+    store.append(vec![last], vec![]).await.expect("appends");
+    // What a kill at this moment would leave.
+    let copy = TempDir::new().expect("a temporary directory");
+    let (copied, log) = (
+        copy.path().join("tallybook.db"),
+        copy.path().join("tallybook.db-wal"),
+    );
+    fs::copy(directory.path().join("tallybook.db-wal"), &log).expect("copies");
+    let mut bytes = fs::read(&file).expect("reads");
+    let half = bytes.len() / 2;
+    bytes[half..half + 4 * PAGE].fill(0xa5);
+    fs::write(&copied, &bytes).expect("writes");
+    drop(store);
+
+    let store = open(copy.path());
+    // The commit in the log is there, and damage is not yet known of.
+    assert_eq!(store.head(LogId(1)).await.expect("head"), Seq(BATCHES + 1));
+    assert_damaged(store.check().await, &copied);
+    match store.append(vec![append(2, 0, b"late")], vec![]).await {
+        Err(AppendError::Refused(error)) => assert_damaged(Err::<(), _>(error), &copied),
+        other => panic!("not refused but {other:?}"),
+    }
+    assert_damaged(store.put_blob(blob(), now()).await, &copied);
+    drop(store);
+    assert!(fs::read(&copied).expect("reads") == bytes, "it was changed");
+    assert!(fs::metadata(&log).expect("is kept").len() > 0);
+}
+
 #[tokio::test]
 async fn a_log_without_its_database_is_not_thrown_away() {
     let directory = TempDir::new().expect("a temporary directory");

@@ -1,7 +1,11 @@
 //! What was acknowledged survives: a kill at any moment, and a backup taken under load.
 
+mod appender;
+
+use appender::{CHILD, DIRECTORY, LOGS, LOGS_COUNT, acknowledgement, assert_acknowledged};
+use appender::{assert_whole, batch, open};
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -10,35 +14,11 @@ use tallybook_core::ids::{LogId, NameId, Seq};
 use tallybook_core::time::Instant;
 use tallybook_store::sqlite::{SqliteStore, backup_directory, restore};
 use tallybook_store::testing::contract::{append, pseudorandom};
-use tallybook_store::{Append, AppendError, AuditRow, Effect, NameRow, Store, StoreError};
+use tallybook_store::{Append, AuditRow, Effect, NameRow, Store, StoreError};
 use tempfile::TempDir;
-
-/// Where the child appends to.
-const DIRECTORY: &str = "TALLYBOOK_TEST_DIRECTORY";
-
-/// The child's logs: one task appends to each.
-const LOGS: u64 = LOGS_COUNT as u64;
-
-const LOGS_COUNT: usize = 8;
-
-/// The arguments that make this program be the child.
-const CHILD: [&str; 4] = ["--ignored", "--exact", "--nocapture", "child_that_appends"];
 
 /// How often a child is started and killed, over the same directory.
 const ROUNDS: usize = 4;
-
-fn open(directory: &Path) -> SqliteStore {
-    SqliteStore::open(directory, "a test").expect("opens")
-}
-
-/// The content of a batch follows from its place, so that a reader can tell a wrong one.
-fn batch(log: u64, seq: u64) -> Vec<u8> {
-    let offset = usize::try_from(log * 1000 + seq).expect("small");
-    let mut bytes = pseudorandom(20_000 + offset % 512)[offset % 512..].to_vec();
-    bytes.extend_from_slice(&log.to_be_bytes());
-    bytes.extend_from_slice(&seq.to_be_bytes());
-    bytes
-}
 
 #[tokio::test]
 async fn what_a_killed_process_acknowledged_is_there() {
@@ -110,63 +90,6 @@ fn kill_an_appender(directory: &Path, count: usize) -> BTreeMap<u64, u64> {
     newest
 }
 
-/// The log and number in a line `ack LOG SEQ`.
-fn acknowledgement(line: &str) -> Option<(u64, u64)> {
-    let (_, numbers) = line.split_once("ack ")?;
-    let (log, seq) = numbers.trim().split_once(' ')?;
-    Some((log.parse().ok()?, seq.parse().ok()?))
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "the child that other tests start; does nothing by itself"]
-async fn child_that_appends() {
-    let Some(directory) = std::env::var_os(DIRECTORY) else {
-        return;
-    };
-    let store = Arc::new(open(Path::new(&directory)));
-    let tasks: Vec<_> = (1..=LOGS)
-        .map(|log| tokio::spawn(append_for_ever(Arc::clone(&store), log)))
-        .collect();
-    for task in tasks {
-        let error = task.await.expect("an appender panicked");
-        println!("failed: {error}");
-    }
-}
-
-async fn append_for_ever(store: Arc<SqliteStore>, log: u64) -> AppendError {
-    let mut newest = store.head(LogId(log)).await.expect("head").0;
-    loop {
-        let next = append(log, newest, &batch(log, newest + 1));
-        if let Err(error) = store.append(vec![next], vec![]).await {
-            return error;
-        }
-        newest += 1;
-        let mut output = std::io::stdout().lock();
-        writeln!(output, "ack {log} {newest}").expect("writes");
-        output.flush().expect("writes");
-    }
-}
-
-async fn assert_acknowledged(directory: &Path, acknowledged: &BTreeMap<u64, u64>) {
-    let store = open(directory);
-    store.check().await.expect("sound");
-    for (log, seq) in acknowledged {
-        let head = store.head(LogId(*log)).await.expect("head");
-        assert!(head >= Seq(*seq), "log {log}: {head:?} before {seq}");
-        assert_whole(&store, *log, head).await;
-    }
-}
-
-async fn assert_whole(store: &SqliteStore, log: u64, head: Seq) {
-    let rows = store.read_log(LogId(log), Seq(0), usize::MAX).await;
-    let rows = rows.expect("reads");
-    assert_eq!(rows.len() as u64, head.0, "log {log}");
-    for row in rows {
-        let expected = batch(log, row.seq.0);
-        assert!(row.batch == expected, "batch {} of log {log}", row.seq.0);
-    }
-}
-
 /// The `seq`-th append of the backup's test: two logs, a name in each, and a line in the audit log.
 fn linked_append(seq: u64) -> (Vec<Append>, Vec<Effect>) {
     let appends = [1, 2].map(|log| Append {
@@ -216,6 +139,7 @@ async fn a_backup_taken_while_writing_is_a_prefix_of_the_ledger() {
     drop(store);
 
     for (number, (file, before, after)) in backups.into_iter().enumerate() {
+        make_read_only(&file);
         let restored = directory.path().join(format!("restored-{number}"));
         restore(&file, &restored).expect("restores");
         let store = open(&restored);
@@ -230,6 +154,13 @@ async fn a_backup_taken_while_writing_is_a_prefix_of_the_ledger() {
         store.append(appends, effects).await.expect("appends");
         assert_linked(&store, head.next()).await;
     }
+}
+
+/// As a careful person keeps backups.
+fn make_read_only(file: &Path) {
+    let mut permissions = std::fs::metadata(file).expect("is there").permissions();
+    permissions.set_readonly(true);
+    std::fs::set_permissions(file, permissions).expect("sets");
 }
 
 async fn append_until(store: Arc<SqliteStore>, stop: Arc<AtomicBool>) -> Seq {

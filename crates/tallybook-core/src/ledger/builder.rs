@@ -8,13 +8,14 @@ use super::owners::CellSums;
 use super::record::{
     ChunkRef, Dimension, ImportRecord, ImportedFile, Part, RawSku, SkuSum, Tables,
 };
+use crate::hash::{QuickHasher, QuickMap};
 use crate::ids::{Digest, ImportId};
-use crate::money::discount_quantity;
+use crate::money::checked_discount_quantity;
 use crate::name::Name;
 use crate::query::Totals;
 use crate::report::{Line, ReportKind};
-use crate::time::{Day, Month};
-use std::collections::{BTreeMap, HashMap};
+use crate::time::{Day, Hour, Month};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// The most lines held at once, over all months and kinds.
@@ -41,18 +42,36 @@ pub struct LineRefused {
     pub reason: String,
 }
 
-/// A blob to be staged before the import is committed.
+/// A chunk that is full: [`Self::encode`] it, on another thread if there is one, put it into the
+/// store, and give its [`Staged`] back to the builder.
+#[derive(Debug)]
+pub struct FullChunk {
+    kind: ReportKind,
+    place: usize,
+    month: Month,
+    lines: Lines,
+}
+
+/// A blob to be put into the store before the import is committed.
 #[derive(Debug)]
 pub struct Staged {
+    kind: ReportKind,
+    /// Which chunk of its kind; `None` for cell sums.
+    place: Option<usize>,
     /// Its name.
     pub digest: Digest,
     /// Its bytes.
     pub bytes: Vec<u8>,
 }
 
-impl Staged {
-    fn new(bytes: Vec<u8>) -> Self {
-        Self {
+impl FullChunk {
+    /// The chunk's bytes and their hash.
+    #[must_use]
+    pub fn encode(self) -> Staged {
+        let bytes = self.lines.encode(self.month);
+        Staged {
+            kind: self.kind,
+            place: Some(self.place),
             digest: Digest::of(&bytes),
             bytes,
         }
@@ -63,20 +82,32 @@ impl Staged {
 #[derive(Debug)]
 pub struct ImportBuilder {
     scope: Scope,
-    skus: Interner<RawSku>,
-    names: [Interner<Arc<str>>; 6],
-    texts: Interner<Arc<str>>,
-    parts: BTreeMap<ReportKind, PartBuilder>,
+    skus: SkuInterner,
+    names: [Interner; 6],
+    texts: Interner,
+    parts: Vec<PartBuilder>,
     open_lines: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct PartBuilder {
+    kind: ReportKind,
     days: Option<(Day, Day)>,
-    sums: BTreeMap<u32, (u64, Totals)>,
+    /// By SKU code.
+    sums: Vec<(u64, Totals)>,
     cells: CellSums,
-    open: BTreeMap<Month, Lines>,
-    chunks: Vec<ChunkRef>,
+    open: Vec<OpenMonth>,
+    /// The month of the last line: reports are mostly sorted by date.
+    last: usize,
+    chunks: Vec<(Month, u32, Option<Digest>)>,
+}
+
+#[derive(Debug)]
+struct OpenMonth {
+    month: Month,
+    first_hour: Hour,
+    hours: u16,
+    lines: Lines,
 }
 
 /// The finished import, but for its files.
@@ -86,7 +117,7 @@ pub struct Finished {
     pub tables: Tables,
     /// A part for each kind that had a line.
     pub parts: Vec<Part>,
-    /// The last blobs to stage.
+    /// The sums of each part, to stage like chunks.
     pub staged: Vec<Staged>,
 }
 
@@ -115,10 +146,10 @@ impl ImportBuilder {
     pub fn new(scope: Scope) -> Self {
         Self {
             scope,
-            skus: Interner::default(),
+            skus: SkuInterner::default(),
             names: std::array::from_fn(|_| Interner::with_nothing()),
             texts: Interner::with_nothing(),
-            parts: BTreeMap::new(),
+            parts: Vec::new(),
             open_lines: 0,
         }
     }
@@ -131,7 +162,7 @@ impl ImportBuilder {
         kind: ReportKind,
         line: &Line<'_>,
         admit: impl FnOnce(&str) -> Result<(), String>,
-    ) -> Result<Option<Staged>, LineRefused> {
+    ) -> Result<Option<FullChunk>, LineRefused> {
         let (organization, repository) = place(&self.scope, line)?;
         let known = self.names[Dimension::Organization as usize].find(organization);
         if known.is_none() && !organization.is_empty() {
@@ -141,6 +172,7 @@ impl ImportBuilder {
             };
             admit(organization).map_err(refused)?;
         }
+        let totals = totals(line)?;
         let texts = [
             organization,
             repository,
@@ -149,18 +181,7 @@ impl ImportBuilder {
             line.workflow,
             line.cost_center,
         ];
-        let sku = self.skus.code_by(
-            |known| {
-                *known.sku == *line.sku
-                    && *known.product == *line.product
-                    && *known.unit == *line.unit
-            },
-            || RawSku {
-                product: line.product.into(),
-                sku: line.sku.into(),
-                unit: line.unit.into(),
-            },
-        );
+        let sku = self.skus.code(line);
         let mut codes = [0; 6];
         for ((code, interner), text) in codes.iter_mut().zip(&mut self.names).zip(texts) {
             *code = interner.code(text);
@@ -172,14 +193,21 @@ impl ImportBuilder {
             extras.notes,
         ]
         .map(|text| self.texts.code(text));
-        let month = line.hour.day().month();
-        let part = self.parts.entry(kind).or_default();
-        part.count(line, sku, codes[Dimension::Organization as usize]);
-        let lines = part.open.entry(month).or_default();
-        append(lines, month, line, sku, codes, texts);
+        let part = self.part(kind);
+        let own = &mut self.parts[part];
+        own.count(
+            line.hour.day(),
+            sku,
+            codes[Dimension::Organization as usize],
+            totals,
+        );
+        let month = own.month(line.hour);
+        let open = &mut own.open[month];
+        append(open, line, sku, codes, texts);
+        let is_full = open.lines.len() >= MOST_LINES;
         self.open_lines += 1;
-        if lines.len() >= MOST_LINES {
-            return Ok(self.close(kind, month));
+        if is_full {
+            return Ok(Some(self.close(part, month)));
         }
         if self.open_lines >= MOST_OPEN_LINES {
             return Ok(self.close_largest());
@@ -187,60 +215,97 @@ impl ImportBuilder {
         Ok(None)
     }
 
-    fn close(&mut self, kind: ReportKind, month: Month) -> Option<Staged> {
-        let part = self.parts.get_mut(&kind)?;
-        let lines = part.open.remove(&month)?;
-        self.open_lines -= lines.len();
-        let staged = Staged::new(lines.encode(month));
-        #[expect(clippy::cast_possible_truncation, reason = "at most MOST_LINES")]
-        let lines = lines.len() as u32;
-        part.chunks.push(ChunkRef {
-            month,
-            blob: staged.digest,
-            lines,
-        });
-        Some(staged)
-    }
-
-    fn close_largest(&mut self) -> Option<Staged> {
-        let sizes = self.parts.iter().flat_map(|(kind, part)| {
-            part.open
-                .iter()
-                .map(move |(month, lines)| (lines.len(), *kind, *month))
-        });
-        let (_, kind, month) = sizes.max()?;
-        self.close(kind, month)
-    }
-
-    /// Ends the import.
-    #[must_use]
-    pub fn finish(mut self) -> Finished {
-        let mut staged = Vec::new();
-        let open: Vec<_> = self
-            .parts
-            .iter()
-            .flat_map(|(kind, part)| part.open.keys().map(|month| (*kind, *month)))
-            .collect();
-        for (kind, month) in open {
-            staged.extend(self.close(kind, month));
+    /// Notes that a chunk was put into the store.
+    pub fn staged(&mut self, staged: &Staged) {
+        let part = self.part(staged.kind);
+        let chunk = staged
+            .place
+            .and_then(|place| self.parts[part].chunks.get_mut(place));
+        if let Some((_, _, blob)) = chunk {
+            *blob = Some(staged.digest);
         }
+    }
+
+    fn part(&mut self, kind: ReportKind) -> usize {
+        self.parts
+            .iter()
+            .position(|part| part.kind == kind)
+            .unwrap_or_else(|| {
+                self.parts.push(PartBuilder::new(kind));
+                self.parts.len() - 1
+            })
+    }
+
+    fn close(&mut self, part: usize, month: usize) -> FullChunk {
+        let part = &mut self.parts[part];
+        let OpenMonth { month, lines, .. } = part.open.swap_remove(month);
+        self.open_lines -= lines.len();
+        #[expect(clippy::cast_possible_truncation, reason = "at most MOST_LINES")]
+        part.chunks.push((month, lines.len() as u32, None));
+        FullChunk {
+            kind: part.kind,
+            place: part.chunks.len() - 1,
+            month,
+            lines,
+        }
+    }
+
+    fn close_largest(&mut self) -> Option<FullChunk> {
+        let sizes = self.parts.iter().enumerate().flat_map(|(part, own)| {
+            let months = own.open.iter().enumerate();
+            months.map(move |(month, open)| (open.lines.len(), part, month))
+        });
+        let (_, part, month) = sizes.max()?;
+        Some(self.close(part, month))
+    }
+
+    /// The next chunk that is still open; call it until there is none, then [`Self::finish`].
+    pub fn flush(&mut self) -> Option<FullChunk> {
+        let part = self.parts.iter().position(|part| !part.open.is_empty())?;
+        Some(self.close(part, 0))
+    }
+
+    /// Ends the import. Fails when a chunk that was handed out did not come back as staged.
+    pub fn finish(self) -> Result<Finished, Unstaged> {
+        let mut staged = Vec::new();
         let mut parts = Vec::new();
-        for (kind, part) in self.parts {
+        let mut builders = self.parts;
+        builders.sort_by_key(|part| part.kind);
+        for part in builders {
+            if !part.open.is_empty() {
+                return Err(Unstaged);
+            }
             let Some((first_day, last_day)) = part.days else {
                 continue;
             };
-            let cells = Staged::new(part.cells.encode());
-            let sum = |(sku, (lines, totals))| SkuSum { sku, lines, totals };
-            let sums = part.sums.into_iter().map(sum).collect();
-            let (chunks, cells_digest) = (part.chunks, cells.digest);
-            staged.push(cells);
+            let bytes = part.cells.encode();
+            let cells = Digest::of(&bytes);
+            staged.push(Staged {
+                kind: part.kind,
+                place: None,
+                digest: cells,
+                bytes,
+            });
+            let sums = (0..).zip(part.sums).filter(|(_, (lines, _))| *lines > 0);
+            let sums = sums
+                .map(|(sku, (lines, totals))| SkuSum { sku, lines, totals })
+                .collect();
+            let chunk = |(month, lines, blob): (Month, u32, Option<Digest>)| {
+                blob.map(|blob| ChunkRef { month, blob, lines })
+                    .ok_or(Unstaged)
+            };
+            let chunks = part
+                .chunks
+                .into_iter()
+                .map(chunk)
+                .collect::<Result<_, _>>()?;
             parts.push(Part {
-                kind,
+                kind: part.kind,
                 first_day,
                 last_day,
                 sums,
                 chunks,
-                cells: cells_digest,
+                cells,
             });
         }
         let names = self.names.map(|interner| interner.values);
@@ -249,31 +314,18 @@ impl ImportBuilder {
             names,
             texts: self.texts.values,
         };
-        Finished {
+        Ok(Finished {
             tables,
             parts,
             staged,
-        }
+        })
     }
 }
 
-impl PartBuilder {
-    fn count(&mut self, line: &Line<'_>, sku: u32, organization: u32) {
-        let day = line.hour.day();
-        let (first, last) = self.days.unwrap_or((day, day));
-        self.days = Some((first.min(day), last.max(day)));
-        let totals = Totals {
-            quantity: line.quantity,
-            discount_quantity: discount_quantity(line.quantity, line.discount, line.gross),
-            gross: line.gross,
-            discount: line.discount,
-        };
-        let (lines, sum) = self.sums.entry(sku).or_default();
-        *lines += 1;
-        *sum += totals;
-        self.cells.add(day, sku, organization, totals);
-    }
-}
+/// A chunk was not put into the store, so that the import cannot be committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a chunk of the import was not stored")]
+pub struct Unstaged;
 
 /// The organization and the repository's own name, as the scope has it.
 fn place<'a>(scope: &'a Scope, line: &Line<'a>) -> Result<(&'a str, &'a str), LineRefused> {
@@ -305,17 +357,82 @@ fn place<'a>(scope: &'a Scope, line: &Line<'a>) -> Result<(&'a str, &'a str), Li
     Ok((organization, repository))
 }
 
-fn append(
-    lines: &mut Lines,
-    month: Month,
-    line: &Line<'_>,
-    sku: u32,
-    codes: [u32; 6],
-    texts: [u32; 3],
-) {
+fn totals(line: &Line<'_>) -> Result<Totals, LineRefused> {
+    let discounted = checked_discount_quantity(line.quantity, line.discount, line.gross);
+    let discount_quantity = discounted.map_err(|error| LineRefused {
+        column: "discount_amount",
+        reason: format!("the discounted part of the quantity: {error}"),
+    })?;
+    let Line {
+        quantity,
+        gross,
+        discount,
+        ..
+    } = *line;
+    Ok(Totals {
+        quantity,
+        discount_quantity,
+        gross,
+        discount,
+    })
+}
+
+impl PartBuilder {
+    fn new(kind: ReportKind) -> Self {
+        Self {
+            kind,
+            days: None,
+            sums: Vec::new(),
+            cells: CellSums::default(),
+            open: Vec::new(),
+            last: 0,
+            chunks: Vec::new(),
+        }
+    }
+
+    fn count(&mut self, day: Day, sku: u32, organization: u32, totals: Totals) {
+        let (first, last) = self.days.unwrap_or((day, day));
+        self.days = Some((first.min(day), last.max(day)));
+        let place = sku as usize;
+        if self.sums.len() <= place {
+            self.sums.resize(place + 1, (0, Totals::default()));
+        }
+        self.sums[place].0 += 1;
+        self.sums[place].1 += totals;
+        self.cells.add(day, sku, organization, totals);
+    }
+
+    /// The open month of an hour.
+    fn month(&mut self, hour: Hour) -> usize {
+        let contains = |open: &OpenMonth| {
+            let since = hour.index() - open.first_hour.index();
+            (0..i32::from(open.hours)).contains(&since)
+        };
+        if self.open.get(self.last).is_some_and(contains) {
+            return self.last;
+        }
+        self.last = self.open.iter().position(contains).unwrap_or_else(|| {
+            let month = hour.day().month();
+            // A month has at most 744 hours.
+            let hours = u16::try_from(month.days() * 24).unwrap_or(u16::MAX);
+            let first_hour = month.first_day().first_hour();
+            self.open.push(OpenMonth {
+                month,
+                first_hour,
+                hours,
+                lines: Lines::default(),
+            });
+            self.open.len() - 1
+        });
+        self.last
+    }
+}
+
+fn append(open: &mut OpenMonth, line: &Line<'_>, sku: u32, codes: [u32; 6], texts: [u32; 3]) {
+    let hour = line.hour.index() - open.first_hour.index();
+    let lines = &mut open.lines;
     let index = lines.len();
-    let hour = line.hour.index() - month.first_day().first_hour().index();
-    // A month has at most 744 hours.
+    // `PartBuilder::month` chose the month that contains the hour.
     lines.hour.push(u16::try_from(hour).unwrap_or(u16::MAX));
     lines.sku.push(sku);
     lines
@@ -365,28 +482,21 @@ fn append(
     optional(Optional::Multiplier, extras.multiplier.map(|v| v.nanos()));
 }
 
-/// Gives texts dense codes in the order in which they come.
+/// Gives texts dense codes in the order in which they come; code 0 is the absent name.
 #[derive(Debug)]
-struct Interner<T> {
-    values: Vec<T>,
-    codes: HashMap<T, u32>,
+struct Interner {
+    values: Vec<Arc<str>>,
+    codes: QuickMap<Arc<str>, u32>,
     last: u32,
 }
 
-impl<T> Default for Interner<T> {
-    fn default() -> Self {
-        Self {
-            values: Vec::new(),
-            codes: HashMap::new(),
-            last: 0,
-        }
-    }
-}
-
-impl Interner<Arc<str>> {
-    /// Code 0 is the absent name.
+impl Interner {
     fn with_nothing() -> Self {
-        let mut interner = Self::default();
+        let mut interner = Self {
+            values: Vec::new(),
+            codes: QuickMap::default(),
+            last: 0,
+        };
         interner.code("");
         interner
     }
@@ -394,6 +504,7 @@ impl Interner<Arc<str>> {
     fn find(&self, text: &str) -> Option<u32> {
         match self.values.get(self.last as usize) {
             Some(last) if **last == *text => Some(self.last),
+            _ if text.is_empty() && !self.values.is_empty() => Some(0),
             _ => self.codes.get(text).copied(),
         }
     }
@@ -414,17 +525,40 @@ impl Interner<Arc<str>> {
     }
 }
 
-impl Interner<RawSku> {
-    /// SKUs are few: a scan beats building a key for each line.
-    fn code_by(&mut self, is: impl Fn(&RawSku) -> bool, make: impl FnOnce() -> RawSku) -> u32 {
-        if self.values.get(self.last as usize).is_some_and(&is) {
+/// Gives (product, SKU, unit) dense codes, without building a key for each line.
+#[derive(Debug, Default)]
+struct SkuInterner {
+    values: Vec<RawSku>,
+    /// Codes by hash; different SKUs may share one.
+    codes: QuickMap<u64, Vec<u32>>,
+    last: u32,
+}
+
+impl SkuInterner {
+    fn code(&mut self, line: &Line<'_>) -> u32 {
+        let is = |known: &RawSku| {
+            *known.sku == *line.sku && *known.product == *line.product && *known.unit == *line.unit
+        };
+        if self.values.get(self.last as usize).is_some_and(is) {
             return self.last;
         }
-        let found = self.values.iter().position(is).unwrap_or_else(|| {
-            self.values.push(make());
-            self.values.len() - 1
+        let mut hasher = QuickHasher::default();
+        (line.sku, line.product, line.unit).hash(&mut hasher);
+        let codes = self.codes.entry(hasher.finish()).or_default();
+        let known = codes
+            .iter()
+            .copied()
+            .find(|code| is(&self.values[*code as usize]));
+        self.last = known.unwrap_or_else(|| {
+            let code = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
+            self.values.push(RawSku {
+                product: line.product.into(),
+                sku: line.sku.into(),
+                unit: line.unit.into(),
+            });
+            codes.push(code);
+            code
         });
-        self.last = u32::try_from(found).unwrap_or(u32::MAX);
         self.last
     }
 }

@@ -11,10 +11,11 @@ use super::record::{Dimension, Part, RawSku, read_totals, write_totals};
 use super::{Account, Import};
 use crate::catalog::Catalog;
 use crate::codec::{DecodeError, Reader, Writer};
+use crate::hash::QuickMap;
 use crate::name::Name;
 use crate::query::Totals;
 use crate::time::Day;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One part of a live import, as the contest for ownership sees it.
@@ -134,7 +135,7 @@ pub fn sku_id(catalog: &Catalog, raw: &RawSku) -> String {
 /// Sums by (day, SKU code, organization code) of one part.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CellSums {
-    cells: HashMap<(Day, u32, u32), CellSum>,
+    cells: QuickMap<(Day, u32, u32), CellSum>,
 }
 
 /// Lines and sums of one cell.
@@ -192,7 +193,7 @@ impl CellSums {
             return Err(r.invalid("the start of cells"));
         }
         let count = r.count(8, "cells")?;
-        let mut cells = HashMap::with_capacity(count);
+        let mut cells = QuickMap::default();
         for _ in 0..count {
             let day = i32::try_from(r.signed("day")?).map_err(|_| r.invalid("day"))?;
             let key = (

@@ -17,6 +17,7 @@ use std::path::Path;
 const PROBLEMS_NAMED: usize = 5;
 
 /// Writes a consistent copy of the database in `directory` into `file`, also while a server runs.
+/// Blocks until it is on disk.
 ///
 /// # Errors
 ///
@@ -36,7 +37,8 @@ pub fn backup_directory(directory: &Path, file: &Path) -> Result<(), StoreError>
     backup(&database, file)
 }
 
-/// Puts the backup in `file` into `directory`, which must hold no data yet.
+/// Puts the backup in `file` into `directory`, which must hold no data yet. Blocks until it is on
+/// disk.
 ///
 /// # Errors
 ///
@@ -99,11 +101,13 @@ pub(super) fn check(connection: &Connection) -> Result<(), Failure> {
     if problems.is_empty() {
         return Ok(());
     }
-    Err(Failure::damaged("the structure", problems.join("; ")))
+    Err(Failure::Corrupt {
+        detail: problems.join("; "),
+    })
 }
 
-/// Claims the unfinished copy's name against another backup at the same time, and empties what
-/// a killed one left. Readable by its owner only: it holds names and the hashes of tokens.
+/// Claims an unfinished copy's name against another copy at the same time, and empties what a
+/// killed one left. Readable by its owner only: it holds names and the hashes of tokens.
 fn claim(partial: &Path) -> Result<File, StoreError> {
     let doing = || format!("writing {}", partial.display());
     let mut options = File::options();
@@ -115,7 +119,7 @@ fn claim(partial: &Path) -> Result<File, StoreError> {
         .map_err(|error| io_error(&error, doing()))?;
     file.try_lock().map_err(|error| StoreError::Io {
         doing: doing(),
-        detail: format!("another backup is writing it: {error}"),
+        detail: format!("another process is writing it: {error}"),
     })?;
     file.set_len(0).map_err(|error| io_error(&error, doing()))?;
     Ok(file)
@@ -147,8 +151,10 @@ fn backup_error(error: &rusqlite::Error, database: &Path, partial: &Path) -> Sto
 
 /// Copies, then checks what was copied: the bytes that will be served are those that were checked.
 fn copy_checked(file: &Path, partial: &Path) -> Result<(), StoreError> {
-    file::remove(partial)?;
-    std::fs::copy(file, partial)
+    let target = claim(partial)?;
+    // Not `fs::copy`, which would also make the database as read-only as its backup may be.
+    File::open(file)
+        .and_then(|mut source| std::io::copy(&mut source, &mut &target))
         .map_err(|error| io_error(&error, format!("copying {}", file.display())))?;
     let connection = open_immutable(partial)?;
     let renamed = |error| name_source(error, partial, file);

@@ -8,7 +8,8 @@
 //! Invariant: a checkpoint that fails loses nothing. The log is kept, and the next one tries again.
 
 use super::connection;
-use super::failure::sqlite_error;
+use super::failure::{io_error, sqlite_error};
+use super::health::Health;
 use crate::StoreError;
 use rusqlite::Connection;
 use std::path::Path;
@@ -34,9 +35,6 @@ const PATIENCE_FOR_WRITER: Duration = Duration::from_millis(500);
 /// How many passive checkpoints come before the one that holds up the writer: the second leaves
 /// only what was written during it.
 const PASSIVE: usize = 2;
-
-/// Where the outcome of the last checkpoint is kept.
-pub(super) type LastFailure = Arc<Mutex<Option<StoreError>>>;
 
 /// The thread's handle. Dropping it lets a running checkpoint finish and ends the thread.
 #[derive(Debug)]
@@ -66,7 +64,7 @@ enum TurnState {
 }
 
 impl Checkpointer {
-    pub(super) fn start(path: &Path, last_failure: LastFailure) -> Result<Self, StoreError> {
+    pub(super) fn start(path: &Path, health: Arc<Health>) -> Result<Self, StoreError> {
         let connection = connection::open_writer(path)?;
         connection
             .busy_timeout(PATIENCE_FOR_READERS)
@@ -78,13 +76,16 @@ impl Checkpointer {
             .name("tallybook-checkpoint".to_owned())
             .spawn(move || {
                 while woken.recv().is_ok() {
-                    let failure = run(&connection, &its_turn)
-                        .err()
-                        .map(|error| sqlite_error(&error, &path, "moving the write-ahead log"));
-                    *last_failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+                    let failure = match health.damage() {
+                        Some(damage) => Some(damage),
+                        None => run(&connection, &its_turn).err().map(|error| {
+                            health.observe(error.into(), &path, "moving the write-ahead log")
+                        }),
+                    };
+                    health.set_checkpoint_failure(failure);
                 }
             })
-            .map_err(|error| super::failure::io_error(&error, "starting a thread"))?;
+            .map_err(|error| io_error(&error, "starting a thread"))?;
         Ok(Self {
             wake: Some(wake),
             thread: Some(thread),

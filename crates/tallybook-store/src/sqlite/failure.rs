@@ -3,7 +3,7 @@
 //! Invariant: a sign of damage (from SQLite, or from a row that cannot have been written) always
 //! becomes [`StoreError::Damaged`] naming the file; it is never taken for a passing fault.
 
-use crate::{AppendError, StoreError};
+use crate::StoreError;
 use rusqlite::ErrorCode;
 use std::path::Path;
 use tallybook_core::ids::{LogId, Seq};
@@ -15,6 +15,8 @@ pub(super) enum Failure {
     Sqlite(rusqlite::Error),
     /// The log has moved on.
     Conflict { log: LogId, newest: Seq },
+    /// The file's structure is not sound.
+    Corrupt { detail: String },
     /// A stored row is not what was written; `what` names the row.
     Damaged { what: String, detail: String },
     /// The request itself is wrong: nothing is the matter with the store.
@@ -42,6 +44,15 @@ impl Failure {
         }
     }
 
+    /// Whether the file's structure is damaged, and not only a value in it.
+    pub(super) fn is_structural(&self) -> bool {
+        match self {
+            Self::Sqlite(error) => is_damage(error),
+            Self::Corrupt { .. } => true,
+            _ => false,
+        }
+    }
+
     /// Adds the file and the task. A conflict has no place in [`StoreError`]: only appends have it.
     pub(super) fn at(self, path: &Path, doing: &str) -> StoreError {
         match self {
@@ -50,19 +61,15 @@ impl Failure {
                 doing: doing.to_owned(),
                 detail: format!("log {} has moved on to batch {}", log.0, newest.0),
             },
+            Self::Corrupt { detail } => StoreError::Damaged {
+                what: path.display().to_string(),
+                detail,
+            },
             Self::Damaged { what, detail } => StoreError::Damaged {
                 what: format!("{what} in {}", path.display()),
                 detail,
             },
             Self::Refused { doing, detail } => StoreError::Io { doing, detail },
-        }
-    }
-
-    /// As the answer to a request that changed nothing.
-    pub(super) fn refusal(self, path: &Path, doing: &str) -> AppendError {
-        match self {
-            Self::Conflict { log, newest } => AppendError::Conflict { log, newest },
-            other => AppendError::Refused(other.at(path, doing)),
         }
     }
 }

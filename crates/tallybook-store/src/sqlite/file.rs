@@ -88,15 +88,20 @@ pub(super) fn damaged(path: &Path, detail: impl Into<String>) -> StoreError {
 
 /// Makes a finished file appear under its name: synced, renamed, and the directory synced.
 pub(super) fn publish(from: &Path, to: &Path) -> Result<(), StoreError> {
-    let directory = match to.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
     File::open(from)
         .and_then(|file| file.sync_all())
         .and_then(|()| std::fs::rename(from, to))
-        .and_then(|()| File::open(directory)?.sync_all())
+        .and_then(|()| sync_parent(to))
         .map_err(|error| io_error(&error, format!("writing {}", to.display())))
+}
+
+/// Syncs the directory that a file or directory stands in.
+pub(super) fn sync_parent(path: &Path) -> std::io::Result<()> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    File::open(directory)?.sync_all()
 }
 
 /// Removes what a killed process left of a file that was never finished.

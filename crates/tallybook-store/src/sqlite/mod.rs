@@ -1,10 +1,10 @@
 //! The ledger in one SQLite file.
 //!
 //! A data directory holds `tallybook.db` (and, while it is open, its write-ahead log) and `lock`.
-//! One thread writes ([`writer`]), a few connections read ([`reader`]), another thread makes the
-//! checkpoints ([`checkpoint`]). A file a noun holds its SQL: [`log`], [`name`], [`blob`], ...
+//! One thread writes (`writer`), a few connections read (`reader`), another thread makes the
+//! checkpoints (`checkpoint`). A file a noun holds its SQL: `log`, `name`, `blob`, ...
 //! Invariants: an answered write is on disk (`synchronous=FULL`); a damaged file is an error that
-//! names it, and is never written to; one process holds a directory.
+//! names it, and is not written to from then on; one process holds a directory.
 
 mod audit;
 mod backup;
@@ -14,6 +14,7 @@ mod connection;
 mod fact;
 mod failure;
 mod file;
+mod health;
 mod lock;
 mod log;
 mod manifest;
@@ -33,14 +34,14 @@ use crate::{
     StoredName, TokenRow,
 };
 use async_trait::async_trait;
-use checkpoint::LastFailure;
 use failure::{Failure, io_error};
+use health::Health;
 use lock::DirectoryLock;
 use packed::Packed;
 use reader::Readers;
 use request::{PackedAppend, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use tallybook_core::ids::{Digest, LogId, NameId, Seq};
 use tallybook_core::time::Instant;
 use writer::Writer;
@@ -51,7 +52,7 @@ pub struct SqliteStore {
     path: PathBuf,
     readers: Readers,
     writer: Writer,
-    checkpoint_failure: LastFailure,
+    health: Arc<Health>,
     // Last, so that it is dropped last.
     lock: DirectoryLock,
 }
@@ -81,11 +82,11 @@ impl SqliteStore {
         schema::migrate(&mut connection)
             .map_err(|failure| failure.at(&path, "migrating the database"))?;
         connection::check_tables(&connection, &path)?;
-        let checkpoint_failure = LastFailure::default();
+        let health = Arc::<Health>::default();
         Ok(Self {
-            readers: Readers::new(&path),
-            writer: Writer::start(&path, connection, Arc::clone(&checkpoint_failure))?,
-            checkpoint_failure,
+            readers: Readers::new(&path, Arc::clone(&health)),
+            writer: Writer::start(&path, connection, Arc::clone(&health))?,
+            health,
             path,
             lock,
         })
@@ -111,8 +112,7 @@ impl SqliteStore {
     /// grows until one succeeds.
     #[must_use]
     pub fn checkpoint_failure(&self) -> Option<StoreError> {
-        let last = self.checkpoint_failure.lock();
-        last.unwrap_or_else(PoisonError::into_inner).clone()
+        self.health.checkpoint_failure()
     }
 
     /// Lets the database grow to so many pages and no further, as if the disk were full then.
@@ -322,12 +322,18 @@ impl Store for SqliteStore {
 
 /// Readable by its owner only: it holds names and the hashes of tokens.
 fn create_directory(directory: &Path) -> Result<(), StoreError> {
+    let missing: Vec<&Path> = directory
+        .ancestors()
+        .take_while(|ancestor| !ancestor.as_os_str().is_empty() && !ancestor.exists())
+        .collect();
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder
         .create(directory)
+        // Or a power loss could take the directory away with all that was acknowledged in it.
+        .and_then(|()| missing.into_iter().try_for_each(file::sync_parent))
         .map_err(|error| io_error(&error, format!("creating {}", directory.display())))
 }
 

@@ -4,6 +4,7 @@
 
 use super::connection;
 use super::failure::Failure;
+use super::health::Health;
 use crate::StoreError;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
@@ -17,14 +18,16 @@ const CONNECTIONS: usize = 4;
 #[derive(Debug)]
 pub(super) struct Readers {
     path: PathBuf,
+    health: Arc<Health>,
     idle: Arc<Mutex<Vec<Connection>>>,
     permits: Arc<Semaphore>,
 }
 
 impl Readers {
-    pub(super) fn new(path: &Path) -> Self {
+    pub(super) fn new(path: &Path, health: Arc<Health>) -> Self {
         Self {
             path: path.to_owned(),
+            health,
             idle: Arc::default(),
             permits: Arc::new(Semaphore::new(CONNECTIONS)),
         }
@@ -46,6 +49,7 @@ impl Readers {
             .await
             .map_err(|error| stopped(error.to_string()))?;
         let (path, idle) = (self.path.clone(), Arc::clone(&self.idle));
+        let health = Arc::clone(&self.health);
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let taken = lock(&idle).pop();
@@ -53,7 +57,8 @@ impl Readers {
                 Some(connection) => connection,
                 None => connection::open_reader(&path)?,
             };
-            let outcome = read(&connection).map_err(|failure| failure.at(&path, doing))?;
+            let outcome =
+                read(&connection).map_err(|failure| health.observe(failure, &path, doing))?;
             // After a failure the connection is dropped instead, and a new one opened.
             lock(&idle).push(connection);
             Ok(outcome)

@@ -54,6 +54,12 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Commits a page without changing anything.
+pub(super) fn touch(connection: &Connection) -> Result<(), Failure> {
+    let format = format(connection)?;
+    Ok(connection.pragma_update(None, "user_version", format)?)
+}
+
 /// The first table that the newest format has and this database has not.
 pub(super) fn missing_table(connection: &Connection) -> Result<Option<&'static str>, Failure> {
     let mut statement = connection
@@ -65,4 +71,24 @@ pub(super) fn missing_table(connection: &Connection) -> Result<Option<&'static s
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{connection, file};
+    use super::*;
+
+    #[test]
+    fn touching_writes_a_commit_and_changes_nothing() {
+        let directory = tempfile::TempDir::new().expect("a temporary directory");
+        let path = directory.path().join("a.db");
+        connection::create(&path).expect("creates");
+        let writer = connection::open_writer(&path).expect("opens");
+        for _ in 0..2 {
+            let before = file::size(&file::wal(&path)).expect("is there");
+            touch(&writer).expect("commits");
+            assert!(file::size(&file::wal(&path)).expect("is there") > before);
+            assert_eq!(format(&writer).expect("reads"), FORMAT);
+        }
+    }
 }

@@ -5,14 +5,17 @@
 //! nothing and harms no other; nobody is told that a thing was written before it is on disk; every
 //! request is answered, if only by its answer's sender being dropped. Look next: [`super::request`].
 
-use super::checkpoint::{self, Checkpointer, LastFailure};
+use super::checkpoint::{self, Checkpointer};
 use super::connection;
-use super::failure::{Failure, io_error, sqlite_error};
+use super::failure::{Failure, io_error};
+use super::health::Health;
 use super::request::{Request, Write};
+use super::schema;
 use crate::{AppendError, StoreError};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 
@@ -37,12 +40,13 @@ impl Writer {
     pub(super) fn start(
         path: &Path,
         connection: Connection,
-        last_failure: LastFailure,
+        health: Arc<Health>,
     ) -> Result<Self, StoreError> {
-        let checkpointer = Checkpointer::start(path, last_failure)?;
+        let checkpointer = Checkpointer::start(path, Arc::clone(&health))?;
         let (queue, requests) = mpsc::channel(QUEUE);
         let thread = WriterThread {
             path: path.to_owned(),
+            health,
             connection: Some(connection),
             checkpointer,
         };
@@ -89,6 +93,7 @@ impl Drop for Writer {
 
 struct WriterThread {
     path: PathBuf,
+    health: Arc<Health>,
     /// `None` after a commit with unknown outcome: opened again before the next group.
     connection: Option<Connection>,
     checkpointer: Checkpointer,
@@ -153,69 +158,93 @@ impl WriterThread {
     }
 
     fn attempt(&mut self, group: &[Request]) -> Attempt {
+        if let Some(damage) = self.health.damage() {
+            return Attempt::Failed(AppendError::Refused(damage));
+        }
         let connection = match self.connection() {
             Ok(connection) => connection,
             Err(error) => return Attempt::Failed(AppendError::Refused(error)),
         };
-        let (attempt, usable) = commit_group(&connection, group, &self.path);
+        let (attempt, usable) = self.commit_group(&connection, group);
         if usable {
             self.connection = Some(connection);
+        } else {
+            drop(connection);
+            // Before the answer, so that whoever reads the log after it reads what will stay. If
+            // this fails too, the next group tries again before it writes.
+            self.connection = self.reopen().ok();
         }
         attempt
     }
 
-    /// Takes the connection, or opens a new one, which reads again what is really there.
+    /// Also says whether the connection may be used again.
+    fn commit_group(&self, connection: &Connection, group: &[Request]) -> (Attempt, bool) {
+        if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
+            let error = self.refusal(error.into());
+            return (Attempt::Failed(error), connection.is_autocommit());
+        }
+        let mut answers = Vec::with_capacity(group.len());
+        for (culprit, request) in group.iter().enumerate() {
+            match apply_alone(connection, &request.write) {
+                Ok(answer) => answers.push(answer.map_err(|failure| self.refusal(failure))),
+                Err(failure) => {
+                    let usable = roll_back(connection);
+                    let error = self.refusal(failure);
+                    return (Attempt::Undone { culprit, error }, usable);
+                }
+            }
+        }
+        let Err(error) = connection.execute_batch("COMMIT") else {
+            return (Attempt::Committed(answers), true);
+        };
+        let certain = roll_back(connection) && is_certain(&error);
+        let error = self.health.observe(error.into(), &self.path, "committing");
+        let error = if certain {
+            AppendError::Refused(error)
+        } else {
+            AppendError::Unknown(error)
+        };
+        (Attempt::Failed(error), certain)
+    }
+
+    /// The answer to a request that changed nothing.
+    fn refusal(&self, failure: Failure) -> AppendError {
+        match failure {
+            Failure::Conflict { log, newest } => AppendError::Conflict { log, newest },
+            other => AppendError::Refused(self.health.observe(other, &self.path, DOING)),
+        }
+    }
+
+    /// Takes the connection, or opens a new one.
     fn connection(&mut self) -> Result<Connection, StoreError> {
         match self.connection.take() {
             Some(connection) => Ok(connection),
-            None => connection::open_writer(&self.path),
+            None => self.reopen(),
         }
+    }
+
+    /// Opens a connection after a commit with unknown outcome, and ends the doubt.
+    ///
+    /// Such a commit may stand whole in the write-ahead log although no reader sees it, and a crash
+    /// would bring it back. A commit of nothing, synced, takes its place there.
+    fn reopen(&self) -> Result<Connection, StoreError> {
+        let connection = connection::open_writer(&self.path)?;
+        schema::touch(&connection)
+            .map_err(|failure| self.health.observe(failure, &self.path, "writing again"))?;
+        Ok(connection)
     }
 
     /// Empties the write-ahead log and leaves one file. A failure loses nothing: the log stays,
     /// and the next start reads it.
     fn close(self) {
         drop(self.checkpointer);
-        let Some(connection) = self.connection else {
+        let Some(connection) = self.connection.filter(|_| self.health.damage().is_none()) else {
             return;
         };
         if let Ok(true) = checkpoint::finish(&connection) {
             let keep_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
             // When this fails an empty log file stays behind, which is as good.
             let _ = connection.set_db_config(keep_log, false);
-        }
-    }
-}
-
-/// Also says whether the connection may be used again.
-fn commit_group(connection: &Connection, group: &[Request], path: &Path) -> (Attempt, bool) {
-    if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
-        let error = AppendError::Refused(sqlite_error(&error, path, DOING));
-        return (Attempt::Failed(error), connection.is_autocommit());
-    }
-    let mut answers = Vec::with_capacity(group.len());
-    for (culprit, request) in group.iter().enumerate() {
-        match apply_alone(connection, &request.write) {
-            Ok(answer) => answers.push(answer.map_err(|failure| failure.refusal(path, DOING))),
-            Err(failure) => {
-                let usable = roll_back(connection);
-                let error = failure.refusal(path, DOING);
-                return (Attempt::Undone { culprit, error }, usable);
-            }
-        }
-    }
-    match connection.execute_batch("COMMIT") {
-        Ok(()) => (Attempt::Committed(answers), true),
-        Err(error) => {
-            let rolled_back = roll_back(connection);
-            let certain = rolled_back && is_certain(&error);
-            let store_error = sqlite_error(&error, path, "committing");
-            let error = if certain {
-                AppendError::Refused(store_error)
-            } else {
-                AppendError::Unknown(store_error)
-            };
-            (Attempt::Failed(error), certain)
         }
     }
 }

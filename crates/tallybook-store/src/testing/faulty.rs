@@ -175,3 +175,36 @@ fn planned() -> StoreError {
         detail: "this write was chosen to fail".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::MemoryStore;
+    use super::super::contract::append;
+    use super::*;
+
+    #[tokio::test]
+    async fn the_chosen_write_fails_once_before_or_after() {
+        let store = FaultyStore::new(MemoryStore::default());
+        let append_after = async |expected| {
+            let next = append(1, expected, b"batch");
+            store.append(vec![next], vec![]).await
+        };
+        store.fail_write(2, Fault::Before);
+        append_after(0).await.expect("the first works");
+        let refused = append_after(1).await;
+        assert!(matches!(refused, Err(AppendError::Refused(_))));
+        assert_eq!(store.head(LogId(1)).await.expect("head"), Seq(1));
+        append_after(1).await.expect("the retry works");
+
+        store.fail_write(1, Fault::After);
+        let unknown = append_after(2).await;
+        assert!(matches!(unknown, Err(AppendError::Unknown(_))));
+        assert_eq!(store.head(LogId(1)).await.expect("head"), Seq(3));
+        assert_eq!(store.writes(), 4);
+
+        store.fail_write(1, Fault::After);
+        let swapped = store.swap_manifest(LogId(1), 0, vec![]).await;
+        assert!(matches!(swapped, Err(StoreError::Io { .. })));
+        assert!(store.manifest(LogId(1)).await.expect("reads").is_some());
+    }
+}

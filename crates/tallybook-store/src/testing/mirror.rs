@@ -203,3 +203,34 @@ fn without_stored_size(
     }
     Ok(blobs)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::MemoryStore;
+    use super::super::contract::append;
+    use super::*;
+
+    #[tokio::test]
+    #[should_panic(expected = "the stores differ in append")]
+    async fn a_store_that_has_more_is_found_at_the_next_append() {
+        let right = MemoryStore::default();
+        let more = right.append(vec![append(1, 0, b"more")], vec![]);
+        more.await.expect("appends");
+        let mirror = MirrorStore::new(MemoryStore::default(), right);
+        let outcome = mirror.append(vec![append(1, 0, b"a")], vec![]).await;
+        panic!("not found: {outcome:?}");
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "the stores differ in store.read_log")]
+    async fn a_store_that_answers_otherwise_is_found() {
+        let (left, right) = (MemoryStore::default(), MemoryStore::default());
+        for (store, batch) in [(&left, b"a"), (&right, b"b")] {
+            let appended = store.append(vec![append(1, 0, batch)], vec![]);
+            appended.await.expect("appends");
+        }
+        let mirror = MirrorStore::new(left, right);
+        let rows = mirror.read_log(LogId(1), Seq(0), 10).await;
+        panic!("not found: {rows:?}");
+    }
+}

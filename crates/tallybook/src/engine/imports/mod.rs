@@ -1,24 +1,28 @@
 //! Imports: stage chunks, then make them visible by one small batch; revert by another.
 //!
-//! Invariant: an import counts whole or not at all. Chunks that no batch names are swept.
+//! Invariant: an import counts whole or not at all. Look next: [`session`] for the way in, [`sweep`]
+//! for what becomes of chunks that no batch names.
+
+pub mod session;
+mod sweep;
+
+pub use session::ImportSession;
 
 use super::commit::{Actor, Changes, Committed, Turn};
 use super::{Engine, EngineError, View};
+use session::{Target, admit};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tallybook_core::account::{AccountKind, AccountName};
+use tallybook_core::account::AccountName;
 use tallybook_core::ids::{ImportId, LogId};
-use tallybook_core::ledger::builder::{ImportBuilder, LineRefused, Scope, Staged};
+use tallybook_core::ledger::builder::{LineRefused, Scope};
 use tallybook_core::ledger::owners::{CellSum, CellSums, Hidden, hidden};
-use tallybook_core::ledger::record::{Dimension, ImportRecord, ImportedFile};
+use tallybook_core::ledger::record::{Dimension, ImportRecord};
 use tallybook_core::ledger::{Account, AccountEntry, Import};
 use tallybook_core::name::Name;
-use tallybook_core::report::{Line, ReportKind};
-use tallybook_core::site::Site;
-use tallybook_core::site::directory::Directory;
+use tallybook_core::report::ReportKind;
 use tallybook_core::site::entry::SiteEntry;
 use tallybook_core::time::Instant;
-use tallybook_store::Store;
 
 /// Why an import or a revert was not made; nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -59,35 +63,6 @@ pub enum PushError {
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
-}
-
-/// Where an import goes.
-#[derive(Debug, Clone)]
-struct Target {
-    account: AccountName,
-    scope: Scope,
-    /// The organization to which the import is limited, when somebody else pays for it.
-    only: Option<Name>,
-}
-
-/// An import in the making. Pushing blocks: call it from a thread that may.
-pub struct ImportSession {
-    engine: Arc<Engine>,
-    site: Arc<Site>,
-    target: Target,
-    builder: ImportBuilder,
-    runtime: tokio::runtime::Handle,
-    staging: Option<tokio::task::JoinHandle<Result<(), EngineError>>>,
-    now: Instant,
-    actor: Actor,
-}
-
-impl std::fmt::Debug for ImportSession {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ImportSession")
-            .field("target", &self.target)
-            .finish_non_exhaustive()
-    }
 }
 
 /// What an import did.
@@ -151,36 +126,6 @@ pub struct Overlap {
 }
 
 impl Engine {
-    /// Starts an import for `name`.
-    pub fn begin_import(
-        self: &Arc<Self>,
-        name: &AccountName,
-        actor: &Actor,
-        now: Instant,
-    ) -> Result<ImportSession, ImportError> {
-        tallybook_core::account::check_name(name.name.as_str()).map_err(|error| {
-            ImportError::BadName {
-                name: name.clone(),
-                error,
-            }
-        })?;
-        let site = self.site();
-        let target = target(&site.directory, name, actor)?;
-        let builder = ImportBuilder::new(target.scope.clone());
-        let runtime = tokio::runtime::Handle::current();
-        let (engine, actor) = (Arc::clone(self), actor.clone());
-        Ok(ImportSession {
-            engine,
-            site,
-            target,
-            builder,
-            runtime,
-            staging: None,
-            now,
-            actor,
-        })
-    }
-
     /// Reverts a live import.
     pub async fn revert_import(
         &self,
@@ -270,135 +215,6 @@ impl Engine {
         let bytes = bytes.ok_or_else(|| EngineError::damaged(format!("blob {blob}"), "missing"))?;
         CellSums::decode(&bytes).map_err(|error| EngineError::blob(blob, &error))
     }
-
-    /// Deletes blobs that no batch and no manifest names and that were put before `before`: chunks
-    /// of imports that were never committed. Gives how many.
-    pub async fn sweep(&self, before: Instant) -> Result<usize, EngineError> {
-        let candidates = self.store.list_blobs().await?;
-        let mut candidates: BTreeSet<_> = candidates
-            .iter()
-            .filter(|blob| blob.put_at < before)
-            .map(|blob| blob.id)
-            .collect();
-        if candidates.is_empty() {
-            return Ok(0);
-        }
-        let _turn = self.turn().await;
-        let site = self.site();
-        for (log, name) in site.directory.accounts() {
-            let view = self.view_of(log, name).await?;
-            for part in view
-                .account
-                .imports
-                .iter()
-                .flat_map(|import| &import.record.parts)
-            {
-                candidates.remove(&part.cells);
-                part.chunks.iter().for_each(|chunk| {
-                    candidates.remove(&chunk.blob);
-                });
-            }
-            for (_, _, blob) in self.checkpoints(log).await?.all() {
-                candidates.remove(blob);
-            }
-        }
-        let count = candidates.len();
-        self.store
-            .delete_blobs(candidates.into_iter().collect())
-            .await?;
-        Ok(count)
-    }
-}
-
-fn target(directory: &Directory, name: &AccountName, actor: &Actor) -> Result<Target, ImportError> {
-    let found = directory.find(name);
-    if found.is_none() && !actor.is_site_admin {
-        return Err(ImportError::NoAccount(name.clone()));
-    }
-    let (account, only) = match found {
-        Some(found) => (found.payer, found.only),
-        None => (name.clone(), None),
-    };
-    let scope = match name.kind {
-        AccountKind::Enterprise => Scope::Enterprise,
-        AccountKind::Organization => Scope::Organization(only.clone().unwrap_or(name.name.clone())),
-        AccountKind::User => Scope::User(account.name.clone()),
-    };
-    Ok(Target {
-        account,
-        scope,
-        only,
-    })
-}
-
-impl ImportSession {
-    /// The account that will own the usage.
-    #[must_use]
-    pub fn account(&self) -> &AccountName {
-        &self.target.account
-    }
-
-    /// Adds a line; blocks while a full chunk waits for the one before it to be stored.
-    pub fn push(&mut self, kind: ReportKind, line: &Line<'_>) -> Result<(), PushError> {
-        let (site, target) = (&self.site, &self.target);
-        let admit = |organization: &str| {
-            admit(&site.directory, target, organization).map_err(|error| error.to_string())
-        };
-        if let Some(staged) = self.builder.push(kind, line, admit)? {
-            self.stage(staged)?;
-        }
-        Ok(())
-    }
-
-    /// Stores a chunk on another thread, once the one before it is stored.
-    fn stage(&mut self, staged: Staged) -> Result<(), EngineError> {
-        self.settle()?;
-        let (store, now) = (Arc::clone(&self.engine.store), self.now);
-        self.staging = Some(self.runtime.spawn(put(store, staged, now)));
-        Ok(())
-    }
-
-    fn settle(&mut self) -> Result<(), EngineError> {
-        match self.staging.take() {
-            Some(staging) => self.runtime.block_on(staging)?,
-            None => Ok(()),
-        }
-    }
-
-    /// Makes the import count; `files` are those that the lines came from.
-    pub async fn commit(mut self, files: Vec<ImportedFile>) -> Result<ImportOutcome, ImportError> {
-        if let Some(staging) = self.staging.take() {
-            staging.await.map_err(EngineError::from)??;
-        }
-        let mut finished = self.builder.finish();
-        for staged in std::mem::take(&mut finished.staged) {
-            put(Arc::clone(&self.engine.store), staged, self.now).await?;
-        }
-        let id = ImportId(
-            self.engine
-                .options
-                .entropy
-                .uuid()
-                .map_err(EngineError::from)?,
-        );
-        let record = finished.into_record(id, self.target.only.clone(), files);
-        let (engine, target) = (self.engine, self.target);
-        engine
-            .commit_import(record, &target, &self.actor, self.now)
-            .await
-    }
-}
-
-async fn put(store: Arc<dyn Store>, staged: Staged, at: Instant) -> Result<(), EngineError> {
-    let digest = store.put_blob(staged.bytes.into(), at).await?;
-    if digest == staged.digest {
-        Ok(())
-    } else {
-        Err(EngineError::damaged(
-            format!("blob {}", staged.digest),
-            "stored under another name",
-        ))
-    }
 }
 
 impl Engine {
@@ -462,20 +278,6 @@ impl Engine {
             }
         }
         Err(EngineError::Contention(Turn::ATTEMPTS).into())
-    }
-}
-
-/// Refuses an organization for which somebody else pays.
-fn admit(directory: &Directory, target: &Target, organization: &str) -> Result<(), ImportError> {
-    if organization.is_empty() {
-        return Ok(());
-    }
-    match directory.payer(&Name::from(organization)) {
-        Some(payer) if payer != target.account => Err(ImportError::OtherPayer {
-            organization: organization.to_owned(),
-            payer,
-        }),
-        _ => Ok(()),
     }
 }
 

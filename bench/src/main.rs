@@ -1,0 +1,131 @@
+//! `cargo xtask bench`: the same usage in Tallybook and in what people would otherwise use.
+//!
+//! Look next: [`workload`] for the usage, `RESULTS.md` for what came out.
+
+mod workload;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant as Stopwatch;
+use tallybook::engine::commit::Actor;
+use tallybook::engine::{Engine, Options};
+use tallybook::import::ReadOptions;
+use tallybook::importing::Importer;
+use tallybook_core::account::{AccountKind, AccountName};
+use tallybook_core::time::{Instant, Month};
+use tallybook_store::sqlite::SqliteStore;
+use workload::Workload;
+
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Writes the reports and the flat rows of the workload.
+    Generate {
+        #[arg(long)]
+        directory: PathBuf,
+        #[arg(long, default_value_t = 20_000_000)]
+        lines: u64,
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Imports the reports into a new data directory.
+    Import {
+        #[arg(long)]
+        directory: PathBuf,
+        #[arg(long)]
+        data: PathBuf,
+    },
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Command::Generate {
+            directory,
+            lines,
+            seed,
+        } => generate(&directory, Workload::new(lines, seed)),
+        Command::Import { directory, data } => {
+            let runtime = tokio::runtime::Runtime::new()?;
+            runtime.block_on(import(&directory, &data))
+        }
+    }
+}
+
+fn generate(directory: &Path, workload: Workload) -> Result<()> {
+    std::fs::create_dir_all(directory)?;
+    for month in Workload::months() {
+        let create = |name: String| {
+            let path = directory.join(name);
+            File::create(&path)
+                .with_context(|| path.display().to_string())
+                .map(BufWriter::new)
+        };
+        let (mut detailed, mut premium) = (
+            create(format!("detailed_{month}.csv"))?,
+            create(format!("premium_{month}.csv"))?,
+        );
+        workload.write_reports(month, &mut detailed, &mut premium)?;
+        let mut rows = create(format!("rows_{month}.csv"))?;
+        workload.write_rows(month, &mut rows)?;
+        detailed.flush()?;
+        premium.flush()?;
+        rows.flush()?;
+    }
+    Ok(())
+}
+
+async fn import(directory: &Path, data: &Path) -> Result<()> {
+    let store = Arc::new(SqliteStore::open(data, "bench")?);
+    let now = Instant::parse("2026-01-01T00:00:00Z")?;
+    let engine = Engine::open(store, Options::default(), now).await?;
+    for month in Workload::months() {
+        import_month(&engine, directory, month, now).await?;
+    }
+    Ok(())
+}
+
+async fn import_month(
+    engine: &Arc<Engine>,
+    directory: &Path,
+    month: Month,
+    now: Instant,
+) -> Result<()> {
+    let account = AccountName::new(AccountKind::Enterprise, "bench");
+    let session = engine.begin_import(&account, &Actor::command("bench"), now)?;
+    let mut importer = Importer::new(session, ReadOptions::default());
+    let started = Stopwatch::now();
+    let paths = ["detailed", "premium"].map(|kind| directory.join(format!("{kind}_{month}.csv")));
+    let importer = tokio::task::spawn_blocking(move || -> Result<Importer> {
+        for path in paths {
+            importer.read(&path.display().to_string(), File::open(&path)?)?;
+        }
+        Ok(importer)
+    });
+    let report = importer.await??.commit().await?;
+    let imported = started.elapsed();
+    let found = engine
+        .site()
+        .directory
+        .find(&account)
+        .context("the account just imported")?;
+    let view = engine.view(&found).await?;
+    let statement = engine.statement(&view, month).await?;
+    let lines = report.outcome.import.record.lines();
+    println!(
+        "{month}: {lines} lines in {:.2} s ({:.2} M/s), statement in {:.2} s, {} bytes a line",
+        imported.as_secs_f64(),
+        lines as f64 / imported.as_secs_f64() / 1e6,
+        (started.elapsed() - imported).as_secs_f64(),
+        statement.memory() as u64 / lines.max(1),
+    );
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! An import in the making: lines in, chunks out to the store, one commit at the end.
+//!
+//! Invariant: nothing counts before [`ImportSession::commit`]; a session that is dropped leaves only
+//! chunks that nothing names. Encoding and storing a chunk overlap with reading the next one.
+
+use super::{Actor, Engine, EngineError, ImportError, ImportOutcome, PushError};
+use std::sync::Arc;
+use tallybook_core::account::{AccountKind, AccountName, check_name};
+use tallybook_core::ids::ImportId;
+use tallybook_core::ledger::builder::{FullChunk, ImportBuilder, Scope, Staged};
+use tallybook_core::ledger::record::ImportedFile;
+use tallybook_core::name::Name;
+use tallybook_core::report::{Line, ReportKind};
+use tallybook_core::site::Site;
+use tallybook_core::site::directory::Directory;
+use tallybook_core::time::Instant;
+use tallybook_store::Store;
+use tokio::task::JoinHandle;
+
+/// Where an import goes.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    pub account: AccountName,
+    pub scope: Scope,
+    /// The organization to which the import is limited, when somebody else pays for it.
+    pub only: Option<Name>,
+}
+
+/// An import in the making. Pushing blocks: call it from a thread that may.
+pub struct ImportSession {
+    engine: Arc<Engine>,
+    site: Arc<Site>,
+    target: Target,
+    builder: ImportBuilder,
+    runtime: tokio::runtime::Handle,
+    staging: Option<JoinHandle<Result<Staged, EngineError>>>,
+    now: Instant,
+    actor: Actor,
+}
+
+impl std::fmt::Debug for ImportSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ImportSession")
+            .field("target", &self.target)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Starts an import for `name`.
+    pub fn begin_import(
+        self: &Arc<Self>,
+        name: &AccountName,
+        actor: &Actor,
+        now: Instant,
+    ) -> Result<ImportSession, ImportError> {
+        check_name(name.name.as_str()).map_err(|error| ImportError::BadName {
+            name: name.clone(),
+            error,
+        })?;
+        let site = self.site();
+        let target = target(&site.directory, name, actor)?;
+        let builder = ImportBuilder::new(target.scope.clone());
+        let runtime = tokio::runtime::Handle::current();
+        let (engine, actor) = (Arc::clone(self), actor.clone());
+        Ok(ImportSession {
+            engine,
+            site,
+            target,
+            builder,
+            runtime,
+            staging: None,
+            now,
+            actor,
+        })
+    }
+}
+
+impl ImportSession {
+    /// The account that will own the usage.
+    #[must_use]
+    pub fn account(&self) -> &AccountName {
+        &self.target.account
+    }
+
+    /// Adds a line; blocks while a full chunk waits for the one before it to be stored.
+    pub fn push(&mut self, kind: ReportKind, line: &Line<'_>) -> Result<(), PushError> {
+        let (site, target) = (&self.site, &self.target);
+        let admit = |organization: &str| {
+            admit(&site.directory, target, organization).map_err(|error| error.to_string())
+        };
+        if let Some(chunk) = self.builder.push(kind, line, admit)? {
+            if let Some(staging) = self.staging.take() {
+                let staged = self
+                    .runtime
+                    .block_on(staging)
+                    .map_err(EngineError::from)??;
+                self.builder.staged(&staged);
+            }
+            self.stage(chunk);
+        }
+        Ok(())
+    }
+
+    /// Encodes and stores a chunk beside the reading of the next one.
+    fn stage(&mut self, chunk: FullChunk) {
+        let (store, now) = (Arc::clone(&self.engine.store), self.now);
+        self.staging = Some(self.runtime.spawn(async move {
+            let staged = tokio::task::spawn_blocking(move || chunk.encode()).await?;
+            put(store.as_ref(), staged, now).await
+        }));
+    }
+
+    async fn settle(&mut self) -> Result<(), EngineError> {
+        if let Some(staging) = self.staging.take() {
+            let staged = staging.await??;
+            self.builder.staged(&staged);
+        }
+        Ok(())
+    }
+
+    /// Makes the import count; `files` are those that the lines came from.
+    pub async fn commit(mut self, files: Vec<ImportedFile>) -> Result<ImportOutcome, ImportError> {
+        self.settle().await?;
+        while let Some(chunk) = self.builder.flush() {
+            self.stage(chunk);
+            self.settle().await?;
+        }
+        let finished = self.builder.finish();
+        let mut finished = finished.map_err(|error| EngineError::System(error.to_string()))?;
+        for sums in std::mem::take(&mut finished.staged) {
+            put(self.engine.store.as_ref(), sums, self.now).await?;
+        }
+        let id = ImportId(
+            self.engine
+                .options
+                .entropy
+                .uuid()
+                .map_err(EngineError::from)?,
+        );
+        let record = finished.into_record(id, self.target.only.clone(), files);
+        self.engine
+            .commit_import(record, &self.target, &self.actor, self.now)
+            .await
+    }
+}
+
+/// Stores a blob, and gives it back without its bytes.
+async fn put(store: &dyn Store, mut staged: Staged, at: Instant) -> Result<Staged, EngineError> {
+    let bytes = std::mem::take(&mut staged.bytes);
+    let digest = store.put_blob(bytes.into(), at).await?;
+    if digest == staged.digest {
+        return Ok(staged);
+    }
+    let what = format!("blob {}", staged.digest);
+    Err(EngineError::damaged(what, "stored under another name"))
+}
+
+fn target(directory: &Directory, name: &AccountName, actor: &Actor) -> Result<Target, ImportError> {
+    let found = directory.find(name);
+    if found.is_none() && !actor.is_site_admin {
+        return Err(ImportError::NoAccount(name.clone()));
+    }
+    let (account, only) = match found {
+        Some(found) => (found.payer, found.only),
+        None => (name.clone(), None),
+    };
+    let scope = match name.kind {
+        AccountKind::Enterprise => Scope::Enterprise,
+        AccountKind::Organization => Scope::Organization(only.clone().unwrap_or(name.name.clone())),
+        AccountKind::User => Scope::User(account.name.clone()),
+    };
+    Ok(Target {
+        account,
+        scope,
+        only,
+    })
+}
+
+/// Refuses an organization for which somebody else pays.
+pub(super) fn admit(
+    directory: &Directory,
+    target: &Target,
+    organization: &str,
+) -> Result<(), ImportError> {
+    if organization.is_empty() {
+        return Ok(());
+    }
+    match directory.payer(&Name::from(organization)) {
+        Some(payer) if payer != target.account => Err(ImportError::OtherPayer {
+            organization: organization.to_owned(),
+            payer,
+        }),
+        _ => Ok(()),
+    }
+}

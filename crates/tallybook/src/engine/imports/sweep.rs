@@ -1,0 +1,45 @@
+//! Sweeping: chunks of imports that were never committed are deleted.
+
+use super::{Engine, EngineError};
+use std::collections::BTreeSet;
+use tallybook_core::time::Instant;
+
+impl Engine {
+    /// Deletes blobs that no batch and no manifest names and that were put before `before`: chunks
+    /// of imports that were never committed. Gives how many.
+    pub async fn sweep(&self, before: Instant) -> Result<usize, EngineError> {
+        let candidates = self.store.list_blobs().await?;
+        let mut candidates: BTreeSet<_> = candidates
+            .iter()
+            .filter(|blob| blob.put_at < before)
+            .map(|blob| blob.id)
+            .collect();
+        if candidates.is_empty() {
+            return Ok(0);
+        }
+        let _turn = self.turn().await;
+        let site = self.site();
+        for (log, name) in site.directory.accounts() {
+            let view = self.view_of(log, name).await?;
+            for part in view
+                .account
+                .imports
+                .iter()
+                .flat_map(|import| &import.record.parts)
+            {
+                candidates.remove(&part.cells);
+                part.chunks.iter().for_each(|chunk| {
+                    candidates.remove(&chunk.blob);
+                });
+            }
+            for (_, _, blob) in self.checkpoints(log).await?.all() {
+                candidates.remove(blob);
+            }
+        }
+        let count = candidates.len();
+        self.store
+            .delete_blobs(candidates.into_iter().collect())
+            .await?;
+        Ok(count)
+    }
+}
