@@ -82,6 +82,18 @@ fn a_bad_line_refuses_the_import_with_its_place_unless_it_may_be_left_out() {
 }
 
 #[test]
+fn the_same_file_twice_in_one_import_is_refused() {
+    let program = Program::new();
+    let copy = program.directory().join("copy.csv");
+    std::fs::copy(report(JULY), &copy).expect("copied");
+    let (july, copy) = (report(JULY), copy.display().to_string());
+    let words = ["import", &july, &copy, "--enterprise", "octo-ent"];
+    let message = program.run(&words).failure(1);
+    assert!(message.contains("copy.csv"), "{message}");
+    assert!(message.contains("it has the same content as "), "{message}");
+}
+
+#[test]
 fn a_backup_restores_to_what_verifies() {
     let program = Program::new();
     import(&program, &[TWO_DAYS, JULY]).success();
