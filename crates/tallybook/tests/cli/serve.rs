@@ -207,7 +207,7 @@ fn the_demo_shows_data_and_is_made_once() {
         assert_eq!(status, 200, "{url}: {answer}");
         answers.push(answer);
     }
-    assert!(items(&answers[0]) > 10 && items(&answers[1]) > 100);
+    assert!(items(&answers[0]) > 10 && items(&answers[1]) > 20);
     assert!(
         answers[2]["costCenters"]
             .as_array()
