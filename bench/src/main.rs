@@ -90,6 +90,7 @@ async fn import(directory: &Path, data: &Path) -> Result<()> {
     for month in Workload::months() {
         import_month(&engine, directory, month, now).await?;
     }
+    engine.settle().await;
     Ok(())
 }
 

@@ -106,7 +106,6 @@ pub struct Fold<'a> {
 #[derive(Debug)]
 struct Mapping {
     names: [Vec<u32>; 6],
-    rates: HashMap<(u32, Price), u32>,
     /// By day of the month (from 0), then SKU code.
     counts: Vec<Vec<bool>>,
 }
@@ -128,12 +127,15 @@ impl Fold<'_> {
             let mapping = self.mapping(contender);
             self.mappings.insert(contender, mapping);
         }
-        let Some(mapping) = self.mappings.get_mut(&contender) else {
+        let Some(mapping) = self.mappings.get(&contender) else {
             return Err(foreign());
         };
-        let discount = chunk.discount.unpack(|line| chunk.gross.get(line));
+        let (quantity, gross) = (chunk.quantity.values(), chunk.gross.values());
+        let discount = chunk.discount.unpack(|line| gross[line]);
         let skus = &of.import.record.tables.skus;
         let codes = Codes::read(chunk);
+        // By SKU code and price code: a rate is looked up once a chunk, not once a line.
+        let mut rates = vec![None; skus.len() * chunk.prices.len()];
         for line in 0..chunk.count {
             let hour = codes.hour[line];
             let sku = codes.sku[line];
@@ -144,19 +146,13 @@ impl Fold<'_> {
             if !counts {
                 continue;
             }
-            let price = chunk.prices[codes.price[line] as usize];
-            let rate = match mapping.rates.get(&(sku, price)) {
+            let price = codes.price[line] as usize;
+            let known = &mut rates[sku as usize * chunk.prices.len() + price];
+            let rate = match known {
                 Some(rate) => *rate,
                 None => {
-                    let rate = rate(
-                        &mut self.builder,
-                        self.catalog,
-                        of,
-                        &skus[sku as usize],
-                        price,
-                    );
-                    mapping.rates.insert((sku, price), rate);
-                    rate
+                    let (raw, price) = (&skus[sku as usize], chunk.prices[price]);
+                    *known.insert(rate(&mut self.builder, self.catalog, of, raw, price))
                 }
             };
             let mut names = [0; 6];
@@ -167,8 +163,8 @@ impl Fold<'_> {
                 hour,
                 rate,
                 names,
-                quantity: chunk.quantity.get(line),
-                gross: chunk.gross.get(line),
+                quantity: quantity[line],
+                gross: gross[line],
                 discount: discount[line],
             });
         }
@@ -207,11 +203,7 @@ impl Fold<'_> {
                     .collect()
             })
             .collect();
-        Mapping {
-            names,
-            rates: HashMap::new(),
-            counts,
-        }
+        Mapping { names, counts }
     }
 
     /// The statement.

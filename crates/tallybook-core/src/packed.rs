@@ -26,59 +26,70 @@ enum Offsets {
 }
 
 /// A number that a column can hold.
-pub trait Number: Copy + Into<i128> {}
-impl Number for u8 {}
-impl Number for u16 {}
-impl Number for u32 {}
-impl Number for u64 {}
-impl Number for i32 {}
-impl Number for i64 {}
-impl Number for i128 {}
+pub trait Number: Copy + Ord + Into<i128> {
+    /// Its low 64 bits, sign-extended.
+    fn low(self) -> u64;
+}
+
+macro_rules! numbers {
+    ($($number:ty),*) => {
+        $(impl Number for $number {
+            #[expect(clippy::allow_attributes, reason = "which of the lints fires depends on the type")]
+            #[allow(clippy::cast_lossless, clippy::cast_sign_loss, clippy::cast_possible_truncation)]
+            fn low(self) -> u64 {
+                self as u64
+            }
+        })*
+    };
+}
+
+numbers!(u8, u16, u32, u64, i32, i64, i128);
 
 impl Packed {
     /// Packs a slice.
     pub fn new<T: Number>(values: &[T]) -> Self {
-        Self::from_fn(values.len(), |index| values[index].into())
-    }
-
-    /// Packs `value(0) .. value(count - 1)`; the function is called twice for each.
-    pub fn from_fn(count: usize, value: impl Fn(usize) -> i128) -> Self {
-        let (mut least, mut greatest) = (i128::MAX, i128::MIN);
-        for index in 0..count {
-            let value = value(index);
-            least = least.min(value);
-            greatest = greatest.max(value);
-        }
-        if count == 0 || least == greatest {
-            let base = if count == 0 { 0 } else { least };
+        let (Some(least), Some(greatest)) = (values.iter().min(), values.iter().max()) else {
             return Self {
-                base,
-                greatest: base,
-                offsets: Offsets::Same(count),
+                base: 0,
+                greatest: 0,
+                offsets: Offsets::Same(0),
             };
-        }
+        };
+        let (base, greatest): (i128, i128) = ((*least).into(), (*greatest).into());
         // The difference of two i128 fits a u128, whatever their signs.
-        let range = greatest.wrapping_sub(least).cast_unsigned();
-        let offset = |index| value(index).wrapping_sub(least).cast_unsigned();
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the range was just checked"
-        )]
-        let offsets = if range <= u128::from(u8::MAX) {
-            Offsets::One((0..count).map(|i| offset(i) as u8).collect())
+        let range = greatest.wrapping_sub(base).cast_unsigned();
+        let low = least.low();
+        // Exact whenever the range fits 64 bits.
+        let offset = |value: &T| value.low().wrapping_sub(low);
+        #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
+        let offsets = if range == 0 {
+            Offsets::Same(values.len())
+        } else if range <= u128::from(u8::MAX) {
+            Offsets::One(values.iter().map(|value| offset(value) as u8).collect())
         } else if range <= u128::from(u16::MAX) {
-            Offsets::Two((0..count).map(|i| offset(i) as u16).collect())
+            Offsets::Two(values.iter().map(|value| offset(value) as u16).collect())
         } else if range <= u128::from(u32::MAX) {
-            Offsets::Four((0..count).map(|i| offset(i) as u32).collect())
+            Offsets::Four(values.iter().map(|value| offset(value) as u32).collect())
         } else if range <= u128::from(u64::MAX) {
-            Offsets::Eight((0..count).map(|i| offset(i) as u64).collect())
+            Offsets::Eight(values.iter().map(offset).collect())
         } else {
-            Offsets::Sixteen((0..count).map(offset).collect())
+            let wide = |value: &T| (*value).into().wrapping_sub(base).cast_unsigned();
+            Offsets::Sixteen(values.iter().map(wide).collect())
         };
         Self {
-            base: least,
+            base,
             greatest,
             offsets,
+        }
+    }
+
+    /// `count` times the same value.
+    #[must_use]
+    pub fn same(value: i128, count: usize) -> Self {
+        Self {
+            base: value,
+            greatest: value,
+            offsets: Offsets::Same(count),
         }
     }
 
@@ -129,6 +140,18 @@ impl Packed {
             Offsets::Sixteen(values) => values[index],
         };
         self.base.wrapping_add(offset.cast_signed())
+    }
+
+    /// The value of every line, when it takes no bytes a line.
+    #[must_use]
+    pub fn constant(&self) -> Option<i128> {
+        matches!(self.offsets, Offsets::Same(_)).then_some(self.base)
+    }
+
+    /// Whether every value is one of `0 .. count`: for columns of codes.
+    #[must_use]
+    pub fn is_below(&self, count: usize) -> bool {
+        self.is_empty() || (self.base >= 0 && self.greatest < count as i128)
     }
 
     /// Whether every value fits an `i64`.
@@ -191,6 +214,21 @@ impl Packed {
         }
     }
 
+    /// Every value, unpacked.
+    #[must_use]
+    pub fn values(&self) -> Vec<i128> {
+        let base = self.base;
+        let add = |offset: u128| base.wrapping_add(offset.cast_signed());
+        match &self.offsets {
+            Offsets::Same(count) => vec![base; *count],
+            Offsets::One(values) => values.iter().map(|v| add((*v).into())).collect(),
+            Offsets::Two(values) => values.iter().map(|v| add((*v).into())).collect(),
+            Offsets::Four(values) => values.iter().map(|v| add((*v).into())).collect(),
+            Offsets::Eight(values) => values.iter().map(|v| add((*v).into())).collect(),
+            Offsets::Sixteen(values) => values.iter().map(|v| add(*v)).collect(),
+        }
+    }
+
     /// Every value, in order.
     pub fn iter(&self) -> impl Iterator<Item = i128> + '_ {
         (0..self.len()).map(|index| self.get(index))
@@ -211,10 +249,10 @@ impl Packed {
         match &self.offsets {
             Offsets::Same(_) => {}
             Offsets::One(values) => writer.raw(values),
-            Offsets::Two(values) => values.iter().for_each(|v| writer.raw(&v.to_le_bytes())),
-            Offsets::Four(values) => values.iter().for_each(|v| writer.raw(&v.to_le_bytes())),
-            Offsets::Eight(values) => values.iter().for_each(|v| writer.raw(&v.to_le_bytes())),
-            Offsets::Sixteen(values) => values.iter().for_each(|v| writer.raw(&v.to_le_bytes())),
+            Offsets::Two(values) => write(writer, values, u16::to_le_bytes),
+            Offsets::Four(values) => write(writer, values, u32::to_le_bytes),
+            Offsets::Eight(values) => write(writer, values, u64::to_le_bytes),
+            Offsets::Sixteen(values) => write(writer, values, u128::to_le_bytes),
         }
     }
 
@@ -251,6 +289,14 @@ impl Packed {
             return Err(reader.invalid("column range"));
         }
         Ok(column)
+    }
+}
+
+fn write<T: Copy, const N: usize>(writer: &mut Writer, values: &[T], bytes: fn(T) -> [u8; N]) {
+    // In steps, so that no second copy of a long column is made.
+    for values in values.chunks(4096) {
+        let bytes: Vec<[u8; N]> = values.iter().map(|value| bytes(*value)).collect();
+        writer.raw(bytes.as_flattened());
     }
 }
 

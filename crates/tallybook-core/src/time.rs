@@ -186,6 +186,12 @@ impl Day {
         Self(index)
     }
 
+    /// Like [`Self::from_index`], for an index that was read: it must lie in the years 2000 to 9999.
+    pub fn try_from_index(index: i64) -> Result<Self, CalendarError> {
+        let instant = Instant::from_seconds(index.saturating_mul(86_400))?;
+        Ok(instant.day())
+    }
+
     /// The day's first hour.
     #[must_use]
     pub const fn first_hour(self) -> Hour {
@@ -309,6 +315,12 @@ impl Month {
     #[must_use]
     pub fn days(self) -> i32 {
         self.last_day().0 - self.first_day().0 + 1
+    }
+
+    /// How many hours the month has.
+    #[must_use]
+    pub fn hours(self) -> usize {
+        usize::try_from(self.days() * HOURS_A_DAY).unwrap_or(0)
     }
 
     /// The day `of_month` (1 to 31).

@@ -182,6 +182,7 @@ async fn every_view_adds_up_to_the_files() {
         &together,
         "cost centers",
     );
+    bench.engine.settle().await;
     assert!(bench.engine.verify().await.unwrap().checkpoints >= 3);
 }
 

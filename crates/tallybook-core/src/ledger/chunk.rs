@@ -7,6 +7,7 @@ use crate::codec::{DecodeError, Reader, Writer};
 use crate::money::Price;
 use crate::packed::Packed;
 use crate::time::Month;
+use std::collections::BTreeSet;
 
 /// The newest chunk format.
 pub const FORMAT: u8 = 1;
@@ -161,6 +162,20 @@ impl Shares {
         self.marks.iter().enumerate().map(part).collect()
     }
 
+    /// The parts again, as a column: never larger than what it was made of.
+    #[must_use]
+    pub fn column(&self, whole: &Packed) -> Packed {
+        match self.marks.constant() {
+            Some(0) => Packed::same(0, self.marks.len()),
+            Some(1) => whole.clone(),
+            Some(_) => self.partial.clone(),
+            None => {
+                let wholes = whole.values();
+                Packed::new(&self.unpack(|line| wholes[line]))
+            }
+        }
+    }
+
     /// Writes both columns.
     pub fn encode(&self, writer: &mut Writer) {
         self.marks.encode(writer);
@@ -171,14 +186,17 @@ impl Shares {
     pub fn decode(reader: &mut Reader<'_>, count: usize) -> Result<Self, DecodeError> {
         let marks = column(reader, count)?;
         let partial = Packed::decode(reader, count)?;
-        let mut needed = 0;
-        for mark in marks.iter() {
-            match mark {
-                0 | 1 => {}
-                2 => needed += 1,
-                _ => return Err(reader.invalid("share mark")),
-            }
+        if !marks.is_below(3) {
+            return Err(reader.invalid("share mark"));
         }
+        let needed = match marks.constant() {
+            Some(mark) if mark == i128::from(PARTIAL) => count,
+            Some(_) => 0,
+            None => marks
+                .iter()
+                .filter(|mark| *mark == i128::from(PARTIAL))
+                .count(),
+        };
         if needed == partial.len() {
             Ok(Self { marks, partial })
         } else {
@@ -223,22 +241,25 @@ impl Lines {
             .iter()
             .for_each(|codes| Packed::new(codes).encode(&mut out));
         for column in &self.optional {
-            let present = |i| i128::from(column.present.get(i).copied().unwrap_or(0));
-            Packed::from_fn(count, present).encode(&mut out);
+            let mut present = column.present.clone();
+            present.resize(count, 0);
+            Packed::new(&present).encode(&mut out);
             Packed::new(&column.values).encode(&mut out);
         }
         out.finish()
     }
 
     fn encode_prices(&self, out: &mut Writer) {
-        let mut prices = self.price.clone();
-        prices.sort_unstable();
-        prices.dedup();
+        let distinct: BTreeSet<i128> = self.price.iter().copied().collect();
+        let prices: Vec<i128> = distinct.into_iter().collect();
         out.count(prices.len());
         prices.iter().for_each(|price| out.signed(*price));
-        // Every price is in the list made of them, so the search finds it.
-        let code = |i: usize| prices.partition_point(|price| *price < self.price[i]) as i128;
-        Packed::from_fn(self.price.len(), code).encode(out);
+        // Every price is in the list made of them, so the search finds it; a chunk has far fewer
+        // than 2^32 lines.
+        #[expect(clippy::cast_possible_truncation, reason = "fewer prices than lines")]
+        let code = |price: &i128| prices.partition_point(|other| other < price) as u32;
+        let codes: Vec<u32> = self.price.iter().map(code).collect();
+        Packed::new(&codes).encode(out);
     }
 }
 
@@ -287,10 +308,14 @@ impl Chunk {
     }
 
     fn check(self) -> Result<Self, DecodeError> {
-        let hours = i128::from(self.month.days() * 24);
-        let prices = self.prices.len() as i128;
-        let sane = self.hour.iter().all(|hour| (0..hours).contains(&hour))
-            && self.price.iter().all(|code| (0..prices).contains(&code));
+        let hours = self.month.hours();
+        // The tables of the import are not known here: their codes only have to be codes.
+        let is_codes = |column: &Packed| column.is_below(u32::MAX as usize);
+        let sane = self.hour.is_below(hours)
+            && self.price.is_below(self.prices.len())
+            && is_codes(&self.sku)
+            && self.names.iter().all(is_codes)
+            && self.texts.iter().all(is_codes);
         if sane {
             Ok(self)
         } else {

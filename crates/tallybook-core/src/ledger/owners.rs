@@ -7,7 +7,7 @@
 //! organization) has at most one owner, whatever the order in which imports came, but for which of
 //! two of one kind is the newer.
 
-use super::record::{Dimension, Part, RawSku, read_totals, write_totals};
+use super::record::{Dimension, Part, RawSku, read_day, read_totals, write_totals};
 use super::{Account, Import};
 use crate::catalog::Catalog;
 use crate::codec::{DecodeError, Reader, Writer};
@@ -195,9 +195,8 @@ impl CellSums {
         let count = r.count(8, "cells")?;
         let mut cells = QuickMap::default();
         for _ in 0..count {
-            let day = i32::try_from(r.signed("day")?).map_err(|_| r.invalid("day"))?;
             let key = (
-                Day::from_index(day),
+                read_day(&mut r)?,
                 r.varint32("SKU")?,
                 r.varint32("organization")?,
             );

@@ -369,7 +369,7 @@ fn read_kind(r: &mut Reader<'_>) -> Result<ReportKind, DecodeError> {
     }
 }
 
-fn read_day(r: &mut Reader<'_>) -> Result<Day, DecodeError> {
-    let index = i32::try_from(r.signed("day")?).map_err(|_| r.invalid("day"))?;
-    Ok(Day::from_index(index))
+pub(super) fn read_day(r: &mut Reader<'_>) -> Result<Day, DecodeError> {
+    let index = i64::try_from(r.signed("day")?).map_err(|_| r.invalid("day"))?;
+    Day::try_from_index(index).map_err(|_| r.invalid("day"))
 }

@@ -37,7 +37,7 @@ impl Query {
             let from = next?;
             let end = match grain {
                 Grain::Whole => to,
-                Grain::Month => from.day().month().plus(1).first_day().first_hour(),
+                Grain::Month => from.day().month().last_day().next().first_hour(),
                 Grain::Day => from.day().next().first_hour(),
                 Grain::Hour => Hour::from_index(from.index() + 1),
             };

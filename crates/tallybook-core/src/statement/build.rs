@@ -18,9 +18,52 @@ pub struct StatementBuilder {
     hour: Vec<u16>,
     rate: Vec<u32>,
     codes: [Vec<u32>; 6],
-    quantity: Vec<i128>,
-    gross: Vec<i128>,
-    discount: Vec<i128>,
+    quantity: Numbers,
+    gross: Numbers,
+    discount: Numbers,
+}
+
+/// Numbers in 8 bytes each, until one does not fit.
+#[derive(Debug)]
+enum Numbers {
+    Narrow(Vec<i64>),
+    Wide(Vec<i128>),
+}
+
+impl Numbers {
+    fn push(&mut self, value: i128) {
+        match self {
+            Self::Narrow(values) => match i64::try_from(value) {
+                Ok(narrow) => values.push(narrow),
+                Err(_) => {
+                    let mut wide: Vec<i128> = values.iter().copied().map(i128::from).collect();
+                    wide.push(value);
+                    *self = Self::Wide(wide);
+                }
+            },
+            Self::Wide(values) => values.push(value),
+        }
+    }
+
+    fn get(&self, line: usize) -> i128 {
+        match self {
+            Self::Narrow(values) => i128::from(values[line]),
+            Self::Wide(values) => values[line],
+        }
+    }
+
+    /// The values in another order.
+    fn gather(&self, order: &[u32]) -> Packed {
+        match self {
+            Self::Narrow(values) => Packed::new(&gather(values, order)),
+            Self::Wide(values) => Packed::new(&gather(values, order)),
+        }
+    }
+}
+
+/// The values in another order: once through the cache misses, then packed in sequence.
+fn gather<T: Copy>(values: &[T], order: &[u32]) -> Vec<T> {
+    order.iter().map(|line| values[*line as usize]).collect()
 }
 
 /// A rate by its catalogue ids, in the order in which rates are sorted.
@@ -67,9 +110,9 @@ impl StatementBuilder {
             hour: Vec::new(),
             rate: Vec::new(),
             codes: Default::default(),
-            quantity: Vec::new(),
-            gross: Vec::new(),
-            discount: Vec::new(),
+            quantity: Numbers::Narrow(Vec::new()),
+            gross: Numbers::Narrow(Vec::new()),
+            discount: Numbers::Narrow(Vec::new()),
         }
     }
 
@@ -157,36 +200,46 @@ impl StatementBuilder {
         // left, and what makes equal keys byte-identical in any order, is compared by itself.
         let mut widths = vec![bits(744), bits(sku_of.len())];
         widths.extend(names.iter().map(|list| bits(list.len())));
+        let mut fitting = 128;
+        let fits = |width: &&u32| match u32::checked_sub(fitting, **width) {
+            Some(left) => {
+                fitting = left;
+                true
+            }
+            None => false,
+        };
+        let widths: Vec<u32> = widths.iter().take_while(fits).copied().collect();
         let key = |line: usize| {
             let first = [u32::from(self.hour[line]), sku_of[self.rate[line] as usize]];
             let rest = self.codes.iter().map(|column| column[line]);
-            let (mut key, mut used) = (0u128, 0);
-            for (code, width) in first.into_iter().chain(rest).zip(&widths) {
-                used += width;
-                if used > 128 {
-                    break;
-                }
-                key = (key << width) | u128::from(code);
-            }
-            key
-        };
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a month has fewer than 2^32 lines"
-        )]
-        let mut keyed: Vec<(u128, u32)> = (0..self.rate.len())
-            .map(|line| (key(line), line as u32))
-            .collect();
-        keyed.sort_unstable_by(|left, right| {
-            left.0.cmp(&right.0).then_with(|| {
-                let tie = |line: u32| {
-                    let line = line as usize;
-                    let codes: [u32; 6] = std::array::from_fn(|d| self.codes[d][line]);
-                    let sums = (self.quantity[line], self.gross[line], self.discount[line]);
-                    (codes, self.rate[line], sums)
-                };
-                tie(left.1).cmp(&tie(right.1))
+            let parts = first.into_iter().chain(rest).zip(&widths);
+            parts.fold(0u128, |key, (code, width)| {
+                (key << width) | u128::from(code)
             })
+        };
+        if widths.iter().sum::<u32>() <= 64 {
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "the widths add up to 64 bits"
+            )]
+            self.sorted(|line| key(line) as u64)
+        } else {
+            self.sorted(key)
+        }
+    }
+
+    fn sorted<K: Ord>(&self, key: impl Fn(usize) -> K) -> Vec<u32> {
+        let tie = |line: u32| {
+            let line = line as usize;
+            let codes: [u32; 6] = std::array::from_fn(|dimension| self.codes[dimension][line]);
+            let sums = [&self.quantity, &self.gross, &self.discount].map(|column| column.get(line));
+            (codes, self.rate[line], sums)
+        };
+        let mut keyed: Vec<(K, u32)> = (0..self.rate.len()).map(key).zip(0u32..).collect();
+        keyed.sort_unstable_by(|left, right| {
+            left.0
+                .cmp(&right.0)
+                .then_with(|| tie(left.1).cmp(&tie(right.1)))
         });
         keyed.into_iter().map(|(_, line)| line).collect()
     }
@@ -213,26 +266,30 @@ impl StatementBuilder {
     }
 
     fn columns(self, order: &[u32]) -> Columns {
-        let at = |place: usize| order[place] as usize;
-        let codes = |column: &[u32]| Packed::from_fn(order.len(), |i| column[at(i)].into());
-        let numbers = |column: &[i128]| Packed::from_fn(order.len(), |i| column[at(i)]);
-        let discounted: Vec<i128> = order.iter().map(|line| self.discounted(*line)).collect();
+        let codes = |column: &[u32]| Packed::new(&gather(column, order));
+        let mut discounted = Numbers::Narrow(Vec::with_capacity(order.len()));
+        order
+            .iter()
+            .for_each(|line| discounted.push(self.discounted(*line)));
         Columns {
             rate: codes(&self.rate),
             names: std::array::from_fn(|dimension| codes(&self.codes[dimension])),
-            quantity: numbers(&self.quantity),
-            discount_quantity: Packed::new(&discounted),
-            gross: numbers(&self.gross),
-            discount: numbers(&self.discount),
+            quantity: self.quantity.gather(order),
+            discount_quantity: match discounted {
+                Numbers::Narrow(values) => Packed::new(&values),
+                Numbers::Wide(values) => Packed::new(&values),
+            },
+            gross: self.gross.gather(order),
+            discount: self.discount.gather(order),
         }
     }
 
     fn discounted(&self, line: u32) -> i128 {
         let line = line as usize;
         discount_quantity(
-            Quantity::from_nanos(self.quantity[line]),
-            Amount::from_nanos(self.discount[line]),
-            Amount::from_nanos(self.gross[line]),
+            Quantity::from_nanos(self.quantity.get(line)),
+            Amount::from_nanos(self.discount.get(line)),
+            Amount::from_nanos(self.gross.get(line)),
         )
         .nanos()
     }

@@ -88,23 +88,42 @@ impl Statement {
                 .collect::<Result<_, _>>()?;
         }
         let rates = read_rates(r)?;
-        let count = usize::try_from(r.varint(WHAT)?).map_err(|_| r.invalid(WHAT))?;
+        // Lines are numbered by 32 bits.
+        let count = r.varint32(WHAT)? as usize;
         let runs = read_runs(r, count, rates.len())?;
         let columns = read_columns(r, count)?;
         reader.finish(WHAT)?;
-        Ok(Some(Self {
+        let statement = Self {
             month,
             names,
             rates,
             runs,
             columns,
-        }))
+        };
+        statement.check().map(Some)
+    }
+
+    /// Every code must be a place in its list, so that answers need not look.
+    fn check(self) -> Result<Self, DecodeError> {
+        let hours = self.month.hours();
+        let mut columns = self.columns.names.iter().zip(&self.names);
+        let sane = self.columns.rate.is_below(self.rates.len())
+            && columns.all(|(column, names)| column.is_below(names.len()))
+            && self.runs.iter().all(|run| usize::from(run.hour) < hours);
+        if sane {
+            Ok(self)
+        } else {
+            Err(DecodeError::Invalid {
+                what: "a statement's code",
+                at: 0,
+            })
+        }
     }
 }
 
 fn shares(part: &Packed, whole: &Packed) -> Shares {
-    let parts: Vec<i128> = part.iter().collect();
-    Shares::new(&parts, |index| whole.get(index))
+    let (parts, wholes) = (part.values(), whole.values());
+    Shares::new(&parts, |index| wholes[index])
 }
 
 fn read_rates(r: &mut Reader<'_>) -> Result<Vec<StatementRate>, DecodeError> {
@@ -170,10 +189,8 @@ fn read_columns(r: &mut Reader<'_>, count: usize) -> Result<Columns, DecodeError
         column()?,
     ];
     let (quantity, gross) = (column()?, column()?);
-    let discount = Shares::decode(r, count)?.unpack(|index| gross.get(index));
-    let discounted = Shares::decode(r, count)?.unpack(|index| quantity.get(index));
-    let discount = Packed::new(&discount);
-    let discount_quantity = Packed::new(&discounted);
+    let discount = Shares::decode(r, count)?.column(&gross);
+    let discount_quantity = Shares::decode(r, count)?.column(&quantity);
     Ok(Columns {
         rate,
         names,

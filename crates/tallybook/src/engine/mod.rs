@@ -6,6 +6,7 @@
 //! [`statements`] for reading, [`imports`] for importing.
 
 pub mod apply;
+mod checkpoint;
 pub mod commit;
 pub mod entropy;
 pub mod imports;
@@ -108,6 +109,8 @@ pub struct Engine {
     views: Mutex<HashMap<LogId, Arc<View>>>,
     cache: statements::Cache,
     tokens: tokens::Tokens,
+    /// Checkpoints that are being stored.
+    later: tokio_util::task::TaskTracker,
     /// Held from reading what is newest until the commit is folded: one writer.
     writing: tokio::sync::Mutex<()>,
 }
@@ -195,6 +198,13 @@ impl View {
     }
 }
 
+/// A tracker that may be waited for at any time.
+fn closed_tracker() -> tokio_util::task::TaskTracker {
+    let tracker = tokio_util::task::TaskTracker::new();
+    tracker.close();
+    tracker
+}
+
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Engine")
@@ -220,6 +230,7 @@ impl Engine {
             views: Mutex::new(HashMap::new()),
             cache,
             tokens,
+            later: closed_tracker(),
             writing: tokio::sync::Mutex::new(()),
         });
         engine.adopt_builtin_catalog(now).await?;

@@ -3,10 +3,10 @@
 //! Invariant: a statement is known by its fingerprint (rules, catalogue, month, live imports), so
 //! that one in the cache or in a checkpoint is never stale. Each is made once, however many ask.
 
+use super::checkpoint::{Checkpoint, Checkpoints};
 use super::{Engine, EngineError, View};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use tallybook_core::codec::{DecodeError, Reader, Writer};
 use tallybook_core::fold::MonthPlan;
 use tallybook_core::ids::Digest;
 use tallybook_core::ledger::chunk::Chunk;
@@ -14,7 +14,7 @@ use tallybook_core::name::Name;
 use tallybook_core::query::Query;
 use tallybook_core::query::run::{Context, Period, PeriodAnswer, answer};
 use tallybook_core::statement::Statement;
-use tallybook_core::time::{Instant, Month};
+use tallybook_core::time::Month;
 use tokio::sync::OnceCell;
 
 type Slot = Arc<OnceCell<Arc<Statement>>>;
@@ -125,9 +125,20 @@ impl Engine {
         }
         let statement = Arc::new(self.fold(view, plan).await?);
         if let Some(at) = view.account.at {
-            self.checkpoint(view, &statement, fingerprint, at).await?;
+            let checkpoint = Checkpoint {
+                log: view.account.log,
+                statement: Arc::clone(&statement),
+                fingerprint,
+                at,
+            };
+            self.later.spawn(checkpoint.store(Arc::clone(&self.store)));
         }
         Ok(statement)
+    }
+
+    /// Waits until every checkpoint that was begun is stored, or has failed.
+    pub async fn settle(&self) {
+        self.later.wait().await;
     }
 
     /// Makes a statement from the ledger alone.
@@ -166,11 +177,7 @@ impl Engine {
         month: Month,
         fingerprint: Digest,
     ) -> Result<Option<Statement>, EngineError> {
-        let Some(manifest) = self.store.manifest(view.account.log).await? else {
-            return Ok(None);
-        };
-        let known = Checkpoints::decode(&manifest.bytes);
-        let known = known.map_err(|error| damaged_manifest(view, &error))?;
+        let (_, known) = Checkpoints::load(self.store.as_ref(), view.account.log).await?;
         let Some(blob) = known.find(month, fingerprint) else {
             return Ok(None);
         };
@@ -180,42 +187,6 @@ impl Engine {
         };
         let decoded = tokio::task::spawn_blocking(move || Statement::decode(&bytes)).await?;
         decoded.map_err(|error| EngineError::blob(blob, &error))
-    }
-
-    /// Stores a statement so that the next start need not fold it again.
-    async fn checkpoint(
-        &self,
-        view: &View,
-        statement: &Arc<Statement>,
-        fingerprint: Digest,
-        at: Instant,
-    ) -> Result<(), EngineError> {
-        let month = statement.month();
-        let encoded = Arc::clone(statement);
-        let bytes = tokio::task::spawn_blocking(move || encoded.encode()).await?;
-        let blob = self.store.put_blob(bytes.into(), at).await?;
-        let log = view.account.log;
-        loop {
-            let manifest = self.store.manifest(log).await?;
-            let (version, mut known) = match &manifest {
-                None => (0, Checkpoints::default()),
-                Some(manifest) => {
-                    let known = Checkpoints::decode(&manifest.bytes);
-                    let known = known.map_err(|error| damaged_manifest(view, &error))?;
-                    (manifest.version, known)
-                }
-            };
-            let replaced = known.put(month, fingerprint, blob);
-            if self
-                .store
-                .swap_manifest(log, version, known.encode())
-                .await?
-            {
-                let gone: Vec<_> = replaced.into_iter().filter(|old| *old != blob).collect();
-                // No record names a checkpoint, and another month's differs in its first bytes.
-                return Ok(self.store.delete_blobs(gone).await?);
-            }
-        }
     }
 
     /// Answers one period of a query.
@@ -258,72 +229,5 @@ impl View {
             spellings: self.spellings(),
             user,
         }
-    }
-}
-
-fn damaged_manifest(view: &View, error: &DecodeError) -> EngineError {
-    EngineError::damaged(format!("the manifest of log {}", view.account.log.0), error)
-}
-
-/// Which blob holds which month's statement: an account's manifest.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Checkpoints {
-    months: Vec<(Month, Digest, Digest)>,
-}
-
-impl Checkpoints {
-    fn find(&self, month: Month, fingerprint: Digest) -> Option<Digest> {
-        let known = self
-            .months
-            .iter()
-            .find(|(m, f, _)| (*m, *f) == (month, fingerprint));
-        known.map(|(_, _, blob)| *blob)
-    }
-
-    /// Adds a month's blob, and gives the one that it replaces.
-    fn put(&mut self, month: Month, fingerprint: Digest, blob: Digest) -> Option<Digest> {
-        let old = self.months.iter().position(|(known, _, _)| *known == month);
-        let old = old.map(|place| self.months.swap_remove(place).2);
-        self.months.push((month, fingerprint, blob));
-        self.months.sort();
-        old
-    }
-
-    /// Every (month, fingerprint, blob).
-    pub(super) fn all(&self) -> &[(Month, Digest, Digest)] {
-        &self.months
-    }
-
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let mut out = Writer::new();
-        out.raw(b"TBK1");
-        out.count(self.months.len());
-        for (month, fingerprint, blob) in &self.months {
-            out.signed(i128::from(month.index()));
-            out.raw(&fingerprint.0);
-            out.raw(&blob.0);
-        }
-        out.finish()
-    }
-
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut r = Reader::new(bytes);
-        if r.raw(4, "manifest")? != b"TBK1" {
-            return Err(r.invalid("the start of a manifest"));
-        }
-        let count = r.count(65, "manifest")?;
-        let months = (0..count)
-            .map(|_| {
-                let index = i32::try_from(r.signed("month")?).map_err(|_| r.invalid("month"))?;
-                let month = Month::from_index(index).map_err(|_| r.invalid("month"))?;
-                Ok((
-                    month,
-                    Digest(r.array("fingerprint")?),
-                    Digest(r.array("blob")?),
-                ))
-            })
-            .collect::<Result<_, DecodeError>>()?;
-        r.finish("manifest")?;
-        Ok(Self { months })
     }
 }

@@ -3,7 +3,7 @@
 //! Invariant: nothing is written. What is compared is what was stored (batches, names, chunks,
 //! sums, checkpoints) with what follows from the ledger alone.
 
-use super::statements::Checkpoints;
+use super::checkpoint::Checkpoints;
 use super::{Engine, EngineError, View, load};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -112,7 +112,7 @@ impl Engine {
         view: &View,
         verified: &mut Verified,
     ) -> Result<(), EngineError> {
-        let checkpoints = self.checkpoints(view.account.log).await?;
+        let (_, checkpoints) = Checkpoints::load(self.store.as_ref(), view.account.log).await?;
         let months: std::collections::BTreeSet<Month> = view
             .account
             .imports
@@ -143,15 +143,6 @@ impl Engine {
             }
         }
         Ok(())
-    }
-
-    pub(super) async fn checkpoints(&self, log: LogId) -> Result<Checkpoints, EngineError> {
-        let what = || format!("the manifest of log {}", log.0);
-        match self.store.manifest(log).await? {
-            None => Ok(Checkpoints::default()),
-            Some(manifest) => Checkpoints::decode(&manifest.bytes)
-                .map_err(|error| EngineError::damaged(what(), error)),
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Sweeping: chunks of imports that were never committed are deleted.
 
 use super::{Engine, EngineError};
+use crate::engine::checkpoint::Checkpoints;
 use std::collections::BTreeSet;
 use tallybook_core::time::Instant;
 
@@ -32,7 +33,8 @@ impl Engine {
                     candidates.remove(&chunk.blob);
                 });
             }
-            for (_, _, blob) in self.checkpoints(log).await?.all() {
+            let (_, checkpoints) = Checkpoints::load(self.store.as_ref(), log).await?;
+            for (_, _, blob) in checkpoints.all() {
                 candidates.remove(blob);
             }
         }

@@ -1,0 +1,236 @@
+//! The core as the engine drives it: every import goes through encoded chunks and batches.
+
+use crate::model::{Import, Line, Row};
+use std::collections::HashMap;
+use std::sync::Arc;
+use tallybook_core::account::{AccountKind, AccountName};
+use tallybook_core::batch::Batch;
+use tallybook_core::catalog::Catalog;
+use tallybook_core::fold::{MonthPlan, Spellings};
+use tallybook_core::ids::{CommitId, Digest, ImportId, LogId};
+use tallybook_core::ledger::builder::{FullChunk, ImportBuilder, Scope};
+use tallybook_core::ledger::chunk::Chunk;
+use tallybook_core::ledger::owners::Owners;
+use tallybook_core::ledger::record::ImportedFile;
+use tallybook_core::ledger::{Account, AccountEntry};
+use tallybook_core::money::{Amount, Price, Quantity};
+use tallybook_core::name::Name;
+use tallybook_core::names::{Commitment, Draft};
+use tallybook_core::query::run::{Context, answer};
+use tallybook_core::query::{Query, Totals};
+use tallybook_core::report;
+use tallybook_core::statement::Statement;
+use tallybook_core::time::{Instant, Month};
+
+/// An account's log and the blobs beside it.
+pub(crate) struct Rig {
+    pub(crate) account: Account,
+    pub(crate) catalog: Catalog,
+    pub(crate) blobs: HashMap<Digest, Vec<u8>>,
+    /// Every batch, as it was written.
+    pub(crate) batches: Vec<Vec<u8>>,
+    /// Ids of imports in the order in which they came.
+    pub(crate) imports: Vec<ImportId>,
+    user: Option<Name>,
+}
+
+impl Rig {
+    /// An empty log.
+    pub(crate) fn new(name: AccountName) -> Self {
+        let is_user = name.kind == AccountKind::User;
+        Self {
+            user: is_user.then(|| name.name.clone()),
+            account: Account::new(LogId(1), name),
+            catalog: Catalog::parse(Catalog::BUILTIN).unwrap(),
+            blobs: HashMap::new(),
+            batches: Vec::new(),
+            imports: Vec::new(),
+        }
+    }
+
+    /// Imports.
+    pub(crate) fn import(&mut self, import: &Import) {
+        let own = self.account.name.name.clone();
+        let scope = match (import.organization, self.account.name.kind) {
+            (Some(login), _) => Scope::Organization(login.into()),
+            (None, AccountKind::Organization) => Scope::Organization(own),
+            (None, AccountKind::User) => Scope::User(own),
+            (None, AccountKind::Enterprise) => Scope::Enterprise,
+        };
+        let mut builder = ImportBuilder::new(scope);
+        for (kind, lines) in &import.parts {
+            for line in lines {
+                if let Some(full) = builder.push(*kind, &reported(line), |_| Ok(())).unwrap() {
+                    self.stage(&mut builder, full);
+                }
+            }
+        }
+        while let Some(full) = builder.flush() {
+            self.stage(&mut builder, full);
+        }
+        let mut finished = builder.finish().unwrap();
+        for staged in std::mem::take(&mut finished.staged) {
+            assert_eq!(staged.digest, Digest::of(&staged.bytes));
+            self.blobs.insert(staged.digest, staged.bytes);
+        }
+        let number = u8::try_from(self.imports.len() + 1).unwrap();
+        let id = ImportId([number; 16]);
+        let files = import.parts.keys().map(|kind| ImportedFile {
+            name: format!("{kind}-{number}.csv").into(),
+            digest: Digest::of(&[number]),
+            kind: *kind,
+            layout: "test".into(),
+            bytes: 1,
+            lines: 1,
+            skipped: 0,
+        });
+        let record = finished.into_record(id, import.organization.map(Name::from), files.collect());
+        self.commit(vec![AccountEntry::Import(record)]);
+        self.imports.push(id);
+    }
+
+    fn stage(&mut self, builder: &mut ImportBuilder, full: FullChunk) {
+        let staged = full.encode();
+        builder.staged(&staged);
+        self.blobs.insert(staged.digest, staged.bytes);
+    }
+
+    /// Reverts the import of this number, counted from 0.
+    pub(crate) fn revert(&mut self, number: usize) {
+        self.commit(vec![AccountEntry::Revert(self.imports[number])]);
+    }
+
+    /// Encodes a batch, reads it back, and folds what was read.
+    pub(crate) fn commit(&mut self, entries: Vec<AccountEntry>) {
+        let first_name = self.account.dictionary.next_id();
+        let mut draft = Draft::new(&self.account.dictionary);
+        let encoded = entries
+            .iter()
+            .map(|entry| entry.encode(&mut draft))
+            .collect();
+        let names = draft.into_new();
+        let commitments = names.iter().map(|name| Commitment::new([7; 16], name));
+        let seq = self.account.seq.next();
+        let batch = Batch {
+            log: self.account.log,
+            seq,
+            previous: self.account.head,
+            commit: CommitId([3; 16]),
+            at: Instant::from_seconds(1_700_000_000 + i64::try_from(seq.0).unwrap()).unwrap(),
+            first_name,
+            commitments: commitments.collect(),
+            entries: encoded,
+        };
+        let (bytes, digest) = batch.encode();
+        let (read, found) = Batch::decode(&bytes).unwrap();
+        assert_eq!((&read, found), (&batch, digest));
+        for name in names {
+            self.account.dictionary.push(Some(name));
+        }
+        for (entry, encoded) in entries.iter().zip(&read.entries) {
+            let decoded = AccountEntry::decode(encoded, &self.account.dictionary).unwrap();
+            assert_eq!(decoded, *entry, "an entry is read back as it was written");
+        }
+        self.account.fold(&read, found).unwrap();
+        self.batches.push(bytes);
+    }
+
+    /// The plan of a month.
+    pub(crate) fn plan(&self, month: Month) -> MonthPlan {
+        MonthPlan::new(&Owners::new(&self.account, &self.catalog), month)
+    }
+
+    /// The statement of a month, read back from its bytes.
+    pub(crate) fn statement(&self, month: Month) -> Statement {
+        let plan = self.plan(month);
+        let mut fold = plan.fold(&self.catalog);
+        for (contender, chunk) in plan.chunks() {
+            let decoded = Chunk::decode(&self.blobs[&chunk.blob]).unwrap();
+            assert_eq!(
+                (decoded.month, decoded.count),
+                (month, chunk.lines as usize)
+            );
+            fold.add(contender, chunk.blob, &decoded).unwrap();
+        }
+        let statement = fold.finish();
+        let bytes = statement.encode();
+        let read = Statement::decode(&bytes).unwrap().expect("the same rules");
+        assert_eq!(
+            read, statement,
+            "a statement is read back as it was written"
+        );
+        assert_eq!(read.encode(), bytes);
+        read
+    }
+
+    /// The whole answer, in order.
+    pub(crate) fn answer(&self, query: &Query) -> Vec<Row> {
+        let spellings = Spellings::new(&self.account);
+        let context = Context {
+            catalog: &self.catalog,
+            spellings: &spellings,
+            user: self.user.as_ref(),
+        };
+        let mut made: HashMap<Month, Arc<Statement>> = HashMap::new();
+        let mut rows = Vec::new();
+        for period in query.periods() {
+            let statements: Vec<_> = period
+                .months()
+                .map(|month| {
+                    let statement = made.entry(month);
+                    Arc::clone(statement.or_insert_with(|| Arc::new(self.statement(month))))
+                })
+                .collect();
+            let answered = answer(query, period, &statements, context);
+            rows.extend(answered.rows().map(|row| Row {
+                start: row.start,
+                product: row.rate.product.to_string(),
+                sku: row.rate.sku.to_string(),
+                unit: row.rate.unit.to_string(),
+                price: row.rate.price.picos(),
+                organization: row.organization.to_owned(),
+                repository: row.repository.to_owned(),
+                model: row.model.to_owned(),
+                sums: sums(&row.totals),
+            }));
+        }
+        rows
+    }
+}
+
+fn sums(totals: &Totals) -> [bigdecimal::num_bigint::BigInt; 4] {
+    assert_eq!(
+        totals.discount_quantity + totals.net_quantity(),
+        totals.quantity
+    );
+    assert_eq!(totals.discount + totals.net(), totals.gross);
+    [
+        totals.quantity.nanos().into(),
+        totals.discount_quantity.nanos().into(),
+        totals.gross.nanos().into(),
+        totals.discount.nanos().into(),
+    ]
+}
+
+/// A line as a report states it.
+pub(crate) fn reported(line: &Line) -> report::Line<'_> {
+    let [organization, repository, user, model, workflow, cost_center] =
+        line.names.each_ref().map(String::as_str);
+    report::Line {
+        hour: line.hour,
+        product: line.product,
+        sku: line.sku,
+        unit: line.unit,
+        organization,
+        repository,
+        user,
+        model,
+        workflow,
+        cost_center,
+        quantity: Quantity::from_nanos(line.quantity),
+        price: Price::from_picos(line.price),
+        gross: Amount::from_nanos(line.gross),
+        discount: Amount::from_nanos(line.discount),
+        extras: report::Extras::default(),
+    }
+}
