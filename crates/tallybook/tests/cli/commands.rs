@@ -192,6 +192,14 @@ fn tokens_are_shown_once_listed_without_their_secret_and_revoked() {
 }
 
 #[test]
+fn the_demo_leaves_other_data_alone() {
+    let program = Program::new();
+    import(&program, &[JULY]).success();
+    let message = program.run(&["demo", "--listen", "127.0.0.1:0"]).failure(1);
+    assert!(message.contains("holds data that is no demo"), "{message}");
+}
+
+#[test]
 fn wrong_usage_and_missing_data_are_told_apart_by_the_exit_code() {
     let program = Program::new();
     program.run_as_is(&["--help"]).success();
