@@ -11,7 +11,7 @@ use crate::import::ReadOptions;
 use crate::importing::Importer;
 use crate::wire::imports::ImportAnswer;
 use anyhow::{Context, bail};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
@@ -99,7 +99,9 @@ fn progress(files: &[PathBuf]) -> anyhow::Result<ProgressBar> {
     } else {
         ProgressDrawTarget::hidden()
     };
+    // Cleared also when reading fails, so that the error stands alone.
     let bar = ProgressBar::with_draw_target(Some(bytes), target);
+    let bar = bar.with_finish(ProgressFinish::AndClear);
     let style =
         ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
     bar.set_style(style.context("the bar's template is wrong")?);

@@ -200,6 +200,46 @@ fn the_demo_leaves_other_data_alone() {
 }
 
 #[test]
+fn a_flag_wins_over_a_variable_and_a_variable_over_the_file() {
+    let program = Program::new();
+    let folder = |name: &str| program.directory().join(name).display().to_string();
+    let file = program.directory().join("tallybook.toml");
+    std::fs::write(&file, format!("data = {:?}\n", folder("of-file"))).expect("written");
+    let configuration = file.display().to_string();
+    let missing = |words: &[&str], variable: Option<&str>| {
+        let mut command = program.bare(&[words, &["--config", &configuration]].concat());
+        command.envs(variable.map(|folder| ("TALLYBOOK_DATA", folder)));
+        let message = Outcome::of(&mut command).failure(1);
+        message
+            .split(" holds no data")
+            .next()
+            .expect("a message")
+            .to_owned()
+    };
+    let (variable, flag) = (folder("of-variable"), folder("of-flag"));
+    assert_eq!(
+        missing(&["verify"], None),
+        format!("error: {}", folder("of-file"))
+    );
+    assert_eq!(
+        missing(&["verify"], Some(&variable)),
+        format!("error: {variable}")
+    );
+    let with_flag = ["verify", "--data", &flag];
+    assert_eq!(
+        missing(&with_flag, Some(&variable)),
+        format!("error: {flag}")
+    );
+    std::fs::write(&file, "listen-on = 1\n").expect("written");
+    let words = ["verify", "--config", &configuration];
+    let message = program.run_as_is(&words).failure(2);
+    assert!(
+        message.contains("tallybook.toml: line 1, column 1: unknown field"),
+        "{message}"
+    );
+}
+
+#[test]
 fn wrong_usage_and_missing_data_are_told_apart_by_the_exit_code() {
     let program = Program::new();
     program.run_as_is(&["--help"]).success();

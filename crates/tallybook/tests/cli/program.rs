@@ -57,16 +57,21 @@ impl Program {
 
     /// Runs a command on the data.
     pub(crate) fn run(&self, words: &[&str]) -> Outcome {
-        Outcome(self.command(words).output().expect("the binary runs"))
+        Outcome::of(&mut self.command(words))
     }
 
     /// Runs a command as it is given.
     pub(crate) fn run_as_is(&self, words: &[&str]) -> Outcome {
-        Outcome(self.bare(words).output().expect("the binary runs"))
+        Outcome::of(&mut self.bare(words))
     }
 }
 
 impl Outcome {
+    /// Runs a command.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        Self(command.output().expect("the binary runs"))
+    }
+
     /// What stands on stdout, of a command that succeeded.
     pub(crate) fn success(self) -> String {
         let errors = String::from_utf8_lossy(&self.0.stderr);
