@@ -10,6 +10,7 @@ pub mod context;
 pub mod endpoint;
 pub mod error;
 pub mod frame;
+pub mod github;
 pub mod headers;
 pub mod metrics;
 pub mod paging;
