@@ -2,6 +2,7 @@
 //!
 //! Look next: [`workload`] for the usage, `RESULTS.md` for what came out.
 
+mod questions;
 mod workload;
 
 use anyhow::{Context, Result};
@@ -44,6 +45,11 @@ enum Command {
         #[arg(long)]
         data: PathBuf,
     },
+    /// Times the questions in the engine, over a directory that was imported before.
+    Engine {
+        #[arg(long)]
+        data: PathBuf,
+    },
 }
 
 fn main() -> Result<()> {
@@ -56,6 +62,10 @@ fn main() -> Result<()> {
         Command::Import { directory, data } => {
             let runtime = tokio::runtime::Runtime::new()?;
             runtime.block_on(import(&directory, &data))
+        }
+        Command::Engine { data } => {
+            let runtime = tokio::runtime::Runtime::new()?;
+            runtime.block_on(ask(&data))
         }
     }
 }
@@ -128,5 +138,28 @@ async fn import_month(
         (started.elapsed() - imported).as_secs_f64(),
         statement.memory() as u64 / lines.max(1),
     );
+    Ok(())
+}
+
+async fn ask(data: &Path) -> Result<()> {
+    let started = Stopwatch::now();
+    let store = Arc::new(SqliteStore::open(data, "bench")?);
+    let now = Instant::parse("2026-01-01T00:00:00Z")?;
+    let engine = Engine::open(store, Options::default(), now).await?;
+    let opened = started.elapsed();
+    let view = questions::warm(&engine).await?;
+    let mebibytes = engine.cached_bytes() >> 20;
+    println!(
+        "opened in {opened:.2?}, all months in {:.2?}, {mebibytes} MiB",
+        started.elapsed()
+    );
+    for question in &questions::QUESTIONS {
+        let times = if question.name == "q3" { 5 } else { 200 };
+        let timing = questions::time(&engine, &view, question, times).await?;
+        println!(
+            "{:4} {:>10.1?} median {:>10.1?} p99 {:>8} rows  {}",
+            question.name, timing.median, timing.p99, timing.rows, question.what
+        );
+    }
     Ok(())
 }

@@ -103,3 +103,53 @@ impl<'a> Draft<'a> {
         self.new
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(names: &[&str]) -> Dictionary {
+        let mut dictionary = Dictionary::default();
+        for name in names {
+            dictionary.push(Some((*name).into()));
+        }
+        dictionary
+    }
+
+    #[test]
+    fn a_draft_knows_old_names_and_numbers_new_ones_in_order() {
+        let dictionary = known(&["octo", "Octo"]);
+        let mut draft = Draft::new(&dictionary);
+        let ids = ["new", "Octo", "octo", "newer", "new"].map(|name| draft.id(name).0);
+        assert_eq!(ids, [2, 1, 0, 3, 2], "spellings are names of their own");
+        let new = draft.into_new();
+        assert_eq!(new, ["new".into(), "newer".into()]);
+        assert_eq!(dictionary.next_id(), NameId(2), "a draft changes nothing");
+    }
+
+    #[test]
+    fn a_redacted_name_keeps_its_id() {
+        let mut dictionary = known(&["octo"]);
+        let id = dictionary.push(None);
+        dictionary.push(Some("acme".into()));
+        assert_eq!(&**dictionary.get(id).unwrap(), "redacted-1");
+        assert_eq!(dictionary.find("acme"), Some(NameId(2)));
+        assert_eq!(dictionary.get(NameId(3)), None);
+    }
+
+    /// Somebody may be called what a redacted name is shown as: the first keeps the id.
+    #[test]
+    fn a_text_has_one_id() {
+        let mut dictionary = known(&["redacted-1"]);
+        dictionary.push(None);
+        assert_eq!(dictionary.find("redacted-1"), Some(NameId(0)));
+    }
+
+    #[test]
+    fn a_commitment_depends_on_salt_and_text() {
+        let commitment = Commitment::new([1; 16], "octo");
+        assert_eq!(commitment, Commitment::new([1; 16], "octo"));
+        assert_ne!(commitment, Commitment::new([2; 16], "octo"));
+        assert_ne!(commitment, Commitment::new([1; 16], "Octo"));
+    }
+}

@@ -237,8 +237,13 @@ pub trait Store: Send + Sync {
     /// Every blob.
     async fn list_blobs(&self) -> Result<Vec<BlobInfo>, StoreError>;
 
-    /// Deletes blobs; those that are not there are no error.
-    async fn delete_blobs(&self, ids: Vec<Digest>) -> Result<(), StoreError>;
+    /// Deletes blobs, but for those that were put at `before` or later: somebody is about to name
+    /// them. Those that are not there are no error.
+    async fn delete_blobs(
+        &self,
+        ids: Vec<Digest>,
+        before: Option<Instant>,
+    ) -> Result<(), StoreError>;
 
     /// A log's manifest.
     async fn manifest(&self, log: LogId) -> Result<Option<Manifest>, StoreError>;

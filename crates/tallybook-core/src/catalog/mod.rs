@@ -22,6 +22,7 @@ pub use parse::{CatalogError, Problem};
 /// Every product, unit and SKU that is known, with its names and prices.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
+    edition: Option<Day>,
     products: Register<Product>,
     units: Register<Unit>,
     skus: Register<Sku>,
@@ -111,6 +112,13 @@ impl Catalog {
     /// Reads a catalogue's text; the error names line and column.
     pub fn parse(text: &str) -> Result<Self, CatalogError> {
         parse::parse(text)
+    }
+
+    /// The day as of which the text was written, if it says so: a newer version of the program
+    /// brings a newer edition.
+    #[must_use]
+    pub fn edition(&self) -> Option<Day> {
+        self.edition
     }
 
     /// The SKU of an id, an alias or a display name, without ASCII case.

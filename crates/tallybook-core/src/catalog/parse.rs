@@ -25,7 +25,9 @@ pub struct CatalogError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// A line begins with an unknown word.
-    #[error("unknown statement '{0}' (product, unit, sku, alias, report and price are known)")]
+    #[error(
+        "unknown statement '{0}' (edition, product, unit, sku, alias, report and price are known)"
+    )]
     UnknownStatement(String),
     /// A word that the statement needs is not there.
     #[error("{0} is missing")]
@@ -101,6 +103,7 @@ pub(super) fn parse(text: &str) -> Result<Catalog, CatalogError> {
             continue;
         };
         match statement.text {
+            "edition" => catalog.edition = Some(line.day()?),
             "product" => {
                 product(&mut catalog, &mut line)?;
                 entry = Some(Entry::Product);

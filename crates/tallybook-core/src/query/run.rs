@@ -6,15 +6,14 @@
 
 use super::select::Selection;
 use super::{Grain, Query, Rate, Row, Totals};
+use crate::catalog::Catalog;
 use crate::fold::Spellings;
+use crate::hash::QuickMap;
 use crate::ledger::record::Dimension;
 use crate::money::{Amount, Quantity};
-use crate::name::Name;
+use crate::name::{Name, compare};
 use crate::statement::Statement;
 use crate::time::{Hour, Month};
-use crate::{catalog::Catalog, packed::Packed};
-use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// Hours for which rows share a start.
@@ -94,7 +93,9 @@ pub struct Context<'a> {
 #[derive(Debug)]
 pub struct PeriodAnswer {
     start: Hour,
-    rates: Vec<Rate>,
+    statements: Vec<Arc<Statement>>,
+    /// Each rate as a statement's place and its code there, in the order of answers.
+    rates: Vec<(usize, u32)>,
     names: [Vec<Arc<str>>; 3],
     cells: Vec<(Key, Totals)>,
 }
@@ -116,12 +117,16 @@ impl PeriodAnswer {
             .iter()
             .map(|([rate, organization, repository, model], totals)| Row {
                 start: self.start,
-                rate: &self.rates[*rate as usize],
+                rate: self.rate(self.rates[*rate as usize]),
                 organization: &self.names[0][*organization as usize],
                 repository: &self.names[1][*repository as usize],
                 model: &self.names[2][*model as usize],
                 totals: *totals,
             })
+    }
+
+    fn rate(&self, (statement, code): (usize, u32)) -> &Rate {
+        &self.statements[statement].rates[code as usize].rate
     }
 
     /// How many rows.
@@ -145,115 +150,200 @@ pub fn answer(
     statements: &[Arc<Statement>],
     context: Context<'_>,
 ) -> PeriodAnswer {
-    let scans: Vec<_> = statements
-        .iter()
-        .map(|statement| (statement.as_ref(), scan(statement, query, period, context)))
-        .filter(|(_, cells)| !cells.is_empty())
-        .collect();
-    let rates = Merged::new(scans.iter().map(|(statement, _)| {
-        statement
-            .rates
-            .iter()
-            .map(|known| RateOrder(known.rate.clone()))
-            .collect()
-    }));
-    let grouped = |place: usize| match place {
-        2 => query.group.model,
-        _ => query.group.repository,
-    };
-    let names: [Merged<Box<str>>; 3] = std::array::from_fn(|place| {
-        Merged::new(scans.iter().map(|(statement, _)| {
-            if grouped(place) {
-                statement.names(GROUPS[place]).to_vec()
-            } else {
-                vec!["".into()]
-            }
-        }))
-    });
-    let mut cells: HashMap<Key, Totals> = HashMap::new();
-    for (place, (_, scanned)) in scans.iter().enumerate() {
-        for (key, totals) in scanned {
-            let key = [
-                rates.codes[place][key[0] as usize],
-                names[0].codes[place][key[1] as usize],
-                names[1].codes[place][key[2] as usize],
-                names[2].codes[place][key[3] as usize],
-            ];
-            *cells.entry(key).or_default() += *totals;
+    let mut buffers = Buffers::default();
+    let mut scans = Vec::new();
+    for statement in statements {
+        let cells = scan(statement, query, period, context, &mut buffers);
+        if !cells.is_empty() {
+            scans.push((Arc::clone(statement), cells));
         }
     }
-    let mut cells: Vec<_> = cells.into_iter().collect();
-    cells.sort_unstable_by_key(|(key, _)| *key);
-    let mut shown = names.into_iter().zip(GROUPS).map(|(merged, dimension)| {
-        let show = |folded: &Box<str>| Arc::from(context.spellings.show(dimension, folded));
-        merged.values.iter().map(show).collect::<Vec<Arc<str>>>()
+    let (rates, rate_codes) = merge_rates(&scans);
+    let grouped = [
+        query.group.repository,
+        query.group.repository,
+        query.group.model,
+    ];
+    let names = [0, 1, 2].map(|place| {
+        if grouped[place] {
+            merge_names(&scans, place, context)
+        } else {
+            ungrouped(&scans)
+        }
     });
-    let names = std::array::from_fn(|_| shown.next().unwrap_or_default());
-    let rates = rates
-        .values
-        .into_iter()
-        .map(|RateOrder(rate)| rate)
-        .collect();
+    let mut cells: Vec<(Key, Totals)> = Vec::new();
+    for (place, (_, scanned)) in scans.iter().enumerate() {
+        let translate = |key: &Key| {
+            [
+                rate_codes[place][key[0] as usize],
+                names[0].codes[place]
+                    .get(key[1] as usize)
+                    .copied()
+                    .unwrap_or(0),
+                names[1].codes[place]
+                    .get(key[2] as usize)
+                    .copied()
+                    .unwrap_or(0),
+                names[2].codes[place]
+                    .get(key[3] as usize)
+                    .copied()
+                    .unwrap_or(0),
+            ]
+        };
+        cells.extend(
+            scanned
+                .iter()
+                .map(|(key, totals)| (translate(key), *totals)),
+        );
+    }
+    cells.sort_unstable_by_key(|(key, _)| *key);
+    cells.dedup_by(|next, kept| {
+        let same = next.0 == kept.0;
+        if same {
+            kept.1 += next.1;
+        }
+        same
+    });
+    let names = names.map(|merged| merged.shown);
+    let statements = scans.into_iter().map(|(statement, _)| statement).collect();
     PeriodAnswer {
         start: period.start,
+        statements,
         rates,
         names,
         cells,
     }
 }
 
-/// Sorted lists of several statements as one, so that codes compare across them.
-struct Merged<T> {
-    values: Vec<T>,
-    /// By list, then place in it, the place in `values`.
-    codes: Vec<Vec<u32>>,
+/// Groups of one statement, under its own codes.
+type Scan = (Arc<Statement>, Vec<(Key, Totals)>);
+
+/// By statement, then its own code, the code in the answer.
+type Codes = Vec<Vec<u32>>;
+
+/// The rates in the order of answers: product, SKU, price.
+fn merge_rates(scans: &[Scan]) -> (Vec<(usize, u32)>, Codes) {
+    let mut distinct: Vec<(usize, u32)> = Vec::new();
+    let mut by_key: QuickMap<u64, Vec<u32>> = QuickMap::default();
+    let mut codes: Codes = Vec::with_capacity(scans.len());
+    let rate = |(place, code): (usize, u32)| &scans[place].0.rates[code as usize];
+    for (place, (statement, cells)) in scans.iter().enumerate() {
+        let mut own = vec![u32::MAX; statement.rates.len()];
+        for (key, _) in cells {
+            let slot = &mut own[key[0] as usize];
+            if *slot != u32::MAX {
+                continue;
+            }
+            let this = &statement.rates[key[0] as usize];
+            let same = by_key.entry(this.key).or_default();
+            let known = same
+                .iter()
+                .copied()
+                .find(|at| rate(distinct[*at as usize]).rate == this.rate);
+            *slot = known.unwrap_or_else(|| {
+                let at = u32::try_from(distinct.len()).unwrap_or(u32::MAX);
+                distinct.push((place, key[0]));
+                same.push(at);
+                at
+            });
+        }
+        codes.push(own);
+    }
+    let mut order: Vec<u32> = (0..).take(distinct.len()).collect();
+    order.sort_by(|left, right| {
+        let of = |at: &u32| &rate(distinct[*at as usize]).rate;
+        compare_rates(of(left), of(right))
+    });
+    let mut ranks = vec![0; order.len()];
+    order
+        .iter()
+        .zip(0u32..)
+        .for_each(|(at, rank)| ranks[*at as usize] = rank);
+    for code in codes.iter_mut().flatten() {
+        *code = ranks.get(*code as usize).copied().unwrap_or(u32::MAX);
+    }
+    (
+        order.into_iter().map(|at| distinct[at as usize]).collect(),
+        codes,
+    )
 }
 
-impl<T: Ord + Clone> Merged<T> {
-    fn new(lists: impl Iterator<Item = Vec<T>>) -> Self {
-        let lists: Vec<Vec<T>> = lists.collect();
-        let mut values: Vec<T> = lists.iter().flatten().cloned().collect();
-        values.sort();
-        values.dedup();
-        // Every value of every list is among them, so that the search finds it.
-        let code = |value: &T| values.partition_point(|other| other < value);
-        let code = |value: &T| u32::try_from(code(value)).unwrap_or(u32::MAX);
-        let codes = lists
+fn compare_rates(left: &Rate, right: &Rate) -> std::cmp::Ordering {
+    let exact = |rate: &Rate| (rate.product.clone(), rate.sku.clone(), rate.unit.clone());
+    compare(&left.product, &right.product)
+        .then_with(|| compare(&left.sku, &right.sku))
+        .then(left.price.cmp(&right.price))
+        .then_with(|| exact(left).cmp(&exact(right)))
+}
+
+/// The names of one dimension, as they are shown, and their codes.
+struct MergedNames {
+    shown: Vec<Arc<str>>,
+    codes: Codes,
+}
+
+fn ungrouped(scans: &[Scan]) -> MergedNames {
+    MergedNames {
+        shown: vec!["".into()],
+        codes: vec![Vec::new(); scans.len()],
+    }
+}
+
+fn merge_names(scans: &[Scan], place: usize, context: Context<'_>) -> MergedNames {
+    let dimension = GROUPS[place];
+    let mut used: Vec<(&str, usize, u32)> = Vec::new();
+    let mut codes: Codes = Vec::with_capacity(scans.len());
+    for (scan, (statement, cells)) in scans.iter().enumerate() {
+        let names = statement.names(dimension);
+        let mut own = vec![u32::MAX; names.len()];
+        cells
             .iter()
-            .map(|list| list.iter().map(code).collect())
-            .collect();
-        Self { values, codes }
+            .for_each(|(key, _)| own[key[place + 1] as usize] = 0);
+        let present = (0u32..).zip(&own).filter(|(_, mark)| **mark == 0);
+        used.extend(present.map(|(code, _)| (&*names[code as usize], scan, code)));
+        codes.push(own);
     }
-}
-
-/// Rates in the order of answers: product, SKU, price.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct RateOrder(Rate);
-
-impl Ord for RateOrder {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        let names = |rate: &Rate| {
-            (
-                rate.product.to_ascii_lowercase(),
-                rate.sku.to_ascii_lowercase(),
-            )
-        };
-        let (left, right) = (&self.0, &other.0);
-        let exact = |rate: &Rate| (rate.product.clone(), rate.sku.clone(), rate.unit.clone());
-        names(left)
-            .cmp(&names(right))
-            .then(left.price.cmp(&right.price))
-            .then_with(|| exact(left).cmp(&exact(right)))
+    if scans.len() > 1 {
+        used.sort_unstable();
     }
-}
-
-impl PartialOrd for RateOrder {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
+    let mut shown: Vec<Arc<str>> = Vec::new();
+    let mut last = None;
+    for (folded, scan, code) in used {
+        if last != Some(folded) {
+            last = Some(folded);
+            let spelled = context.spellings.find(dimension, folded);
+            shown.push(spelled.map_or_else(|| folded.into(), Arc::clone));
+        }
+        codes[scan][code as usize] = u32::try_from(shown.len() - 1).unwrap_or(u32::MAX);
     }
+    MergedNames { shown, codes }
 }
 
 const BLOCK: usize = 1024;
+
+/// Columns of a block of rows, unpacked; made once an answer.
+#[derive(Default)]
+struct Buffers {
+    codes: [Vec<u32>; 4],
+    numbers: [Vec<i64>; 4],
+    compared: Vec<u32>,
+    matches: Vec<bool>,
+}
+
+impl Buffers {
+    fn grow(&mut self, rows: usize) {
+        if self.matches.len() < rows {
+            self.codes
+                .iter_mut()
+                .for_each(|codes| codes.resize(rows, 0));
+            self.numbers
+                .iter_mut()
+                .for_each(|numbers| numbers.resize(rows, 0));
+            self.compared.resize(rows, 0);
+            self.matches.resize(rows, true);
+        }
+    }
+}
 
 /// The groups of one statement, in no order, under its own codes (0 where not grouped).
 fn scan(
@@ -261,126 +351,103 @@ fn scan(
     query: &Query,
     period: Period,
     context: Context<'_>,
+    buffers: &mut Buffers,
 ) -> Vec<(Key, Totals)> {
-    let Some(selection) = Selection::new(statement, &query.filter, context) else {
+    let Some(selection) = Selection::new(statement, query, period, context) else {
         return Vec::new();
     };
-    let mut groups = Groups::new(statement, query);
-    let first = statement.first_hour().index();
-    let hour = |hour: Hour| hour.index() - first;
-    let (from, to) = (hour(period.from), hour(period.to));
-    let start = statement
-        .runs
-        .partition_point(|run| i32::from(run.hour) < from);
-    for (index, run) in statement.runs.iter().enumerate().skip(start) {
-        if i32::from(run.hour) >= to {
-            break;
-        }
-        if selection.wants_any(run.rates) {
-            let lines = run.start as usize..statement.run_end(index);
-            groups.add(&selection, lines);
+    let rows = selection
+        .ranges
+        .iter()
+        .map(|(start, end)| end - start)
+        .max()
+        .unwrap_or(0);
+    buffers.grow(rows.min(BLOCK));
+    let by = [
+        query.group.repository,
+        query.group.repository,
+        query.group.model,
+    ];
+    for (codes, by) in buffers.codes[1..].iter_mut().zip(by) {
+        if !by {
+            codes.fill(0);
         }
     }
-    groups.cells.into_iter().collect()
+    let exact = selection
+        .table
+        .numbers()
+        .iter()
+        .all(|column| column.fits_i64());
+    let mut groups = Groups {
+        selection: &selection,
+        by,
+        exact,
+        open: None,
+        cells: QuickMap::default(),
+    };
+    for (start, end) in &selection.ranges {
+        for block in (*start..*end).step_by(BLOCK) {
+            groups.add(buffers, block, BLOCK.min(end - block));
+        }
+    }
+    groups.finish()
 }
 
-/// Accumulates groups over blocks of lines.
+/// Accumulates groups over blocks of rows.
 struct Groups<'a> {
-    statement: &'a Statement,
+    selection: &'a Selection<'a>,
     by: [bool; 3],
+    /// Whether every number fits 64 bits, as all but absurd ones do.
     exact: bool,
-    cells: HashMap<Key, Totals>,
-    codes: [Vec<u32>; 4],
-    numbers: [Vec<i64>; 4],
-    matches: Vec<bool>,
+    /// The group of the last row: rows are sorted, neighbours mostly share their group.
+    open: Option<(Key, Totals)>,
+    cells: QuickMap<Key, Totals>,
 }
 
-impl<'a> Groups<'a> {
-    fn new(statement: &'a Statement, query: &Query) -> Self {
-        let columns = Self::number_columns(statement);
-        Self {
-            statement,
-            by: [
-                query.group.repository,
-                query.group.repository,
-                query.group.model,
-            ],
-            exact: columns.iter().all(|column| column.fits_i64()),
-            cells: HashMap::new(),
-            codes: std::array::from_fn(|_| vec![0; BLOCK]),
-            numbers: std::array::from_fn(|_| vec![0; BLOCK]),
-            matches: vec![true; BLOCK],
-        }
-    }
-
-    fn number_columns(statement: &Statement) -> [&Packed; 4] {
-        let columns = &statement.columns;
-        [
-            &columns.quantity,
-            &columns.discount_quantity,
-            &columns.gross,
-            &columns.discount,
-        ]
-    }
-
-    fn add(&mut self, selection: &Selection, lines: Range<usize>) {
-        let mut start = lines.start;
-        while start < lines.end {
-            let count = BLOCK.min(lines.end - start);
-            self.read(selection, start, count);
-            self.sum(start, count);
-            start += count;
-        }
-    }
-
-    fn read(&mut self, selection: &Selection, start: usize, count: usize) {
-        let columns = &self.statement.columns;
-        columns.rate.read_codes(start, &mut self.codes[0][..count]);
+impl Groups<'_> {
+    fn add(&mut self, buffers: &mut Buffers, start: usize, count: usize) {
+        let table = self.selection.table;
+        table.rate.read_codes(start, &mut buffers.codes[0][..count]);
         for (place, dimension) in GROUPS.into_iter().enumerate() {
-            if self.by[place] {
-                let codes = &mut self.codes[place + 1][..count];
-                columns.names[dimension as usize].read_codes(start, codes);
+            if let (true, Some(column)) = (self.by[place], &table.names[dimension as usize]) {
+                column.read_codes(start, &mut buffers.codes[place + 1][..count]);
             }
         }
         if self.exact {
-            for (column, out) in Self::number_columns(self.statement)
-                .iter()
-                .zip(&mut self.numbers)
-            {
+            for (column, out) in table.numbers().iter().zip(&mut buffers.numbers) {
                 column.read_i64(start, &mut out[..count]);
             }
         }
-        selection.matches(start, &self.codes[0][..count], &mut self.matches[..count]);
+        let (rates, compared) = (&buffers.codes[0][..count], &mut buffers.compared[..count]);
+        self.selection
+            .matches(start, rates, compared, &mut buffers.matches[..count]);
+        for row in 0..count {
+            if buffers.matches[row] {
+                let key: Key = std::array::from_fn(|place| buffers.codes[place][row]);
+                self.sum(key, self.totals(buffers, start, row));
+            }
+        }
     }
 
-    fn sum(&mut self, start: usize, count: usize) {
-        let mut open: Option<(Key, Totals)> = None;
-        for line in 0..count {
-            if !self.matches[line] {
-                continue;
-            }
-            let key: Key = std::array::from_fn(|place| self.codes[place][line]);
-            let totals = self.totals(start, line);
-            match &mut open {
-                // Lines are sorted: neighbours mostly share their group.
-                Some((last, sum)) if *last == key => *sum += totals,
-                _ => {
-                    if let Some((key, sum)) = open.replace((key, totals)) {
-                        *self.cells.entry(key).or_default() += sum;
-                    }
+    fn sum(&mut self, key: Key, totals: Totals) {
+        match &mut self.open {
+            Some((last, sum)) if *last == key => *sum += totals,
+            _ => {
+                if let Some((key, sum)) = self.open.replace((key, totals)) {
+                    *self.cells.entry(key).or_default() += sum;
                 }
             }
         }
-        if let Some((key, sum)) = open {
-            *self.cells.entry(key).or_default() += sum;
-        }
     }
 
-    fn totals(&self, start: usize, line: usize) -> Totals {
+    fn totals(&self, buffers: &Buffers, start: usize, row: usize) -> Totals {
         let [quantity, discount_quantity, gross, discount] = if self.exact {
-            std::array::from_fn(|column| i128::from(self.numbers[column][line]))
+            std::array::from_fn(|column| i128::from(buffers.numbers[column][row]))
         } else {
-            Self::number_columns(self.statement).map(|column| column.get(start + line))
+            self.selection
+                .table
+                .numbers()
+                .map(|column| column.get(start + row))
         };
         Totals {
             quantity: Quantity::from_nanos(quantity),
@@ -388,5 +455,12 @@ impl<'a> Groups<'a> {
             gross: Amount::from_nanos(gross),
             discount: Amount::from_nanos(discount),
         }
+    }
+
+    fn finish(mut self) -> Vec<(Key, Totals)> {
+        if let Some((key, sum)) = self.open {
+            *self.cells.entry(key).or_default() += sum;
+        }
+        self.cells.into_iter().collect()
     }
 }

@@ -1,18 +1,26 @@
-//! Which lines of a statement a filter means: names become codes once, lines compare integers.
+//! Which rows of a statement a query means: the smallest table that can answer, the ranges of its
+//! rows that can match; names become codes once, rows compare integers.
 
-use super::run::Context;
-use super::{CostCenterFilter, Filter, Rate, RepositoryName};
+use super::run::{Context, Period};
+use super::{CostCenterFilter, Filter, Query, Rate, RepositoryName};
 use crate::ledger::record::Dimension;
 use crate::packed::Packed;
+use crate::report::ReportKind;
+use crate::statement::table::{RollupKind, Table};
 use crate::statement::{Statement, StatementRate};
 
-/// A filter under one statement's codes.
+/// What of one statement a query is about: a table, the rows that can match, and what is left to
+/// compare.
 #[derive(Debug)]
 pub(super) struct Selection<'a> {
+    /// The lines, or the smallest rollup that can answer.
+    pub table: &'a Table,
+    /// Rows that can match, in order.
+    pub ranges: Vec<(usize, usize)>,
     /// By rate code.
     rates: Vec<bool>,
     /// Columns that must hold a code.
-    equal: Vec<(&'a Packed, u32)>,
+    equal: Vec<(Dimension, &'a Packed, u32)>,
     /// Alternatives of (organization, repository), when a repository is asked for.
     repositories: Option<Repositories<'a>>,
 }
@@ -28,66 +36,106 @@ impl<'a> Selection<'a> {
     /// `None` when no line of the statement can match.
     pub(super) fn new(
         statement: &'a Statement,
-        filter: &Filter,
+        query: &Query,
+        period: Period,
         context: Context<'_>,
     ) -> Option<Self> {
+        let filter = &query.filter;
         let wanted = |known: &StatementRate| wants(known, filter, context);
         let rates: Vec<bool> = statement.rates.iter().map(wanted).collect();
         if !rates.contains(&true) {
             return None;
         }
-        let cost_center = match &filter.cost_center {
-            CostCenterFilter::Any => None,
-            CostCenterFilter::None => Some(""),
-            CostCenterFilter::Is(name) => Some(name.as_str()),
-        };
-        let named = [
-            (
-                Dimension::Organization,
-                filter.organization.as_ref().map(|name| name.as_str()),
-            ),
-            (
-                Dimension::User,
-                filter.user.as_ref().map(|name| name.as_str()),
-            ),
-            (
-                Dimension::Model,
-                filter.model.as_ref().map(|name| name.as_str()),
-            ),
-            (Dimension::CostCenter, cost_center),
-        ];
+        let rollup = rollup(statement, query, period);
+        let table = rollup.map_or(&statement.lines, |(_, table)| table);
         let mut equal = Vec::new();
-        for (dimension, name) in named {
-            if let Some(name) = name {
-                let code = code(statement, dimension, name)?;
-                equal.push((&statement.columns.names[dimension as usize], code));
+        for (dimension, name) in named(filter) {
+            if let (Some(name), Some(column)) = (name, &table.names[dimension as usize]) {
+                equal.push((dimension, column, code(statement, dimension, name)?));
             }
         }
         let repositories = match &filter.repository {
             None => None,
-            Some(repository) => Some(Repositories::new(statement, repository, context)?),
+            Some(wanted) => Some(Repositories::new(statement, table, wanted, context)?),
         };
-        Some(Self {
+        let mut selection = Self {
+            table,
+            ranges: Vec::new(),
             rates,
             equal,
             repositories,
-        })
+        };
+        match rollup {
+            Some((kind, _)) => selection.narrow_rollup(kind),
+            None => selection.narrow_lines(statement, period),
+        }
+        Some(selection)
     }
 
-    /// Whether any rate of a run matches.
-    pub(super) fn wants_any(&self, rates: (u32, u32)) -> bool {
-        self.rates[rates.0 as usize..rates.1 as usize].contains(&true)
+    /// A rollup is sorted by its dimensions: what is asked of the first is one range of rows.
+    fn narrow_rollup(&mut self, kind: RollupKind) {
+        let all = (0, self.table.len());
+        let first = kind.dimensions().first();
+        if let (Some(Dimension::Repository), Some(wanted)) = (first, &self.repositories) {
+            let mut codes: Vec<u32> = wanted.alternatives.iter().map(|(_, code)| *code).collect();
+            codes.sort_unstable();
+            codes.dedup();
+            let range = |code| self.table.range(Dimension::Repository, code, all);
+            self.ranges = codes.into_iter().map(range).collect();
+            return;
+        }
+        let place = self
+            .equal
+            .iter()
+            .position(|(dimension, _, _)| Some(dimension) == first);
+        self.ranges = vec![match place {
+            Some(place) => {
+                let (dimension, _, code) = self.equal.swap_remove(place);
+                self.table.range(dimension, code, all)
+            }
+            None => all,
+        }];
     }
 
-    /// Marks which of the lines from `start` on match; `rates` are their rate codes.
-    pub(super) fn matches(&self, start: usize, rates: &[u32], out: &mut [bool]) {
-        let mut codes = vec![0; out.len()];
+    /// Lines are sorted by hour, SKU, organization, repository: runs that cannot match are skipped,
+    /// and within a run an organization is one range.
+    fn narrow_lines(&mut self, statement: &Statement, period: Period) {
+        let place = |(dimension, _, _): &(Dimension, _, _)| *dimension == Dimension::Organization;
+        let organization = self.equal.iter().position(place);
+        let organization = organization.map(|place| self.equal.swap_remove(place).2);
+        let first = statement.first_hour().index();
+        let (from, to) = (period.from.index() - first, period.to.index() - first);
+        let start = statement
+            .runs
+            .partition_point(|run| i32::from(run.hour) < from);
+        for (index, run) in statement.runs.iter().enumerate().skip(start) {
+            if i32::from(run.hour) >= to {
+                break;
+            }
+            let (first, end) = run.rates;
+            if !self.rates[first as usize..end as usize].contains(&true) {
+                continue;
+            }
+            let mut range = (run.start as usize, statement.run_end(index));
+            if let Some(code) = organization {
+                range = self.table.range(Dimension::Organization, code, range);
+            }
+            match self.ranges.last_mut() {
+                _ if range.0 == range.1 => {}
+                Some(last) if last.1 == range.0 => last.1 = range.1,
+                _ => self.ranges.push(range),
+            }
+        }
+    }
+
+    /// Marks which of the rows from `start` on match; `rates` are their rate codes.
+    pub(super) fn matches(&self, start: usize, rates: &[u32], codes: &mut [u32], out: &mut [bool]) {
         for (matches, rate) in out.iter_mut().zip(rates) {
             *matches = self.rates[*rate as usize];
         }
-        for (column, wanted) in &self.equal {
-            column.read_codes(start, &mut codes);
-            for (matches, code) in out.iter_mut().zip(&codes) {
+        for (_, column, wanted) in &self.equal {
+            column.read_codes(start, codes);
+            for (matches, code) in out.iter_mut().zip(codes.iter()) {
                 *matches &= code == wanted;
             }
         }
@@ -97,9 +145,69 @@ impl<'a> Selection<'a> {
     }
 }
 
+/// The names that a filter asks for; `""` is none.
+fn named(filter: &Filter) -> [(Dimension, Option<&str>); 4] {
+    let cost_center = match &filter.cost_center {
+        CostCenterFilter::Any => None,
+        CostCenterFilter::None => Some(""),
+        CostCenterFilter::Is(name) => Some(name.as_str()),
+    };
+    [
+        (
+            Dimension::Organization,
+            filter.organization.as_ref().map(|name| name.as_str()),
+        ),
+        (
+            Dimension::User,
+            filter.user.as_ref().map(|name| name.as_str()),
+        ),
+        (
+            Dimension::Model,
+            filter.model.as_ref().map(|name| name.as_str()),
+        ),
+        (Dimension::CostCenter, cost_center),
+    ]
+}
+
+/// The smallest rollup that can answer, when the period is the whole month.
+fn rollup<'a>(
+    statement: &'a Statement,
+    query: &Query,
+    period: Period,
+) -> Option<(RollupKind, &'a Table)> {
+    let first = statement.first_hour();
+    let end = statement.month().last_day().next().first_hour();
+    if period.from > first || period.to < end {
+        return None;
+    }
+    let filter = &query.filter;
+    let by_repository = query.group.repository || filter.repository.is_some();
+    let needs = |dimension: Dimension| match dimension {
+        Dimension::Repository => by_repository,
+        Dimension::Organization => by_repository || filter.organization.is_some(),
+        Dimension::User => filter.user.is_some(),
+        Dimension::Model => query.group.model || filter.model.is_some(),
+        Dimension::Workflow => false,
+        Dimension::CostCenter => filter.cost_center != CostCenterFilter::Any,
+    };
+    let of_requests = matches!(
+        filter.report,
+        Some(ReportKind::PremiumRequest | ReportKind::AiCredit)
+    );
+    let answers = |kind: RollupKind| {
+        (of_requests || !kind.is_of_requests())
+            && Dimension::ALL
+                .iter()
+                .all(|d| !needs(*d) || kind.dimensions().contains(d))
+    };
+    let place = RollupKind::ALL.iter().position(|kind| answers(*kind))?;
+    Some((RollupKind::ALL[place], &statement.rollups[place]))
+}
+
 impl<'a> Repositories<'a> {
     fn new(
-        statement: &'a Statement,
+        statement: &Statement,
+        table: &'a Table,
         wanted: &RepositoryName,
         context: Context<'_>,
     ) -> Option<Self> {
@@ -119,11 +227,14 @@ impl<'a> Repositories<'a> {
         if alternatives.is_empty() {
             return None;
         }
-        let column = |dimension: Dimension| &statement.columns.names[dimension as usize];
-        let organization = column(Dimension::Organization);
+        let column = |dimension: Dimension| table.names[dimension as usize].as_ref();
+        let (organization, repository) = (
+            column(Dimension::Organization)?,
+            column(Dimension::Repository)?,
+        );
         Some(Self {
             organization,
-            repository: column(Dimension::Repository),
+            repository,
             alternatives,
         })
     }

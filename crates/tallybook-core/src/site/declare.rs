@@ -305,7 +305,8 @@ impl<'a> Draft<'a> {
             known.as_ref().map(|f| shown(&f.email)),
             &shown(&fact.email),
         );
-        if known.as_ref() != Some(&fact) {
+        let spelled = |known: &UserFact| known.login.as_str() == fact.login.as_str();
+        if known.is_none_or(|known| known != fact || !spelled(&known)) {
             self.planned.entries.push(SiteEntry::User(fact));
         }
         self.users.push(declared.login.clone());

@@ -217,6 +217,12 @@ impl Directory {
             .map(|sighting| (sighting.log, import))
     }
 
+    /// Every live import that the site's log knows of, with the account's log.
+    pub fn sightings(&self) -> impl Iterator<Item = (ImportId, LogId)> {
+        let sightings = self.sightings.iter();
+        sightings.map(|(import, sighting)| (*import, sighting.log))
+    }
+
     /// What a name in a path stands for; `None` when nobody knows it.
     #[must_use]
     pub fn find(&self, name: &AccountName) -> Option<Found> {

@@ -1,6 +1,7 @@
 //! How a statement is made: collect lines under temporary codes, then sort and renumber.
 
-use super::{Columns, Run, Statement, StatementRate};
+use super::table::{RollupKind, Table};
+use super::{Run, Statement, StatementRate};
 use crate::ledger::record::Dimension;
 use crate::money::{Amount, Price, Quantity, discount_quantity};
 use crate::packed::Packed;
@@ -173,7 +174,7 @@ impl StatementBuilder {
         let sku_of = sku_ranks(&rate_keys);
         let order = self.order(&sku_of, &names);
         let runs = self.runs(&order, &sku_of);
-        let rates = rate_keys
+        let rates: Vec<_> = rate_keys
             .into_iter()
             .zip(sorted_kinds)
             .map(statement_rate)
@@ -185,12 +186,16 @@ impl StatementBuilder {
         });
         let names = std::array::from_fn(|_| lists.next().unwrap_or_default());
         let month = self.month;
+        let lines = self.lines(&order);
+        let is_request = |rate: u32| rates[rate as usize].is_request();
+        let rollups = RollupKind::ALL.map(|kind| kind.of(&lines, is_request));
         Statement {
             month,
             names,
             rates,
             runs,
-            columns: self.columns(&order),
+            lines,
+            rollups,
         }
     }
 
@@ -265,15 +270,15 @@ impl StatementBuilder {
         runs
     }
 
-    fn columns(self, order: &[u32]) -> Columns {
+    fn lines(self, order: &[u32]) -> Table {
         let codes = |column: &[u32]| Packed::new(&gather(column, order));
         let mut discounted = Numbers::Narrow(Vec::with_capacity(order.len()));
         order
             .iter()
             .for_each(|line| discounted.push(self.discounted(*line)));
-        Columns {
+        Table {
             rate: codes(&self.rate),
-            names: std::array::from_fn(|dimension| codes(&self.codes[dimension])),
+            names: std::array::from_fn(|dimension| Some(codes(&self.codes[dimension]))),
             quantity: self.quantity.gather(order),
             discount_quantity: match discounted {
                 Numbers::Narrow(values) => Packed::new(&values),
@@ -302,11 +307,7 @@ fn statement_rate((key, kinds): (RateKey, (bool, bool))) -> StatementRate {
         unit: key.unit.into(),
         price: key.price,
     };
-    StatementRate {
-        rate,
-        premium_request: kinds.0,
-        ai_credit: kinds.1,
-    }
+    StatementRate::new(rate, kinds.0, kinds.1)
 }
 
 /// By rate, the rank of its SKU.

@@ -1,11 +1,13 @@
 //! The bytes of a statement: what checkpoints keep, and what "byte-identical" means.
 //!
-//! Layout, format 1: `TBM` `1`, rules version, month, names, rates, runs, columns. The blob that
-//! holds them is named by its hash, so there is no checksum inside.
+//! Layout, format 1: `TBM` `1`, rules version, month, names, rates, runs, lines, rollups. The
+//! blob that holds them is named by its hash, so there is no checksum inside.
 
-use super::{Columns, RULES, Run, Statement, StatementRate};
+use super::table::{RollupKind, Table};
+use super::{RULES, Run, Statement, StatementRate};
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::ledger::chunk::Shares;
+use crate::ledger::record::Dimension;
 use crate::money::Price;
 use crate::packed::Packed;
 use crate::query::Rate;
@@ -52,16 +54,11 @@ impl Statement {
             out.varint(u64::from(run.rates.1));
             out.varint(u64::from(run.start));
         }
-        let columns = &self.columns;
-        columns.rate.encode(&mut out);
-        columns
-            .names
-            .iter()
-            .for_each(|codes| codes.encode(&mut out));
-        columns.quantity.encode(&mut out);
-        columns.gross.encode(&mut out);
-        shares(&columns.discount, &columns.gross).encode(&mut out);
-        shares(&columns.discount_quantity, &columns.quantity).encode(&mut out);
+        encode_table(&self.lines, &mut out);
+        for rollup in &self.rollups {
+            out.count(rollup.len());
+            encode_table(rollup, &mut out);
+        }
         out.finish()
     }
 
@@ -91,14 +88,30 @@ impl Statement {
         // Lines are numbered by 32 bits.
         let count = r.varint32(WHAT)? as usize;
         let runs = read_runs(r, count, rates.len())?;
-        let columns = read_columns(r, count)?;
+        let lines = read_table(r, count, &Dimension::ALL)?;
+        let mut rollups = RollupKind::ALL.map(|_| None);
+        for (slot, kind) in rollups.iter_mut().zip(RollupKind::ALL) {
+            let rows = r.varint32(WHAT)? as usize;
+            *slot = Some(read_table(r, rows, kind.dimensions())?);
+        }
+        let [
+            Some(rates_rollup),
+            Some(centers),
+            Some(users),
+            Some(repositories),
+        ] = rollups
+        else {
+            return Err(r.invalid("rollups"));
+        };
+        let rollups = [rates_rollup, centers, users, repositories];
         reader.finish(WHAT)?;
         let statement = Self {
             month,
             names,
             rates,
             runs,
-            columns,
+            lines,
+            rollups,
         };
         statement.check().map(Some)
     }
@@ -106,9 +119,17 @@ impl Statement {
     /// Every code must be a place in its list, so that answers need not look.
     fn check(self) -> Result<Self, DecodeError> {
         let hours = self.month.hours();
-        let mut columns = self.columns.names.iter().zip(&self.names);
-        let sane = self.columns.rate.is_below(self.rates.len())
-            && columns.all(|(column, names)| column.is_below(names.len()))
+        let in_lists = |table: &Table| {
+            let mut columns = table.names.iter().zip(&self.names);
+            let below = |(column, names): (&Option<Packed>, &Vec<_>)| {
+                column
+                    .as_ref()
+                    .is_none_or(|column| column.is_below(names.len()))
+            };
+            table.rate.is_below(self.rates.len()) && columns.all(below)
+        };
+        let sane = in_lists(&self.lines)
+            && self.rollups.iter().all(in_lists)
             && self.runs.iter().all(|run| usize::from(run.hour) < hours);
         if sane {
             Ok(self)
@@ -135,16 +156,13 @@ fn read_rates(r: &mut Reader<'_>) -> Result<Vec<StatementRate>, DecodeError> {
             let unit = r.text("unit")?.into();
             let price = Price::from_picos(r.signed("price")?);
             let kinds = r.byte("report kinds")?;
-            Ok(StatementRate {
-                rate: Rate {
-                    product,
-                    sku,
-                    unit,
-                    price,
-                },
-                premium_request: kinds & 1 != 0,
-                ai_credit: kinds & 2 != 0,
-            })
+            let rate = Rate {
+                product,
+                sku,
+                unit,
+                price,
+            };
+            Ok(StatementRate::new(rate, kinds & 1 != 0, kinds & 2 != 0))
         })
         .collect()
 }
@@ -170,7 +188,24 @@ fn read_runs(r: &mut Reader<'_>, lines: usize, rates: usize) -> Result<Vec<Run>,
     Ok(runs)
 }
 
-fn read_columns(r: &mut Reader<'_>, count: usize) -> Result<Columns, DecodeError> {
+fn encode_table(table: &Table, out: &mut Writer) {
+    table.rate.encode(out);
+    table
+        .names
+        .iter()
+        .flatten()
+        .for_each(|codes| codes.encode(out));
+    table.quantity.encode(out);
+    table.gross.encode(out);
+    shares(&table.discount, &table.gross).encode(out);
+    shares(&table.discount_quantity, &table.quantity).encode(out);
+}
+
+fn read_table(
+    r: &mut Reader<'_>,
+    count: usize,
+    dimensions: &[Dimension],
+) -> Result<Table, DecodeError> {
     let mut column = || {
         let column = Packed::decode(r, count)?;
         if column.len() == count {
@@ -180,18 +215,16 @@ fn read_columns(r: &mut Reader<'_>, count: usize) -> Result<Columns, DecodeError
         }
     };
     let rate = column()?;
-    let names = [
-        column()?,
-        column()?,
-        column()?,
-        column()?,
-        column()?,
-        column()?,
-    ];
+    let mut names = [const { None }; 6];
+    for dimension in Dimension::ALL {
+        if dimensions.contains(&dimension) {
+            names[dimension as usize] = Some(column()?);
+        }
+    }
     let (quantity, gross) = (column()?, column()?);
     let discount = Shares::decode(r, count)?.column(&gross);
     let discount_quantity = Shares::decode(r, count)?.column(&quantity);
-    Ok(Columns {
+    Ok(Table {
         rate,
         names,
         quantity,

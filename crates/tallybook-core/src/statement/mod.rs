@@ -4,16 +4,20 @@
 //! sorted by (hour, SKU, organization, repository, user, model, workflow, cost center), names by
 //! their folded bytes, so that the bytes do not depend on the order of arrival. Codes are places in
 //! the statement's own sorted lists, so that the order of codes is the order of names.
+//! Each carries its rollups: sums by which most questions over whole months are answered.
 //! Look next: [`build`] for how one is made, [`encode`] for its bytes, [`crate::query`] for answers.
 
 pub mod build;
 pub mod encode;
+pub(crate) mod table;
 
+use crate::hash::QuickHasher;
 use crate::ledger::record::Dimension;
-use crate::packed::Packed;
 use crate::query::Rate;
 use crate::report::ReportKind;
 use crate::time::{Hour, Month};
+use std::hash::{Hash, Hasher};
+use table::Table;
 
 /// The version of the rules: a statement made by another version is made anew, never read.
 pub const RULES: u32 = 1;
@@ -28,13 +32,17 @@ pub struct Statement {
     pub(crate) rates: Vec<StatementRate>,
     /// Where hour or SKU change.
     pub(crate) runs: Vec<Run>,
-    pub(crate) columns: Columns,
+    pub(crate) lines: Table,
+    /// One of each [`RollupKind`], in order.
+    pub(crate) rollups: [Table; 4],
 }
 
 /// A rate, and which kinds of report are about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StatementRate {
     pub rate: Rate,
+    /// A hash of the rate, to find equal ones of other statements.
+    pub key: u64,
     /// Whether it belongs to premium-request reports.
     pub premium_request: bool,
     /// Whether it belongs to AI-credit reports.
@@ -42,6 +50,21 @@ pub(crate) struct StatementRate {
 }
 
 impl StatementRate {
+    pub(crate) fn new(rate: Rate, premium_request: bool, ai_credit: bool) -> Self {
+        let mut hasher = QuickHasher::default();
+        (&rate.product, &rate.sku, &rate.unit, rate.price).hash(&mut hasher);
+        Self {
+            rate,
+            key: hasher.finish(),
+            premium_request,
+            ai_credit,
+        }
+    }
+
+    pub(crate) fn is_request(&self) -> bool {
+        self.premium_request || self.ai_credit
+    }
+
     pub(crate) fn is_in(&self, kind: ReportKind) -> bool {
         match kind {
             ReportKind::Summarized | ReportKind::Detailed => true,
@@ -62,17 +85,6 @@ pub(crate) struct Run {
     pub start: u32,
 }
 
-/// A value a line each.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Columns {
-    pub rate: Packed,
-    pub names: [Packed; 6],
-    pub quantity: Packed,
-    pub discount_quantity: Packed,
-    pub gross: Packed,
-    pub discount: Packed,
-}
-
 impl Statement {
     /// The month.
     #[must_use]
@@ -83,7 +95,7 @@ impl Statement {
     /// How many lines.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.columns.rate.len()
+        self.lines.len()
     }
 
     /// Whether there are none.
@@ -101,19 +113,8 @@ impl Statement {
     /// Bytes held in memory, near enough for a cache.
     #[must_use]
     pub fn memory(&self) -> usize {
-        let columns = &self.columns;
-        let numbers = [
-            &columns.rate,
-            &columns.quantity,
-            &columns.discount_quantity,
-            &columns.gross,
-            &columns.discount,
-        ];
-        let packed: usize = numbers
-            .into_iter()
-            .chain(&columns.names)
-            .map(Packed::memory)
-            .sum();
+        let tables = self.rollups.iter().chain([&self.lines]);
+        let packed: usize = tables.map(Table::memory).sum();
         let names: usize = self
             .names
             .iter()

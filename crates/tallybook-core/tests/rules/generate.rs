@@ -204,7 +204,8 @@ fn filter() -> impl Strategy<Value = Filter> {
     let centers = prop_oneof![
         3 => Just(CostCenterFilter::Any),
         1 => Just(CostCenterFilter::None),
-        1 => select(vec!["flint", "Quartz", "nobody"]).prop_map(|it| CostCenterFilter::Is(it.into())),
+        1 => select(vec!["flint", "Quartz", "nobody"])
+            .prop_map(|name| CostCenterFilter::Is(name.into())),
     ];
     let strategies = (
         named(&["OCTO", "acme", "nobody"]),

@@ -3,8 +3,11 @@
 //! Look next: `model.rs` for what is right, `rig.rs` for how the core is driven, `generate.rs` for
 //! what is fed to both.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
 mod answers;
 mod calendar;
+mod columns;
 mod directory;
 mod generate;
 mod model;

@@ -8,8 +8,10 @@ use bigdecimal::num_bigint::BigInt;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use tallybook_core::account::{AccountKind, AccountName};
 use tallybook_core::ids::Digest;
+use tallybook_core::ledger::owners::{CellSum, CellSums, Owners, hidden};
 use tallybook_core::query::{CostCenterFilter, Filter, Grain, Group, Query};
 use tallybook_core::report::ReportKind;
 use tallybook_core::statement::{RULES, Statement};
@@ -106,6 +108,35 @@ proptest! {
         ];
         let parts: Vec<Row> = centers.into_iter().flat_map(of).collect();
         prop_assert_eq!(totals(&parts), totals(&of(CostCenterFilter::Any)));
+    }
+
+    /// Every live line either counts or is listed as hidden, once.
+    #[test]
+    fn what_counts_and_what_is_hidden_is_everything(
+        (kind, steps) in account_kind().prop_flat_map(|kind| (Just(kind), history(kind))),
+    ) {
+        let (rig, model) = play(kind, &steps);
+        let owners = Owners::new(&rig.account, &rig.catalog);
+        let cells = owners.contenders().iter().map(|contender| {
+            let cells = &rig.blobs[&contender.part().cells];
+            Arc::new(CellSums::decode(cells).unwrap())
+        });
+        let pairs = hidden(&owners, &rig.catalog, &cells.collect::<Vec<_>>());
+        prop_assert!(pairs.keys().all(|(loser, winner)| loser < winner));
+        let mut all = CellSum::default();
+        pairs.values().for_each(|pair| all.add(&pair.hidden));
+        let counted = model.counted().len() as u64;
+        let shown: usize = months().map(|month| rig.statement(month).len()).sum();
+        prop_assert_eq!(shown as u64, counted);
+        let live = rig.account.live_imports().map(|import| import.record.lines());
+        prop_assert_eq!(all.lines + counted, live.sum::<u64>());
+        let stated = rig.account.live_imports().flat_map(|import| &import.record.parts);
+        let stated = stated.flat_map(|part| &part.sums);
+        let stated = stated.map(|sum| BigInt::from(sum.totals.quantity.nanos()));
+        let whole = totals(&rig.answer(&everything(Grain::Whole)));
+        let answered = whole.iter().map(|(_, sums)| sums[0].clone());
+        let hidden_quantity = BigInt::from(all.totals.quantity.nanos());
+        prop_assert_eq!(answered.sum::<BigInt>() + hidden_quantity, stated.sum::<BigInt>());
     }
 
     /// Of different kinds or scopes: only between two of one kind does it matter which is newer.

@@ -81,11 +81,17 @@ pub(super) fn list(connection: &Connection) -> Result<Vec<BlobInfo>, Failure> {
     Ok(blobs)
 }
 
-/// Deletes blobs; those that are not there are no error.
-pub(super) fn delete(connection: &Connection, ids: &[Digest]) -> Result<(), Failure> {
-    let mut statement = connection.prepare_cached("DELETE FROM blobs WHERE id = ?")?;
+/// Deletes blobs that were put before `before`; those that are not there are no error.
+pub(super) fn delete(
+    connection: &Connection,
+    ids: &[Digest],
+    before: Option<Instant>,
+) -> Result<(), Failure> {
+    let mut statement =
+        connection.prepare_cached("DELETE FROM blobs WHERE id = ? AND put_at < ?")?;
+    let before = before.map_or(i64::MAX, Instant::seconds);
     for id in ids {
-        statement.execute([id.0])?;
+        statement.execute((id.0, before))?;
     }
     Ok(())
 }

@@ -239,8 +239,14 @@ impl Store for SqliteStore {
         self.readers.read("listing blobs", blob::list).await
     }
 
-    async fn delete_blobs(&self, ids: Vec<Digest>) -> Result<(), StoreError> {
-        self.write(Write::DeleteBlobs(ids)).await.map(drop)
+    async fn delete_blobs(
+        &self,
+        ids: Vec<Digest>,
+        before: Option<Instant>,
+    ) -> Result<(), StoreError> {
+        self.write(Write::DeleteBlobs { ids, before })
+            .await
+            .map(drop)
     }
 
     async fn manifest(&self, log: LogId) -> Result<Option<Manifest>, StoreError> {

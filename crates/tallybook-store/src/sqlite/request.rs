@@ -58,7 +58,10 @@ pub(super) enum Write {
         blob: Packed,
         at: Instant,
     },
-    DeleteBlobs(Vec<Digest>),
+    DeleteBlobs {
+        ids: Vec<Digest>,
+        before: Option<Instant>,
+    },
     SwapManifest {
         log: LogId,
         expected: u64,
@@ -96,7 +99,7 @@ impl Write {
                     .try_for_each(|effect| apply_effect(connection, effect))?;
             }
             Self::PutBlob { id, blob, at } => blob::put(connection, *id, blob, *at)?,
-            Self::DeleteBlobs(ids) => blob::delete(connection, ids)?,
+            Self::DeleteBlobs { ids, before } => blob::delete(connection, ids, *before)?,
             Self::SwapManifest {
                 log,
                 expected,

@@ -234,7 +234,14 @@ pub async fn blobs_are_deleted(store: Arc<dyn Store>) {
     let id = id.expect("put");
     let kept = store.put_blob(Arc::from(&b"kept"[..]), at(1)).await;
     let kept = kept.expect("put");
-    let deleted = store.delete_blobs(vec![id, Digest::of(b"absent")]);
+    let both = vec![id, Digest::of(b"absent")];
+    let deleted = store.delete_blobs(both.clone(), Some(at(1)));
+    deleted.await.expect("deletes");
+    assert!(
+        store.get_blob(id).await.expect("reads").is_some(),
+        "too new to delete"
+    );
+    let deleted = store.delete_blobs(both, Some(at(2)));
     deleted.await.expect("deletes");
     assert_eq!(store.get_blob(id).await.expect("reads"), None);
     assert!(store.get_blob(kept).await.expect("reads").is_some());

@@ -123,8 +123,12 @@ impl<S: Store> Store for FaultyStore<S> {
         self.inner.list_blobs().await
     }
 
-    async fn delete_blobs(&self, ids: Vec<Digest>) -> Result<(), StoreError> {
-        write_or_fail!(self, self.inner.delete_blobs(ids).await)
+    async fn delete_blobs(
+        &self,
+        ids: Vec<Digest>,
+        before: Option<Instant>,
+    ) -> Result<(), StoreError> {
+        write_or_fail!(self, self.inner.delete_blobs(ids, before).await)
     }
 
     async fn manifest(&self, log: LogId) -> Result<Option<Manifest>, StoreError> {

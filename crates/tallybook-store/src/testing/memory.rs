@@ -171,8 +171,16 @@ impl Store for MemoryStore {
         Ok(infos.collect())
     }
 
-    async fn delete_blobs(&self, ids: Vec<Digest>) -> Result<(), StoreError> {
-        self.state().blobs.retain(|id, _| !ids.contains(id));
+    async fn delete_blobs(
+        &self,
+        ids: Vec<Digest>,
+        before: Option<Instant>,
+    ) -> Result<(), StoreError> {
+        let kept = |put_at: Instant| before.is_some_and(|before| put_at >= before);
+        let mut state = self.state();
+        state
+            .blobs
+            .retain(|id, (_, put_at)| !ids.contains(id) || kept(*put_at));
         Ok(())
     }
 

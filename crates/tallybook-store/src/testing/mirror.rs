@@ -114,8 +114,12 @@ impl<L: Store, R: Store> Store for MirrorStore<L, R> {
         left
     }
 
-    async fn delete_blobs(&self, ids: Vec<Digest>) -> Result<(), StoreError> {
-        both!(self, store => store.delete_blobs(ids.clone()).await)
+    async fn delete_blobs(
+        &self,
+        ids: Vec<Digest>,
+        before: Option<Instant>,
+    ) -> Result<(), StoreError> {
+        both!(self, store => store.delete_blobs(ids.clone(), before).await)
     }
 
     async fn manifest(&self, log: LogId) -> Result<Option<Manifest>, StoreError> {

@@ -45,7 +45,7 @@ impl Checkpoint {
             if store.swap_manifest(log, version, known.encode()).await? {
                 let gone: Vec<_> = replaced.into_iter().filter(|old| *old != blob).collect();
                 // No record names a checkpoint, and another month's differs in its first bytes.
-                return Ok(store.delete_blobs(gone).await?);
+                return Ok(store.delete_blobs(gone, None).await?);
             }
         }
     }
@@ -100,11 +100,21 @@ impl Checkpoints {
             out.raw(&fingerprint.0);
             out.raw(&blob.0);
         }
+        let digest = Digest::of(out.written());
+        out.raw(&digest.0);
         out.finish()
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut r = Reader::new(bytes);
+        // Nothing else checks a manifest: it carries its own hash.
+        let content = bytes
+            .len()
+            .checked_sub(32)
+            .ok_or(DecodeError::Checksum("a manifest"))?;
+        if Digest::of(&bytes[..content]).0 != bytes[content..] {
+            return Err(DecodeError::Checksum("a manifest"));
+        }
+        let mut r = Reader::new(&bytes[..content]);
         if r.raw(4, "manifest")? != b"TBK1" {
             return Err(r.invalid("the start of a manifest"));
         }

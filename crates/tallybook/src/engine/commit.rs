@@ -83,11 +83,14 @@ impl Engine {
         }
     }
 
-    /// Gives an empty site the built-in catalogue.
+    /// Gives the site the built-in catalogue, unless it has this edition or a newer one.
     pub(super) async fn adopt_builtin_catalog(&self, now: Instant) -> Result<(), EngineError> {
+        let builtin = Catalog::parse(Catalog::BUILTIN)
+            .map_err(|error| EngineError::System(format!("the built-in catalogue: {error}")))?;
         let turn = self.turn().await;
         for _ in 0..ATTEMPTS {
-            if self.site().seq != Seq(0) {
+            // An edition is a day; an empty site has none, which is less than every day.
+            if self.site().catalog.edition() >= builtin.edition() {
                 return Ok(());
             }
             let mut changes = Changes::default();

@@ -5,17 +5,19 @@
 
 use super::checkpoint::Checkpoints;
 use super::{Engine, EngineError, View, load};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use tallybook_core::account::AccountName;
 use tallybook_core::codec::DecodeError;
 use tallybook_core::fold::MonthPlan;
-use tallybook_core::ids::{Digest, LogId};
-use tallybook_core::ledger::Import;
+use tallybook_core::ids::{Digest, ImportId, LogId};
 use tallybook_core::ledger::chunk::Chunk;
 use tallybook_core::ledger::owners::{CellSum, CellSums};
 use tallybook_core::ledger::record::{Dimension, Part};
+use tallybook_core::ledger::{Account, Import};
 use tallybook_core::money::{Amount, Quantity, discount_quantity};
 use tallybook_core::query::Totals;
+use tallybook_core::site::Site;
 use tallybook_core::time::{Hour, Month};
 
 /// What was read and found to agree.
@@ -40,9 +42,11 @@ impl Engine {
     pub async fn verify(&self) -> Result<Verified, EngineError> {
         self.store.check().await?;
         let mut verified = Verified::default();
+        // Before the site's log: whose account is opened in between is not looked for.
+        let heads = self.store.heads().await?;
         let site = Arc::new(load::site(self.store.as_ref()).await?);
         verified.batches += site.seq.0;
-        for (log, _) in self.store.heads().await? {
+        for (log, _) in heads {
             if log != LogId::SITE && site.directory.account_of(log).is_none() {
                 return Err(EngineError::damaged(
                     format!("log {}", log.0),
@@ -52,6 +56,9 @@ impl Engine {
         }
         for (log, name) in site.directory.accounts() {
             let account = load::account(self.store.as_ref(), log, name).await?;
+            if in_one_log_only(&site, &account).is_some() {
+                self.verify_agreement(log, name).await?;
+            }
             verified.accounts += 1;
             verified.batches += account.seq.0;
             let view = View::new(Arc::clone(&site), Arc::new(account));
@@ -62,6 +69,22 @@ impl Engine {
             self.verify_statements(&view, &mut verified).await?;
         }
         Ok(verified)
+    }
+
+    /// The site's and an account's log name the same live imports. The chain of a log tells when a
+    /// batch in its middle is gone; that its end is gone shows only in the other log.
+    async fn verify_agreement(&self, log: LogId, name: &AccountName) -> Result<(), EngineError> {
+        // Nobody commits between the two reads.
+        let _turn = self.turn().await;
+        let site = load::site(self.store.as_ref()).await?;
+        let account = load::account(self.store.as_ref(), log, name).await?;
+        match in_one_log_only(&site, &account) {
+            None => Ok(()),
+            Some(import) => Err(EngineError::damaged(
+                format!("log {}", log.0),
+                format!("import {import} is live in it or in the site's log, but not in both"),
+            )),
+        }
     }
 
     async fn verify_import(&self, import: &Arc<Import>) -> Result<u64, EngineError> {
@@ -144,6 +167,16 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// An import that is live as one of the two logs says, but not as the other does.
+fn in_one_log_only(site: &Site, account: &Account) -> Option<ImportId> {
+    let seen = site.directory.sightings();
+    let seen = seen.filter(|(_, log)| *log == account.log);
+    let seen: BTreeSet<_> = seen.map(|(import, _)| import).collect();
+    let live = account.live_imports().map(|import| import.record.id);
+    let live: BTreeSet<_> = live.collect();
+    seen.symmetric_difference(&live).next().copied()
 }
 
 fn add_cells(cells: &mut CellSums, chunk: &Chunk, import: &Import) -> Result<(), DecodeError> {

@@ -11,7 +11,7 @@ pub use session::ImportSession;
 use super::commit::{Actor, Changes, Committed, Turn};
 use super::{Engine, EngineError, View};
 use session::{Target, admit};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tallybook_core::account::AccountName;
 use tallybook_core::ids::{ImportId, LogId};
@@ -45,6 +45,14 @@ pub enum ImportError {
         organization: String,
         /// Who pays for it.
         payer: AccountName,
+    },
+    /// Two of the files are the same: their usage would count twice.
+    #[error("{again} holds the same bytes as {first}: its usage would count twice")]
+    SameFile {
+        /// One of them.
+        first: Arc<str>,
+        /// The other.
+        again: Arc<str>,
     },
     /// There is no live import of this id.
     #[error("there is no live import {0}")]
@@ -287,13 +295,7 @@ fn changes(record: &ImportRecord, target: &Target, log: LogId, is_new: bool) -> 
         let account = target.account.clone();
         changes.site.push(SiteEntry::OpenAccount { log, account });
     }
-    let names = |dimension: Dimension| -> BTreeSet<Name> {
-        let texts = record.tables.names[dimension as usize].iter();
-        texts
-            .filter(|text| !text.is_empty())
-            .map(|text| Name::new(Arc::clone(text)))
-            .collect()
-    };
+    let names = |dimension: Dimension| spellings(record.tables.names[dimension as usize].iter());
     let mut organizations = names(Dimension::Organization);
     if let Scope::Organization(login) = &target.scope {
         organizations.insert(login.clone());
@@ -311,20 +313,28 @@ fn changes(record: &ImportRecord, target: &Target, log: LogId, is_new: bool) -> 
     changes
 }
 
+/// The names among texts, each in its least spelling, so that the order of lines does not matter.
+fn spellings<'a>(texts: impl Iterator<Item = &'a Arc<str>>) -> BTreeSet<Name> {
+    let mut texts: Vec<_> = texts.filter(|text| !text.is_empty()).collect();
+    texts.sort();
+    let mut names = BTreeSet::new();
+    for text in texts {
+        // What is there already stays.
+        names.insert(Name::new(Arc::clone(text)));
+    }
+    names
+}
+
 /// What neither the directory nor live usage knew.
 fn created(before: &View, record: &ImportRecord) -> Created {
     let site = &before.site;
     let new = |dimension: Dimension, known: &dyn Fn(&Name) -> bool| -> Vec<String> {
         let texts = record.tables.names[dimension as usize].iter();
         let unknown = texts.filter(|text| {
-            !text.is_empty()
-                && before.spellings.find(dimension, text).is_none()
-                && !known(&Name::new(Arc::clone(text)))
+            before.spellings.find(dimension, text).is_none() && !known(&Name::new(Arc::clone(text)))
         });
-        let by_name: BTreeMap<Name, &Arc<str>> = unknown
-            .map(|text| (Name::new(Arc::clone(text)), text))
-            .collect();
-        by_name.into_values().map(|text| text.to_string()).collect()
+        let names = spellings(unknown).into_iter();
+        names.map(|name| name.as_str().to_owned()).collect()
     };
     let catalog = &site.catalog;
     let live = before

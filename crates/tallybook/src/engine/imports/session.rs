@@ -121,6 +121,7 @@ impl ImportSession {
 
     /// Makes the import count; `files` are those that the lines came from.
     pub async fn commit(mut self, files: Vec<ImportedFile>) -> Result<ImportOutcome, ImportError> {
+        check_files(&files)?;
         self.settle().await?;
         while let Some(chunk) = self.builder.flush() {
             self.stage(chunk);
@@ -143,6 +144,20 @@ impl ImportSession {
             .commit_import(record, &self.target, &self.actor, self.now)
             .await
     }
+}
+
+/// Refuses a file that is given twice in one import.
+fn check_files(files: &[ImportedFile]) -> Result<(), ImportError> {
+    for (place, again) in files.iter().enumerate() {
+        let same = |first: &&ImportedFile| first.digest == again.digest && first.lines > 0;
+        if let Some(first) = files[..place].iter().find(same) {
+            return Err(ImportError::SameFile {
+                first: Arc::clone(&first.name),
+                again: Arc::clone(&again.name),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Stores a blob, and gives it back without its bytes.

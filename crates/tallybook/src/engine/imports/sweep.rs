@@ -9,6 +9,8 @@ impl Engine {
     /// Deletes blobs that no batch and no manifest names and that were put before `before`: chunks
     /// of imports that were never committed. Gives how many.
     pub async fn sweep(&self, before: Instant) -> Result<usize, EngineError> {
+        // Listed in the writer's turn: no import is committed between listing and deleting.
+        let _turn = self.turn().await;
         let candidates = self.store.list_blobs().await?;
         let mut candidates: BTreeSet<_> = candidates
             .iter()
@@ -18,7 +20,6 @@ impl Engine {
         if candidates.is_empty() {
             return Ok(0);
         }
-        let _turn = self.turn().await;
         let site = self.site();
         for (log, name) in site.directory.accounts() {
             let view = self.view_of(log, name).await?;
@@ -40,7 +41,7 @@ impl Engine {
         }
         let count = candidates.len();
         self.store
-            .delete_blobs(candidates.into_iter().collect())
+            .delete_blobs(candidates.into_iter().collect(), Some(before))
             .await?;
         Ok(count)
     }

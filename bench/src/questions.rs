@@ -1,0 +1,166 @@
+//! The timed questions, asked of the engine in process: each differs from the last.
+
+use crate::workload::{self, Workload};
+use anyhow::{Context, Result};
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant as Stopwatch};
+use tallybook::engine::{Engine, View};
+use tallybook_core::account::{AccountKind, AccountName};
+use tallybook_core::query::{CostCenterFilter, Filter, Grain, Group, Query, RepositoryName};
+use tallybook_core::report::ReportKind;
+use tallybook_core::time::{Day, Month};
+
+/// One sort of question.
+pub struct Question {
+    pub name: &'static str,
+    pub what: &'static str,
+    /// The `index`-th question of its sort.
+    pub ask: fn(usize) -> Query,
+}
+
+pub const QUESTIONS: [Question; 6] = [
+    Question {
+        name: "q1",
+        what: "a year's summary",
+        ask: q1,
+    },
+    Question {
+        name: "q1f",
+        what: "the same for one cost center",
+        ask: q1f,
+    },
+    Question {
+        name: "q2",
+        what: "a month's premium requests of one user by model",
+        ask: q2,
+    },
+    Question {
+        name: "q3",
+        what: "all rows of the largest month",
+        ask: q3,
+    },
+    Question {
+        name: "q4",
+        what: "one day of one organization",
+        ask: q4,
+    },
+    Question {
+        name: "q5",
+        what: "a year's summary of one repository",
+        ask: q5,
+    },
+];
+
+/// What one sort of question cost.
+pub struct Timing {
+    pub rows: usize,
+    pub median: Duration,
+    pub p99: Duration,
+}
+
+fn months(first: Month, count: i32) -> Query {
+    Query {
+        from: first.first_day().first_hour(),
+        to: first.plus(count).first_day().first_hour(),
+        grain: Grain::Whole,
+        filter: Filter::default(),
+        group: Group::default(),
+    }
+}
+
+fn first_month() -> Month {
+    Month::new(workload::FIRST.0, workload::FIRST.1).expect("a month of the calendar")
+}
+
+/// Any twelve months, so that consecutive questions differ.
+fn q1(index: usize) -> Query {
+    months(first_month().plus((index % 13) as i32), 12)
+}
+
+fn q1f(index: usize) -> Query {
+    let mut query = q1(index);
+    let center = format!("center-{}", index as u64 % workload::COST_CENTERS);
+    query.filter.cost_center = CostCenterFilter::Is(center.into());
+    query
+}
+
+fn q2(index: usize) -> Query {
+    let mut query = months(first_month().plus((index % 24) as i32), 1);
+    query.filter.report = Some(ReportKind::PremiumRequest);
+    query.filter.user = Some(format!("user-{}", index as u64 % 100).into());
+    query.group.model = true;
+    query
+}
+
+fn q3(_: usize) -> Query {
+    let mut query = months(first_month().plus(workload::LARGEST), 1);
+    query.grain = Grain::Day;
+    query.group.repository = true;
+    query
+}
+
+fn q4(index: usize) -> Query {
+    let month = first_month().plus(workload::LARGEST);
+    let day = Day::from_index(month.first_day().index() + (index % 30) as i32);
+    let mut query = months(month, 1);
+    (query.from, query.to) = (day.first_hour(), day.next().first_hour());
+    query.grain = Grain::Day;
+    query.group.repository = true;
+    let organization = format!("org-{}", index as u64 % workload::ORGANIZATIONS);
+    query.filter.organization = Some(organization.into());
+    query
+}
+
+fn q5(index: usize) -> Query {
+    let mut query = q1(index);
+    let repository = index as u64 % workload::REPOSITORIES;
+    query.filter.repository = Some(RepositoryName {
+        owner: format!("org-{}", repository % workload::ORGANIZATIONS).into(),
+        name: format!("repo-{repository}").into(),
+    });
+    query
+}
+
+/// The account of the workload, with every statement in memory.
+pub async fn warm(engine: &Engine) -> Result<Arc<View>> {
+    let account = AccountName::new(AccountKind::Enterprise, "bench");
+    let found = engine
+        .site()
+        .directory
+        .find(&account)
+        .context("import the workload first")?;
+    let view = engine.view(&found).await?;
+    engine.warm(&view, Workload::months()).await?;
+    Ok(view)
+}
+
+/// Asks a question `times` times, after a few that are not counted.
+pub async fn time(
+    engine: &Engine,
+    view: &View,
+    question: &Question,
+    times: usize,
+) -> Result<Timing> {
+    let mut took = Vec::new();
+    let mut rows = 0;
+    for index in 0..times + 3 {
+        let query = (question.ask)(index);
+        let started = Stopwatch::now();
+        let mut counted = 0;
+        for period in query.periods() {
+            counted += black_box(engine.answer(view, &query, period).await?).len();
+        }
+        if index >= 3 {
+            took.push(started.elapsed());
+            rows = rows.max(counted);
+        }
+    }
+    took.sort_unstable();
+    let p99 = took[(took.len() * 99 / 100).min(took.len() - 1)];
+    Ok(Timing {
+        rows,
+        median: took[took.len() / 2],
+        p99,
+    })
+}

@@ -1,0 +1,206 @@
+//! Tables: a statement's lines, and its rollups, as columns of the same form.
+//!
+//! Invariant: the rows of a rollup are the sums of the lines, each line in exactly one row, so that
+//! an answer from a rollup is the answer from the lines to the last digit.
+
+use crate::hash::QuickMap;
+use crate::ledger::record::Dimension;
+use crate::money::{Amount, Quantity};
+use crate::packed::Packed;
+use crate::query::Totals;
+
+/// Columns of rates, of some dimensions' codes, and of numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Table {
+    pub rate: Packed,
+    /// By dimension; `None` where the rows are summed over it.
+    pub names: [Option<Packed>; 6],
+    pub quantity: Packed,
+    pub discount_quantity: Packed,
+    pub gross: Packed,
+    pub discount: Packed,
+}
+
+impl Table {
+    pub(crate) fn len(&self) -> usize {
+        self.rate.len()
+    }
+
+    pub(crate) fn numbers(&self) -> [&Packed; 4] {
+        [
+            &self.quantity,
+            &self.discount_quantity,
+            &self.gross,
+            &self.discount,
+        ]
+    }
+
+    pub(crate) fn memory(&self) -> usize {
+        let names = self.names.iter().flatten();
+        names
+            .chain(self.numbers())
+            .chain([&self.rate])
+            .map(Packed::memory)
+            .sum()
+    }
+
+    /// The rows from `start` to `end` whose code in a sorted column is `code`.
+    pub(crate) fn range(
+        &self,
+        dimension: Dimension,
+        code: u32,
+        (start, end): (usize, usize),
+    ) -> (usize, usize) {
+        let Some(column) = &self.names[dimension as usize] else {
+            return (start, end);
+        };
+        let code = i128::from(code);
+        let point = |from: usize, before: &dyn Fn(i128) -> bool| {
+            let (mut low, mut high) = (from, end);
+            while low < high {
+                let middle = low + (high - low) / 2;
+                if before(column.get(middle)) {
+                    low = middle + 1
+                } else {
+                    high = middle
+                }
+            }
+            low
+        };
+        let first = point(start, &|other| other < code);
+        (first, point(first, &|other| other <= code))
+    }
+}
+
+/// Which sums a rollup holds, in the order in which a query tries them: the smallest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RollupKind {
+    /// By rate.
+    Rates,
+    /// By rate, organization and cost center.
+    Centers,
+    /// Of premium requests and AI credits: by user, model, organization, cost center and rate.
+    Users,
+    /// By repository, organization, cost center and rate.
+    Repositories,
+}
+
+impl RollupKind {
+    pub(crate) const ALL: [Self; 4] = [Self::Rates, Self::Centers, Self::Users, Self::Repositories];
+
+    /// The dimensions that its rows keep, in the order in which they are sorted.
+    pub(crate) fn dimensions(self) -> &'static [Dimension] {
+        use Dimension::{CostCenter, Model, Organization, Repository, User};
+        match self {
+            Self::Rates => &[],
+            Self::Centers => &[Organization, CostCenter],
+            Self::Users => &[User, Model, Organization, CostCenter],
+            Self::Repositories => &[Repository, Organization, CostCenter],
+        }
+    }
+
+    /// Whether it holds only premium requests and AI credits.
+    pub(crate) fn is_of_requests(self) -> bool {
+        self == Self::Users
+    }
+
+    /// Sums `lines`; `is_request` tells rates of premium requests and AI credits.
+    pub(crate) fn of(self, lines: &Table, is_request: impl Fn(u32) -> bool) -> Table {
+        let dimensions = self.dimensions();
+        let mut sums: QuickMap<[u32; 5], Totals> = QuickMap::default();
+        let mut open: Option<([u32; 5], Totals)> = None;
+        let mut block = Block::default();
+        for start in (0..lines.len()).step_by(BLOCK) {
+            let count = BLOCK.min(lines.len() - start);
+            block.read(lines, dimensions, start, count);
+            for line in 0..count {
+                let rate = block.rate[line];
+                if self.is_of_requests() && !is_request(rate) {
+                    continue;
+                }
+                let mut key = [0; 5];
+                for (part, codes) in key.iter_mut().zip(&block.codes[..dimensions.len()]) {
+                    *part = codes[line];
+                }
+                key[dimensions.len()] = rate;
+                let totals = totals(lines, start + line);
+                match &mut open {
+                    Some((last, sum)) if *last == key => *sum += totals,
+                    _ => {
+                        if let Some((key, sum)) = open.replace((key, totals)) {
+                            *sums.entry(key).or_default() += sum;
+                        }
+                    }
+                }
+            }
+        }
+        if let Some((key, sum)) = open {
+            *sums.entry(key).or_default() += sum;
+        }
+        let mut rows: Vec<_> = sums.into_iter().collect();
+        rows.sort_unstable_by_key(|(key, _)| *key);
+        table(dimensions, &rows)
+    }
+}
+
+const BLOCK: usize = 1024;
+
+#[derive(Debug)]
+struct Block {
+    rate: Vec<u32>,
+    codes: [Vec<u32>; 4],
+}
+
+impl Default for Block {
+    fn default() -> Self {
+        Self {
+            rate: vec![0; BLOCK],
+            codes: std::array::from_fn(|_| vec![0; BLOCK]),
+        }
+    }
+}
+
+impl Block {
+    fn read(&mut self, lines: &Table, dimensions: &[Dimension], start: usize, count: usize) {
+        lines.rate.read_codes(start, &mut self.rate[..count]);
+        for (codes, dimension) in self.codes.iter_mut().zip(dimensions) {
+            if let Some(column) = &lines.names[*dimension as usize] {
+                column.read_codes(start, &mut codes[..count]);
+            }
+        }
+    }
+}
+
+fn totals(lines: &Table, line: usize) -> Totals {
+    Totals {
+        quantity: Quantity::from_nanos(lines.quantity.get(line)),
+        discount_quantity: Quantity::from_nanos(lines.discount_quantity.get(line)),
+        gross: Amount::from_nanos(lines.gross.get(line)),
+        discount: Amount::from_nanos(lines.discount.get(line)),
+    }
+}
+
+fn table(dimensions: &[Dimension], rows: &[([u32; 5], Totals)]) -> Table {
+    let codes =
+        |place: usize| Packed::new(&rows.iter().map(|(key, _)| key[place]).collect::<Vec<_>>());
+    let numbers = |number: fn(&Totals) -> i128| {
+        Packed::new(
+            &rows
+                .iter()
+                .map(|(_, totals)| number(totals))
+                .collect::<Vec<_>>(),
+        )
+    };
+    let mut names = [const { None }; 6];
+    for (place, dimension) in dimensions.iter().enumerate() {
+        names[*dimension as usize] = Some(codes(place));
+    }
+    Table {
+        rate: codes(dimensions.len()),
+        names,
+        quantity: numbers(|totals| totals.quantity.nanos()),
+        discount_quantity: numbers(|totals| totals.discount_quantity.nanos()),
+        gross: numbers(|totals| totals.gross.nanos()),
+        discount: numbers(|totals| totals.discount.nanos()),
+    }
+}

@@ -1,0 +1,183 @@
+//! Every data format that was released must open for ever, and say what it always said.
+//!
+//! `TALLYBOOK_BLESS=1 cargo test -p tallybook --test engine data_format` writes the fixture of the
+//! newest format; a released one is never written again.
+
+use crate::bench::{actor, enterprise, expected, file, january, now, reported, sums, view};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tallybook::engine::entropy::Entropy;
+use tallybook::engine::{Engine, Options};
+use tallybook_core::account::{AccountKind, AccountName, Plan, Visibility};
+use tallybook_core::declaration::{
+    Declaration, EnterpriseDeclaration, OrganizationDeclaration, RepositoryDeclaration,
+    UserDeclaration,
+};
+use tallybook_core::report::ReportKind;
+use tallybook_core::site::directory::Relation;
+use tallybook_store::sqlite::SqliteStore;
+
+const DATABASE: &str = "tallybook.db";
+
+fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/data_format_1")
+        .join(DATABASE)
+}
+
+async fn open(directory: &Path, seed: u64) -> Arc<Engine> {
+    let store = Arc::new(SqliteStore::open(directory, "test").unwrap());
+    let entropy = Entropy::seeded(seed);
+    let options = Options {
+        entropy,
+        ..Options::default()
+    };
+    Engine::open(store, options, now()).await.unwrap()
+}
+
+fn declarations() -> Vec<Declaration> {
+    let names = |list: &[&str]| Some(list.iter().map(|name| (*name).into()).collect());
+    vec![
+        Declaration::Enterprise(EnterpriseDeclaration {
+            slug: "octo-ent".into(),
+            name: Some("Octo Enterprise".to_owned()),
+            plan: Some(Plan::Enterprise),
+            owners: names(&["monalisa"]),
+            billing_managers: names(&["hubot"]),
+            organizations: names(&["Octo-Org"]),
+        }),
+        Declaration::Organization(OrganizationDeclaration {
+            login: "Octo-Org".into(),
+            plan: None,
+            owners: names(&["monalisa"]),
+            billing_managers: None,
+            members: names(&["hubot"]),
+        }),
+        Declaration::User(UserDeclaration {
+            login: "monalisa".into(),
+            email: Some("monalisa@example.com".to_owned()),
+            plan: Some(Plan::Pro),
+        }),
+        Declaration::Repository(RepositoryDeclaration {
+            owner: "octo-org".into(),
+            name: "api".into(),
+            visibility: Some(Visibility::Private),
+        }),
+    ]
+}
+
+/// Writes a database that has one of everything that a log can hold.
+async fn write(directory: &Path) {
+    let engine = open(directory, 1).await;
+    let ent = enterprise("octo-ent");
+    engine
+        .apply(now(), &actor(), &declarations(), false)
+        .await
+        .unwrap();
+    let first = [(1, "octo-org", 5), (2, "octo-org", 7), (3, "acme", 11)];
+    crate::bench::import(&engine, &ent, "first", &first)
+        .await
+        .unwrap();
+    let newer = [(2, "octo-org", 100)];
+    crate::bench::import(&engine, &ent, "newer", &newer)
+        .await
+        .unwrap();
+    let own = AccountName::new(AccountKind::Organization, "octo-org");
+    crate::bench::import(&engine, &own, "own", &[(9, "octo-org", 3)])
+        .await
+        .unwrap();
+    let mistake = crate::bench::import(&engine, &ent, "mistake", &[(3, "acme", 9999)]).await;
+    let id = mistake.unwrap().import.record.id;
+    engine
+        .revert_import(&ent, id, &actor(), now())
+        .await
+        .unwrap();
+    let mut premium = engine.begin_import(&ent, &actor(), now()).unwrap();
+    let mut line = reported((4, "octo-org", 2));
+    (line.product, line.sku, line.unit) = ("copilot", "copilot_premium_request", "requests");
+    line.model = "GPT-5";
+    line.cost_center = "Flint Anchor";
+    line.extras.exceeds_quota = Some(true);
+    line.extras.total_monthly_quota = "Unlimited";
+    premium.push(ReportKind::PremiumRequest, &line).unwrap();
+    premium.commit(vec![file("premium")]).await.unwrap();
+    sums(&engine, &ent).await;
+}
+
+#[tokio::test]
+async fn data_format_1_opens_for_ever() {
+    if std::env::var_os("TALLYBOOK_BLESS").is_some() {
+        let directory = tempfile::tempdir().unwrap();
+        write(directory.path()).await;
+        std::fs::create_dir_all(fixture().parent().unwrap()).unwrap();
+        std::fs::copy(directory.path().join(DATABASE), fixture()).unwrap();
+    }
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::copy(fixture(), directory.path().join(DATABASE)).unwrap();
+    assert_says_what_it_said(directory.path()).await;
+}
+
+/// What is written today says the same as what was written then.
+#[tokio::test]
+async fn the_newest_format_says_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path()).await;
+    assert_says_what_it_said(directory.path()).await;
+}
+
+async fn assert_says_what_it_said(directory: &Path) {
+    let engine = open(directory, 2).await;
+    let verified = engine.verify().await.unwrap();
+    assert_eq!(
+        (verified.accounts, verified.imports, verified.lines),
+        (2, 5, 7)
+    );
+    let ent = enterprise("OCTO-ENT");
+    let as_of = view(&engine, &ent).await.unwrap().as_of();
+    assert_eq!((as_of.account, as_of.site), (7, 8));
+    let usage = [
+        (1, "Octo-Org", 5),
+        (2, "Octo-Org", 100),
+        (3, "acme", 11),
+        (4, "Octo-Org", 2),
+        (9, "Octo-Org", 3),
+    ];
+    assert_eq!(sums(&engine, &ent).await, expected(&usage));
+
+    let site = engine.site();
+    assert_eq!(
+        site.directory.find(&ent).unwrap().display,
+        "Octo Enterprise"
+    );
+    let organization = AccountName::new(AccountKind::Organization, "octo-org");
+    let found = site.directory.find(&organization).unwrap();
+    assert_eq!(
+        (found.display.as_str(), found.payer),
+        ("Octo-Org", enterprise("octo-ent"))
+    );
+    let relation = site.directory.relation(&"HUBOT".into(), &organization);
+    assert_eq!(relation, Relation::EnterpriseBilling);
+    let email = site
+        .directory
+        .user(&"monalisa".into())
+        .unwrap()
+        .email
+        .as_deref();
+    assert_eq!(email, Some("monalisa@example.com"));
+    let account = &view(&engine, &ent).await.unwrap().account;
+    assert_eq!(account.plans.last().unwrap().1, Plan::Enterprise);
+    assert_eq!(account.repositories.len(), 1);
+    assert_eq!(account.live_imports().count(), 4);
+    let statement = engine
+        .statement(&view(&engine, &ent).await.unwrap(), january())
+        .await;
+    assert_eq!(statement.unwrap().len(), 5);
+
+    // It is not only read: it goes on.
+    crate::bench::import(&engine, &ent, "later", &[(20, "acme", 1)])
+        .await
+        .unwrap();
+    let more = [&usage[..], &[(20, "acme", 1)]].concat();
+    assert_eq!(sums(&engine, &ent).await, expected(&more));
+    engine.verify().await.unwrap();
+}

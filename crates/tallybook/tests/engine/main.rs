@@ -1,0 +1,12 @@
+//! The engine over stores that mirror, fail, race, or were tampered with.
+//!
+//! Look next: `bench.rs` for how it is driven.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
+mod bench;
+mod concurrent;
+mod data_format;
+mod faults;
+mod imports;
+mod tampering;
