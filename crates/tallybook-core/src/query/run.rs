@@ -113,16 +113,21 @@ const GROUPS: [Dimension; 3] = [
 impl PeriodAnswer {
     /// The rows, in order.
     pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
-        self.cells
-            .iter()
-            .map(|([rate, organization, repository, model], totals)| Row {
-                start: self.start,
-                rate: self.rate(self.rates[*rate as usize]),
-                organization: &self.names[0][*organization as usize],
-                repository: &self.names[1][*repository as usize],
-                model: &self.names[2][*model as usize],
-                totals: *totals,
-            })
+        (0..self.len()).filter_map(|index| self.row(index))
+    }
+
+    /// The row at a place, from 0: long answers are written some rows at a time.
+    #[must_use]
+    pub fn row(&self, index: usize) -> Option<Row<'_>> {
+        let ([rate, organization, repository, model], totals) = self.cells.get(index)?;
+        Some(Row {
+            start: self.start,
+            rate: self.rate(self.rates[*rate as usize]),
+            organization: &self.names[0][*organization as usize],
+            repository: &self.names[1][*repository as usize],
+            model: &self.names[2][*model as usize],
+            totals: *totals,
+        })
     }
 
     fn rate(&self, (statement, code): (usize, u32)) -> &Rate {

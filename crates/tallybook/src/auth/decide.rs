@@ -7,6 +7,7 @@
 use super::credential::Viewer;
 use super::grants::{Grants, Level, Permission, Scope};
 use tallybook_core::account::AccountKind;
+pub use tallybook_core::site::directory::Relation;
 
 /// Endpoints that are guarded alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,21 +22,6 @@ pub enum EndpointFamily {
     Imports(AccountKind),
     /// Tokens, apply, verify, backup.
     Site,
-}
-
-/// What a user is to an account, strongest last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Relation {
-    /// Nothing.
-    None,
-    /// A member without a role in billing.
-    Member,
-    /// Owner or billing manager of the organization.
-    OrganizationBilling,
-    /// Owner or billing manager of the enterprise, or of the enterprise that pays.
-    EnterpriseBilling,
-    /// The user themselves.
-    Same,
 }
 
 /// Why not.

@@ -1,52 +1,57 @@
 //! Bodies of any length in bounded memory.
 //!
 //! Invariant: at most one chunk of about [`CHUNK_BYTES`] is held for an answer, however many items
-//! it has; an answer that fits one chunk is sent whole, with its length.
+//! it has; an answer that fits one chunk is sent whole, with its length. What fails before the
+//! first chunk is an error with a status; what fails later breaks the connection, so that no
+//! client takes half an answer for a whole one.
 
 use axum::body::Body;
 use bytes::Bytes;
+use std::future::Future;
 
 /// When a chunk is handed on.
 pub const CHUNK_BYTES: usize = 64 * 1024;
 
-/// Something that writes itself a piece at a time.
-pub trait Render: Send + 'static {
-    /// Appends the next piece, a few hundred bytes as a rule. Says whether more is to come.
-    fn piece(&mut self, out: &mut Vec<u8>) -> bool;
+/// Something that writes itself a chunk at a time.
+pub trait Chunks: Send + 'static {
+    /// What can go wrong.
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    /// The next chunk, of about [`CHUNK_BYTES`], and whether it is the last.
+    fn next(&mut self) -> impl Future<Output = Result<(Bytes, End), Self::Error>> + Send;
 }
 
-/// The body that `render` writes, made as fast as the client takes it.
-pub fn render(mut render: impl Render) -> Body {
-    let (first, more) = next_chunk(&mut render);
-    if !more {
-        return Body::from(first);
+/// Whether a chunk is the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It is.
+    Last,
+    /// More is to come.
+    More,
+}
+
+/// The body that `chunks` writes, made as fast as the client takes it.
+pub async fn body<C: Chunks>(mut chunks: C) -> Result<Body, C::Error> {
+    let (first, end) = chunks.next().await?;
+    if end == End::Last {
+        return Ok(Body::from(first));
     }
-    // A chunk takes well under a millisecond to make, so that it may be made where it is polled.
-    let state = Some((Some(first), render));
-    let chunks = futures_util::stream::unfold(state, |state| async move {
-        let (pending, mut render) = state?;
+    let state = Some((Some(first), chunks));
+    let rest = futures_util::stream::unfold(state, |state| async move {
+        let (pending, mut chunks) = state?;
         if let Some(pending) = pending {
-            return Some((
-                Ok::<_, std::convert::Infallible>(pending),
-                Some((None, render)),
-            ));
+            return Some((Ok(pending), Some((None, chunks))));
         }
-        let (chunk, more) = next_chunk(&mut render);
-        Some((Ok(chunk), more.then_some((None, render))))
+        Some(match chunks.next().await {
+            Ok((chunk, End::More)) => (Ok(chunk), Some((None, chunks))),
+            Ok((chunk, End::Last)) => (Ok(chunk), None),
+            Err(error) => {
+                tracing::error!(%error, "an answer broke off");
+                (Err(error), None)
+            }
+        })
     });
-    Body::from_stream(chunks)
-}
-
-fn next_chunk(render: &mut impl Render) -> (Bytes, bool) {
-    // Room for the piece that goes over the edge.
-    let mut out = Vec::with_capacity(CHUNK_BYTES + 4096);
-    while out.len() < CHUNK_BYTES {
-        if !render.piece(&mut out) {
-            out.shrink_to_fit();
-            return (Bytes::from(out), false);
-        }
-    }
-    (Bytes::from(out), true)
+    Ok(Body::from_stream(rest))
 }
 
 #[cfg(test)]
@@ -54,48 +59,51 @@ mod tests {
     use super::*;
     use http_body_util::BodyExt;
 
-    struct Numbers {
-        next: u32,
-        end: u32,
+    struct Letters(std::vec::IntoIter<Result<&'static str, std::fmt::Error>>);
+
+    impl Chunks for Letters {
+        type Error = std::fmt::Error;
+
+        async fn next(&mut self) -> Result<(Bytes, End), std::fmt::Error> {
+            let text = self.0.next().unwrap_or(Ok(""))?;
+            let end = if self.0.len() == 0 {
+                End::Last
+            } else {
+                End::More
+            };
+            Ok((Bytes::from(text), end))
+        }
     }
 
-    impl Render for Numbers {
-        fn piece(&mut self, out: &mut Vec<u8>) -> bool {
-            out.extend_from_slice(&self.next.to_be_bytes());
-            self.next += 1;
-            self.next < self.end
-        }
+    fn letters(chunks: &[Result<&'static str, std::fmt::Error>]) -> Letters {
+        Letters(chunks.to_vec().into_iter())
     }
 
     #[tokio::test]
     async fn short_bodies_know_their_length() {
-        let body = render(Numbers { next: 0, end: 10 });
-        assert_eq!(axum::body::HttpBody::size_hint(&body).exact(), Some(40));
+        let body = body(letters(&[Ok("abc")])).await.unwrap();
+        assert_eq!(axum::body::HttpBody::size_hint(&body).exact(), Some(3));
     }
 
     #[tokio::test]
-    async fn long_bodies_come_in_bounded_chunks_and_whole() {
-        let end = 100_000;
-        let mut body = render(Numbers { next: 0, end });
-        let (mut bytes, mut chunks) = (Vec::new(), 0);
-        while let Some(frame) = body.frame().await {
-            let chunk = frame.unwrap().into_data().unwrap();
-            assert!(chunk.len() < CHUNK_BYTES + 4);
-            bytes.extend_from_slice(&chunk);
-            chunks += 1;
-        }
-        let expected: Vec<u8> = (0..end).flat_map(u32::to_be_bytes).collect();
-        assert_eq!(bytes, expected);
-        assert_eq!(chunks, 7);
+    async fn long_bodies_come_whole_and_in_order() {
+        let body = body(letters(&[Ok("a"), Ok("b"), Ok(""), Ok("c")]))
+            .await
+            .unwrap();
+        assert_eq!(axum::body::HttpBody::size_hint(&body).exact(), None);
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "abc");
     }
 
     #[tokio::test]
-    async fn a_body_that_ends_with_a_chunk_ends() {
-        let end = u32::try_from(CHUNK_BYTES).unwrap() / 4;
-        for end in [end, end + 1, 2 * end] {
-            let body = render(Numbers { next: 0, end });
-            let bytes = body.collect().await.unwrap().to_bytes();
-            assert_eq!(bytes.len(), usize::try_from(end).unwrap() * 4);
-        }
+    async fn what_fails_first_is_an_error_and_later_breaks_off() {
+        assert!(
+            body(letters(&[Err(std::fmt::Error), Ok("a")]))
+                .await
+                .is_err()
+        );
+        let broken = body(letters(&[Ok("a"), Err(std::fmt::Error)]))
+            .await
+            .unwrap();
+        assert!(broken.collect().await.is_err());
     }
 }

@@ -12,6 +12,9 @@ pub const SERVER_BASE: &str = "/api/v3";
 /// Where everything is documented that has no page of its own.
 pub const DOCUMENTATION: &str = "https://docs.github.com/rest";
 
+/// Operations that GitHub retired: they tell nothing, and so are open to all.
+const RETIRED: [&str; 3] = ["actions", "packages", "shared-storage"];
+
 /// Facts of a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Endpoint {
@@ -46,6 +49,12 @@ impl Endpoint {
     }
 
     fn billing(kind: &str, operation: &str) -> Self {
+        if RETIRED.contains(&operation) {
+            return Self {
+                family: None,
+                documentation_url: DOCUMENTATION,
+            };
+        }
         use EndpointFamily::{EnterpriseBilling, OrganizationBilling, UserBilling};
         let (family, pages) = match kind {
             "enterprises" => (EnterpriseBilling, ENTERPRISE_PAGES),

@@ -13,22 +13,29 @@ use super::rate_limit::{Key, RateLimiter, Standing};
 use super::request_id;
 use super::version::ApiVersion;
 use crate::auth::{AdminToken, Credential, Unauthenticated, Viewer};
+use crate::clock::{Clock, Stopwatch};
+use crate::engine::Engine;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tallybook_core::time::Instant;
-use tallybook_store::{StoreError, TokenRow};
+use tallybook_store::TokenRow;
 
 /// Where tokens are looked up.
 pub trait Tokens: Send + Sync {
-    /// The token with this hash, also when expired or revoked.
-    fn token(&self, hash: [u8; 32]) -> BoxFuture<'_, Result<Option<TokenRow>, StoreError>>;
+    /// The token whose secret has this hash, also when it is expired or revoked.
+    fn token(&self, hash: &[u8; 32]) -> Option<TokenRow>;
+}
+
+impl Tokens for Engine {
+    fn token(&self, hash: &[u8; 32]) -> Option<TokenRow> {
+        Self::token(self, hash)
+    }
 }
 
 /// What the frame needs of the server.
@@ -36,7 +43,7 @@ pub struct Frame {
     /// Where tokens are.
     pub tokens: Arc<dyn Tokens>,
     /// What time it is.
-    pub clock: Arc<dyn Fn() -> Instant + Send + Sync>,
+    pub clock: Clock,
     /// The configured site administrator's token.
     pub admin_token: Option<AdminToken>,
     /// Requests an hour; `None` does not limit.
@@ -45,6 +52,14 @@ pub struct Frame {
     pub strict_transport: bool,
     /// Where answers are counted.
     pub metrics: Arc<Metrics>,
+}
+
+impl std::fmt::Debug for Frame {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Frame")
+            .field("clock", &self.clock)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What is known of a request before anybody is asked.
@@ -59,14 +74,21 @@ struct Arrival {
 
 /// Answers a request: the middleware around every route.
 pub async fn frame(State(frame): State<Arc<Frame>>, request: Request, next: Next) -> Response {
-    let started = std::time::Instant::now();
-    let arrival = Arrival::of(&request, (frame.clock)());
+    let stopwatch = Stopwatch::start();
+    let now = match frame.clock.now() {
+        Ok(now) => now,
+        Err(error) => {
+            tracing::error!(%error, "no request can be answered");
+            return ApiError::internal(error).into_response();
+        }
+    };
+    let arrival = Arrival::of(&request, now);
     let (mut response, token_id) = frame.answer(&arrival, request, next).await;
     finish_error(&mut response, &arrival);
     let strict = frame.strict_transport;
     headers::write_always(response.headers_mut(), &arrival.request_id, strict);
     let status = response.status().as_u16();
-    let duration = started.elapsed();
+    let duration = stopwatch.elapsed();
     let route = arrival.pattern.as_deref().unwrap_or("unmatched");
     frame
         .metrics
@@ -134,7 +156,7 @@ impl Frame {
             Ok(version) => version,
             Err(error) => return (error.into_response(), None),
         };
-        let viewer = self.authenticate(arrival, request.headers()).await;
+        let viewer = self.authenticate(arrival, request.headers());
         let context = Context {
             now: arrival.now,
             version,
@@ -163,7 +185,7 @@ impl Frame {
     }
 
     /// Who is asking. On routes that need somebody, nobody is an error.
-    async fn authenticate(
+    fn authenticate(
         &self,
         arrival: &Arrival,
         headers: &HeaderMap,
@@ -185,9 +207,9 @@ impl Frame {
         if admin.is_some() {
             return Ok(admin);
         }
-        let found = self.tokens.token(credential.hash()).await;
-        let token = found
-            .map_err(ApiError::unavailable)?
+        let token = self
+            .tokens
+            .token(&credential.hash())
             .ok_or(Unauthenticated::Bad)?;
         Ok(Some(Viewer::of(&token, arrival.now)?))
     }

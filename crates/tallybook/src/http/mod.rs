@@ -1,22 +1,28 @@
 //! HTTP: GitHub's billing API, our own API, and the manners of both.
 //!
 //! Invariant: handlers hold no rule of billing, no SQL and no arithmetic on money. A read is five
-//! steps in one order: find, authorize, make the query, load, render. Look next: `router` for
+//! steps in one order: find, authorize, make the query, load, render. Look next: [`router`] for
 //! every route on one page, [`frame`] for what happens around each request.
 
+pub mod account;
+pub mod app;
 pub mod body;
 pub mod conditional;
 pub mod context;
 pub mod endpoint;
 pub mod error;
 pub mod frame;
+pub mod github;
 pub mod headers;
 pub mod metrics;
+pub mod operations;
 pub mod paging;
 pub mod params;
 pub mod period;
 pub mod rate_limit;
+pub mod read;
 pub mod request_id;
+pub mod router;
 pub mod upload;
 pub mod version;
 

@@ -21,44 +21,44 @@ pub struct TimePeriod {
 }
 
 /// A cost center, as it is echoed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CostCenterEcho<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CostCenterEcho {
     /// Its id.
-    pub id: &'a str,
+    pub id: String,
     /// Its name.
-    pub name: &'a str,
+    pub name: String,
 }
 
 /// Filters in their canonical spelling; those that were not given are absent.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Echoes<'a> {
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Echoes {
     /// An organization of the enterprise.
-    pub organization: Option<&'a str>,
+    pub organization: Option<String>,
     /// `owner/name`.
-    pub repository: Option<&'a str>,
+    pub repository: Option<String>,
     /// A user's login.
-    pub user: Option<&'a str>,
+    pub user: Option<String>,
     /// A product.
-    pub product: Option<&'a str>,
+    pub product: Option<String>,
     /// A SKU.
-    pub sku: Option<&'a str>,
+    pub sku: Option<String>,
     /// An AI model.
-    pub model: Option<&'a str>,
+    pub model: Option<String>,
     /// A cost center; usage in none echoes nothing.
-    pub cost_center: Option<CostCenterEcho<'a>>,
+    pub cost_center: Option<CostCenterEcho>,
 }
 
 /// Everything before the items.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Envelope<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
     /// What was resolved.
     pub time_period: TimePeriod,
     /// Whose usage: decides the key.
     pub account_kind: AccountKind,
     /// Its name, as declared.
-    pub account: &'a str,
+    pub account: String,
     /// What was filtered by.
-    pub echoes: Echoes<'a>,
+    pub echoes: Echoes,
 }
 
 /// Which of the three bodies.
@@ -85,11 +85,11 @@ impl SummaryWriter {
     }
 
     /// Appends the envelope.
-    pub fn open(&self, out: &mut Vec<u8>, envelope: &Envelope<'_>) {
+    pub fn open(&self, out: &mut Vec<u8>, envelope: &Envelope) {
         out.push(b'{');
         push_time_period(out, envelope.time_period);
         out.push(b',');
-        push_text_field(out, envelope.account_kind.as_str(), envelope.account);
+        push_text_field(out, envelope.account_kind.as_str(), &envelope.account);
         push_echoes(out, &envelope.echoes);
         out.extend_from_slice(b",\"usageItems\":[");
     }
@@ -152,14 +152,14 @@ fn push_time_period(out: &mut Vec<u8>, period: TimePeriod) {
     out.push(b'}');
 }
 
-fn push_echoes(out: &mut Vec<u8>, echoes: &Echoes<'_>) {
+fn push_echoes(out: &mut Vec<u8>, echoes: &Echoes) {
     let texts = [
-        ("user", echoes.user),
-        ("organization", echoes.organization),
-        ("repository", echoes.repository),
-        ("product", echoes.product),
-        ("sku", echoes.sku),
-        ("model", echoes.model),
+        ("user", &echoes.user),
+        ("organization", &echoes.organization),
+        ("repository", &echoes.repository),
+        ("product", &echoes.product),
+        ("sku", &echoes.sku),
+        ("model", &echoes.model),
     ];
     for (key, value) in texts {
         if let Some(value) = value {
@@ -167,11 +167,11 @@ fn push_echoes(out: &mut Vec<u8>, echoes: &Echoes<'_>) {
             push_text_field(out, key, value);
         }
     }
-    if let Some(center) = echoes.cost_center {
+    if let Some(center) = &echoes.cost_center {
         out.extend_from_slice(b",\"costCenter\":{\"id\":");
-        push_string(out, center.id);
+        push_string(out, &center.id);
         out.extend_from_slice(b",\"name\":");
-        push_string(out, center.name);
+        push_string(out, &center.name);
         out.push(b'}');
     }
 }

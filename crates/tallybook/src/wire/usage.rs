@@ -90,27 +90,22 @@ impl UsageWriter {
     }
 
     /// Documented: `owner/name`, and no key when there is no repository. Observed: the bare name,
-    /// `""` when there is none.
+    /// `""` when there is none. A report may name a repository of another owner, in full.
     fn repository(&self, out: &mut Vec<u8>, row: &Row<'_>) {
         let name = row.repository;
-        match self.shape.dialect {
-            Dialect::Documented if name.is_empty() => {}
-            Dialect::Documented => {
-                let owner = match row.organization {
-                    "" => &self.owner,
-                    organization => organization,
-                };
-                out.extend_from_slice(b",\"repositoryName\":");
-                if owner.is_empty() {
-                    push_string(out, name);
-                } else {
-                    push_parts(out, &[owner, "/", name]);
-                }
-            }
-            Dialect::Observed => {
-                out.extend_from_slice(b",\"repositoryName\":");
-                push_string(out, name);
-            }
+        if name.is_empty() && self.shape.dialect == Dialect::Documented {
+            return;
+        }
+        out.extend_from_slice(b",\"repositoryName\":");
+        let owner = match row.organization {
+            "" => &self.owner,
+            organization => organization,
+        };
+        match (self.shape.dialect, name.rsplit_once('/')) {
+            (Dialect::Observed, Some((_, own))) => push_string(out, own),
+            (Dialect::Observed, None) | (Dialect::Documented, Some(_)) => push_string(out, name),
+            (Dialect::Documented, None) if owner.is_empty() => push_string(out, name),
+            (Dialect::Documented, None) => push_parts(out, &[owner, "/", name]),
         }
     }
 

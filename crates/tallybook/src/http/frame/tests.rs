@@ -13,17 +13,16 @@ const USAGE: &str = "/users/monalisa/settings/billing/usage";
 struct OneToken(Grants);
 
 impl Tokens for OneToken {
-    fn token(&self, hash: [u8; 32]) -> BoxFuture<'_, Result<Option<TokenRow>, StoreError>> {
+    fn token(&self, hash: &[u8; 32]) -> Option<TokenRow> {
         let row = TokenRow {
             id: "abc123".to_owned(),
-            hash,
+            hash: *hash,
             grants: self.0.encode().unwrap(),
             created_at: at("2026-01-01"),
             expires_at: Some(at("2027-04-29T18:00:09Z")),
             revoked_at: None,
         };
-        let known = hash == secret::hash("tally_good");
-        Box::pin(async move { Ok(known.then_some(row)) })
+        (*hash == secret::hash("tally_good")).then_some(row)
     }
 }
 
@@ -34,7 +33,7 @@ fn at(text: &str) -> Instant {
 fn app(grants: Grants, rate_limit: Option<u32>) -> Router {
     let state = Arc::new(Frame {
         tokens: Arc::new(OneToken(grants)),
-        clock: Arc::new(|| at("2026-11-21T13:00:00Z")),
+        clock: Clock::Fixed(at("2026-11-21T13:00:00Z")),
         admin_token: Some(AdminToken::new("boss")),
         rate_limiter: rate_limit.map(RateLimiter::new),
         strict_transport: false,

@@ -52,7 +52,7 @@ fn row<'a>(rate: &'a Rate, model: &'a str, totals: Totals) -> Row<'a> {
     }
 }
 
-fn year_of<'a>(account_kind: AccountKind, account: &'a str) -> Envelope<'a> {
+fn year_of(account_kind: AccountKind, account: &str) -> Envelope {
     Envelope {
         time_period: TimePeriod {
             year: 2025,
@@ -60,12 +60,12 @@ fn year_of<'a>(account_kind: AccountKind, account: &'a str) -> Envelope<'a> {
             day: None,
         },
         account_kind,
-        account,
+        account: account.to_owned(),
         echoes: Echoes::default(),
     }
 }
 
-fn body(kind: SummaryKind, envelope: &Envelope<'_>, rows: &[Row<'_>], words: &Words<'_>) -> String {
+fn body(kind: SummaryKind, envelope: &Envelope, rows: &[Row<'_>], words: &Words<'_>) -> String {
     let mut writer = SummaryWriter::new(kind);
     let mut out = Vec::new();
     writer.open(&mut out, envelope);
@@ -130,15 +130,15 @@ fn a_day_and_every_echo() {
         day: Some(2),
     };
     envelope.echoes = Echoes {
-        organization: Some("octo-org"),
-        repository: Some("octo-org/api"),
-        user: Some("monalisa"),
-        product: Some("Actions"),
-        sku: Some("actions_linux"),
-        model: Some("GPT-5"),
+        organization: Some("octo-org".to_owned()),
+        repository: Some("octo-org/api".to_owned()),
+        user: Some("monalisa".to_owned()),
+        product: Some("Actions".to_owned()),
+        sku: Some("actions_linux".to_owned()),
+        model: Some("GPT-5".to_owned()),
         cost_center: Some(CostCenterEcho {
-            id: "2eeb8ffe-6903-11ee-8c99-0242ac120002",
-            name: "Ops",
+            id: "2eeb8ffe-6903-11ee-8c99-0242ac120002".to_owned(),
+            name: "Ops".to_owned(),
         }),
     };
     let expected = concat!(

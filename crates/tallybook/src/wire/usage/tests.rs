@@ -156,6 +156,19 @@ fn hours_show_their_date_and_observed_ones_their_instant() {
 }
 
 #[test]
+fn repositories_of_other_owners_keep_them() {
+    let rate = rate();
+    let rows = [row(&rate, "octo-org", "other/api")];
+    let documented = body(shape(Dialect::Documented, Grain::Day, true), "", &rows);
+    assert!(
+        documented.contains(r#""repositoryName":"other/api""#),
+        "{documented}"
+    );
+    let observed = body(shape(Dialect::Observed, Grain::Day, true), "", &rows);
+    assert!(observed.contains(r#""repositoryName":"api""#), "{observed}");
+}
+
+#[test]
 fn changing_rates_and_dates_are_noticed() {
     let cheap = rate();
     let dear = Rate {

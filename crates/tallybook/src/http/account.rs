@@ -1,0 +1,91 @@
+//! The account that a path names: find it, and authorize whoever asks for it.
+//!
+//! Invariant: a name that nobody knows and a name that is none of the viewer's business are
+//! answered alike, 404.
+
+use super::app::App;
+use super::context::Context;
+use super::error::ApiError;
+use crate::auth::{EndpointFamily, Relation, authorize};
+use crate::engine::View;
+use std::sync::Arc;
+use tallybook_core::account::{AccountKind, AccountName};
+use tallybook_core::name::Name;
+use tallybook_core::site::Site;
+use tallybook_core::site::directory::Found;
+
+/// A path's account.
+#[derive(Debug)]
+pub struct Account {
+    /// As the path says it.
+    pub name: AccountName,
+    /// What that stands for.
+    pub found: Found,
+}
+
+/// The kinds of path, as types: a route says which it is.
+pub trait PathKind: Send + Sync + 'static {
+    /// The kind of account.
+    const KIND: AccountKind;
+    /// How its billing is guarded.
+    const FAMILY: EndpointFamily;
+}
+
+/// `/enterprises/{enterprise}`.
+#[derive(Debug)]
+pub struct Enterprise;
+/// `/organizations/{org}`.
+#[derive(Debug)]
+pub struct Organization;
+/// `/users/{username}`.
+#[derive(Debug)]
+pub struct User;
+
+impl PathKind for Enterprise {
+    const KIND: AccountKind = AccountKind::Enterprise;
+    const FAMILY: EndpointFamily = EndpointFamily::EnterpriseBilling;
+}
+
+impl PathKind for Organization {
+    const KIND: AccountKind = AccountKind::Organization;
+    const FAMILY: EndpointFamily = EndpointFamily::OrganizationBilling;
+}
+
+impl PathKind for User {
+    const KIND: AccountKind = AccountKind::User;
+    const FAMILY: EndpointFamily = EndpointFamily::UserBilling;
+}
+
+impl Account {
+    /// Finds the account of a name in a path.
+    pub fn find(app: &App, kind: AccountKind, name: &str) -> Result<Self, ApiError> {
+        let name = AccountName::new(kind, name);
+        let found = app.engine.site().directory.find(&name);
+        let found = found.ok_or_else(ApiError::not_found)?;
+        Ok(Self { name, found })
+    }
+
+    /// Whether whoever asks may use an endpoint of `family` on it.
+    pub fn authorize(
+        &self,
+        app: &App,
+        family: EndpointFamily,
+        context: &Context,
+    ) -> Result<(), ApiError> {
+        let viewer = context.viewer()?;
+        let relation = relation(&app.engine.site(), viewer.grants.user(), &self.name);
+        Ok(authorize(family, viewer, relation)?)
+    }
+
+    /// The account as it is now.
+    pub async fn view(&self, app: &App) -> Result<Arc<View>, ApiError> {
+        Ok(app.engine.view(&self.found).await?)
+    }
+}
+
+/// What a user is to an account; nobody is nothing to it.
+fn relation(site: &Site, user: Option<&str>, account: &AccountName) -> Relation {
+    user.map_or(Relation::None, |login| {
+        site.directory.relation(&Name::from(login), account)
+    })
+}

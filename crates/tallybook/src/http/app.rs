@@ -1,0 +1,119 @@
+//! What handlers share: the engine and the settings.
+//!
+//! Invariant: immutable once the server runs. Look next: [`super::router`].
+
+use super::error::ApiError;
+use super::frame::Frame;
+use super::metrics::Metrics;
+use super::period::History;
+use super::rate_limit::RateLimiter;
+use crate::auth::AdminToken;
+use crate::clock::Clock;
+use crate::config::{self, Limits};
+use crate::engine::{Engine, EngineError};
+use crate::wire::Dialect;
+use std::sync::Arc;
+use tallybook_store::StoreError;
+
+/// Settings of the HTTP face.
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    /// What links are made of, without a slash at its end.
+    pub public_url: String,
+    /// The shape of GitHub's answers.
+    pub dialect: config::Dialect,
+    /// How many months before the current one can be asked for; 0 is all.
+    pub history_months: u32,
+    /// Requests an hour and token; 0 is no limit.
+    pub rate_limit: u32,
+    /// How large things may be.
+    pub limits: Limits,
+    /// The text of `TALLYBOOK_ADMIN_TOKEN`, while it is set.
+    pub admin_token: Option<String>,
+    /// Whether the server speaks TLS itself.
+    pub tls: bool,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            public_url: "http://127.0.0.1:8080".to_owned(),
+            dialect: config::Dialect::Documented,
+            history_months: 24,
+            rate_limit: 0,
+            limits: Limits::default(),
+            admin_token: None,
+            tls: false,
+        }
+    }
+}
+
+/// What handlers share.
+#[derive(Debug)]
+pub struct App {
+    /// Reads and writes.
+    pub engine: Arc<Engine>,
+    /// Where answers are counted.
+    pub metrics: Arc<Metrics>,
+    /// What links are made of.
+    pub public_url: String,
+    /// Whose shape answers have.
+    pub dialect: Dialect,
+    /// How far back answers go.
+    pub history: History,
+    /// How large things may be.
+    pub limits: Limits,
+    /// The frame, for where a key stands.
+    pub frame: Arc<Frame>,
+}
+
+impl App {
+    /// Puts engine, clock and settings together.
+    #[must_use]
+    pub fn new(engine: Arc<Engine>, clock: Clock, settings: HttpSettings) -> Arc<Self> {
+        let metrics = Arc::new(Metrics::default());
+        let admin_token = settings.admin_token.filter(|text| !text.is_empty());
+        let frame = Frame {
+            tokens: Arc::clone(&engine) as _,
+            clock,
+            admin_token: admin_token.as_deref().map(AdminToken::new),
+            rate_limiter: (settings.rate_limit > 0).then(|| RateLimiter::new(settings.rate_limit)),
+            strict_transport: settings.tls,
+            metrics: Arc::clone(&metrics),
+        };
+        Arc::new(Self {
+            engine,
+            metrics,
+            public_url: settings.public_url,
+            dialect: settings.dialect.into(),
+            history: History {
+                months: settings.history_months,
+            },
+            limits: settings.limits,
+            frame: Arc::new(frame),
+        })
+    }
+}
+
+impl From<config::Dialect> for Dialect {
+    fn from(dialect: config::Dialect) -> Self {
+        match dialect {
+            config::Dialect::Documented => Self::Documented,
+            config::Dialect::Observed => Self::Observed,
+        }
+    }
+}
+
+/// Nothing of an engine's failure is the client's business, but whether trying again may help.
+impl From<EngineError> for ApiError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Contention(_) | EngineError::Store(StoreError::Full { .. }) => {
+                Self::unavailable(error)
+            }
+            EngineError::Store(_) | EngineError::Damaged { .. } | EngineError::System(_) => {
+                Self::internal(error)
+            }
+        }
+    }
+}

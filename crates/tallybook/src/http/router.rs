@@ -1,0 +1,83 @@
+//! Every route on one page.
+//!
+//! Invariant: a path that is not here is 404 in JSON, and so is a path with a slash at its end or
+//! with another method. The same routes answer under `/api/v3`, as on GitHub Enterprise Server.
+
+use super::account::{Enterprise, Organization, PathKind, User};
+use super::app::App;
+use super::endpoint::SERVER_BASE;
+use super::error::ApiError;
+use super::github::usage::read::{AiCredits, PremiumRequests, Summary, Usage, read};
+use super::github::{cost_centers, legacy, rate_limit, versions};
+use super::{frame, operations};
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{any, get};
+use std::sync::Arc;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+
+/// Answers smaller than this many bytes are not worth compressing.
+const COMPRESS_ABOVE: u64 = 1024;
+
+/// The whole server.
+pub fn router(app: Arc<App>) -> Router {
+    let api = Router::new()
+        .merge(usage::<Enterprise>("/enterprises/{enterprise}"))
+        .merge(usage::<Organization>("/organizations/{org}"))
+        .merge(usage::<User>("/users/{username}"))
+        .merge(retired("/enterprises/{enterprise}"))
+        .merge(retired("/organizations/{org}"))
+        .merge(retired("/orgs/{org}"))
+        .merge(retired("/users/{username}"))
+        .route(
+            "/enterprises/{enterprise}/settings/billing/cost-centers",
+            get(cost_centers::list::list),
+        )
+        .route(
+            "/enterprises/{enterprise}/settings/billing/cost-centers/{cost_center_id}",
+            get(cost_centers::get::get),
+        )
+        .route("/versions", get(versions::list))
+        .route("/rate_limit", get(rate_limit::get));
+    let compressible = SizeAbove::new(COMPRESS_ABOVE)
+        .and(NotForContentType::const_new("application/octet-stream"));
+    let frame = Arc::clone(&app.frame);
+    Router::new()
+        .nest(SERVER_BASE, api.clone())
+        .merge(api)
+        .route("/healthz", get(operations::healthz))
+        .route("/readyz", get(operations::readyz))
+        .route("/metrics", get(operations::metrics))
+        .fallback(not_found)
+        .method_not_allowed_fallback(not_found)
+        .layer(CompressionLayer::new().compress_when(compressible))
+        .layer(from_fn_with_state(frame, frame::frame))
+        .with_state(app)
+}
+
+/// The four endpoints that answer with usage, below an account's path.
+fn usage<K: PathKind>(account: &str) -> Router<Arc<App>> {
+    let path = |endpoint: &str| format!("{account}/settings/billing/{endpoint}");
+    Router::new()
+        .route(&path("usage"), get(read::<K, Usage>))
+        .route(&path("usage/summary"), get(read::<K, Summary>))
+        .route(
+            &path("premium_request/usage"),
+            get(read::<K, PremiumRequests>),
+        )
+        .route(&path("ai_credit/usage"), get(read::<K, AiCredits>))
+}
+
+/// The endpoints that GitHub retired, below an account's path.
+fn retired(account: &str) -> Router<Arc<App>> {
+    let path = |endpoint: &str| format!("{account}/settings/billing/{endpoint}");
+    Router::new()
+        .route(&path("actions"), any(legacy::gone))
+        .route(&path("packages"), any(legacy::gone))
+        .route(&path("shared-storage"), any(legacy::gone))
+}
+
+async fn not_found() -> ApiError {
+    ApiError::not_found()
+}
