@@ -183,22 +183,27 @@ impl Workload {
         Ok(())
     }
 
-    /// Writes the month as flat rows, for engines that know nothing of reports.
+    /// Writes the month as flat rows of integers, for engines that know nothing of reports: day,
+    /// SKU, price, organization, repository, user, model, cost center, quantity, gross, discount;
+    /// -1 where there is none.
     pub fn write_rows(&self, month: Month, out: &mut impl Write) -> io::Result<()> {
         for u in self.month(month) {
-            let model = u.model.map_or("", |model| MODELS[model as usize]);
-            let center = u
-                .cost_center
-                .map_or(String::new(), |center| format!("center-{center}"));
-            let (_, sku, _, _) = SKUS[u.sku as usize];
+            let repository = if u.model.is_some() {
+                -1
+            } else {
+                i128::from(u.repository)
+            };
+            let optional = |id: Option<u64>| id.map_or(-1, i128::from);
             writeln!(
                 out,
-                "{},{sku},{},org-{},{},user-{},{model},{center},{},{},{}",
+                "{},{},{},{},{repository},{},{},{},{},{},{}",
                 u.day,
-                u.price,
+                u.sku,
+                u.price.picos(),
                 u.organization,
-                u.repository(),
                 u.user,
+                optional(u.model),
+                optional(u.cost_center),
                 u.quantity.nanos(),
                 u.gross.nanos(),
                 u.discount.nanos(),
@@ -213,14 +218,6 @@ fn first_month() -> Month {
 }
 
 impl Usage {
-    /// Premium requests have no repository.
-    pub fn repository(&self) -> String {
-        match self.model {
-            None => format!("repo-{}", self.repository),
-            Some(_) => String::new(),
-        }
-    }
-
     fn write_detailed(&self, out: &mut impl Write) -> io::Result<()> {
         let (product, sku, unit, price) = SKUS[self.sku as usize];
         let center = self

@@ -1,4 +1,4 @@
-//! The developer's commands: `cargo xtask ci | fmt | tidy | bless`.
+//! The developer's commands: `cargo xtask ci | fmt | tidy | bless | bench`.
 //!
 //! Look next: [`tidy`] for what a folder must not know.
 
@@ -15,6 +15,7 @@ cargo xtask COMMAND
   fmt     format the code
   tidy    check the structure: what folders must not know, sizes, heads of files
   bless   run the tests and accept what clients see now as the expected snapshots
+  bench   measure, in a release build; what follows is for the benchmark
 ";
 
 fn main() -> ExitCode {
@@ -37,6 +38,11 @@ fn run() -> anyhow::Result<()> {
         ["bless"] => {
             let accept = [("INSTA_UPDATE", "always"), ("TALLYBOOK_BLESS", "1")];
             cargo(&["test", "--workspace"], &accept, &root)
+        }
+        ["bench", ..] => {
+            let mut command = vec!["run", "--release", "--package", "tallybook-bench", "--"];
+            command.extend(arguments[1..].iter().map(String::as_str));
+            cargo(&command, &[], &root)
         }
         _ => {
             eprint!("{HELP}");

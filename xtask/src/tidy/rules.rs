@@ -136,6 +136,12 @@ const BANS: &[Ban] = &[
         instead: "import reads reports and asks the engine: faces call it, never the other way",
     },
     Ban {
+        folder: "crates/tallybook/src/importing/",
+        except: &[],
+        words: &["crate::http", "crate::cli", "axum"],
+        instead: "the command line and the HTTP API import through here, never the other way",
+    },
+    Ban {
         folder: "crates/",
         except: &["crates/tallybook/src/clock.rs"],
         words: &[

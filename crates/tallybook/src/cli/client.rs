@@ -135,7 +135,7 @@ impl Client {
             .read_to_string();
         let message = match body.as_deref().map(serde_json::from_str::<Value>) {
             Ok(Ok(answer)) => explanation(&answer),
-            _ => String::new(),
+            _ => "it is no Tallybook, or something stands before it".to_owned(),
         };
         Err(ClientError::Refused { status, message })
     }

@@ -2,19 +2,32 @@
 //!
 //! Invariant: what a command prints for programs goes to stdout, what it tells people to stderr; an
 //! error is one line that begins with `error: `; the exit code is 1 for what failed and 2 for wrong
-//! usage. Look next: [`arguments`] for every flag.
+//! usage. Look next: [`arguments`] for every flag, [`open`] for how a directory is opened,
+//! [`client`] for how a server is asked.
 
+mod apply;
 mod arguments;
 mod client;
+mod demo;
+mod import;
+mod imports;
 mod listen;
+mod open;
 mod output;
 mod place;
+mod sample;
+mod serve;
+mod summary;
+mod token;
+mod upkeep;
 
 use crate::clock::Clock;
 use crate::telemetry;
-use arguments::{ArgumentsError, Command, CommandLine};
+use anyhow::Context;
+use arguments::{ArgumentsError, Command, CommandLine, Imports, Token};
 use clap::ArgMatches;
 use std::process::ExitCode;
+use tokio::runtime::Runtime;
 
 const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
@@ -31,6 +44,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => match error.downcast_ref::<clap::Error>() {
             Some(error) => usage(error),
+            None if is_closed_pipe(&error) => ExitCode::SUCCESS,
             None => failed(&error, FAILED),
         },
     }
@@ -45,16 +59,57 @@ fn usage(error: &clap::Error) -> ExitCode {
     }
 }
 
+/// Whether somebody stopped reading what is printed, as `head` does; by then the work is done.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<std::io::Error>();
+    error.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
 fn failed(error: &anyhow::Error, code: u8) -> ExitCode {
     eprintln!("error: {}", output::one_line(error));
     ExitCode::from(code)
 }
 
-fn run(line: CommandLine, _matches: &ArgMatches) -> anyhow::Result<()> {
-    telemetry::start(line.log.as_deref().unwrap_or("info"))?;
-    let _clock = line.now.map_or(Clock::System, Clock::Fixed);
+fn run(line: CommandLine, matches: &ArgMatches) -> anyhow::Result<()> {
+    let serves = matches!(line.command, Command::Serve(_) | Command::Demo(_));
+    let quiet = if serves { "info" } else { "warn" };
+    telemetry::start(line.log.as_deref().unwrap_or(quiet))?;
+    let clock = line.now.map_or(Clock::System, Clock::Fixed);
+    let now = clock.now()?;
     match line.command {
-        Command::Serve(_) => anyhow::bail!("this build has no server yet"),
-        _ => anyhow::bail!("this build does not have this command yet"),
+        Command::Serve(serve) => serve::run(serve, clock),
+        Command::Demo(demo) => demo::run(demo, clock),
+        Command::Import(import) => {
+            let account = import.account.name().context("an account is needed")?;
+            let request = import::Request {
+                account,
+                files: import.files,
+                skip_bad_lines: import.skip_bad_lines,
+            };
+            import::run(request, import.place.resolve(matches)?, now)
+        }
+        Command::Imports(Imports::List { account, place }) => {
+            imports::list(account.name(), place.resolve(matches)?, now)
+        }
+        Command::Imports(Imports::Revert { id, account, place }) => {
+            imports::revert(id, account.name(), place.resolve(matches)?, now)
+        }
+        Command::Apply(apply) => {
+            let place = apply.place.resolve(matches)?;
+            apply::run(&apply.file, apply.dry_run, place, now)
+        }
+        Command::Token(Token::Create(create)) => token::create(create, matches, now),
+        Command::Token(Token::List { place }) => token::list(place.resolve(matches)?, now),
+        Command::Token(Token::Revoke { id, place }) => {
+            token::revoke(&id, place.resolve(matches)?, now)
+        }
+        Command::Verify(verify) => upkeep::verify(verify.place.resolve(matches)?, now),
+        Command::Backup(backup) => upkeep::backup(&backup.file, backup.place.resolve(matches)?),
+        Command::Restore(restore) => upkeep::restore(&restore.file, &restore.data),
     }
+}
+
+/// The runtime of a command that works on a directory.
+fn runtime() -> anyhow::Result<Runtime> {
+    Runtime::new().context("cannot start threads")
 }

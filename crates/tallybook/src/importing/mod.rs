@@ -46,6 +46,14 @@ impl Importer {
             kind: ReportKind::Detailed,
         };
         let summary = read_file(name, input, &self.options, &mut feed)?;
+        // Parts of a kind are joined, so the same file twice would count twice.
+        let is_same = |file: &&FileSummary| file.digest == summary.digest && file.lines > 0;
+        if let Some(first) = self.files.iter().find(is_same) {
+            return Err(ReadError::Sink {
+                file: name.into(),
+                reason: format!("it has the same content as {}", first.name),
+            });
+        }
         Ok(self.files.push_mut(summary))
     }
 

@@ -201,7 +201,7 @@ pub(super) fn admit(
     if organization.is_empty() {
         return Ok(());
     }
-    match directory.payer(&Name::from(organization)) {
+    match directory.claimed_by(&Name::from(organization)) {
         Some(payer) if payer != target.account => Err(ImportError::OtherPayer {
             organization: organization.to_owned(),
             payer,

@@ -1,0 +1,192 @@
+//! `tallybook serve`: the API over a data directory.
+//!
+//! Invariant: the port is taken first, then the directory; only then is a first token made, so that
+//! a start that fails has shown none.
+
+use super::arguments::{Answers, Serve};
+use super::listen::{self, Listening};
+use super::open::{Opened, WhenEmpty, open_with};
+use super::place::data_directory;
+use super::{sample, token};
+use crate::auth::Grants;
+use crate::clock::Clock;
+use crate::config::{PublicUrl, ServerSettings, TlsFiles};
+use crate::engine::commit::Actor;
+use crate::engine::{Engine, Options};
+use crate::http::app::{App, HttpSettings};
+use crate::http::router::router;
+use anyhow::Context;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tallybook_core::time::Instant;
+
+/// The variable whose text is a site administrator's token while it is set.
+const ADMIN_TOKEN: &str = "TALLYBOOK_ADMIN_TOKEN";
+
+/// Chunks of imports that were not committed for so long are removed at a start.
+const ABANDONED_SECONDS: i64 = 24 * 60 * 60;
+
+/// Serves until it is asked to end.
+pub(crate) fn run(serve: Serve, clock: Clock) -> anyhow::Result<()> {
+    let tls = match (serve.tls_certificate, serve.tls_key) {
+        (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+        (None, None) => None,
+        (Some(_), None) => anyhow::bail!("--tls-certificate needs --tls-key"),
+        (None, Some(_)) => anyhow::bail!("--tls-key needs --tls-certificate"),
+    };
+    let data = data_directory(serve.data)?;
+    let settings = settings(data, serve.listen, serve.answers, tls);
+    super::runtime()?.block_on(async {
+        let listening = bind(&settings)?;
+        let now = clock.now()?;
+        let opened = open_with(&settings.data, WhenEmpty::Create, options(&settings), now).await?;
+        opened.announce(listening.url.as_str())?;
+        let admin_token = admin_token()?;
+        let credential = credential(&opened.engine, admin_token.is_some(), now).await?;
+        let banner = sample::banner(&opened.engine, &listening.url, &settings, now).await?;
+        print(&banner, &credential)?;
+        sweep(Arc::clone(&opened.engine), now);
+        serve_app(opened, listening, settings, clock, admin_token).await
+    })
+}
+
+/// The settings of `serve` and `demo` in one value.
+pub(crate) fn settings(
+    data: PathBuf,
+    listen: SocketAddr,
+    answers: Answers,
+    tls: Option<TlsFiles>,
+) -> ServerSettings {
+    ServerSettings {
+        data,
+        listen,
+        public_url: answers.public_url,
+        dialect: answers.dialect,
+        history_months: answers.history_months,
+        rate_limit: answers.rate_limit,
+        cache_bytes: answers.cache_bytes,
+        tls,
+        limits: answers.limits,
+    }
+}
+
+/// Takes the port, and warns when tokens could be read on the way.
+pub(crate) fn bind(settings: &ServerSettings) -> anyhow::Result<Listening> {
+    let public_url: Option<PublicUrl> = settings.public_url.clone();
+    let listening = listen::bind(settings.listen, settings.tls.clone(), public_url)?;
+    if listening.is_exposed() {
+        tracing::warn!(
+            address = %listening.address,
+            "listening without TLS beyond this machine: tokens can be read on the way; \
+             use --tls-certificate and --tls-key, or a proxy"
+        );
+    }
+    Ok(listening)
+}
+
+/// The engine's settings.
+pub(crate) fn options(settings: &ServerSettings) -> Options {
+    Options {
+        cache_bytes: usize::try_from(settings.cache_bytes).unwrap_or(usize::MAX),
+        ..Options::default()
+    }
+}
+
+/// Serves an opened directory until it is asked to end.
+pub(crate) async fn serve_app(
+    opened: Opened,
+    listening: Listening,
+    settings: ServerSettings,
+    clock: Clock,
+    admin_token: Option<String>,
+) -> anyhow::Result<()> {
+    let http = HttpSettings {
+        public_url: listening.url.to_string(),
+        dialect: settings.dialect,
+        history_months: settings.history_months,
+        rate_limit: settings.rate_limit,
+        limits: settings.limits,
+        admin_token,
+        tls: settings.tls.is_some(),
+    };
+    let app = App::new(Arc::clone(&opened.engine), clock, http);
+    tracing::info!(address = %listening.address, url = %listening.url, "serving");
+    listening.serve(router(app)).await?;
+    tracing::info!("ended");
+    Ok(())
+}
+
+fn admin_token() -> anyhow::Result<Option<String>> {
+    let Some(text) = std::env::var_os(ADMIN_TOKEN).filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let text = text.into_string();
+    text.map(Some)
+        .map_err(|_| anyhow::anyhow!("{ADMIN_TOKEN} is not UTF-8"))
+}
+
+/// With what the printed request is authorized.
+enum Credential {
+    /// A token that was just made, shown this once.
+    New(String),
+    /// A shell's variable: the secret is known to whoever runs the server, and to nobody else.
+    Variable(&'static str),
+}
+
+/// Makes the first token of a directory that has none.
+async fn credential(
+    engine: &Engine,
+    is_configured: bool,
+    now: Instant,
+) -> anyhow::Result<Credential> {
+    if is_configured {
+        return Ok(Credential::Variable(ADMIN_TOKEN));
+    }
+    if !engine.tokens().is_empty() {
+        return Ok(Credential::Variable("TALLYBOOK_TOKEN"));
+    }
+    let actor = Actor::command("serve");
+    let secret = token::add(engine, &Grants::SiteAdmin, None, &actor, now).await?;
+    Ok(Credential::New(secret.expose().to_owned()))
+}
+
+fn print(banner: &sample::Banner, credential: &Credential) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    let authorization = match credential {
+        Credential::New(secret) => secret.clone(),
+        Credential::Variable(name) => format!("${name}"),
+    };
+    writeln!(out, "{}", banner.head)?;
+    if let Credential::New(secret) = credential {
+        writeln!(
+            out,
+            "The administrator's token, shown only this once: {secret}"
+        )?;
+    }
+    for path in &banner.paths {
+        writeln!(
+            out,
+            "  curl -H \"Authorization: Bearer {authorization}\" \"{path}\""
+        )?;
+    }
+    for note in &banner.notes {
+        writeln!(out, "{note}")?;
+    }
+    out.flush().context("cannot print")
+}
+
+/// Removes what imports that never ended have left, beside the serving.
+fn sweep(engine: Arc<Engine>, now: Instant) {
+    let Ok(before) = Instant::from_seconds(now.seconds() - ABANDONED_SECONDS) else {
+        return;
+    };
+    tokio::spawn(async move {
+        match engine.sweep(before).await {
+            Ok(0) => {}
+            Ok(blobs) => tracing::info!(blobs, "removed what unfinished imports had left"),
+            Err(error) => tracing::error!(%error, "unfinished imports were not swept"),
+        }
+    });
+}

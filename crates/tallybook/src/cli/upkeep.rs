@@ -1,0 +1,114 @@
+//! `tallybook verify`, `backup` and `restore`.
+
+use super::client::Client;
+use super::open::{WhenEmpty, check_data, open};
+use super::place::Place;
+use crate::engine::verify::Verified;
+use anyhow::{Context, bail};
+use serde_json::Value;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use tallybook_core::time::Instant;
+use tallybook_store::sqlite;
+
+/// Recomputes everything, and says how much it was.
+pub(crate) fn verify(place: Place, now: Instant) -> anyhow::Result<()> {
+    let counts = match place {
+        Place::Directory(directory) => super::runtime()?.block_on(async {
+            let opened = open(&directory, WhenEmpty::Refuse, now).await?;
+            anyhow::Ok(counts(&opened.engine.verify().await?))
+        })?,
+        Place::Server { url, token } => {
+            let answer = Client::new(url, &token).post("verify", &Value::Null)?;
+            COUNTED.map(|what| answer[what].as_u64().unwrap_or_default())
+        }
+    };
+    let parts = COUNTED
+        .iter()
+        .zip(counts)
+        .map(|(what, count)| format!("{count} {what}"));
+    let all = parts.collect::<Vec<_>>().join(", ");
+    writeln!(io::stdout(), "Everything agrees: {all}.")?;
+    Ok(())
+}
+
+/// What [`Verified`] counts, by the names of its fields.
+const COUNTED: [&str; 6] = [
+    "accounts",
+    "batches",
+    "imports",
+    "lines",
+    "statements",
+    "checkpoints",
+];
+
+fn counts(verified: &Verified) -> [u64; 6] {
+    let Verified {
+        accounts,
+        batches,
+        imports,
+        lines,
+        statements,
+        checkpoints,
+    } = *verified;
+    [accounts, batches, imports, lines, statements, checkpoints]
+}
+
+/// Writes a backup into a new file; works while a server holds the directory.
+pub(crate) fn backup(file: &Path, place: Place) -> anyhow::Result<()> {
+    match place {
+        Place::Directory(directory) => {
+            check_data(&directory)?;
+            sqlite::backup_directory(&directory, file)?;
+        }
+        Place::Server { url, token } => download(&Client::new(url, &token), file)?,
+    }
+    writeln!(io::stdout(), "Wrote {}.", file.display())?;
+    Ok(())
+}
+
+/// Downloads under another name first, so that a file under its own name is complete.
+fn download(client: &Client, file: &Path) -> anyhow::Result<()> {
+    if file.exists() {
+        bail!(
+            "{} exists already: a backup overwrites nothing",
+            file.display()
+        );
+    }
+    let mut name = file.as_os_str().to_owned();
+    name.push(".partial");
+    let partial = PathBuf::from(name);
+    let copied = copy(client, &partial)
+        .and_then(|()| Ok(std::fs::rename(&partial, file)?))
+        .with_context(|| format!("cannot write {}", file.display()));
+    if copied.is_err() && partial.exists() {
+        std::fs::remove_file(&partial)
+            .with_context(|| format!("cannot remove {}", partial.display()))?;
+    }
+    copied
+}
+
+fn copy(client: &Client, partial: &Path) -> anyhow::Result<()> {
+    let mut body = client.download("backup")?;
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true);
+    // It holds names and the hashes of tokens.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut out = options.open(partial)?;
+    io::copy(&mut body, &mut out)?;
+    out.sync_all()?;
+    Ok(())
+}
+
+/// Makes a data directory from a backup.
+pub(crate) fn restore(file: &Path, directory: &Path) -> anyhow::Result<()> {
+    sqlite::restore(file, directory)?;
+    let directory = directory.display();
+    writeln!(
+        io::stdout(),
+        "Restored into {directory}. Check it: tallybook verify --data {directory}"
+    )?;
+    Ok(())
+}

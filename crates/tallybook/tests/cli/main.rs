@@ -1,0 +1,8 @@
+//! The program as people meet it: its commands, and its servers.
+//!
+//! Every command is given the time and its own directory; no variable of the environment reaches
+//! it, and ports are free ones. Look next: `program.rs` for how the binary is run.
+
+mod commands;
+mod program;
+mod serve;
