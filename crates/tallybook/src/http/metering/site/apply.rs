@@ -19,7 +19,7 @@ use std::sync::Arc;
     post,
     path = "/metering/v1/apply",
     tag = "site",
-    params(("dry_run" = Option<bool>, Query, description = "Say what would change, change nothing")),
+    params(("dry_run" = Option<bool>, Query, description = "Only say what would change")),
     request_body(content = String, content_type = "application/yaml"),
     responses(
         (status = 200, description = "The changes", body = Changes),
