@@ -25,7 +25,8 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// The facts of the route with this pattern, such as `/users/{username}/settings/billing/usage`,
+    /// The facts of the route with this pattern, such as
+    /// `/users/{username}/settings/billing/usage`,
     /// with or without the server's base.
     #[must_use]
     pub fn of(pattern: &str) -> Self {
