@@ -200,7 +200,8 @@ impl Directory {
     }
 
     /// Who pays for an organization by declaration or by live usage. Where it is `None` anybody may
-    /// still import the organization's usage: an account whose imports were all reverted is no claim.
+    /// still import the organization's usage: an account whose imports were all reverted is no
+    /// claim.
     #[must_use]
     pub fn claimed_by(&self, organization: &Name) -> Option<AccountName> {
         if let Some(declared) = self.organizations.get(organization) {

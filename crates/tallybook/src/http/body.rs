@@ -78,7 +78,8 @@ mod tests {
     }
 
     fn letters(chunks: &[Result<&'static str, std::fmt::Error>]) -> Letters {
-        Letters(chunks.to_vec().into_iter())
+        let chunks: Vec<_> = chunks.into();
+        Letters(chunks.into_iter())
     }
 
     #[tokio::test]

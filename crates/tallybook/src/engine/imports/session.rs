@@ -1,7 +1,7 @@
 //! An import in the making: lines in, chunks out to the store, one commit at the end.
 //!
-//! Invariant: nothing counts before [`ImportSession::commit`]; a session that is dropped leaves only
-//! chunks that nothing names. Encoding and storing a chunk overlap with reading the next one.
+//! Invariant: nothing counts before [`ImportSession::commit`]; a session that is dropped leaves
+//! only chunks that nothing names. Encoding and storing a chunk overlap with reading the next one.
 
 use super::{Actor, Engine, EngineError, ImportError, ImportOutcome, PushError};
 use std::sync::Arc;
