@@ -66,3 +66,18 @@ pub struct Verified {
     /// Checkpoints compared with them.
     pub checkpoints: u64,
 }
+
+impl Verified {
+    /// Every count with its name.
+    #[must_use]
+    pub fn counts(&self) -> [(&'static str, u64); 6] {
+        [
+            ("accounts", self.accounts),
+            ("batches", self.batches),
+            ("imports", self.imports),
+            ("lines", self.lines),
+            ("statements", self.statements),
+            ("checkpoints", self.checkpoints),
+        ]
+    }
+}

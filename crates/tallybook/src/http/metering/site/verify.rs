@@ -1,6 +1,6 @@
 //! `POST /metering/v1/verify`.
 
-use crate::engine::EngineError;
+use crate::engine::{EngineError, verify};
 use crate::http::app::App;
 use crate::http::context::Context;
 use crate::http::error::ApiError;
@@ -28,14 +28,7 @@ pub async fn verify(
         Ok(verified) => Verification {
             ok: true,
             difference: None,
-            verified: Some(Verified {
-                accounts: verified.accounts,
-                batches: verified.batches,
-                imports: verified.imports,
-                lines: verified.lines,
-                statements: verified.statements,
-                checkpoints: verified.checkpoints,
-            }),
+            verified: Some(answer(&verified)),
         },
         Err(
             error @ (EngineError::Damaged { .. } | EngineError::Store(StoreError::Damaged { .. })),
@@ -50,4 +43,17 @@ pub async fn verify(
         Err(error) => return Err(error.into()),
     };
     Ok(Json(found))
+}
+
+/// What a verification counted, as it is answered.
+#[must_use]
+pub fn answer(verified: &verify::Verified) -> Verified {
+    Verified {
+        accounts: verified.accounts,
+        batches: verified.batches,
+        imports: verified.imports,
+        lines: verified.lines,
+        statements: verified.statements,
+        checkpoints: verified.checkpoints,
+    }
 }
