@@ -86,8 +86,7 @@ impl Engine {
         view: &View,
         month: Month,
     ) -> Result<Arc<Statement>, EngineError> {
-        let plan = MonthPlan::new(&view.owners, month);
-        let fingerprint = plan.fingerprint(view.site.catalog_digest);
+        let fingerprint = view.fingerprint(month);
         let slot = self.cache.slot(fingerprint);
         if let Some(statement) = slot.get() {
             return Ok(Arc::clone(statement));
@@ -96,7 +95,7 @@ impl Engine {
         let statement = slot
             .get_or_try_init(|| async {
                 made = true;
-                self.make(view, &plan, fingerprint).await
+                self.make(view, &view.plan(month), fingerprint).await
             })
             .await?;
         if made {
