@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use tallybook_core::fold::MonthPlan;
 use tallybook_core::ids::Digest;
+use tallybook_core::ledger::Import;
 use tallybook_core::ledger::chunk::Chunk;
 use tallybook_core::name::Name;
 use tallybook_core::query::Query;
@@ -203,6 +204,18 @@ impl Engine {
             }
         }
         Ok(answer(query, period, &statements, view.context()))
+    }
+
+    /// Makes the statements of an import's months beside whatever else happens, so that the first
+    /// reader need not wait. A failure costs only that reader some time.
+    pub fn warm_later(self: &Arc<Self>, view: Arc<View>, import: &Import) {
+        let months = import.months();
+        let engine = Arc::clone(self);
+        self.later.spawn(async move {
+            if let Err(error) = engine.warm(&view, months).await {
+                tracing::error!(%error, "the statements of an import could not be made ahead");
+            }
+        });
     }
 
     /// Makes the statements of some months, so that the first reader need not wait.
