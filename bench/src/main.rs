@@ -2,6 +2,8 @@
 //!
 //! Look next: [`workload`] for the usage, `RESULTS.md` for what came out.
 
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+
 mod questions;
 mod workload;
 

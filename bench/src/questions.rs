@@ -12,14 +12,14 @@ use tallybook_core::report::ReportKind;
 use tallybook_core::time::{Day, Month};
 
 /// One sort of question.
-pub struct Question {
-    pub name: &'static str,
-    pub what: &'static str,
+pub(crate) struct Question {
+    pub(crate) name: &'static str,
+    pub(crate) what: &'static str,
     /// The `index`-th question of its sort.
-    pub ask: fn(usize) -> Query,
+    pub(crate) ask: fn(usize) -> Query,
 }
 
-pub const QUESTIONS: [Question; 6] = [
+pub(crate) const QUESTIONS: [Question; 6] = [
     Question {
         name: "q1",
         what: "a year's summary",
@@ -53,10 +53,10 @@ pub const QUESTIONS: [Question; 6] = [
 ];
 
 /// What one sort of question cost.
-pub struct Timing {
-    pub rows: usize,
-    pub median: Duration,
-    pub p99: Duration,
+pub(crate) struct Timing {
+    pub(crate) rows: usize,
+    pub(crate) median: Duration,
+    pub(crate) p99: Duration,
 }
 
 fn months(first: Month, count: i32) -> Query {
@@ -123,7 +123,7 @@ fn q5(index: usize) -> Query {
 }
 
 /// The account of the workload, with every statement in memory.
-pub async fn warm(engine: &Engine) -> Result<Arc<View>> {
+pub(crate) async fn warm(engine: &Engine) -> Result<Arc<View>> {
     let account = AccountName::new(AccountKind::Enterprise, "bench");
     let found = engine
         .site()
@@ -136,7 +136,7 @@ pub async fn warm(engine: &Engine) -> Result<Arc<View>> {
 }
 
 /// Asks a question `times` times, after a few that are not counted.
-pub async fn time(
+pub(crate) async fn time(
     engine: &Engine,
     view: &View,
     question: &Question,

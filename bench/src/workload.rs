@@ -6,10 +6,10 @@ use std::io::{self, Write};
 use tallybook_core::money::{Amount, Price, Quantity};
 use tallybook_core::time::{Day, Month};
 
-pub const ORGANIZATIONS: u64 = 10;
-pub const REPOSITORIES: u64 = 2_000;
-pub const USERS: u64 = 3_000;
-pub const MODELS: [&str; 6] = [
+pub(crate) const ORGANIZATIONS: u64 = 10;
+pub(crate) const REPOSITORIES: u64 = 2_000;
+pub(crate) const USERS: u64 = 3_000;
+pub(crate) const MODELS: [&str; 6] = [
     "Claude Opus 4.5",
     "Claude Sonnet 4.5",
     "GPT-5",
@@ -17,12 +17,12 @@ pub const MODELS: [&str; 6] = [
     "Gemini 3 Pro",
     "Auto: GPT-5",
 ];
-pub const COST_CENTERS: u64 = 20;
+pub(crate) const COST_CENTERS: u64 = 20;
 
 /// The first of the 24 months.
-pub const FIRST: (i16, i8) = (2024, 1);
+pub(crate) const FIRST: (i16, i8) = (2024, 1);
 /// The month with the most lines, from the first.
-pub const LARGEST: i32 = 20;
+pub(crate) const LARGEST: i32 = 20;
 const MONTHS: i32 = 24;
 
 /// (product, SKU, unit, price, price from 2026); the last six are premium requests.
@@ -102,38 +102,38 @@ const FIRST_PREMIUM: u64 = 34;
 
 /// A workload: 24 months of about `lines` lines.
 #[derive(Debug, Clone, Copy)]
-pub struct Workload {
+pub(crate) struct Workload {
     lines: u64,
     seed: u64,
 }
 
 /// One line, before it is printed.
 #[derive(Debug, Clone, Copy)]
-pub struct Usage {
-    pub day: Day,
-    pub sku: u64,
-    pub organization: u64,
-    pub repository: u64,
-    pub user: u64,
-    pub model: Option<u64>,
-    pub cost_center: Option<u64>,
-    pub quantity: Quantity,
-    pub price: Price,
-    pub gross: Amount,
-    pub discount: Amount,
+pub(crate) struct Usage {
+    pub(crate) day: Day,
+    pub(crate) sku: u64,
+    pub(crate) organization: u64,
+    pub(crate) repository: u64,
+    pub(crate) user: u64,
+    pub(crate) model: Option<u64>,
+    pub(crate) cost_center: Option<u64>,
+    pub(crate) quantity: Quantity,
+    pub(crate) price: Price,
+    pub(crate) gross: Amount,
+    pub(crate) discount: Amount,
 }
 
 impl Workload {
-    pub fn new(lines: u64, seed: u64) -> Self {
+    pub(crate) fn new(lines: u64, seed: u64) -> Self {
         Self { lines, seed }
     }
 
-    pub fn months() -> impl Iterator<Item = Month> {
+    pub(crate) fn months() -> impl Iterator<Item = Month> {
         (0..MONTHS).map(|index| first_month().plus(index))
     }
 
     /// Lines of a month: a fifth of all in the largest, the rest even.
-    pub fn lines_of(&self, month: Month) -> u64 {
+    pub(crate) fn lines_of(&self, month: Month) -> u64 {
         if month == first_month().plus(LARGEST) {
             self.lines / 5
         } else {
@@ -142,7 +142,7 @@ impl Workload {
     }
 
     /// The lines of a month, day by day.
-    pub fn month(&self, month: Month) -> impl Iterator<Item = Usage> + use<> {
+    pub(crate) fn month(&self, month: Month) -> impl Iterator<Item = Usage> + use<> {
         let lines = self.lines_of(month);
         let mut random = Random(self.seed ^ (month.index().unsigned_abs() as u64) << 32);
         let days = month.days().unsigned_abs() as u64;
@@ -155,7 +155,7 @@ impl Workload {
     }
 
     /// Writes the month's detailed and premium-request reports.
-    pub fn write_reports(
+    pub(crate) fn write_reports(
         &self,
         month: Month,
         detailed: &mut impl Write,
@@ -186,7 +186,7 @@ impl Workload {
     /// Writes the month as flat rows of integers, for engines that know nothing of reports: day,
     /// SKU, price, organization, repository, user, model, cost center, quantity, gross, discount;
     /// -1 where there is none.
-    pub fn write_rows(&self, month: Month, out: &mut impl Write) -> io::Result<()> {
+    pub(crate) fn write_rows(&self, month: Month, out: &mut impl Write) -> io::Result<()> {
         for u in self.month(month) {
             let repository = if u.model.is_some() {
                 -1

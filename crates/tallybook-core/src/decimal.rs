@@ -32,7 +32,7 @@ const MANTISSA_DIGITS: u32 = 38;
 /// A value within max(a thousandth of 10^-`digits`, 8 ulp of an IEEE double) of a multiple of
 /// 10^-`digits` is float noise and is rounded to it, half to even: for quantities and amounts
 /// (9 decimals) the tolerance is 1e-12 or more, for prices (12 decimals) 1e-15 or more. Anything
-/// else that would lose digits is refused (DESIGN section 5: all noise in real reports is below
+/// else that would lose digits is refused (all noise in real reports is below
 /// 1e-12).
 pub fn parse(text: &[u8], digits: u32) -> Result<i128, ParseDecimalError> {
     if let Some(value) = parse_short(text, digits) {

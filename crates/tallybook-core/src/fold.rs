@@ -4,6 +4,7 @@
 //! reverts came in, but for which of two imports of one kind is the newer.
 
 use crate::catalog::Catalog;
+use crate::hash::QuickMap;
 use crate::ids::Digest;
 use crate::ledger::chunk::Chunk;
 use crate::ledger::owners::{Contender, Owners, sku_id};
@@ -135,7 +136,8 @@ impl Fold<'_> {
         let skus = &of.import.record.tables.skus;
         let codes = Codes::read(chunk);
         // By SKU code and price code: a rate is looked up once a chunk, not once a line.
-        let mut rates = vec![None; skus.len() * chunk.prices.len()];
+        let mut rates: QuickMap<(u32, u32), u32> = QuickMap::default();
+        let mut last = ((u32::MAX, u32::MAX), 0);
         for line in 0..chunk.count {
             let hour = codes.hour[line];
             let sku = codes.sku[line];
@@ -146,15 +148,15 @@ impl Fold<'_> {
             if !counts {
                 continue;
             }
-            let price = codes.price[line] as usize;
-            let known = &mut rates[sku as usize * chunk.prices.len() + price];
-            let rate = match known {
-                Some(rate) => *rate,
-                None => {
-                    let (raw, price) = (&skus[sku as usize], chunk.prices[price]);
-                    *known.insert(rate(&mut self.builder, self.catalog, of, raw, price))
-                }
-            };
+            let key = (sku, codes.price[line]);
+            if last.0 != key {
+                let rate = *rates.entry(key).or_insert_with(|| {
+                    let (raw, price) = (&skus[key.0 as usize], chunk.prices[key.1 as usize]);
+                    rate(&mut self.builder, self.catalog, of, raw, price)
+                });
+                last = (key, rate);
+            }
+            let rate = last.1;
             let mut names = [0; 6];
             for ((to, table), column) in names.iter_mut().zip(&mapping.names).zip(&codes.names) {
                 *to = *table.get(column[line] as usize).ok_or_else(foreign)?;

@@ -130,7 +130,7 @@ additive!(Amount);
 impl Price {
     /// Quantity times price, rounded half-even once to a billionth of a dollar.
     ///
-    /// This is the only place where a metered amount is rounded (DESIGN section 5).
+    /// This is the only place where a metered amount is rounded.
     pub fn gross_of(self, quantity: Quantity) -> Result<Amount, Overflow> {
         let rounded = mul_div_half_even(quantity.0, self.0, PICOS).ok_or(Overflow)?;
         within_limit(rounded).map(Amount)

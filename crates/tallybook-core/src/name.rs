@@ -88,7 +88,8 @@ impl From<String> for Name {
         Self::new(text)
     }
 }
-/// A name's folded form as a map key, so that an already folded `&str` finds it without an allocation.
+/// A name's folded form as a map key, so that an already folded `&str` finds it without an
+/// allocation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NameKey(Box<str>);
 

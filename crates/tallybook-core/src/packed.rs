@@ -34,8 +34,6 @@ pub trait Number: Copy + Ord + Into<i128> {
 macro_rules! numbers {
     ($($number:ty),*) => {
         $(impl Number for $number {
-            #[expect(clippy::allow_attributes, reason = "which of the lints fires depends on the type")]
-            #[allow(clippy::cast_lossless, clippy::cast_sign_loss, clippy::cast_possible_truncation)]
             fn low(self) -> u64 {
                 self as u64
             }

@@ -189,7 +189,8 @@ impl Day {
         Self(index)
     }
 
-    /// Like [`Self::from_index`], for an index that was read: it must lie in the years 2000 to 9999.
+    /// Like [`Self::from_index`], for an index that was read: it must lie in the years 2000 to
+    /// 9999.
     pub fn try_from_index(index: i64) -> Result<Self, CalendarError> {
         let instant = Instant::from_seconds(index.saturating_mul(86_400))?;
         Ok(instant.day())

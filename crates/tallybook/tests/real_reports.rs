@@ -1,5 +1,7 @@
 //! Real reports: what is imported is what the files say, to the last digit, in every view.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where an unwrap does")]
+
 use bigdecimal::{BigDecimal, RoundingMode};
 use std::collections::BTreeMap;
 use std::str::FromStr;

@@ -148,7 +148,7 @@ fn errors_name_line_column_and_reason() {
     check_error(
         "skuu x",
         1,
-        "unknown statement 'skuu' (product, unit, sku, alias, report and price are known)",
+        "unknown statement 'skuu' (edition, product, unit, sku, alias, report and price are known)",
     );
     check_error(
         "sku x \"X\" q u",

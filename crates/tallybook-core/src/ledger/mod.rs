@@ -27,7 +27,7 @@ pub enum AccountEntry {
     /// A setting that can change a number; it holds from the batch's time on.
     Setting(Setting),
     /// Usage reports became part of the account's usage.
-    Import(ImportRecord),
+    Import(Box<ImportRecord>),
     /// An import no longer counts.
     Revert(ImportId),
 }
@@ -150,7 +150,7 @@ impl AccountEntry {
                     visibility,
                 })
             }
-            IMPORT => Self::Import(ImportRecord::decode(&mut reader, names)?),
+            IMPORT => Self::Import(Box::new(ImportRecord::decode(&mut reader, names)?)),
             REVERT => Self::Revert(ImportId(reader.array("import")?)),
             _ => {
                 return Err(DecodeError::Invalid {
@@ -187,7 +187,7 @@ impl Account {
             match AccountEntry::decode(entry, &self.dictionary)? {
                 AccountEntry::Setting(setting) => self.set(setting, batch.at),
                 AccountEntry::Import(record) => self.imports.push(Arc::new(Import {
-                    record,
+                    record: *record,
                     seq: batch.seq,
                     at: batch.at,
                     reverted_at: None,

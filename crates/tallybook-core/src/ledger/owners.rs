@@ -3,7 +3,7 @@
 //! Within a kind, the newest live import owns every SKU of every day from its first day to its
 //! last. Between kinds the finer wins, by day and SKU: AI-credit and premium-request reports own
 //! the SKUs that they are about, then detailed, then summarized. An import for one organization
-//! yields to imports for the whole account. (DESIGN section 4.) Invariant: every (day, SKU,
+//! yields to imports for the whole account. Invariant: every (day, SKU,
 //! organization) has at most one owner, whatever the order in which imports came, but for which of
 //! two of one kind is the newer.
 

@@ -1,8 +1,8 @@
 //! What one import is: its files, the kinds they are of, and the chunks that hold its lines.
 //!
 //! Invariant: a record names every byte that its lines are made of: chunks by their hashes, names
-//! by their ids in the account's dictionary. Chunks hold codes into the record's [`Tables`], so that
-//! staging needs no ids before the commit.
+//! by their ids in the account's dictionary. Chunks hold codes into the record's [`Tables`], so
+//! that staging needs no ids before the commit.
 
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::ids::{Digest, ImportId};
@@ -49,7 +49,8 @@ pub struct ImportedFile {
     pub skipped: u64,
 }
 
-/// Dimensions of a line that are texts, in the order in which lines are sorted (after hour and SKU).
+/// Dimensions of a line that are texts, in the order in which lines are sorted (after hour and
+/// SKU).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dimension {
     /// The organization's login.

@@ -1,8 +1,8 @@
 //! Questions about statements: which usage, grouped how.
 //!
 //! Invariant: an answer depends only on the statements' lines and the question; rows come in the
-//! order (start, product, SKU, price, organization, repository, model), names by their folded bytes.
-//! Look next: [`run`] for how they are answered.
+//! order (start, product, SKU, price, organization, repository, model), names by their folded
+//! bytes. Look next: [`run`] for how they are answered.
 
 pub mod run;
 mod select;

@@ -152,6 +152,7 @@ impl<'a> Draft<'a> {
         );
         let before = known.as_ref();
         let mut changes = Changes::of(&mut self.planned.changes, &account, before.is_none());
+        changes.existence();
         changes.field("name", before.map(|f| f.display.clone()), &fact.display);
         changes.names("owners", before.map(|f| &f.owners), &fact.owners);
         let managers = before.map(|f| &f.billing_managers);
@@ -299,6 +300,7 @@ impl<'a> Draft<'a> {
         };
         let account = AccountName::new(AccountKind::User, declared.login.clone());
         let mut changes = Changes::of(&mut self.planned.changes, &account, known.is_none());
+        changes.existence();
         let shown = |email: &Option<String>| email.clone().unwrap_or_default();
         changes.field(
             "email",
@@ -389,6 +391,13 @@ impl<'a> Changes<'a> {
             list,
             subject: subject.to_string(),
             is_new,
+        }
+    }
+
+    /// A new subject is a difference also when nothing more is said of it.
+    fn existence(&mut self) {
+        if self.is_new {
+            self.field("exists", None, "yes");
         }
     }
 

@@ -189,9 +189,21 @@ impl Directory {
         facts.filter(move |fact| fact.enterprise.as_ref() == Some(enterprise))
     }
 
-    /// Who pays for an organization: as declared, else the account whose live import names it.
+    /// Who pays for an organization: as declared, else the account whose live import names it, else
+    /// itself if it ever had an account.
     #[must_use]
     pub fn payer(&self, organization: &Name) -> Option<AccountName> {
+        self.claimed_by(organization).or_else(|| {
+            let itself = AccountName::new(AccountKind::Organization, organization.clone());
+            self.logs.contains_key(&itself).then_some(itself)
+        })
+    }
+
+    /// Who pays for an organization by declaration or by live usage. Where it is `None` anybody may
+    /// still import the organization's usage: an account whose imports were all reverted is no
+    /// claim.
+    #[must_use]
+    pub fn claimed_by(&self, organization: &Name) -> Option<AccountName> {
         if let Some(declared) = self.organizations.get(organization) {
             return Some(match &declared.fact.enterprise {
                 Some(enterprise) => AccountName::new(AccountKind::Enterprise, enterprise.clone()),
@@ -201,11 +213,8 @@ impl Directory {
                 }
             });
         }
-        if let Some((log, _)) = self.importer(organization) {
-            return self.accounts.get(&log).cloned();
-        }
-        let itself = AccountName::new(AccountKind::Organization, organization.clone());
-        self.logs.contains_key(&itself).then_some(itself)
+        let (log, _) = self.importer(organization)?;
+        self.accounts.get(&log).cloned()
     }
 
     /// The account and the first of the live imports that name an organization.

@@ -5,7 +5,8 @@
 //! their folded bytes, so that the bytes do not depend on the order of arrival. Codes are places in
 //! the statement's own sorted lists, so that the order of codes is the order of names.
 //! Each carries its rollups: sums by which most questions over whole months are answered.
-//! Look next: [`build`] for how one is made, [`encode`] for its bytes, [`crate::query`] for answers.
+//! Look next: [`build`] for how one is made, [`encode`] for its bytes, [`crate::query`] for
+//! answers.
 
 pub mod build;
 pub mod encode;

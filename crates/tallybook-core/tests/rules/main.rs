@@ -13,4 +13,5 @@ mod generate;
 mod model;
 mod rig;
 mod robustness;
+mod usage;
 mod views;

@@ -85,7 +85,7 @@ impl Rig {
             skipped: 0,
         });
         let record = finished.into_record(id, import.organization.map(Name::from), files.collect());
-        self.commit(vec![AccountEntry::Import(record)]);
+        self.commit(vec![AccountEntry::Import(Box::new(record))]);
         self.imports.push(id);
     }
 

@@ -1,7 +1,8 @@
 //! One process per data directory: the lock file.
 //!
 //! Invariant: while a [`DirectoryLock`] lives, no other process has one for the same directory.
-//! The operating system's lock decides, not the file: a file left by a killed process holds nothing.
+//! The operating system's lock decides, not the file: a file left by a killed process holds
+//! nothing.
 
 use super::failure::io_error;
 use crate::StoreError;

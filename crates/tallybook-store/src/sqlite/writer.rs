@@ -3,7 +3,8 @@
 //! Requests wait in a queue; the writer takes all that are there, runs each in a savepoint of one
 //! transaction, commits once, and only then answers. Invariants: a request that fails leaves
 //! nothing and harms no other; nobody is told that a thing was written before it is on disk; every
-//! request is answered, if only by its answer's sender being dropped. Look next: [`super::request`].
+//! request is answered, if only by its answer's sender being dropped. Look next:
+//! [`super::request`].
 
 use super::checkpoint::{self, Checkpointer};
 use super::connection;

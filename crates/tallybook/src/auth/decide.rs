@@ -2,7 +2,7 @@
 //!
 //! Invariant: nothing is allowed that the table does not allow. Whether the account exists is
 //! answered before; an account that the viewer has nothing to do with is answered as one that does
-//! not exist. The table is DESIGN section 8 and what GitHub documents for its billing endpoints.
+//! not exist. The table is what GitHub documents for its billing endpoints, and our own rules.
 
 use super::credential::Viewer;
 use super::grants::{Grants, Level, Permission, Scope};

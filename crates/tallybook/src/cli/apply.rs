@@ -6,11 +6,10 @@ use super::output::table;
 use super::place::Place;
 use crate::billing_file;
 use crate::engine::commit::Actor;
+use crate::wire::site::{ChangeAnswer, Changes};
 use anyhow::{Context, anyhow};
-use serde_json::Value;
 use std::io::{self, Read, Write};
 use std::path::Path;
-use tallybook_core::site::declare::Change;
 use tallybook_core::time::Instant;
 
 /// Applies a file and prints the differences; a dry run only prints them.
@@ -30,7 +29,12 @@ pub(crate) fn run(file: &Path, dry_run: bool, place: Place, now: Instant) -> any
                 .engine
                 .apply(now, &actor, &declarations, dry_run)
                 .await?;
-            anyhow::Ok(changes.iter().map(row).collect())
+            anyhow::Ok(
+                changes
+                    .into_iter()
+                    .map(|change| row(&change.into()))
+                    .collect(),
+            )
         })?,
         Place::Server { url, token } => {
             let path = if dry_run {
@@ -39,8 +43,8 @@ pub(crate) fn run(file: &Path, dry_run: bool, place: Place, now: Instant) -> any
                 "apply"
             };
             let client = Client::new(url, &token);
-            let answer = client.send(path, "application/yaml", &mut text.as_bytes())?;
-            rows(&answer).context("the server's answer has no changes")?
+            let answer: Changes = client.send(path, "application/yaml", &mut text.as_bytes())?;
+            answer.changes.iter().map(row).collect()
         }
     };
     print(&mut io::stdout().lock(), &rows, dry_run)?;
@@ -57,26 +61,11 @@ fn read(file: &Path) -> anyhow::Result<String> {
     read.with_context(|| format!("cannot read {}", file.display()))
 }
 
-fn row(change: &Change) -> Vec<String> {
+fn row(change: &ChangeAnswer) -> Vec<String> {
     let before = change.before.as_deref().unwrap_or("(new)");
-    [&change.subject, change.field, before, &change.after]
+    [&change.subject, &change.field, before, &change.after]
         .map(str::to_owned)
         .into()
-}
-
-/// The changes of a server's answer, in the same columns.
-fn rows(answer: &Value) -> Option<Vec<Vec<String>>> {
-    let changes = answer.get("changes")?.as_array()?;
-    let row = |change: &Value| {
-        let text = |key: &str| change.get(key).and_then(Value::as_str);
-        let before = text("before").unwrap_or("(new)");
-        Some(
-            [text("subject")?, text("field")?, before, text("after")?]
-                .map(str::to_owned)
-                .into(),
-        )
-    };
-    changes.iter().map(row).collect()
 }
 
 fn print(out: &mut dyn Write, rows: &[Vec<String>], dry_run: bool) -> io::Result<()> {
@@ -104,18 +93,16 @@ mod tests {
 
     #[test]
     fn a_server_s_changes_look_like_a_directory_s() {
-        let change = Change {
+        let change = tallybook_core::site::declare::Change {
             subject: "organization octo-org".to_owned(),
             field: "owners",
             before: None,
             after: "monalisa".to_owned(),
         };
-        let answer = serde_json::json!({"changes": [{
-            "subject": "organization octo-org", "field": "owners", "before": null,
-            "after": "monalisa",
-        }]});
-        assert_eq!(rows(&answer), Some(vec![row(&change)]));
-        assert_eq!(rows(&serde_json::json!({"changes": [{}]})), None);
+        let answer = r#"{"dry_run": false, "changes": [{"subject": "organization octo-org",
+            "field": "owners", "before": null, "after": "monalisa"}]}"#;
+        let answer: Changes = serde_json::from_str(answer).expect("changes");
+        assert_eq!(row(&answer.changes[0]), row(&change.into()));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! that is not a success is an error with what the server said. Paths are those of `/metering/v1`.
 
 use crate::config::PublicUrl;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::io::Read;
 use ureq::http::{Response, StatusCode};
@@ -71,7 +72,7 @@ impl Client {
     }
 
     /// `GET`, answered with JSON.
-    pub(crate) fn get(&self, path: &str) -> Result<Value, ClientError> {
+    pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         let request = self.agent.get(self.link(path));
         let sent = request.header("Authorization", &self.authorization).call();
         self.json(sent)
@@ -85,24 +86,28 @@ impl Client {
     }
 
     /// `DELETE`, answered with JSON or nothing.
-    pub(crate) fn delete(&self, path: &str) -> Result<Value, ClientError> {
+    pub(crate) fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         let request = self.agent.delete(self.link(path));
         let sent = request.header("Authorization", &self.authorization).call();
         self.json(sent)
     }
 
     /// `POST` with JSON, answered with JSON.
-    pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
+    pub(crate) fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &Value,
+    ) -> Result<T, ClientError> {
         self.send(path, "application/json", &mut body.to_string().as_bytes())
     }
 
     /// `POST` of a stream, answered with JSON.
-    pub(crate) fn send(
+    pub(crate) fn send<T: DeserializeOwned>(
         &self,
         path: &str,
         content_type: &str,
         body: &mut dyn Read,
-    ) -> Result<Value, ClientError> {
+    ) -> Result<T, ClientError> {
         let sent = self
             .agent
             .post(self.link(path))
@@ -140,7 +145,11 @@ impl Client {
         Err(ClientError::Refused { status, message })
     }
 
-    fn json(&self, sent: Result<Response<Body>, ureq::Error>) -> Result<Value, ClientError> {
+    /// Read from the text, never by way of a float: amounts are exact.
+    fn json<T: DeserializeOwned>(
+        &self,
+        sent: Result<Response<Body>, ureq::Error>,
+    ) -> Result<T, ClientError> {
         let mut response = self.success(sent)?;
         let unreadable = |reason: String| ClientError::Unreadable {
             url: self.url.clone(),
@@ -152,10 +161,12 @@ impl Client {
             .limit(MOST_ANSWER_BYTES)
             .read_to_string();
         let text = body.map_err(|error| unreadable(error.to_string()))?;
-        if text.trim().is_empty() {
-            return Ok(Value::Null);
-        }
-        serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))
+        let text = if text.trim().is_empty() {
+            "null"
+        } else {
+            &text
+        };
+        serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))
     }
 }
 
@@ -212,7 +223,7 @@ mod tests {
     fn asks_with_the_token_in_the_header() {
         let (client, server) = server("200 OK", "[]");
         assert_eq!(
-            client.get("tokens").expect("an answer"),
+            client.get::<Value>("tokens").expect("an answer"),
             Value::Array(Vec::new())
         );
         let request = server.join().expect("a request").to_ascii_lowercase();
@@ -229,7 +240,7 @@ mod tests {
     #[test]
     fn streams_a_body_and_reads_the_answer() {
         let (client, server) = server("201 Created", "{\"a\": 1}");
-        let answer = client
+        let answer: Value = client
             .send("x", "text/csv", &mut "a,b\n".as_bytes())
             .expect("an answer");
         assert_eq!(answer["a"], 1);
@@ -243,7 +254,7 @@ mod tests {
             "422 Unprocessable Entity",
             r#"{"message": "No.", "errors": [{"message": "line 3"}, "line 4"]}"#,
         );
-        let error = client.delete("x").expect_err("refused").to_string();
+        let error = client.delete::<Value>("x").expect_err("refused").to_string();
         server.join().expect("a request");
         assert_eq!(
             error,
@@ -254,10 +265,10 @@ mod tests {
     #[test]
     fn an_empty_answer_is_null_and_no_server_is_an_error() {
         let (client, server) = server("204 No Content", "");
-        assert_eq!(client.delete("x").expect("an answer"), Value::Null);
+        assert_eq!(client.delete::<Value>("x").expect("an answer"), Value::Null);
         server.join().expect("a request");
         let error = client
-            .get("x")
+            .get::<Value>("x")
             .expect_err("nobody listens any more")
             .to_string();
         assert!(

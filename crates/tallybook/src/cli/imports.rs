@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::engine::commit::Actor;
 use crate::importing::answer;
 use crate::wire::imports::{ImportAnswer, ImportList};
-use anyhow::{Context, bail};
+use anyhow::bail;
 use std::io;
 use tallybook_core::account::AccountName;
 use tallybook_core::ids::ImportId;
@@ -25,9 +25,7 @@ pub(crate) fn list(account: Option<AccountName>, place: Place, now: Instant) -> 
         })?,
         Place::Server { url, token } => {
             let path = format!("{}/imports", account_path(&needed(account)?));
-            let answer = Client::new(url, &token).get(&path)?;
-            let list: ImportList =
-                serde_json::from_value(answer).context("the server's answer is no list")?;
+            let list: ImportList = Client::new(url, &token).get(&path)?;
             list.imports
         }
     };
@@ -49,8 +47,7 @@ pub(crate) fn revert(
         })?,
         Place::Server { url, token } => {
             let path = format!("{}/imports/{id}", account_path(&needed(account)?));
-            let answer = Client::new(url, &token).delete(&path)?;
-            serde_json::from_value(answer).context("the server's answer is not an import's")?
+            Client::new(url, &token).delete(&path)?
         }
     };
     print_revert(&mut io::stdout().lock(), &reverted)?;

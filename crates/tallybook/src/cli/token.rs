@@ -36,7 +36,8 @@ pub(crate) fn create(
             anyhow::Ok(secret.expose().to_owned())
         })?,
         Place::Server { url, token } => {
-            let answer = Client::new(url, &token).post("tokens", &body(&grants, create.expires))?;
+            let answer: Value =
+                Client::new(url, &token).post("tokens", &body(&grants, create.expires))?;
             let text = answer.get("token").and_then(Value::as_str);
             text.context("the server's answer has no token")?.to_owned()
         }
@@ -113,7 +114,7 @@ pub(crate) fn list(place: Place, now: Instant) -> anyhow::Result<()> {
                 .collect::<Result<_, _>>()
         })?,
         Place::Server { url, token } => {
-            let answer = Client::new(url, &token).get("tokens")?;
+            let answer: Value = Client::new(url, &token).get("tokens")?;
             let tokens = answer.get("tokens").and_then(Value::as_array);
             let tokens = tokens.context("the server's answer has no tokens")?;
             tokens.iter().map(|token| answered(token, now)).collect()
@@ -192,7 +193,7 @@ pub(crate) fn revoke(id: &str, place: Place, now: Instant) -> anyhow::Result<()>
             if id.is_empty() || !is_plain {
                 bail!("'{id}' is not the id of a token: see tallybook token list");
             }
-            Client::new(url, &token).delete(&format!("tokens/{id}"))?;
+            let _: Value = Client::new(url, &token).delete(&format!("tokens/{id}"))?;
         }
     }
     writeln!(io::stdout(), "Revoked token {id}.")?;

@@ -3,7 +3,8 @@
 use super::client::Client;
 use super::open::{WhenEmpty, check_data, open};
 use super::place::Place;
-use crate::engine::verify::Verified;
+use crate::http::metering::site::verify::answer;
+use crate::wire::site::Verification;
 use anyhow::{Context, bail};
 use serde_json::Value;
 use std::fs::File;
@@ -17,42 +18,24 @@ pub(crate) fn verify(place: Place, now: Instant) -> anyhow::Result<()> {
     let counts = match place {
         Place::Directory(directory) => super::runtime()?.block_on(async {
             let opened = open(&directory, WhenEmpty::Refuse, now).await?;
-            anyhow::Ok(counts(&opened.engine.verify().await?))
+            anyhow::Ok(answer(&opened.engine.verify().await?).counts())
         })?,
         Place::Server { url, token } => {
-            let answer = Client::new(url, &token).post("verify", &Value::Null)?;
-            COUNTED.map(|what| answer[what].as_u64().unwrap_or_default())
+            let answer: Verification = Client::new(url, &token).post("verify", &Value::Null)?;
+            match answer.verified {
+                Some(verified) if answer.ok => verified.counts(),
+                _ => bail!(
+                    answer
+                        .difference
+                        .unwrap_or_else(|| "no reason given".to_owned())
+                ),
+            }
         }
     };
-    let parts = COUNTED
-        .iter()
-        .zip(counts)
-        .map(|(what, count)| format!("{count} {what}"));
-    let all = parts.collect::<Vec<_>>().join(", ");
+    let parts = counts.map(|(what, count)| format!("{count} {what}"));
+    let all = parts.join(", ");
     writeln!(io::stdout(), "Everything agrees: {all}.")?;
     Ok(())
-}
-
-/// What [`Verified`] counts, by the names of its fields.
-const COUNTED: [&str; 6] = [
-    "accounts",
-    "batches",
-    "imports",
-    "lines",
-    "statements",
-    "checkpoints",
-];
-
-fn counts(verified: &Verified) -> [u64; 6] {
-    let Verified {
-        accounts,
-        batches,
-        imports,
-        lines,
-        statements,
-        checkpoints,
-    } = *verified;
-    [accounts, batches, imports, lines, statements, checkpoints]
 }
 
 /// Writes a backup into a new file; works while a server holds the directory.

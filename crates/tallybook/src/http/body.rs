@@ -7,6 +7,7 @@
 
 use axum::body::Body;
 use bytes::Bytes;
+use futures_util::StreamExt;
 use std::future::Future;
 
 /// When a chunk is handed on.
@@ -51,7 +52,8 @@ pub async fn body<C: Chunks>(mut chunks: C) -> Result<Body, C::Error> {
             }
         })
     });
-    Ok(Body::from_stream(rest))
+    // Compression polls once more after the end.
+    Ok(Body::from_stream(rest.fuse()))
 }
 
 #[cfg(test)]
@@ -76,7 +78,8 @@ mod tests {
     }
 
     fn letters(chunks: &[Result<&'static str, std::fmt::Error>]) -> Letters {
-        Letters(chunks.to_vec().into_iter())
+        let chunks: Vec<_> = chunks.into();
+        Letters(chunks.into_iter())
     }
 
     #[tokio::test]

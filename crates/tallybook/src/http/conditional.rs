@@ -1,7 +1,7 @@
 //! Conditional requests: weak ETags and 304.
 //!
 //! Invariant: equal tags mean equal answers, on every server: the tag is a hash of everything that
-//! decides a body (DESIGN section 6). Nothing is loaded or rendered to answer 304.
+//! decides a body. Nothing is loaded or rendered to answer 304.
 
 use super::version::ApiVersion;
 use crate::wire::{Dialect, RENDER_VERSION};

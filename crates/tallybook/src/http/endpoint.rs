@@ -25,8 +25,8 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// The facts of the route with this pattern, such as `/users/{username}/settings/billing/usage`,
-    /// with or without the server's base.
+    /// The facts of the route with this pattern, with or without the server's base:
+    /// `/users/{username}/settings/billing/usage`.
     #[must_use]
     pub fn of(pattern: &str) -> Self {
         let pattern = pattern.strip_prefix(SERVER_BASE).unwrap_or(pattern);

@@ -116,7 +116,7 @@ impl Arrival {
         Self {
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
-            endpoint: Endpoint::of(pattern.as_deref().unwrap_or_default()),
+            endpoint: endpoint(pattern.as_deref().unwrap_or_default(), request.uri().path()),
             pattern,
             request_id,
             now,
@@ -265,6 +265,19 @@ async fn run(next: Next, request: Request) -> Response {
         let text = text.unwrap_or_else(|| "without a message".to_owned());
         ApiError::internal(format!("a handler panicked: {text}")).into_response()
     })
+}
+
+/// The facts of a route. One route serves imports of the three kinds of account: the path says
+/// which it is.
+fn endpoint(pattern: &str, path: &str) -> Endpoint {
+    match pattern.split_once("{kind}") {
+        Some((before, after)) => {
+            let kind = path.strip_prefix(before).unwrap_or_default();
+            let kind = kind.split('/').next().unwrap_or_default();
+            Endpoint::of(&format!("{before}{kind}{after}"))
+        }
+        None => Endpoint::of(pattern),
+    }
 }
 
 /// Gives an error its route's documentation, and logs what the client is not told. Errors that the

@@ -14,6 +14,7 @@ pub mod error;
 pub mod frame;
 pub mod github;
 pub mod headers;
+pub mod metering;
 pub mod metrics;
 pub mod operations;
 pub mod paging;

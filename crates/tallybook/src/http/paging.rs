@@ -2,8 +2,12 @@
 //!
 //! Invariant: links are made of the public address and never of what the client sent as its host.
 
+use super::error::ApiError;
 use super::params::{BadParameter, Params};
-use axum::http::Uri;
+use axum::Json;
+use axum::http::{HeaderValue, Uri, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use std::ops::Range;
 
 /// The most things on a page.
@@ -85,6 +89,22 @@ impl Page {
         pairs.push(format!("page={}", self.number));
         format!("{}?{}", uri.path(), pairs.join("&"))
     }
+}
+
+/// A page of a list as JSON, with links to the others.
+pub fn respond<T: Serialize>(
+    body: &T,
+    page: Option<Page>,
+    count: usize,
+    public_url: &str,
+    uri: &Uri,
+) -> Result<Response, ApiError> {
+    let mut response = Json(body).into_response();
+    if let Some(links) = page.and_then(|page| page.links(count, public_url, uri)) {
+        let links = HeaderValue::from_str(&links).map_err(ApiError::internal)?;
+        response.headers_mut().insert(header::LINK, links);
+    }
+    Ok(response)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Which hours a request asks for, from `year`, `month`, `day` and `hour` and what day it is.
 //!
 //! Invariant: pure functions of the parameters and `now`; every period is whole hours, days,
-//! months or a year, in UTC. The grains are those of DESIGN section 7. Look next: [`super::params`]
+//! months or a year, in UTC. Look next: [`super::params`]
 //! for what values are refused before.
 
 use super::params::{BadParameter, Params};

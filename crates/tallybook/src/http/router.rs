@@ -9,10 +9,12 @@ use super::endpoint::SERVER_BASE;
 use super::error::ApiError;
 use super::github::usage::read::{AiCredits, PremiumRequests, Summary, Usage, read};
 use super::github::{cost_centers, legacy, rate_limit, versions};
+use super::metering::{imports, openapi, site, tokens};
 use super::{frame, operations};
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{any, get};
+use axum::routing::{any, delete, get, post};
 use std::sync::Arc;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
@@ -40,12 +42,33 @@ pub fn router(app: Arc<App>) -> Router {
         )
         .route("/versions", get(versions::list))
         .route("/rate_limit", get(rate_limit::get));
+    let metering = Router::new()
+        .route(
+            "/{kind}/{name}/imports",
+            get(imports::list::list).post(imports::create::create),
+        )
+        .route(
+            "/{kind}/{name}/imports/{id}",
+            get(imports::get::get).delete(imports::revert::revert),
+        )
+        .route(
+            "/tokens",
+            get(tokens::list::list).post(tokens::create::create),
+        )
+        .route("/tokens/{id}", delete(tokens::revoke::revoke))
+        .route("/apply", post(site::apply::apply))
+        .route("/verify", post(site::verify::verify))
+        .route("/backup", get(site::backup::backup))
+        // Each handler has limits of its own, which its errors name.
+        .layer(DefaultBodyLimit::disable());
     let compressible = SizeAbove::new(COMPRESS_ABOVE)
         .and(NotForContentType::const_new("application/octet-stream"));
     let frame = Arc::clone(&app.frame);
     Router::new()
         .nest(SERVER_BASE, api.clone())
         .merge(api)
+        .nest("/metering/v1", metering)
+        .route("/openapi.json", get(openapi::get))
         .route("/healthz", get(operations::healthz))
         .route("/readyz", get(operations::readyz))
         .route("/metrics", get(operations::metrics))

@@ -63,16 +63,16 @@ pub fn channel() -> (Pump, Upload) {
 
 impl Pump {
     /// Hands over a body that is one file.
-    pub async fn body<E: std::fmt::Display>(
+    pub async fn body<E: std::fmt::Display + Send>(
         mut self,
         name: &str,
-        mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
+        mut body: impl Stream<Item = Result<Bytes, E>> + Send + Unpin,
     ) {
         let mut flow = self.give(Piece::File(name.to_owned())).await;
         while flow.is_continue() {
             flow = match body.next().await {
                 Some(Ok(chunk)) => self.give(Piece::Data(chunk)).await,
-                Some(Err(error)) => self.fail(&error).await,
+                Some(Err(error)) => self.fail(error.to_string()).await,
                 None => self.end().await,
             };
         }
@@ -88,7 +88,7 @@ impl Pump {
                     None => ControlFlow::Continue(()),
                 },
                 Ok(None) => self.end().await,
-                Err(error) => self.fail(&error).await,
+                Err(error) => self.fail(error.to_string()).await,
             };
         }
     }
@@ -99,7 +99,7 @@ impl Pump {
             match field.chunk().await {
                 Ok(Some(chunk)) => self.give(Piece::Data(chunk)).await?,
                 Ok(None) => return ControlFlow::Continue(()),
-                Err(error) => return self.fail(&error).await,
+                Err(error) => return self.fail(error.to_string()).await,
             }
         }
     }
@@ -129,8 +129,8 @@ impl Pump {
         ControlFlow::Break(())
     }
 
-    async fn fail(&mut self, error: &dyn std::fmt::Display) -> ControlFlow<()> {
-        let error = io::Error::new(io::ErrorKind::UnexpectedEof, error.to_string());
+    async fn fail(&mut self, error: String) -> ControlFlow<()> {
+        let error = io::Error::new(io::ErrorKind::UnexpectedEof, error);
         // Where nobody is left to tell, nobody takes half an upload for a whole one.
         self.unwanted |= self.pieces.send(Err(error)).await.is_err();
         ControlFlow::Break(())

@@ -1,7 +1,7 @@
 //! The columns that usage reports have had, and which of them make which layout.
 //!
 //! Invariant: the layout is told by the header's names alone, whatever their order and letter case.
-//! The names are those of facts section 3 and of the usage report before 2024.
+//! The names are those seen in real reports, and those of the usage report before 2024.
 
 use super::fields::Fields;
 use super::physical::Physical;

@@ -13,7 +13,7 @@ use tallybook_core::report::{Extras, Line};
 use tallybook_core::time::{Day, Hour, Instant};
 
 /// By how much the stated net may differ from gross - discount: two billionths of a dollar, for
-/// each of the three was rounded to one (DESIGN section 5).
+/// each of the three was rounded to one.
 pub(super) const NET_TOLERANCE: Amount = Amount::from_nanos(2);
 
 /// What is wrong with a line.

@@ -158,6 +158,30 @@ async fn an_organization_of_another_payer_is_refused() {
     engine.verify().await.unwrap();
 }
 
+/// A report imported for the wrong account can be imported for the right one once it is reverted.
+#[tokio::test]
+async fn a_reverted_import_claims_no_organization() {
+    let (store, _kept) = mirror();
+    let engine = open(store).await;
+    let octo = AccountName::new(AccountKind::Organization, "octo");
+    let ent = enterprise("ent");
+    let usage = &[(1, "octo", 5)];
+    let wrong = import(&engine, &octo, "file", usage).await.unwrap();
+    let refused = engine.begin_import(&ent, &actor(), now()).unwrap();
+    let refused = { refused }.push(ReportKind::Detailed, &reported(usage[0]));
+    assert!(refused.is_err(), "it is live for another account");
+    let id = wrong.import.record.id;
+    engine
+        .revert_import(&octo, id, &actor(), now())
+        .await
+        .unwrap();
+    import(&engine, &ent, "file", usage).await.unwrap();
+    assert_eq!(sums(&engine, &ent).await, expected(usage));
+    let found = engine.site().directory.find(&octo).unwrap();
+    assert_eq!((found.payer, found.only), (ent, Some("octo".into())));
+    engine.verify().await.unwrap();
+}
+
 /// The exception to "the parts of a kind are joined": nothing counts twice.
 #[tokio::test]
 async fn the_same_file_twice_in_one_import_is_refused() {

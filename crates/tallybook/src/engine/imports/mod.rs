@@ -1,7 +1,7 @@
 //! Imports: stage chunks, then make them visible by one small batch; revert by another.
 //!
-//! Invariant: an import counts whole or not at all. Look next: [`session`] for the way in, [`sweep`]
-//! for what becomes of chunks that no batch names.
+//! Invariant: an import counts whole or not at all. Look next: [`session`] for the way in,
+//! [`sweep`] for what becomes of chunks that no batch names.
 
 pub mod session;
 mod sweep;
@@ -306,7 +306,7 @@ fn changes(record: &ImportRecord, target: &Target, log: LogId, is_new: bool) -> 
         organizations: organizations.into_iter().collect(),
         users: names(Dimension::User).into_iter().collect(),
     });
-    let entry = AccountEntry::Import(record.clone());
+    let entry = AccountEntry::Import(Box::new(record.clone()));
     changes
         .accounts
         .push((log, target.account.clone(), vec![entry]));

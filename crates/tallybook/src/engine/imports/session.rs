@@ -1,7 +1,7 @@
 //! An import in the making: lines in, chunks out to the store, one commit at the end.
 //!
-//! Invariant: nothing counts before [`ImportSession::commit`]; a session that is dropped leaves only
-//! chunks that nothing names. Encoding and storing a chunk overlap with reading the next one.
+//! Invariant: nothing counts before [`ImportSession::commit`]; a session that is dropped leaves
+//! only chunks that nothing names. Encoding and storing a chunk overlap with reading the next one.
 
 use super::{Actor, Engine, EngineError, ImportError, ImportOutcome, PushError};
 use std::sync::Arc;
@@ -201,7 +201,7 @@ pub(super) fn admit(
     if organization.is_empty() {
         return Ok(());
     }
-    match directory.payer(&Name::from(organization)) {
+    match directory.claimed_by(&Name::from(organization)) {
         Some(payer) if payer != target.account => Err(ImportError::OtherPayer {
             organization: organization.to_owned(),
             payer,

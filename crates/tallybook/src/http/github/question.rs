@@ -2,7 +2,7 @@
 //!
 //! Invariant: pure. A bad value is refused before anything else is said; then an organization,
 //! user or cost center that nobody knows is 404 on premium requests and AI credits and an empty
-//! list elsewhere (DESIGN section 7). Filters are echoed in their canonical spelling. Look next:
+//! list elsewhere. Filters are echoed in their canonical spelling. Look next:
 //! [`super::super::period`] for the dates.
 
 use crate::http::error::ApiError;

@@ -2,21 +2,21 @@
 //!
 //! Invariant: memory is bounded: a chunk is handed out as soon as it is full, and what stays are
 //! names, sums and at most [`MOST_OPEN_LINES`] lines. Nothing here knows ids of the dictionary.
+//! Look next: `part` for what is held of each kind.
 
-use super::chunk::{Lines, MOST_LINES, Optional};
-use super::owners::CellSums;
-use super::record::{
-    ChunkRef, Dimension, ImportRecord, ImportedFile, Part, RawSku, SkuSum, Tables,
-};
-use crate::hash::{QuickHasher, QuickMap};
+mod intern;
+mod part;
+
+use super::chunk::{Lines, MOST_LINES};
+use super::record::{ChunkRef, Dimension, ImportRecord, ImportedFile, Part, SkuSum, Tables};
 use crate::ids::{Digest, ImportId};
 use crate::money::checked_discount_quantity;
 use crate::name::Name;
 use crate::query::Totals;
 use crate::report::{Line, ReportKind};
-use crate::time::{Day, Hour, Month};
-use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use crate::time::Month;
+use intern::{Interner, SkuInterner};
+use part::{OpenMonth, PartBuilder, append};
 
 /// The most lines held at once, over all months and kinds.
 pub const MOST_OPEN_LINES: usize = 4 * MOST_LINES;
@@ -87,27 +87,6 @@ pub struct ImportBuilder {
     texts: Interner,
     parts: Vec<PartBuilder>,
     open_lines: usize,
-}
-
-#[derive(Debug)]
-struct PartBuilder {
-    kind: ReportKind,
-    days: Option<(Day, Day)>,
-    /// By SKU code.
-    sums: Vec<(u64, Totals)>,
-    cells: CellSums,
-    open: Vec<OpenMonth>,
-    /// The month of the last line: reports are mostly sorted by date.
-    last: usize,
-    chunks: Vec<(Month, u32, Option<Digest>)>,
-}
-
-#[derive(Debug)]
-struct OpenMonth {
-    month: Month,
-    first_hour: Hour,
-    hours: u16,
-    lines: Lines,
 }
 
 /// The finished import, but for its files.
@@ -375,196 +354,4 @@ fn totals(line: &Line<'_>) -> Result<Totals, LineRefused> {
         gross,
         discount,
     })
-}
-
-impl PartBuilder {
-    fn new(kind: ReportKind) -> Self {
-        Self {
-            kind,
-            days: None,
-            sums: Vec::new(),
-            cells: CellSums::default(),
-            open: Vec::new(),
-            last: 0,
-            chunks: Vec::new(),
-        }
-    }
-
-    fn count(&mut self, day: Day, sku: u32, organization: u32, totals: Totals) {
-        let (first, last) = self.days.unwrap_or((day, day));
-        self.days = Some((first.min(day), last.max(day)));
-        let place = sku as usize;
-        if self.sums.len() <= place {
-            self.sums.resize(place + 1, (0, Totals::default()));
-        }
-        self.sums[place].0 += 1;
-        self.sums[place].1 += totals;
-        self.cells.add(day, sku, organization, totals);
-    }
-
-    /// The open month of an hour.
-    fn month(&mut self, hour: Hour) -> usize {
-        let contains = |open: &OpenMonth| {
-            let since = hour.index() - open.first_hour.index();
-            (0..i32::from(open.hours)).contains(&since)
-        };
-        if self.open.get(self.last).is_some_and(contains) {
-            return self.last;
-        }
-        self.last = self.open.iter().position(contains).unwrap_or_else(|| {
-            let month = hour.day().month();
-            // A month has at most 744 hours.
-            let hours = u16::try_from(month.days() * 24).unwrap_or(u16::MAX);
-            let first_hour = month.first_day().first_hour();
-            self.open.push(OpenMonth {
-                month,
-                first_hour,
-                hours,
-                lines: Lines::default(),
-            });
-            self.open.len() - 1
-        });
-        self.last
-    }
-}
-
-fn append(open: &mut OpenMonth, line: &Line<'_>, sku: u32, codes: [u32; 6], texts: [u32; 3]) {
-    let hour = line.hour.index() - open.first_hour.index();
-    let lines = &mut open.lines;
-    let index = lines.len();
-    // `PartBuilder::month` chose the month that contains the hour.
-    lines.hour.push(u16::try_from(hour).unwrap_or(u16::MAX));
-    lines.sku.push(sku);
-    lines
-        .names
-        .iter_mut()
-        .zip(codes)
-        .for_each(|(column, code)| column.push(code));
-    lines.price.push(line.price.picos());
-    lines.quantity.push(line.quantity.nanos());
-    lines.gross.push(line.gross.nanos());
-    lines.discount.push(line.discount.nanos());
-    let extras = &line.extras;
-    lines.exceeds_quota.push(
-        extras
-            .exceeds_quota
-            .map_or(0, |exceeds| 1 + u8::from(exceeds)),
-    );
-    lines
-        .texts
-        .iter_mut()
-        .zip(texts)
-        .for_each(|(column, code)| column.push(code));
-    let mut optional = |column: Optional, value: Option<i128>| {
-        lines.optional[column as usize].set(index, value);
-    };
-    optional(
-        Optional::AicQuantity,
-        extras.aic_quantity.map(|v| v.nanos()),
-    );
-    optional(
-        Optional::AicGross,
-        extras.aic_gross_amount.map(|v| v.nanos()),
-    );
-    let tokens = [
-        Optional::Input,
-        Optional::Output,
-        Optional::CacheRead,
-        Optional::CacheWrite,
-    ];
-    for (column, value) in tokens.into_iter().zip(extras.tokens) {
-        optional(column, value.map(|v| v.nanos()));
-    }
-    optional(
-        Optional::UsedAt,
-        extras.used_at.map(|at| i128::from(at.seconds())),
-    );
-    optional(Optional::Multiplier, extras.multiplier.map(|v| v.nanos()));
-}
-
-/// Gives texts dense codes in the order in which they come; code 0 is the absent name.
-#[derive(Debug)]
-struct Interner {
-    values: Vec<Arc<str>>,
-    codes: QuickMap<Arc<str>, u32>,
-    last: u32,
-}
-
-impl Interner {
-    fn with_nothing() -> Self {
-        let mut interner = Self {
-            values: Vec::new(),
-            codes: QuickMap::default(),
-            last: 0,
-        };
-        interner.code("");
-        interner
-    }
-
-    fn find(&self, text: &str) -> Option<u32> {
-        // Apart, for it is the most frequent name, and because comparing empty slices by the C
-        // library touches their dangling pointers, which costs hundreds of cycles.
-        if text.is_empty() {
-            return (!self.values.is_empty()).then_some(0);
-        }
-        match self.values.get(self.last as usize) {
-            Some(last) if **last == *text => Some(self.last),
-            _ => self.codes.get(text).copied(),
-        }
-    }
-
-    fn code(&mut self, text: &str) -> u32 {
-        let code = match self.find(text) {
-            Some(code) => code,
-            None => {
-                let code = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
-                let text: Arc<str> = text.into();
-                self.values.push(Arc::clone(&text));
-                self.codes.insert(text, code);
-                code
-            }
-        };
-        if code != 0 {
-            self.last = code;
-        }
-        code
-    }
-}
-
-/// Gives (product, SKU, unit) dense codes, without building a key for each line.
-#[derive(Debug, Default)]
-struct SkuInterner {
-    values: Vec<RawSku>,
-    /// Codes by hash; different SKUs may share one.
-    codes: QuickMap<u64, Vec<u32>>,
-    last: u32,
-}
-
-impl SkuInterner {
-    fn code(&mut self, line: &Line<'_>) -> u32 {
-        let is = |known: &RawSku| {
-            *known.sku == *line.sku && *known.product == *line.product && *known.unit == *line.unit
-        };
-        if self.values.get(self.last as usize).is_some_and(is) {
-            return self.last;
-        }
-        let mut hasher = QuickHasher::default();
-        (line.sku, line.product, line.unit).hash(&mut hasher);
-        let codes = self.codes.entry(hasher.finish()).or_default();
-        let known = codes
-            .iter()
-            .copied()
-            .find(|code| is(&self.values[*code as usize]));
-        self.last = known.unwrap_or_else(|| {
-            let code = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
-            self.values.push(RawSku {
-                product: line.product.into(),
-                sku: line.sku.into(),
-                unit: line.unit.into(),
-            });
-            codes.push(code);
-            code
-        });
-        self.last
-    }
 }

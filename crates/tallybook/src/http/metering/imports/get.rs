@@ -1,0 +1,38 @@
+//! `GET .../imports/{id}`.
+
+use super::{family, import, kind};
+use crate::http::account::Account;
+use crate::http::app::App;
+use crate::http::context::Context;
+use crate::http::error::ApiError;
+use crate::importing::answer;
+use crate::wire::imports::ImportAnswer;
+use axum::Json;
+use axum::extract::{Path, State};
+use std::sync::Arc;
+
+/// Shows one import.
+#[utoipa::path(
+    get,
+    path = "/metering/v1/{kind}/{name}/imports/{id}",
+    tag = "imports",
+    params(
+        ("kind" = String, Path, description = "`enterprises`, `organizations` or `users`"),
+        ("name" = String, Path, description = "The slug or login"),
+        ("id" = String, Path, description = "The import's id"),
+    ),
+    responses((status = 200, description = "The import", body = ImportAnswer))
+)]
+pub async fn get(
+    State(app): State<Arc<App>>,
+    Path((plural, name, id)): Path<(String, String, String)>,
+    context: Context,
+) -> Result<Json<ImportAnswer>, ApiError> {
+    let kind = kind(&plural)?;
+    let account = Account::find(&app, kind, &name)?;
+    account.authorize(&app, family(kind), &context)?;
+    let view = account.view(&app).await?;
+    let found = import(&account, &view, &id)?;
+    let overlaps = app.engine.overlaps(&view, found).await?;
+    Ok(Json(answer::import(&account.found.payer, found, &overlaps)))
+}

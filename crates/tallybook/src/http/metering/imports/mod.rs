@@ -1,0 +1,76 @@
+//! `/metering/v1/{enterprises|organizations|users}/{name}/imports`.
+//!
+//! Invariant: an organization that somebody else pays for sees, and reverts, only the imports that
+//! were made for it alone.
+
+pub mod create;
+pub mod get;
+pub mod list;
+pub mod revert;
+
+use crate::auth::EndpointFamily;
+use crate::engine::View;
+use crate::engine::imports::ImportError;
+use crate::http::account::Account;
+use crate::http::error::{ApiError, FieldError};
+use axum::http::StatusCode;
+use std::sync::Arc;
+use tallybook_core::account::AccountKind;
+use tallybook_core::ids::ImportId;
+use tallybook_core::ledger::Import;
+
+/// The kind that a path's first part says.
+fn kind(plural: &str) -> Result<AccountKind, ApiError> {
+    match plural {
+        "enterprises" => Ok(AccountKind::Enterprise),
+        "organizations" => Ok(AccountKind::Organization),
+        "users" => Ok(AccountKind::User),
+        _ => Err(ApiError::not_found()),
+    }
+}
+
+const fn family(kind: AccountKind) -> EndpointFamily {
+    EndpointFamily::Imports(kind)
+}
+
+/// The imports that belong to a path, the newest first.
+fn imports<'a>(account: &Account, view: &'a View) -> Vec<&'a Arc<Import>> {
+    let only = account.found.only.as_ref();
+    let all = view.account.imports.iter().rev();
+    all.filter(|import| only.is_none() || import.record.organization.as_ref() == only)
+        .collect()
+}
+
+/// The import of an id, if it belongs to the path.
+fn import<'a>(account: &Account, view: &'a View, id: &str) -> Result<&'a Arc<Import>, ApiError> {
+    let id = ImportId::parse(id).ok_or_else(ApiError::not_found)?;
+    let found = imports(account, view)
+        .into_iter()
+        .find(|import| import.record.id == id);
+    found.ok_or_else(ApiError::not_found)
+}
+
+impl From<ImportError> for ApiError {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::NoAccount(_) | ImportError::NoImport(_) => Self::not_found(),
+            ImportError::BadName { .. } => {
+                let field = FieldError {
+                    resource: "Account",
+                    field: "name".to_owned(),
+                    code: "invalid",
+                    message: None,
+                };
+                Self::validation(error.to_string(), vec![field])
+            }
+            // Who else pays is the business of neither.
+            ImportError::OtherPayer { organization, .. } => Self::conflict(format!(
+                "organization {organization} belongs to another account, so this import is refused"
+            )),
+            ImportError::SameFile { .. } => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
+            }
+            ImportError::Engine(error) => error.into(),
+        }
+    }
+}

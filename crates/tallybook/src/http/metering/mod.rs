@@ -1,0 +1,54 @@
+//! Our own API under `/metering/v1`: imports, tokens, and what the site's administrators do.
+//!
+//! Invariant: the same conventions as GitHub's endpoints (errors, tokens, versions, paging), and
+//! the OpenAPI document is made of the handlers themselves. Look next: [`openapi`] for all of it.
+
+pub mod imports;
+pub mod openapi;
+pub mod site;
+pub mod tokens;
+
+use super::app::App;
+use super::context::Context;
+use super::error::ApiError;
+use crate::auth::{EndpointFamily, Relation, authorize};
+use crate::engine::EngineError;
+use crate::engine::commit::Actor;
+use axum::body::{Body, to_bytes};
+use axum::http::StatusCode;
+use bytes::Bytes;
+use std::future::Future;
+
+/// Only a site administrator goes on.
+fn authorize_site(context: &Context) -> Result<(), ApiError> {
+    let viewer = context.viewer()?;
+    Ok(authorize(EndpointFamily::Site, viewer, Relation::None)?)
+}
+
+/// Who the audit log names.
+fn actor(context: &Context) -> Result<Actor, ApiError> {
+    let viewer = context.viewer()?;
+    Ok(Actor {
+        name: format!("token {}", viewer.token_id),
+        is_site_admin: viewer.is_site_admin(),
+    })
+}
+
+/// Sees a change through to its end, also when the client goes away in the middle of it.
+async fn to_the_end<T: Send + 'static>(
+    change: impl Future<Output = T> + Send + 'static,
+) -> Result<T, ApiError> {
+    tokio::spawn(change)
+        .await
+        .map_err(|error| EngineError::from(error).into())
+}
+
+/// The whole of a small body; 413 when it is not small.
+async fn small_body(app: &App, body: Body) -> Result<Bytes, ApiError> {
+    let limit = usize::try_from(app.limits.body_bytes).unwrap_or(usize::MAX);
+    to_bytes(body, limit).await.map_err(|_| {
+        let flag = crate::config::Limits::BODY_BYTES;
+        let message = format!("The body cannot be read, or has more than {limit} bytes ({flag}).");
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+    })
+}

@@ -1,0 +1,59 @@
+//! `POST /metering/v1/verify`.
+
+use crate::engine::{EngineError, verify};
+use crate::http::app::App;
+use crate::http::context::Context;
+use crate::http::error::ApiError;
+use crate::http::metering::authorize_site;
+use crate::wire::site::{Verification, Verified};
+use axum::Json;
+use axum::extract::State;
+use std::sync::Arc;
+use tallybook_store::StoreError;
+
+/// Reads everything again, recomputes everything, and says the first difference. A difference is an
+/// answer, not an error: `ok` is false.
+#[utoipa::path(
+    post,
+    path = "/metering/v1/verify",
+    tag = "site",
+    responses((status = 200, description = "What was found", body = Verification))
+)]
+pub async fn verify(
+    State(app): State<Arc<App>>,
+    context: Context,
+) -> Result<Json<Verification>, ApiError> {
+    authorize_site(&context)?;
+    let found = match app.engine.verify().await {
+        Ok(verified) => Verification {
+            ok: true,
+            difference: None,
+            verified: Some(answer(&verified)),
+        },
+        Err(
+            error @ (EngineError::Damaged { .. } | EngineError::Store(StoreError::Damaged { .. })),
+        ) => {
+            tracing::error!(%error, "verify found a difference");
+            Verification {
+                ok: false,
+                difference: Some(error.to_string()),
+                verified: None,
+            }
+        }
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Json(found))
+}
+
+/// What a verification counted, as it is answered.
+#[must_use]
+pub fn answer(verified: &verify::Verified) -> Verified {
+    Verified {
+        accounts: verified.accounts,
+        batches: verified.batches,
+        imports: verified.imports,
+        lines: verified.lines,
+        statements: verified.statements,
+        checkpoints: verified.checkpoints,
+    }
+}

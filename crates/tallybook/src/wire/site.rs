@@ -1,0 +1,83 @@
+//! The bodies of `/metering/v1/apply` and `/metering/v1/verify`.
+
+use serde::{Deserialize, Serialize};
+use tallybook_core::site::declare::Change;
+use utoipa::ToSchema;
+
+/// What applying a billing file changed, or would change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Changes {
+    /// Whether nothing was changed, because only the difference was asked for.
+    pub dry_run: bool,
+    /// The differences; none when everything was so already.
+    pub changes: Vec<ChangeAnswer>,
+}
+
+/// One difference.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ChangeAnswer {
+    /// Of what: `organization octo-org`.
+    pub subject: String,
+    /// Which of its fields.
+    pub field: String,
+    /// As it was; null when the subject is new.
+    pub before: Option<String>,
+    /// As it is declared.
+    pub after: String,
+}
+
+impl From<Change> for ChangeAnswer {
+    fn from(change: Change) -> Self {
+        Self {
+            subject: change.subject,
+            field: change.field.to_owned(),
+            before: change.before,
+            after: change.after,
+        }
+    }
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Verification {
+    /// Whether everything agrees.
+    pub ok: bool,
+    /// The first difference, when something does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub difference: Option<String>,
+    /// What was read, when everything agrees.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Verified>,
+}
+
+/// What was read and found to agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Verified {
+    /// Accounts.
+    pub accounts: u64,
+    /// Batches of all logs.
+    pub batches: u64,
+    /// Imports, live and reverted.
+    pub imports: u64,
+    /// Lines of all imports.
+    pub lines: u64,
+    /// Statements recomputed.
+    pub statements: u64,
+    /// Checkpoints compared with them.
+    pub checkpoints: u64,
+}
+
+impl Verified {
+    /// Every count with its name.
+    #[must_use]
+    pub fn counts(&self) -> [(&'static str, u64); 6] {
+        [
+            ("accounts", self.accounts),
+            ("batches", self.batches),
+            ("imports", self.imports),
+            ("lines", self.lines),
+            ("statements", self.statements),
+            ("checkpoints", self.checkpoints),
+        ]
+    }
+}

@@ -1,0 +1,195 @@
+//! Our own API.
+
+use super::*;
+
+const IMPORTS: &str = "/metering/v1/enterprises/octo-ent/imports";
+const SUMMARIZED: &str = "summarized_2025-07.csv";
+const SUMMARY: &str = "/enterprises/octo-ent/settings/billing/usage/summary?year=2025";
+
+#[tokio::test]
+async fn an_import_counts_once_and_its_revert_gives_the_bytes_back() {
+    let server = Server::new().await;
+    let before = server.get(SUMMARY).await;
+    let made = server.import(SUMMARIZED).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    let counted = server.get(SUMMARY).await;
+    assert_ne!(counted.body, before.body);
+    let again = server.import(SUMMARIZED).await;
+    assert_eq!(again.status, StatusCode::OK);
+    assert_eq!(again.json()["reading"]["repeated"], true);
+    assert_eq!(server.get(SUMMARY).await.body, counted.body);
+
+    let id = made.json()["id"].as_str().unwrap().to_owned();
+    let list = server.get(IMPORTS).await.json();
+    assert_eq!(list["imports"].as_array().map(Vec::len), Some(1));
+    let one = format!("{IMPORTS}/{id}");
+    assert_eq!(server.get(&one).await.json()["state"], "live");
+    let reverted = server.ask("DELETE", &one, ADMIN, &[]).await;
+    assert_eq!(reverted.json()["state"], "reverted", "{}", reverted.text());
+    assert_eq!(server.get(SUMMARY).await.body, before.body);
+    assert_eq!(
+        server.ask("DELETE", &one, ADMIN, &[]).await.status,
+        StatusCode::NOT_FOUND
+    );
+}
+
+#[tokio::test]
+async fn compressed_bodies_and_forms_are_the_same_import() {
+    let server = Server::new().await;
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut gzip, &fixture(SUMMARIZED)).unwrap();
+    let made = server
+        .post(IMPORTS, "text/csv", gzip.finish().unwrap())
+        .await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    let mut form = Vec::new();
+    let head = "--X\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\n";
+    form.extend_from_slice(head.as_bytes());
+    form.extend_from_slice(&fixture(SUMMARIZED));
+    form.extend_from_slice(b"\r\n--X--\r\n");
+    let again = server
+        .post(IMPORTS, "multipart/form-data; boundary=X", form)
+        .await;
+    assert_eq!(again.status, StatusCode::OK, "{}", again.text());
+    assert_eq!(again.json()["id"], made.json()["id"]);
+}
+
+#[tokio::test]
+async fn a_bad_line_refuses_the_import_and_says_where() {
+    let server = Server::new().await;
+    let mut report = fixture(SUMMARIZED);
+    report.extend_from_slice(b"2025-07-31,actions\n");
+    let path = format!("{IMPORTS}?file_name=july.csv");
+    let refused = server.post(&path, "text/csv", report.clone()).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let message = refused.json()["message"].as_str().unwrap().to_owned();
+    assert!(message.starts_with("july.csv, line "), "{message}");
+    assert_eq!(
+        server.get(IMPORTS).await.json()["imports"]
+            .as_array()
+            .map(Vec::len),
+        Some(0)
+    );
+    let path = format!("{IMPORTS}?skip_bad_lines=true");
+    let taken = server.post(&path, "text/csv", report).await;
+    assert_eq!(taken.status, StatusCode::CREATED);
+    assert_eq!(
+        taken.json()["reading"]["skipped"].as_array().map(Vec::len),
+        Some(1)
+    );
+}
+
+#[tokio::test]
+async fn other_bodies_are_refused() {
+    let server = Server::new().await;
+    let answer = server.post(IMPORTS, "application/json", "{}").await;
+    assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    let answer = server.post(IMPORTS, "text/csv", "").await;
+    assert_eq!(
+        answer.status,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "{}",
+        answer.text()
+    );
+    let nobody = server
+        .post("/metering/v1/galaxies/x/imports", "text/csv", "")
+        .await;
+    assert_eq!(nobody.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn only_a_site_administrator_s_import_makes_an_account() {
+    let server = Server::new().await;
+    let path = "/metering/v1/enterprises/new-ent/imports";
+    let secret = server
+        .token(r#"{"user":"monalisa","scopes":["admin:enterprise"]}"#)
+        .await;
+    let request = |token: &str| {
+        Request::builder()
+            .method("POST")
+            .uri(path)
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "text/csv")
+            .body(Body::from(fixture(SUMMARIZED)))
+            .unwrap()
+    };
+    assert_eq!(
+        server.send(request(&secret)).await.status,
+        StatusCode::NOT_FOUND
+    );
+    let made = server.send(request(ADMIN)).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    assert_eq!(
+        made.json()["reading"]["created"]["account"]["name"],
+        "new-ent"
+    );
+}
+
+#[tokio::test]
+async fn apply_says_what_changes_and_a_dry_run_changes_nothing() {
+    let server = Server::new().await;
+    let file = "users: [{login: octocat, email: octocat@example.com}]";
+    let dry = server
+        .post("/metering/v1/apply?dry_run=true", "application/yaml", file)
+        .await;
+    assert_eq!(dry.json()["dry_run"], true);
+    assert_ne!(dry.json()["changes"], Value::Array(Vec::new()));
+    let path = "/users/octocat/settings/billing/usage";
+    assert_eq!(server.get(path).await.status, StatusCode::NOT_FOUND);
+    server
+        .post("/metering/v1/apply", "application/yaml", file)
+        .await;
+    assert_eq!(
+        server.get(path).await.json()["usageItems"],
+        Value::Array(Vec::new())
+    );
+    let bad = server
+        .post(
+            "/metering/v1/apply",
+            "application/yaml",
+            "users: [{log: x}]",
+        )
+        .await;
+    assert_eq!(bad.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn verify_agrees_and_a_backup_comes_whole() {
+    let server = Server::new().await;
+    server.import(SUMMARIZED).await;
+    let verified = server
+        .post("/metering/v1/verify", "application/json", "")
+        .await
+        .json();
+    assert_eq!(verified["ok"], true, "{verified}");
+    assert_eq!(verified["verified"]["imports"], 1);
+    let backup = server.get("/metering/v1/backup").await;
+    assert_eq!(backup.status, StatusCode::OK);
+    assert_eq!(
+        backup.headers["content-length"],
+        backup.body.len().to_string().as_str()
+    );
+    assert!(!backup.body.is_empty());
+}
+
+#[tokio::test]
+async fn the_document_describes_every_route() {
+    let server = Server::new().await;
+    let document = server.ask("GET", "/openapi.json", "", &[]).await.json();
+    let paths: Vec<_> = document["paths"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .cloned()
+        .collect();
+    let expected = [
+        "/metering/v1/apply",
+        "/metering/v1/backup",
+        "/metering/v1/tokens",
+        "/metering/v1/tokens/{id}",
+        "/metering/v1/verify",
+        "/metering/v1/{kind}/{name}/imports",
+        "/metering/v1/{kind}/{name}/imports/{id}",
+    ];
+    assert_eq!(paths, expected);
+}
