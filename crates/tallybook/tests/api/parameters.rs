@@ -308,17 +308,16 @@ async fn what_is_not_said_is_todays() {
 #[tokio::test]
 async fn history_ends_where_the_documents_say() {
     let server = server("2025-12-15", &["2025-12-01"]).await;
-    let day = |day: &str, count: u32| {
+    let day = |day: &str, count: u32, gross: u32| {
         format!(
             "{day},kim,copilot,copilot_premium_request,GPT-5,{count},requests,0.04,{gross},0,{gross},\
-             False,300,Octo,,0,0",
-            gross = f64::from(count) * 0.04,
+             False,300,Octo,,0,0"
         )
     };
     let lines = [
-        day("2023-11-30", 25),
-        day("2023-12-01", 50),
-        day("2025-12-01", 100),
+        day("2023-11-30", 25, 1),
+        day("2023-12-01", 50, 2),
+        day("2025-12-01", 100, 4),
     ];
     let lines = lines.each_ref().map(String::as_str);
     let report = premium_requests(&lines);
