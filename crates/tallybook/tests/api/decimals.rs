@@ -4,7 +4,7 @@ use crate::answer::Answer;
 use bigdecimal::{BigDecimal, RoundingMode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 /// Quantity, gross, discount and net by SKU, as answers call it.
@@ -88,23 +88,59 @@ fn is_plain(number: &str) -> bool {
 
 /// What a report adds up to, by the SKUs that it writes; each value rounded to 1e-9.
 pub(crate) fn stated(report: &[u8]) -> Sums {
-    let text = std::str::from_utf8(report).unwrap();
-    let text = text.trim_start_matches('\u{feff}');
-    let mut reader = csv::Reader::from_reader(text.as_bytes());
-    let headers = reader.headers().unwrap().clone();
-    let column = |name: &str| headers.iter().position(|header| header == name).unwrap();
-    let columns = ["quantity", "gross_amount", "discount_amount", "net_amount"].map(column);
-    let sku = column("sku");
-    let mut sums = Sums::new();
-    for record in reader.records() {
-        let record = record.unwrap();
-        let sum = sums.entry(record[sku].to_owned()).or_default();
-        for (sum, column) in sum.iter_mut().zip(columns) {
-            let value = BigDecimal::from_str(&record[column]).unwrap();
-            *sum += value.with_scale_round(9, RoundingMode::HalfEven);
+    Stated::read(report).sums(|_| true)
+}
+
+/// A report as a CSV reader and decimals understand it that have nothing to do with ours.
+pub(crate) struct Stated {
+    lines: Vec<(BTreeMap<String, String>, [BigDecimal; 4])>,
+}
+
+impl Stated {
+    pub(crate) fn read(report: &[u8]) -> Self {
+        let text = std::str::from_utf8(report).unwrap();
+        let text = text.trim_start_matches('\u{feff}');
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let line = |fields: BTreeMap<String, String>| {
+            let columns = ["quantity", "gross_amount", "discount_amount", "net_amount"];
+            let values = columns.map(|column| {
+                let value = BigDecimal::from_str(&fields[column]).unwrap();
+                value.with_scale_round(9, RoundingMode::HalfEven)
+            });
+            (fields, values)
+        };
+        let lines = reader.deserialize().map(|fields| line(fields.unwrap()));
+        Self {
+            lines: lines.collect(),
         }
     }
-    sums
+
+    /// What those lines add up to that `keep` keeps, by SKU.
+    pub(crate) fn sums(&self, keep: impl Fn(&BTreeMap<String, String>) -> bool) -> Sums {
+        let mut sums = Sums::new();
+        for (fields, values) in self.lines.iter().filter(|(fields, _)| keep(fields)) {
+            let sum = sums.entry(fields["sku"].clone()).or_default();
+            for (sum, value) in sum.iter_mut().zip(values) {
+                *sum += value;
+            }
+        }
+        sums
+    }
+
+    /// The different values of a column that are not empty.
+    pub(crate) fn values(&self, column: &str) -> BTreeSet<&str> {
+        let pairs = self.pairs(column, column).into_iter();
+        pairs.map(|(value, _)| value).collect()
+    }
+
+    /// The different pairs of values of two columns, of which neither is empty.
+    pub(crate) fn pairs(&self, left: &str, right: &str) -> BTreeSet<(&str, &str)> {
+        let lines = self.lines.iter();
+        let pairs = lines.map(|(line, _)| (line[left].as_str(), line[right].as_str()));
+        pairs
+            .filter(|(left, right)| !left.is_empty() && !right.is_empty())
+            .collect()
+    }
 }
 
 /// Both together.

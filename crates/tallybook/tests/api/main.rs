@@ -19,3 +19,4 @@ mod reverts;
 mod schemas;
 mod server;
 mod sums;
+mod views;

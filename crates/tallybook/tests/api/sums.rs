@@ -57,25 +57,31 @@ async fn cost_centers(server: &Server) -> Vec<String> {
         .collect()
 }
 
-/// Sums of several answers, by SKU id whatever the endpoint calls it.
+/// Sums of several answers below the enterprise's path.
 async fn sums(server: &Server, paths: impl IntoIterator<Item = String>) -> Sums {
+    let whole = |path: String| format!("{BASE}/{path}");
+    add_up(server, paths.into_iter().map(whole)).await
+}
+
+/// Sums of several answers, by SKU id whatever the endpoint calls it.
+pub(crate) async fn add_up(server: &Server, paths: impl IntoIterator<Item = String>) -> Sums {
     let mut shown = Sums::new();
     for path in paths {
-        add(
-            &mut shown,
-            &server.get(&format!("{BASE}/{path}")).await.ok(),
-        );
+        add(&mut shown, &server.get(&path).await.ok());
     }
+    let by_id = shown
+        .into_iter()
+        .map(|(sku, values)| (id_of(server, &sku), values));
+    by_id.fold(Sums::new(), |sums, one| joined(sums, Sums::from([one])))
+}
+
+/// A SKU's id, by any of its names.
+pub(crate) fn id_of(server: &Server, sku: &str) -> String {
     let site = server.engine.site();
-    let mut sums = Sums::new();
-    for (sku, values) in shown {
-        let id = site
-            .catalog
-            .sku(&sku)
-            .map_or(sku, |known| known.id.to_string());
-        sums = joined(sums, Sums::from([(id, values)]));
-    }
-    sums
+    site.catalog
+        .sku(sku)
+        .map_or(sku, |known| &*known.id)
+        .to_owned()
 }
 
 #[track_caller]
