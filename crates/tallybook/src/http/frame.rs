@@ -344,6 +344,8 @@ fn finish_error(response: &mut Response, arrival: &Arrival) {
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_LENGTH);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(super::JSON));
+    // What is wrong now may be right in a moment: nobody keeps a refusal.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
 }
 
 fn is_json(content_type: &HeaderValue) -> bool {

@@ -1,0 +1,22 @@
+//! GitHub's billing API as its clients see it: the whole router in process, over real reports.
+//!
+//! Invariant: the time is fixed, ports are the system's choice, and nothing but the store outlives
+//! a request. Look next: `server.rs` for how it is driven, then the module that you change:
+//! `schemas` and `examples` say what answers look like, `sums` what they add up to, `parameters`
+//! what is asked, `authorization` who may ask, `manners` the rest, `client` a client of others.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
+mod answer;
+mod authorization;
+mod client;
+mod decimals;
+mod examples;
+mod manners;
+mod observed;
+mod parameters;
+mod reverts;
+mod schemas;
+mod server;
+mod sums;
+mod views;
