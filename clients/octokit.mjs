@@ -39,11 +39,14 @@ async function readRoutes(octokit, name) {
     for (const { kind, route, names } of accounts) {
       for (const endpoint of endpoints) {
         const path = `GET ${route}/settings/billing/${endpoint}`;
-        const answer = await octokit.request(path, { ...names, ...when, headers });
+        // A year has premium requests and AI credits; a month may have one of them alone.
+        const period = endpoint === 'usage' ? when : { year: when.year };
+        const answer = await octokit.request(path, { ...names, ...period, headers });
         assert.equal(answer.status, 200);
         assert.equal(answer.headers['x-github-api-version-selected'], version);
         assertItems(answer.data.usageItems);
-        if (endpoint !== 'usage') assert.deepEqual(answer.data.timePeriod, when);
+        if (kind !== 'user') assert.ok(answer.data.usageItems.length > 0);
+        if (endpoint !== 'usage') assert.deepEqual(answer.data.timePeriod, period);
         ok(`${name}, ${version}: ${kind} ${endpoint}, ${answer.data.usageItems.length} items`);
       }
     }
@@ -103,7 +106,6 @@ async function errors(octokit) {
     ['a month that is none', 400, usage, { enterprise: ENT, year: when.year, month: 13 }],
     ['an enterprise that is none', 404, usage, { enterprise: 'no-such-enterprise' }],
     ['a retired endpoint', 410, 'GET /orgs/{org}/settings/billing/actions', { org: ORG }],
-    ['no token that exists', 401, usage, { enterprise: ENT, headers: { authorization: 'token x' } }],
     [
       'no version that exists',
       400,
@@ -111,8 +113,10 @@ async function errors(octokit) {
       { enterprise: ENT, headers: { 'X-GitHub-Api-Version': '2000-01-01' } },
     ],
   ];
-  for (const [what, status, route, parameters] of cases) {
-    await assert.rejects(octokit.request(route, parameters), (error) => {
+  const stranger = new RestOctokit({ ...options, auth: 'no-such-token' });
+  cases.push(['no token that exists', 401, usage, { enterprise: ENT }, stranger]);
+  for (const [what, status, route, parameters, client = octokit] of cases) {
+    await assert.rejects(client.request(route, parameters), (error) => {
       assert.equal(error.status, status, what);
       assert.equal(error.response.data.status, String(status), what);
       assert.equal(typeof error.response.data.message, 'string', what);

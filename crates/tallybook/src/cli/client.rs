@@ -254,7 +254,10 @@ mod tests {
             "422 Unprocessable Entity",
             r#"{"message": "No.", "errors": [{"message": "line 3"}, "line 4"]}"#,
         );
-        let error = client.delete::<Value>("x").expect_err("refused").to_string();
+        let error = client
+            .delete::<Value>("x")
+            .expect_err("refused")
+            .to_string();
         server.join().expect("a request");
         assert_eq!(
             error,
