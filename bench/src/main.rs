@@ -4,6 +4,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
+mod http;
 mod questions;
 mod workload;
 
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant as Stopwatch;
 use tallybook::engine::commit::Actor;
-use tallybook::engine::{Engine, Options};
+use tallybook::engine::{DEFAULT_CACHE_BYTES, Engine, Options};
 use tallybook::import::ReadOptions;
 use tallybook::importing::Importer;
 use tallybook_core::account::{AccountKind, AccountName};
@@ -51,6 +52,15 @@ enum Command {
     Engine {
         #[arg(long)]
         data: PathBuf,
+        #[arg(long, default_value_t = DEFAULT_CACHE_BYTES)]
+        cache_bytes: usize,
+    },
+    /// Serves fixed bodies from the same stack, to compare requests a second with.
+    Fixed {
+        #[arg(long, default_value = "127.0.0.1:0")]
+        listen: String,
+        #[arg(long, value_delimiter = ',')]
+        sizes: Vec<usize>,
     },
 }
 
@@ -65,9 +75,13 @@ fn main() -> Result<()> {
             let runtime = tokio::runtime::Runtime::new()?;
             runtime.block_on(import(&directory, &data))
         }
-        Command::Engine { data } => {
+        Command::Engine { data, cache_bytes } => {
             let runtime = tokio::runtime::Runtime::new()?;
-            runtime.block_on(ask(&data))
+            runtime.block_on(ask(&data, cache_bytes))
+        }
+        Command::Fixed { listen, sizes } => {
+            let runtime = tokio::runtime::Runtime::new()?;
+            runtime.block_on(http::serve_fixed(&listen, &sizes))
         }
     }
 }
@@ -133,35 +147,62 @@ async fn import_month(
     let view = engine.view(&found).await?;
     let statement = engine.statement(&view, month).await?;
     let lines = report.outcome.import.record.lines();
+    let seconds = imported.as_secs_f64();
     println!(
-        "{month}: {lines} lines in {:.2} s ({:.2} M/s), statement in {:.2} s, {} bytes a line",
-        imported.as_secs_f64(),
-        lines as f64 / imported.as_secs_f64() / 1e6,
+        "{{\"engine\":\"Tallybook\",\"event\":\"import\",\"month\":\"{month}\",\"lines\":{lines},\
+         \"seconds\":{seconds:.3},\"lines_per_second\":{:.0},\"statement_seconds\":{:.3},\
+         \"statement_bytes_a_line\":{}}}",
+        lines as f64 / seconds,
         (started.elapsed() - imported).as_secs_f64(),
         statement.memory() as u64 / lines.max(1),
     );
     Ok(())
 }
 
-async fn ask(data: &Path) -> Result<()> {
+async fn ask(data: &Path, cache_bytes: usize) -> Result<()> {
     let started = Stopwatch::now();
     let store = Arc::new(SqliteStore::open(data, "bench")?);
     let now = Instant::parse("2026-01-01T00:00:00Z")?;
-    let engine = Engine::open(store, Options::default(), now).await?;
+    let engine = Engine::open(
+        store,
+        Options {
+            cache_bytes,
+            ..Options::default()
+        },
+        now,
+    )
+    .await?;
     let opened = started.elapsed();
-    let view = questions::warm(&engine).await?;
-    let mebibytes = engine.cached_bytes() >> 20;
+    let account = questions::account(&engine)?;
+    let view = engine.view(&account).await?;
+    let cold = Stopwatch::now();
+    engine.statement(&view, questions::largest()).await?;
+    let cold = cold.elapsed();
+    engine.warm(&view, Workload::months()).await?;
     println!(
-        "opened in {opened:.2?}, all months in {:.2?}, {mebibytes} MiB",
-        started.elapsed()
+        "{{\"engine\":\"Tallybook\",\"event\":\"start\",\"open_ms\":{:.1},\"largest_month_ms\":{:.1},\
+         \"all_months_ms\":{:.1},\"cached_bytes\":{}}}",
+        milliseconds(opened),
+        milliseconds(cold),
+        milliseconds(started.elapsed()),
+        engine.cached_bytes(),
     );
     for question in &questions::QUESTIONS {
         let times = if question.name == "q3" { 5 } else { 200 };
         let timing = questions::time(&engine, &view, question, times).await?;
         println!(
-            "{:4} {:>10.1?} median {:>10.1?} p99 {:>8} rows  {}",
-            question.name, timing.median, timing.p99, timing.rows, question.what
+            "{{\"engine\":\"Tallybook\",\"event\":\"time\",\"question\":\"{}\",\"what\":\"{}\",\
+             \"median_ms\":{:.4},\"p99_ms\":{:.4},\"rows\":{}}}",
+            question.name,
+            question.what,
+            milliseconds(timing.median),
+            milliseconds(timing.p99),
+            timing.rows
         );
     }
     Ok(())
+}
+
+fn milliseconds(duration: std::time::Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
 }

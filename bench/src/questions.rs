@@ -1,14 +1,14 @@
 //! The timed questions, asked of the engine in process: each differs from the last.
 
-use crate::workload::{self, Workload};
+use crate::workload;
 use anyhow::{Context, Result};
 use std::hint::black_box;
-use std::sync::Arc;
 use std::time::{Duration, Instant as Stopwatch};
 use tallybook::engine::{Engine, View};
 use tallybook_core::account::{AccountKind, AccountName};
 use tallybook_core::query::{CostCenterFilter, Filter, Grain, Group, Query, RepositoryName};
 use tallybook_core::report::ReportKind;
+use tallybook_core::site::directory::Found;
 use tallybook_core::time::{Day, Month};
 
 /// One sort of question.
@@ -94,14 +94,14 @@ fn q2(index: usize) -> Query {
 }
 
 fn q3(_: usize) -> Query {
-    let mut query = months(first_month().plus(workload::LARGEST), 1);
+    let mut query = months(largest(), 1);
     query.grain = Grain::Day;
     query.group.repository = true;
     query
 }
 
 fn q4(index: usize) -> Query {
-    let month = first_month().plus(workload::LARGEST);
+    let month = largest();
     let day = Day::from_index(month.first_day().index() + (index % 30) as i32);
     let mut query = months(month, 1);
     (query.from, query.to) = (day.first_hour(), day.next().first_hour());
@@ -122,17 +122,19 @@ fn q5(index: usize) -> Query {
     query
 }
 
-/// The account of the workload, with every statement in memory.
-pub(crate) async fn warm(engine: &Engine) -> Result<Arc<View>> {
+/// The account of the workload.
+pub(crate) fn account(engine: &Engine) -> Result<Found> {
     let account = AccountName::new(AccountKind::Enterprise, "bench");
-    let found = engine
+    engine
         .site()
         .directory
         .find(&account)
-        .context("import the workload first")?;
-    let view = engine.view(&found).await?;
-    engine.warm(&view, Workload::months()).await?;
-    Ok(view)
+        .context("import the workload first")
+}
+
+/// The month with the most lines.
+pub(crate) fn largest() -> Month {
+    first_month().plus(workload::LARGEST)
 }
 
 /// Asks a question `times` times, after a few that are not counted.

@@ -2,6 +2,7 @@
 //!
 //! Look next: [`tidy`] for what a folder must not know, [`clients`] for who reads our answers.
 
+mod bench;
 mod clients;
 mod tidy;
 
@@ -17,7 +18,8 @@ cargo xtask COMMAND
   tidy    check the structure: what folders must not know, sizes, heads of files
   bless   run the tests and accept what clients see now as the expected snapshots
   clients run real clients (Octokit, githubkit, gh, schemathesis) against the demo
-  bench   measure, in a release build; what follows is for the benchmark
+  bench   query [LINES]: all engines over 20 million usage lines, into bench/RESULTS.md (needs
+          python3, wrk and PostgreSQL); anything else is for the benchmark program itself
 ";
 
 fn main() -> ExitCode {
@@ -42,6 +44,8 @@ fn run() -> anyhow::Result<()> {
             cargo(&["test", "--workspace"], &accept, &root)
         }
         ["clients"] => clients::run(&root),
+        ["bench", "query"] => bench::query(&root, "20000000"),
+        ["bench", "query", lines] => bench::query(&root, lines),
         ["bench", ..] => {
             let mut command = vec!["run", "--release", "--package", "tallybook-bench", "--"];
             command.extend(arguments[1..].iter().map(String::as_str));
