@@ -1,7 +1,8 @@
-//! The developer's commands: `cargo xtask ci | fmt | tidy | bless | bench`.
+//! The developer's commands: `cargo xtask ci | fmt | tidy | bless | clients | bench`.
 //!
-//! Look next: [`tidy`] for what a folder must not know.
+//! Look next: [`tidy`] for what a folder must not know, [`clients`] for who reads our answers.
 
+mod clients;
 mod tidy;
 
 use anyhow::{Context, bail};
@@ -15,6 +16,7 @@ cargo xtask COMMAND
   fmt     format the code
   tidy    check the structure: what folders must not know, sizes, heads of files
   bless   run the tests and accept what clients see now as the expected snapshots
+  clients run real clients (Octokit, githubkit, gh, schemathesis) against the demo
   bench   measure, in a release build; what follows is for the benchmark
 ";
 
@@ -39,6 +41,7 @@ fn run() -> anyhow::Result<()> {
             let accept = [("INSTA_UPDATE", "always"), ("TALLYBOOK_BLESS", "1")];
             cargo(&["test", "--workspace"], &accept, &root)
         }
+        ["clients"] => clients::run(&root),
         ["bench", ..] => {
             let mut command = vec!["run", "--release", "--package", "tallybook-bench", "--"];
             command.extend(arguments[1..].iter().map(String::as_str));

@@ -275,17 +275,62 @@ impl Buffer {
 
     /// `value` x 10^-`digits` (at most 18) as the shortest plain decimal.
     pub fn format(&mut self, value: i128, digits: u32) -> &str {
-        let (whole, fraction) = divide(value.unsigned_abs(), 10u128.pow(digits));
-        let mut at = self.bytes.len();
-        if fraction != 0 {
-            at = self.write_fraction(fraction, digits);
-        }
-        at = self.write_whole(whole, at);
+        std::str::from_utf8(self.format_bytes(value, digits)).expect("only ASCII was written")
+    }
+
+    /// [`Self::format`], for writers of bytes.
+    pub fn format_bytes(&mut self, value: i128, digits: u32) -> &[u8] {
+        let mut at = match u64::try_from(value.unsigned_abs()) {
+            Ok(magnitude) => self.write_narrow(magnitude, digits),
+            Err(_) => self.write_wide(value.unsigned_abs(), digits),
+        };
         if value < 0 {
             at -= 1;
             self.bytes[at] = b'-';
         }
-        std::str::from_utf8(&self.bytes[at..]).expect("only ASCII was written")
+        &self.bytes[at..]
+    }
+
+    /// Nearly every number: answers print millions, so that 128-bit division would show.
+    fn write_narrow(&mut self, magnitude: u64, digits: u32) -> usize {
+        let unit = 10u64.pow(digits);
+        let (mut whole, mut fraction) = (magnitude / unit, magnitude % unit);
+        let mut at = self.bytes.len();
+        if fraction != 0 {
+            let mut places = digits;
+            if fraction.is_multiple_of(1_000_000) {
+                fraction /= 1_000_000;
+                places -= 6;
+            }
+            while fraction.is_multiple_of(10) {
+                fraction /= 10;
+                places -= 1;
+            }
+            for _ in 0..places {
+                at -= 1;
+                self.bytes[at] = digit((fraction % 10).into());
+                fraction /= 10;
+            }
+            at -= 1;
+            self.bytes[at] = b'.';
+        }
+        loop {
+            at -= 1;
+            self.bytes[at] = digit((whole % 10).into());
+            whole /= 10;
+            if whole == 0 {
+                return at;
+            }
+        }
+    }
+
+    fn write_wide(&mut self, magnitude: u128, digits: u32) -> usize {
+        let (whole, fraction) = divide(magnitude, 10u128.pow(digits));
+        let mut at = self.bytes.len();
+        if fraction != 0 {
+            at = self.write_fraction(fraction, digits);
+        }
+        self.write_whole(whole, at)
     }
 
     fn write_fraction(&mut self, mut fraction: u128, digits: u32) -> usize {

@@ -16,9 +16,9 @@ use crate::ids::{Digest, ImportId, LogId, Seq};
 use crate::name::Name;
 use crate::names::{Dictionary, Draft};
 use crate::site::entry::{read_name, write_name};
-use crate::time::Instant;
+use crate::time::{Instant, Month};
 use record::ImportRecord;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What a batch of an account's log may say.
@@ -89,6 +89,13 @@ impl Import {
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.reverted_at.is_none()
+    }
+
+    /// The months that have a line of it.
+    #[must_use]
+    pub fn months(&self) -> BTreeSet<Month> {
+        let chunks = self.record.parts.iter().flat_map(|part| &part.chunks);
+        chunks.map(|chunk| chunk.month).collect()
     }
 }
 

@@ -176,39 +176,29 @@ pub fn answer(
             ungrouped(&scans)
         }
     });
-    let mut cells: Vec<(Key, Totals)> = Vec::new();
-    for (place, (_, scanned)) in scans.iter().enumerate() {
-        let translate = |key: &Key| {
-            [
-                rate_codes[place][key[0] as usize],
-                names[0].codes[place]
-                    .get(key[1] as usize)
-                    .copied()
-                    .unwrap_or(0),
-                names[1].codes[place]
-                    .get(key[2] as usize)
-                    .copied()
-                    .unwrap_or(0),
-                names[2].codes[place]
-                    .get(key[3] as usize)
-                    .copied()
-                    .unwrap_or(0),
-            ]
+    let translate = |place: usize, key: &Key| {
+        let name = |dimension: usize| {
+            let codes: &Vec<u32> = &names[dimension].codes[place];
+            codes.get(key[dimension + 1] as usize).copied().unwrap_or(0)
         };
-        cells.extend(
-            scanned
-                .iter()
-                .map(|(key, totals)| (translate(key), *totals)),
-        );
-    }
-    cells.sort_unstable_by_key(|(key, _)| *key);
-    cells.dedup_by(|next, kept| {
-        let same = next.0 == kept.0;
-        if same {
-            kept.1 += next.1;
-        }
-        same
+        [
+            rate_codes[place][key[0] as usize],
+            name(0),
+            name(1),
+            name(2),
+        ]
+    };
+    let scanned = scans.iter().enumerate().flat_map(|(place, (_, cells))| {
+        cells.iter().map(move |(key, totals)| (place, key, *totals))
     });
+    let translated = scanned.map(|(place, key, totals)| (translate(place, key), totals));
+    let cells = if grouped.contains(&true) {
+        let mut cells: Vec<(Key, Totals)> = translated.collect();
+        merge(&mut cells);
+        cells
+    } else {
+        by_rate(rates.len(), translated)
+    };
     let names = names.map(|merged| merged.shown);
     let statements = scans.into_iter().map(|(statement, _)| statement).collect();
     PeriodAnswer {
@@ -220,6 +210,28 @@ pub fn answer(
     }
 }
 
+/// The groups when rates alone group: each has its place.
+fn by_rate(rates: usize, cells: impl Iterator<Item = (Key, Totals)>) -> Vec<(Key, Totals)> {
+    let place = |rate: u32| ([rate, 0, 0, 0], Totals::default());
+    let mut sums: Vec<(Key, Totals)> = (0..).take(rates).map(place).collect();
+    for (key, totals) in cells {
+        sums[key[0] as usize].1 += totals;
+    }
+    sums
+}
+
+/// Sorts groups, and adds up those of the same key.
+fn merge(cells: &mut Vec<(Key, Totals)>) {
+    cells.sort_unstable_by_key(|(key, _)| *key);
+    cells.dedup_by(|next, kept| {
+        let same = next.0 == kept.0;
+        if same {
+            kept.1 += next.1;
+        }
+        same
+    });
+}
+
 /// Groups of one statement, under its own codes.
 type Scan = (Arc<Statement>, Vec<(Key, Totals)>);
 
@@ -229,7 +241,7 @@ type Codes = Vec<Vec<u32>>;
 /// The rates in the order of answers: product, SKU, price.
 fn merge_rates(scans: &[Scan]) -> (Vec<(usize, u32)>, Codes) {
     let mut distinct: Vec<(usize, u32)> = Vec::new();
-    let mut by_key: QuickMap<u64, Vec<u32>> = QuickMap::default();
+    let mut by_key: QuickMap<u64, u32> = QuickMap::default();
     let mut codes: Codes = Vec::with_capacity(scans.len());
     let rate = |(place, code): (usize, u32)| &scans[place].0.rates[code as usize];
     for (place, (statement, cells)) in scans.iter().enumerate() {
@@ -240,15 +252,17 @@ fn merge_rates(scans: &[Scan]) -> (Vec<(usize, u32)>, Codes) {
                 continue;
             }
             let this = &statement.rates[key[0] as usize];
-            let same = by_key.entry(this.key).or_default();
-            let known = same
-                .iter()
-                .copied()
-                .find(|at| rate(distinct[*at as usize]).rate == this.rate);
+            let is = |at: &u32| rate(distinct[*at as usize]).rate == this.rate;
+            let hashed = by_key.get(&this.key).copied();
+            let known = match hashed.filter(is) {
+                // Two rates of one hash: look at every one.
+                None if hashed.is_some() => (0..).take(distinct.len()).find(is),
+                known => known,
+            };
             *slot = known.unwrap_or_else(|| {
                 let at = u32::try_from(distinct.len()).unwrap_or(u32::MAX);
                 distinct.push((place, key[0]));
-                same.push(at);
+                by_key.entry(this.key).or_insert(at);
                 at
             });
         }
@@ -388,7 +402,8 @@ fn scan(
         by,
         exact,
         open: None,
-        cells: QuickMap::default(),
+        cells: Vec::new(),
+        most: FEW_GROUPS,
     };
     for (start, end) in &selection.ranges {
         for block in (*start..*end).step_by(BLOCK) {
@@ -406,8 +421,14 @@ struct Groups<'a> {
     exact: bool,
     /// The group of the last row: rows are sorted, neighbours mostly share their group.
     open: Option<(Key, Totals)>,
-    cells: QuickMap<Key, Totals>,
+    /// Groups that ended; one that came back is there again until [`merge`].
+    cells: Vec<(Key, Totals)>,
+    /// When to merge: memory is bounded by the number of groups, not of rows.
+    most: usize,
 }
+
+/// So many groups are kept before they are merged.
+const FEW_GROUPS: usize = 4096;
 
 impl Groups<'_> {
     fn add(&mut self, buffers: &mut Buffers, start: usize, count: usize) {
@@ -438,10 +459,18 @@ impl Groups<'_> {
         match &mut self.open {
             Some((last, sum)) if *last == key => *sum += totals,
             _ => {
-                if let Some((key, sum)) = self.open.replace((key, totals)) {
-                    *self.cells.entry(key).or_default() += sum;
+                if let Some(ended) = self.open.replace((key, totals)) {
+                    self.end(ended);
                 }
             }
+        }
+    }
+
+    fn end(&mut self, group: (Key, Totals)) {
+        self.cells.push(group);
+        if self.cells.len() >= self.most {
+            merge(&mut self.cells);
+            self.most = FEW_GROUPS.max(2 * self.cells.len());
         }
     }
 
@@ -463,9 +492,7 @@ impl Groups<'_> {
     }
 
     fn finish(mut self) -> Vec<(Key, Totals)> {
-        if let Some((key, sum)) = self.open {
-            *self.cells.entry(key).or_default() += sum;
-        }
-        self.cells.into_iter().collect()
+        self.cells.extend(self.open);
+        self.cells
     }
 }

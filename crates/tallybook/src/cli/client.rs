@@ -98,7 +98,13 @@ impl Client {
         path: &str,
         body: &Value,
     ) -> Result<T, ClientError> {
-        self.send(path, "application/json", &mut body.to_string().as_bytes())
+        let sent = self
+            .agent
+            .post(self.link(path))
+            .header("Authorization", &self.authorization)
+            .header("Content-Type", "application/json")
+            .send(body.to_string());
+        self.json(sent)
     }
 
     /// `POST` of a stream, answered with JSON.

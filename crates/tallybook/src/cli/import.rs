@@ -74,7 +74,12 @@ async fn import(
         .context("reading was interrupted")??
         .commit()
         .await?;
-    Ok(report.answer(stopwatch.elapsed()))
+    let answer = report.answer(stopwatch.elapsed());
+    // The next `serve` then answers at once.
+    let outcome = &report.outcome;
+    engine.warm_later(Arc::clone(&outcome.view), &outcome.import);
+    engine.settle().await;
+    Ok(answer)
 }
 
 fn open_file(path: &Path) -> anyhow::Result<File> {

@@ -114,6 +114,7 @@ pub(crate) async fn serve_app(
     let app = App::new(Arc::clone(&opened.engine), clock, http);
     tracing::info!(address = %listening.address, url = %listening.url, "serving");
     listening.serve(router(app)).await?;
+    opened.engine.settle().await;
     tracing::info!("ended");
     Ok(())
 }

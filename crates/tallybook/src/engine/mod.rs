@@ -17,10 +17,10 @@ pub mod verify;
 
 use entropy::Entropy;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tallybook_core::account::AccountName;
 use tallybook_core::codec::DecodeError;
-use tallybook_core::fold::Spellings;
+use tallybook_core::fold::{MonthPlan, Spellings};
 use tallybook_core::ids::{Digest, LogId};
 use tallybook_core::ledger::Account;
 use tallybook_core::ledger::owners::Owners;
@@ -28,6 +28,7 @@ use tallybook_core::ledger::record::Dimension;
 use tallybook_core::site::Site;
 use tallybook_core::site::directory::Found;
 use tallybook_core::statement::RULES;
+use tallybook_core::time::Month;
 use tallybook_store::{Store, StoreError};
 
 /// The most accounts whose state is kept in memory.
@@ -124,6 +125,8 @@ pub struct View {
     pub account: Arc<Account>,
     pub(crate) owners: Owners,
     spellings: Spellings,
+    /// What identifies each month's statement; made on first use, for every answer asks.
+    fingerprints: RwLock<HashMap<Month, Digest>>,
 }
 
 /// What an answer is a function of.
@@ -178,6 +181,7 @@ impl View {
             account,
             owners,
             spellings,
+            fingerprints: RwLock::default(),
         }
     }
 
@@ -189,6 +193,30 @@ impl View {
             site: self.site.seq.0,
             rules: RULES,
         }
+    }
+
+    /// What identifies the statement of a month.
+    pub(crate) fn fingerprint(&self, month: Month) -> Digest {
+        let known = self
+            .fingerprints
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(fingerprint) = known.get(&month) {
+            return *fingerprint;
+        }
+        drop(known);
+        let fingerprint = self.plan(month).fingerprint(self.site.catalog_digest);
+        let mut known = self
+            .fingerprints
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        known.insert(month, fingerprint);
+        fingerprint
+    }
+
+    /// What the statement of a month is made of.
+    pub(crate) fn plan(&self, month: Month) -> MonthPlan {
+        MonthPlan::new(&self.owners, month)
     }
 
     /// How names are shown, and which ones live usage has.
@@ -246,10 +274,7 @@ impl Engine {
     /// The site as it is now.
     #[must_use]
     pub fn site(&self) -> Arc<Site> {
-        let site = self
-            .site
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let site = self.site.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&site)
     }
 
@@ -278,9 +303,7 @@ impl Engine {
     }
 
     fn views(&self) -> std::sync::MutexGuard<'_, HashMap<LogId, Arc<View>>> {
-        self.views
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.views.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps a view for the next reader, unless a newer one is already there.

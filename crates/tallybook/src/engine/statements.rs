@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use tallybook_core::fold::MonthPlan;
 use tallybook_core::ids::Digest;
+use tallybook_core::ledger::Import;
 use tallybook_core::ledger::chunk::Chunk;
 use tallybook_core::name::Name;
 use tallybook_core::query::Query;
@@ -86,8 +87,7 @@ impl Engine {
         view: &View,
         month: Month,
     ) -> Result<Arc<Statement>, EngineError> {
-        let plan = MonthPlan::new(&view.owners, month);
-        let fingerprint = plan.fingerprint(view.site.catalog_digest);
+        let fingerprint = view.fingerprint(month);
         let slot = self.cache.slot(fingerprint);
         if let Some(statement) = slot.get() {
             return Ok(Arc::clone(statement));
@@ -96,7 +96,7 @@ impl Engine {
         let statement = slot
             .get_or_try_init(|| async {
                 made = true;
-                self.make(view, &plan, fingerprint).await
+                self.make(view, &view.plan(month), fingerprint).await
             })
             .await?;
         if made {
@@ -204,6 +204,18 @@ impl Engine {
             }
         }
         Ok(answer(query, period, &statements, view.context()))
+    }
+
+    /// Makes the statements of an import's months beside whatever else happens, so that the first
+    /// reader need not wait. A failure costs only that reader some time.
+    pub fn warm_later(self: &Arc<Self>, view: Arc<View>, import: &Import) {
+        let months = import.months();
+        let engine = Arc::clone(self);
+        self.later.spawn(async move {
+            if let Err(error) = engine.warm(&view, months).await {
+                tracing::error!(%error, "the statements of an import could not be made ahead");
+            }
+        });
     }
 
     /// Makes the statements of some months, so that the first reader need not wait.

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tallybook_core::account::AccountName;
 use tallybook_core::codec::DecodeError;
-use tallybook_core::fold::MonthPlan;
 use tallybook_core::ids::{Digest, ImportId, LogId};
 use tallybook_core::ledger::chunk::Chunk;
 use tallybook_core::ledger::owners::{CellSum, CellSums};
@@ -144,8 +143,7 @@ impl Engine {
             .flat_map(|part| part.chunks.iter().map(|chunk| chunk.month))
             .collect();
         for month in months {
-            let plan = MonthPlan::new(&view.owners, month);
-            let fingerprint = plan.fingerprint(view.site.catalog_digest);
+            let (plan, fingerprint) = (view.plan(month), view.fingerprint(month));
             let statement = Arc::new(self.fold(view, &plan).await?);
             verified.statements += 1;
             let known = checkpoints.all().iter();

@@ -15,6 +15,7 @@ use super::version::ApiVersion;
 use crate::auth::{AdminToken, Credential, Unauthenticated, Viewer};
 use crate::clock::{Clock, Stopwatch};
 use crate::engine::Engine;
+use axum::body::HttpBody;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -93,15 +94,26 @@ pub async fn frame(State(frame): State<Arc<Frame>>, request: Request, next: Next
     frame
         .metrics
         .answered(arrival.method.as_str(), route, status, duration);
-    tracing::info!(
-        request_id = arrival.request_id,
-        method = %arrival.method,
-        path = arrival.path,
-        status,
-        token = token_id,
-        microseconds = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
-        "request"
-    );
+    let microseconds = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    macro_rules! log {
+        ($level:ident) => {
+            tracing::$level!(
+                request_id = arrival.request_id,
+                method = %arrival.method,
+                path = arrival.path,
+                status,
+                token = token_id,
+                microseconds,
+                "request"
+            )
+        };
+    }
+    // Reads that succeed are too many to be news.
+    if arrival.method.is_safe() && status < 400 {
+        log!(debug);
+    } else {
+        log!(info);
+    }
     response
 }
 
@@ -139,6 +151,22 @@ impl Arrival {
     }
 }
 
+/// Bodies of at most so many bytes are read before anything is answered.
+const SHORT_BODY_BYTES: usize = 16 * 1024;
+
+/// Reads a short body whole. A request that is refused unread makes the client see a broken
+/// connection where the reason should be.
+async fn with_short_body(request: Request) -> Result<Request, ApiError> {
+    let exact = request.body().size_hint().exact();
+    if exact.is_none_or(|bytes| bytes == 0 || bytes > SHORT_BODY_BYTES as u64) {
+        return Ok(request);
+    }
+    let (parts, body) = request.into_parts();
+    let bytes = axum::body::to_bytes(body, SHORT_BODY_BYTES).await;
+    let bytes = bytes.map_err(|_| ApiError::bad_request("The body of the request broke off."))?;
+    Ok(Request::from_parts(parts, bytes.into()))
+}
+
 impl Frame {
     /// The answer, and the id of the token that asked.
     async fn answer(
@@ -152,6 +180,10 @@ impl Frame {
             headers::write_preflight(response.headers_mut());
             return (response, None);
         }
+        request = match with_short_body(request).await {
+            Ok(request) => request,
+            Err(error) => return (error.into_response(), None),
+        };
         let version = match select_version(request.headers()) {
             Ok(version) => version,
             Err(error) => return (error.into_response(), None),

@@ -51,7 +51,7 @@ pub fn push_key(out: &mut Vec<u8>, key: &str) {
 
 /// Appends a whole number.
 pub fn push_integer(out: &mut Vec<u8>, value: i64) {
-    out.extend_from_slice(Buffer::new().format(i128::from(value), 0).as_bytes());
+    out.extend_from_slice(Buffer::new().format_bytes(i128::from(value), 0));
 }
 
 /// Values that are written as decimal numbers.
@@ -83,7 +83,7 @@ fn push_decimal(out: &mut Vec<u8>, value: i128, digits: u32) {
     if value == 0 {
         out.push(b'0');
     } else {
-        out.extend_from_slice(Buffer::new().format(value, digits).as_bytes());
+        out.extend_from_slice(Buffer::new().format_bytes(value, digits));
     }
 }
 

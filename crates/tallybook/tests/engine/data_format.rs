@@ -1,6 +1,6 @@
 //! Every data format that was released must open for ever, and say what it always said.
 //!
-//! `TALLYBOOK_BLESS=1 cargo test -p tallybook --test engine data_format` writes the fixture of the
+//! `TALLYBOOK_BLESS_FORMAT=1 cargo test -p tallybook --test engine data_format` writes the fixture of the
 //! newest format; a released one is never written again.
 
 use crate::bench::{actor, enterprise, expected, file, january, now, reported, sums, view};
@@ -106,7 +106,7 @@ async fn write(directory: &Path) {
 
 #[tokio::test]
 async fn data_format_1_opens_for_ever() {
-    if std::env::var_os("TALLYBOOK_BLESS").is_some() {
+    if std::env::var_os("TALLYBOOK_BLESS_FORMAT").is_some() {
         let directory = tempfile::tempdir().unwrap();
         write(directory.path()).await;
         std::fs::create_dir_all(fixture().parent().unwrap()).unwrap();

@@ -86,6 +86,8 @@ pub struct ImportOutcome {
     pub created: Created,
     /// Usage that it now hides, or that hides part of it.
     pub overlaps: Vec<Overlap>,
+    /// The account with the import.
+    pub view: Arc<View>,
 }
 
 /// What a revert did.
@@ -260,6 +262,7 @@ impl Engine {
                     repeated: true,
                     created: Created::default(),
                     overlaps: self.overlaps(&before, import).await?,
+                    view: Arc::clone(&before),
                 });
             }
             let mut changes = changes(&record, target, log, known.is_none());
@@ -282,6 +285,7 @@ impl Engine {
                     repeated: false,
                     created,
                     overlaps,
+                    view,
                 });
             }
         }

@@ -1,19 +1,20 @@
 //! Writing an answer's body while it is loaded, a period at a time.
 //!
-//! Invariant: memory holds the rows of one period and one chunk of bytes, not the answer.
+//! Invariant: memory holds the rows of two periods and one chunk of bytes, not the answer.
 
 use crate::engine::{Engine, EngineError, View};
 use crate::http::body::{CHUNK_BYTES, Chunks, End};
 use crate::http::github::question::{Endpoint, Question};
-use crate::wire::Dialect;
 use crate::wire::summary::{Envelope, SummaryKind, SummaryWriter};
 use crate::wire::usage::{UsageShape, UsageWriter};
+use crate::wire::{Dialect, Words};
 use bytes::Bytes;
 use std::sync::Arc;
 use tallybook_core::account::AccountKind;
-use tallybook_core::query::Query;
 use tallybook_core::query::run::{Period, PeriodAnswer};
+use tallybook_core::query::{Query, Rate};
 use tallybook_core::site::directory::Found;
+use tokio::task::JoinHandle;
 
 /// What the body looks like.
 #[derive(Debug)]
@@ -72,11 +73,16 @@ impl Shape {
     }
 }
 
+/// From so many rows on, the next period is made while this one is written.
+const ROWS_WORTH_A_TASK: usize = 4096;
+
 /// An answer on its way.
 pub struct Answer {
     engine: Arc<Engine>,
     view: Arc<View>,
-    query: Query,
+    query: Arc<Query>,
+    /// The next period, in the making.
+    ahead: Option<Ahead>,
     periods: Box<dyn Iterator<Item = Period> + Send>,
     shape: Shape,
     opened: bool,
@@ -100,7 +106,8 @@ impl Answer {
         Self {
             engine,
             view,
-            query,
+            query: Arc::new(query),
+            ahead: None,
             periods,
             shape,
             opened: false,
@@ -114,11 +121,17 @@ impl Answer {
             return true;
         };
         let catalog = &self.view.site.catalog;
+        // Rows come by rate: its words are looked up when it changes.
+        let mut last: Option<(&Rate, Words<'_>)> = None;
         while let Some(row) = answer.row(*next) {
             if out.len() >= CHUNK_BYTES {
                 return false;
             }
-            let words = catalog.words(&row.rate.product, &row.rate.sku, &row.rate.unit);
+            let words = match last {
+                Some((rate, words)) if std::ptr::eq(rate, row.rate) => words,
+                _ => catalog.words(&row.rate.product, &row.rate.sku, &row.rate.unit),
+            };
+            last = Some((row.rate, words));
             match &mut self.shape {
                 Shape::Usage(writer) => writer.item(out, &row, &words),
                 Shape::Summary(writer, _) => writer.item(out, &row, &words),
@@ -126,6 +139,36 @@ impl Answer {
             *next += 1;
         }
         true
+    }
+}
+
+/// A period that another task makes; nobody wants it any more when this is dropped.
+struct Ahead(JoinHandle<Result<PeriodAnswer, EngineError>>);
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Answer {
+    async fn next_period(&mut self) -> Result<Option<PeriodAnswer>, EngineError> {
+        let answer = match self.ahead.take() {
+            Some(mut ahead) => (&mut ahead.0).await??,
+            None => match self.periods.next() {
+                Some(period) => self.engine.answer(&self.view, &self.query, period).await?,
+                None => return Ok(None),
+            },
+        };
+        if answer.len() >= ROWS_WORTH_A_TASK
+            && let Some(period) = self.periods.next()
+        {
+            let engine = Arc::clone(&self.engine);
+            let (view, query) = (Arc::clone(&self.view), Arc::clone(&self.query));
+            let making = async move { engine.answer(&view, &query, period).await };
+            self.ahead = Some(Ahead(tokio::spawn(making)));
+        }
+        Ok(Some(answer))
     }
 }
 
@@ -145,11 +188,10 @@ impl Chunks for Answer {
             if !self.write_rows(&mut out) {
                 return Ok((Bytes::from(out), End::More));
             }
-            let Some(period) = self.periods.next() else {
+            let Some(answer) = self.next_period().await? else {
                 self.shape.close(&mut out);
                 return Ok((Bytes::from(out), End::Last));
             };
-            let answer = self.engine.answer(&self.view, &self.query, period).await?;
             self.rows = Some((answer, 0));
         }
     }

@@ -85,7 +85,11 @@ pub async fn create(
     } else {
         StatusCode::CREATED
     };
-    Ok((status, Json(report.answer(stopwatch.elapsed()))))
+    let answer = report.answer(stopwatch.elapsed());
+    let outcome = &report.outcome;
+    app.engine
+        .warm_later(Arc::clone(&outcome.view), &outcome.import);
+    Ok((status, Json(answer)))
 }
 
 fn options(params: &Params, limits: &Limits) -> Result<ReadOptions, ApiError> {

@@ -9,8 +9,7 @@ use crate::http::paging::{self, Page};
 use crate::http::params::Params;
 use crate::importing::answer;
 use crate::wire::imports::ImportList;
-use axum::extract::{Path, State};
-use axum::http::Uri;
+use axum::extract::{OriginalUri, Path, State};
 use axum::response::Response;
 use std::sync::Arc;
 
@@ -31,7 +30,7 @@ pub async fn list(
     State(app): State<Arc<App>>,
     Path((plural, name)): Path<(String, String)>,
     context: Context,
-    uri: Uri,
+    OriginalUri(uri): OriginalUri,
 ) -> Result<Response, ApiError> {
     let kind = kind(&plural)?;
     let account = Account::find(&app, kind, &name)?;

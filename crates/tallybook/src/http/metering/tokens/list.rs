@@ -8,8 +8,7 @@ use crate::http::metering::authorize_site;
 use crate::http::paging::{self, Page};
 use crate::http::params::Params;
 use crate::wire::tokens::Tokens;
-use axum::extract::State;
-use axum::http::Uri;
+use axum::extract::{OriginalUri, State};
 use axum::response::Response;
 use std::sync::Arc;
 
@@ -27,7 +26,7 @@ use std::sync::Arc;
 pub async fn list(
     State(app): State<Arc<App>>,
     context: Context,
-    uri: Uri,
+    OriginalUri(uri): OriginalUri,
 ) -> Result<Response, ApiError> {
     authorize_site(&context)?;
     let page = Page::read(&Params::read(&uri)?)?;
