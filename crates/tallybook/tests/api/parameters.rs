@@ -1,6 +1,6 @@
 //! When: values that are refused, the period that is echoed, and which days an answer is of.
 
-use crate::server::{Server, detailed, enterprise, organization, premium_requests, user};
+use crate::server::{Server, detailed, enterprise, fixture, organization, premium_requests, user};
 use serde_json::{Value, json};
 use tallybook::http::app::HttpSettings;
 
@@ -329,4 +329,26 @@ async fn history_ends_where_the_documents_say() {
         dates(&one_month, "?year=2023&month=11").await,
         ["2023-11-30"]
     );
+}
+
+/// Reports that say the hour: each hour has its own usage, and the day all of it.
+#[tokio::test]
+async fn hours_that_a_report_states_are_kept() {
+    let server = Server::new("2025-05-02").await;
+    let report = fixture("detailed_usage_at.csv");
+    let octo = enterprise("octo-ent");
+    server.import(&octo, &[("report", report)]).await;
+    let day = "?year=2025&month=5&day=1";
+    assert_eq!(dates(&server, day).await, ["2025-05-01", "2025-05-01"]);
+    let observed = server.observed();
+    for hour in 0..24 {
+        let query = format!("{day}&hour={hour}");
+        let expected = usize::from([13, 23].contains(&hour));
+        assert_eq!(dates(&server, &query).await.len(), expected, "{hour}");
+        let instant = format!("2025-05-01T{hour:02}:00:00Z");
+        let instants = vec![instant; expected];
+        assert_eq!(dates(&observed, &query).await, instants, "{hour}");
+    }
+    let day = dates(&observed, day).await;
+    assert_eq!(day, ["2025-05-01T00:00:00Z", "2025-05-01T00:00:00Z"]);
 }
