@@ -131,11 +131,11 @@ const COLUMNS: [Column; 18] = [
 const HEAD: &str = "\
 # Who may ask what: the status that each role and token is answered with.
 #
-# Accounts: the enterprise ent (e:), its organization org (o:), the organization solo, which pays for
-# itself (s:), and the user self (u:). `usage` stands for the four usage endpoints, `cc` for cost
-# centers, `imp` and `post` for listing imports and importing, `nobody` for a name that nobody has,
-# `tokens`, `apply` and `verify` for the site's own endpoints (as are revoking and backup), `gone` for
-# GitHub's retired endpoints and `open` for what anybody may read.
+# Accounts: the enterprise ent (e:), its organization org (o:), the organization solo, which pays
+# for itself (s:), and the user self (u:). `usage` stands for the four usage endpoints, `cc` for
+# cost centers, `imp` and `post` for listing imports and importing, `nobody` for a name that nobody
+# has, `tokens`, `apply` and `verify` for the site's own endpoints (as are revoking and backup),
+# `gone` for GitHub's retired endpoints and `open` for what anybody may read.
 #
 # Written by TALLYBOOK_BLESS=1 cargo test -p tallybook --test api authorization
 ";

@@ -54,21 +54,31 @@ pub(crate) fn items(answer: &Answer) -> Vec<Item> {
     serde_json::from_slice::<Body>(&answer.body).unwrap().items
 }
 
+impl Item {
+    /// Quantity, gross, discount and net; that net is the difference is checked, exactly.
+    fn values(&self) -> [BigDecimal; 4] {
+        for number in self.numbers() {
+            assert!(is_plain(&number), "{number} in {self:?}");
+        }
+        let decimal = |number: &RawValue| BigDecimal::from_str(number.get()).unwrap();
+        let quantity = decimal(&self.quantity);
+        let (gross, discount) = (decimal(&self.gross_amount), decimal(&self.discount_amount));
+        let net = decimal(&self.net_amount);
+        assert_eq!(&gross - &discount, net, "{self:?}");
+        if let (Some(discounted), Some(net)) = (&self.discount_quantity, &self.net_quantity) {
+            assert_eq!(&quantity - decimal(discounted), decimal(net), "{self:?}");
+        }
+        [quantity, gross, discount, net]
+    }
+}
+
 /// Adds an answer's items up.
 pub(crate) fn add(sums: &mut Sums, answer: &Answer) {
     for item in items(answer) {
-        let numbers = [
-            &item.quantity,
-            &item.gross_amount,
-            &item.discount_amount,
-            &item.net_amount,
-        ];
-        for number in item.numbers() {
-            assert!(is_plain(&number), "{number} in {item:?}");
-        }
+        let values = item.values();
         let sum = sums.entry(item.sku).or_default();
-        for (sum, number) in sum.iter_mut().zip(numbers) {
-            *sum += BigDecimal::from_str(number.get()).unwrap();
+        for (sum, value) in sum.iter_mut().zip(values) {
+            *sum += value;
         }
     }
 }

@@ -27,8 +27,8 @@ const ENTERPRISE_PREMIUM_REQUESTS: &str = r#"
 "grossQuantity": 100, "grossAmount": 4, "discountQuantity": 0, "discountAmount": 0,
 "netQuantity": 100, "netAmount": 4 } ] }"#;
 
-/// The documents write `github/example` beside `GitHub`. Names compare without case and are shown in
-/// one spelling each, so that the owner of a repository is spelled as the organization is.
+/// The documents write `github/example` beside `GitHub`. Names compare without case and are shown
+/// in one spelling each, so that the owner of a repository is spelled as the organization is.
 const USAGE: &str = r#"
 { "usageItems": [ { "date": "2023-08-01", "product": "Actions", "sku": "Actions Linux",
 "quantity": 100, "unitType": "minutes", "pricePerUnit": 0.008, "grossAmount": 0.8,

@@ -2,16 +2,19 @@
 //!
 //! Invariant: the time is fixed, ports are the system's choice, and nothing but the store outlives
 //! a request. Look next: `server.rs` for how it is driven, then the module that you change:
-//! `schemas` and `examples` say what answers look like, `sums` what they add up to, `parameters`
-//! what is asked, `authorization` who may ask, `manners` the rest, `client` a client of others.
+//! `schemas`, `examples` and `observed` say what answers look like, `sums`, `views` and `reverts`
+//! what they add up to, `parameters` and `filters` what can be asked, `authorization` who may ask,
+//! `manners` and `conditional` the rest; `client` is a client of others.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
 mod answer;
 mod authorization;
 mod client;
+mod conditional;
 mod decimals;
 mod examples;
+mod filters;
 mod manners;
 mod observed;
 mod parameters;

@@ -312,6 +312,16 @@ async fn unknown_names_in_filters_are_errors_or_nothing() {
             assert!(answer.items().is_empty());
         }
     }
+    for endpoint in ["premium_request/usage", "ai_credit/usage"] {
+        let [_, (operation, path), _] = account_paths(endpoint);
+        let answer = server.get(&format!("{path}?user=nobody")).await;
+        assert_eq!(answer.status, 404, "{endpoint}");
+        description.check(&operation, &answer);
+        // Somebody known who used nothing.
+        let answer = server.get(&format!("{path}?user=hubot&month=1")).await.ok();
+        description.check(&operation, &answer);
+        assert!(answer.items().is_empty());
+    }
     let [(operation, path), ..] = account_paths("usage/summary");
     let filters = [
         "organization=nobody",
