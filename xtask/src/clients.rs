@@ -163,3 +163,19 @@ fn schemathesis(places: &Places, tools: &Tools, server: &Server, version: &str) 
     }
     command
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_is_in_the_schema() {
+        let root = crate::root().expect("the workspace");
+        let schema = std::fs::read_to_string(root.join(SCHEMA)).expect("the schema");
+        // schemathesis leaves out what it does not find, without a word.
+        for operation in OPERATIONS {
+            let named = format!("\"operationId\": \"{operation}\"");
+            assert!(schema.contains(&named), "{operation}");
+        }
+    }
+}

@@ -1,10 +1,12 @@
 //! The server that the clients ask: the demo, on a free port, over a directory that goes with it.
 //!
 //! Invariant: its last day and its seed are fixed, and its clock with them, so that its answers are
-//! the same in every run. It is killed when the value is dropped.
+//! the same in every run. It is killed when the value is dropped, and also when this program dies
+//! before it can drop anything: a shell between the two notices that its input has ended.
 
 use super::Places;
 use anyhow::{Context, bail};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -22,6 +24,10 @@ const ORGANIZATION: &str = "octo-org";
 const USER: &str = "monalisa";
 const SCOPES: &str = "manage_billing:enterprise,admin:org,user";
 
+/// Runs its arguments beside itself and kills them when its input ends. It gives its output up, so
+/// that the output ends when the server does.
+const GUARD: &str = r#""$@" & exec >&-; read -r _; kill -KILL $!; wait"#;
+
 /// A server that runs until it is dropped.
 pub(super) struct Server {
     /// Without a slash at its end.
@@ -30,7 +36,7 @@ pub(super) struct Server {
     pub(super) token: String,
     /// What the server logs; it stays.
     pub(super) log: PathBuf,
-    child: Child,
+    guard: Child,
     /// Held open: a server that cannot print fails.
     output: BufReader<ChildStdout>,
     data: TempDir,
@@ -44,20 +50,23 @@ impl Server {
         let log = places.work.join("server.log");
         let written = File::create(&log);
         let written = written.with_context(|| format!("cannot write {}", log.display()))?;
-        let mut child = program(places)
+        let mut guard = without_settings("sh")
+            .args(["-c", GUARD, "sh"])
+            .arg(&places.program)
             .args(["demo", "--until", UNTIL, "--listen", "127.0.0.1:0"])
             .arg("--data")
             .arg(data.path().join("demo"))
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(written)
             .spawn()
-            .with_context(|| format!("cannot run {}", places.program.display()))?;
-        let output = child.stdout.take().context("the output is a pipe")?;
+            .context("cannot run sh")?;
+        let output = guard.stdout.take().context("the output is a pipe")?;
         let mut server = Self {
             url: String::new(),
             token: String::new(),
             log,
-            child,
+            guard,
             output: BufReader::new(output),
             data,
         };
@@ -107,7 +116,7 @@ impl Server {
 
     /// `token create`, at the running server.
     fn create_token(&self, places: &Places, administrator: &str) -> anyhow::Result<String> {
-        let made = program(places)
+        let made = without_settings(&places.program)
             .args(["token", "create", "--user", USER, "--scopes", SCOPES])
             .args(["--url", &self.url])
             .env("TALLYBOOK_TOKEN", administrator)
@@ -124,15 +133,15 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Both fail only when it has ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // The guard's input ends here; waiting fails only when there is nothing to wait for.
+        drop(self.guard.stdin.take());
+        let _ = self.guard.wait();
     }
 }
 
-/// The program without the settings of whoever runs this.
-fn program(places: &Places) -> Command {
-    let mut command = Command::new(&places.program);
+/// A program without the settings of whoever runs this.
+fn without_settings(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("TALLYBOOK_") {
             command.env_remove(name);

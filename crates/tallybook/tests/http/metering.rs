@@ -193,3 +193,22 @@ async fn the_document_describes_every_route() {
     ];
     assert_eq!(paths, expected);
 }
+
+#[tokio::test]
+async fn links_lead_to_the_same_list() {
+    let server = Server::new().await;
+    for file in [SUMMARIZED, "premium_request_2025-10.csv"] {
+        server.import(file).await;
+    }
+    server.token(r#"{"site_admin": true}"#).await;
+    server.token(r#"{"site_admin": true}"#).await;
+    for (path, list) in [(IMPORTS, "imports"), ("/metering/v1/tokens", "tokens")] {
+        let all = server.get(path).await.json();
+        let first = server.get(&format!("{path}?per_page=1")).await;
+        let link = first.headers["link"].to_str().unwrap();
+        let next = link.split('>').next().unwrap();
+        let next = &next[next.find(path).expect("the whole path")..];
+        let second = server.get(next).await.json();
+        assert_eq!(second[list][0]["id"], all[list][1]["id"], "{link}");
+    }
+}
