@@ -180,8 +180,8 @@ async fn ask(data: &Path, cache_bytes: usize) -> Result<()> {
     let cold = cold.elapsed();
     engine.warm(&view, Workload::months()).await?;
     println!(
-        "{{\"engine\":\"Tallybook\",\"event\":\"start\",\"open_ms\":{:.1},\"largest_month_ms\":{:.1},\
-         \"all_months_ms\":{:.1},\"cached_bytes\":{}}}",
+        "{{\"engine\":\"Tallybook\",\"event\":\"start\",\"open_ms\":{:.1},\
+         \"largest_month_ms\":{:.1},\"all_months_ms\":{:.1},\"cached_bytes\":{}}}",
         milliseconds(opened),
         milliseconds(cold),
         milliseconds(started.elapsed()),
