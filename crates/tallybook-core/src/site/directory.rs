@@ -256,7 +256,8 @@ impl Directory {
                 let declared = self.users.get(&name.name).map(|fact| &fact.login);
                 let account = log.and_then(|log| self.accounts.get(&log)).map(|a| &a.name);
                 let seen = spelling(&self.seen_users, &name.name);
-                let login = declared.or(account).or(seen)?;
+                let login = declared.or(account).or(seen);
+                let login = login.or_else(|| self.with_role(&name.name))?;
                 let payer = AccountName::new(AccountKind::User, login.clone());
                 Some(Found {
                     display: login.as_str().to_owned(),
@@ -266,6 +267,19 @@ impl Directory {
                 })
             }
         }
+    }
+
+    /// The least spelling of a user who is known by a role or membership alone.
+    fn with_role(&self, login: &Name) -> Option<&Name> {
+        let enterprises = self.enterprises.values();
+        let of_enterprises = enterprises.flat_map(|fact| [&fact.owners, &fact.billing_managers]);
+        let organizations = self.organizations.values().map(|known| &known.fact);
+        let of_organizations =
+            organizations.flat_map(|fact| [&fact.owners, &fact.billing_managers, &fact.members]);
+        let named = of_enterprises.chain(of_organizations).flatten();
+        named
+            .filter(|name| *name == login)
+            .min_by_key(|name| name.as_str())
     }
 
     fn find_organization(&self, login: &Name) -> Option<Found> {
@@ -301,7 +315,7 @@ impl Directory {
         self.user(&Name::from(folded)).map(|fact| &fact.login)
     }
 
-    /// Whether anybody declared this user, or a live import or account names them.
+    /// Whether anybody declared this user, or a role, a live import or an account names them.
     #[must_use]
     pub fn knows_user(&self, login: &Name) -> bool {
         self.find(&AccountName::new(AccountKind::User, login.clone()))

@@ -381,6 +381,26 @@ fn relations() {
 }
 
 #[test]
+fn a_role_makes_a_user_known() {
+    let mut site = Site::default();
+    apply(
+        &mut site,
+        &[Declaration::Enterprise(EnterpriseDeclaration {
+            slug: "ent".into(),
+            name: None,
+            plan: None,
+            owners: names(&["Monalisa"]),
+            billing_managers: names(&["hubot"]),
+            organizations: None,
+        })],
+    );
+    let found = |login: &str| site.directory.find(&account(AccountKind::User, login));
+    assert_eq!(found("monalisa").unwrap().display, "Monalisa");
+    assert!(site.directory.knows_user(&"HUBOT".into()));
+    assert_eq!(found("stranger"), None);
+}
+
+#[test]
 fn the_declared_spelling_is_shown_else_the_least() {
     let mut site = Site::default();
     apply(&mut site, &[enterprise("ent", &[])]);

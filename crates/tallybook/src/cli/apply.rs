@@ -1,7 +1,7 @@
 //! `tallybook apply`: a billing file's declarations, to a directory or to a server.
 
 use super::client::Client;
-use super::open::{WhenEmpty, check_data, open};
+use super::open::{WhenEmpty, open};
 use super::output::table;
 use super::place::Place;
 use crate::billing_file;
@@ -11,6 +11,7 @@ use anyhow::{Context, anyhow};
 use std::io::{self, Read, Write};
 use std::path::Path;
 use tallybook_core::time::Instant;
+use tallybook_store::sqlite::SqliteStore;
 
 /// Applies a file and prints the differences; a dry run only prints them.
 pub(crate) fn run(file: &Path, dry_run: bool, place: Place, now: Instant) -> anyhow::Result<()> {
@@ -20,10 +21,11 @@ pub(crate) fn run(file: &Path, dry_run: bool, place: Place, now: Instant) -> any
         billing_file::parse(&text).map_err(|error| anyhow!("{}: {error}", file.display()))?;
     let rows: Vec<Vec<String>> = match place {
         Place::Directory(directory) => super::runtime()?.block_on(async {
-            if dry_run {
-                check_data(&directory)?;
-            }
-            let opened = open(&directory, WhenEmpty::Create, now).await?;
+            // A dry run leaves no directory behind where there was none.
+            let nothing = tempfile::tempdir()?;
+            let is_new = dry_run && !SqliteStore::exists(&directory);
+            let directory = if is_new { nothing.path() } else { &directory };
+            let opened = open(directory, WhenEmpty::Create, now).await?;
             let actor = Actor::command("apply");
             let changes = opened
                 .engine
