@@ -1,11 +1,14 @@
-//! An account's log: its settings and its imports.
+//! An account's log: its settings, its imports and its usage events.
 //!
 //! Invariant: [`Account`] is a pure fold of the account's batches; a reverted import leaves no
 //! trace in anything that answers show. Look next: [`record`] for what an import is, [`chunk`] for
-//! its lines, [`owners`] for which import owns which usage.
+//! its lines, [`owners`] for which import owns which usage, [`events`] and [`metered`] for usage
+//! that was reported as it happened.
 
 pub mod builder;
 pub mod chunk;
+pub mod events;
+pub mod metered;
 pub mod owners;
 pub mod record;
 
@@ -17,6 +20,7 @@ use crate::name::Name;
 use crate::names::{Dictionary, Draft};
 use crate::site::entry::{read_name, write_name};
 use crate::time::{Instant, Month};
+use metered::Metered;
 use record::ImportRecord;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -30,6 +34,8 @@ pub enum AccountEntry {
     Import(Box<ImportRecord>),
     /// An import no longer counts.
     Revert(ImportId),
+    /// Usage events, none of which the log has already.
+    Events(Vec<events::Admitted>),
 }
 
 /// A setting of an account.
@@ -69,6 +75,8 @@ pub struct Account {
     pub repositories: BTreeMap<(Name, Name), Vec<(Instant, Visibility)>>,
     /// Every import, in the order of their batches.
     pub imports: Vec<Arc<Import>>,
+    /// Usage that was reported as it happened.
+    pub metered: Metered,
 }
 
 /// An import and what became of it.
@@ -103,6 +111,8 @@ const PLAN: u8 = 1;
 const REPOSITORY: u8 = 2;
 const IMPORT: u8 = 3;
 const REVERT: u8 = 4;
+/// The tag of a batch's usage events.
+pub const EVENTS: u8 = 5;
 
 impl AccountEntry {
     /// Encodes, taking ids for names from `names`.
@@ -130,6 +140,12 @@ impl AccountEntry {
             Self::Revert(import) => {
                 out.raw(&import.0);
                 REVERT
+            }
+            Self::Events(events) => {
+                return Entry {
+                    tag: EVENTS,
+                    payload: events::encode(events, names),
+                };
             }
         };
         Entry {
@@ -159,6 +175,14 @@ impl AccountEntry {
             }
             IMPORT => Self::Import(Box::new(ImportRecord::decode(&mut reader, names)?)),
             REVERT => Self::Revert(ImportId(reader.array("import")?)),
+            EVENTS => {
+                let recorded = events::decode(&entry.payload, names)?;
+                let admitted = recorded.iter().map(|event| event.admitted(names));
+                let admitted: Option<_> = admitted.collect();
+                return admitted
+                    .map(Self::Events)
+                    .ok_or_else(|| reader.invalid("name of an event"));
+            }
             _ => {
                 return Err(DecodeError::Invalid {
                     what: "account entry tag",
@@ -185,12 +209,19 @@ impl Account {
             plans: Vec::new(),
             repositories: BTreeMap::new(),
             imports: Vec::new(),
+            metered: Metered::default(),
         }
     }
 
     /// Folds the next batch; its names must already be in the dictionary.
     pub fn fold(&mut self, batch: &Batch, digest: Digest) -> Result<(), DecodeError> {
         for entry in &batch.entries {
+            // There are many: they are folded as codes, without their texts.
+            if entry.tag == EVENTS {
+                let events = events::decode(&entry.payload, &self.dictionary)?;
+                self.metered.fold(self.log, batch.seq, &events);
+                continue;
+            }
             match AccountEntry::decode(entry, &self.dictionary)? {
                 AccountEntry::Setting(setting) => self.set(setting, batch.at),
                 AccountEntry::Import(record) => self.imports.push(Arc::new(Import {
@@ -209,6 +240,12 @@ impl Account {
                         at: 0,
                     })?;
                     Arc::make_mut(import).reverted_at = Some(batch.at);
+                }
+                AccountEntry::Events(_) => {
+                    return Err(DecodeError::Invalid {
+                        what: "an entry of events",
+                        at: 0,
+                    });
                 }
             }
         }
