@@ -5,7 +5,7 @@
 
 use crate::catalog::Catalog;
 use crate::hash::QuickMap;
-use crate::ids::Digest;
+use crate::ids::{Digest, NameId};
 use crate::ledger::chunk::Chunk;
 use crate::ledger::owners::{Contender, Owners, sku_id};
 use crate::ledger::record::{ChunkRef, Dimension, RawSku};
@@ -283,26 +283,37 @@ pub struct Spellings {
 }
 
 impl Spellings {
-    /// Of everything live in `account`.
+    /// Of everything live in `account`, and of all its events.
     #[must_use]
     pub fn new(account: &Account) -> Self {
         let mut spellings = Self::default();
         account
             .live_imports()
             .for_each(|import| spellings.add(import));
+        for dimension in Dimension::ALL {
+            for id in account.metered.names(dimension) {
+                if let Some(text) = account.dictionary.get(NameId(id)) {
+                    spellings.note(dimension, text);
+                }
+            }
+        }
         spellings
     }
 
     fn add(&mut self, import: &Import) {
         for dimension in Dimension::ALL {
             for text in &import.record.tables.names[dimension as usize] {
-                let folded = dimension.fold(text).into_boxed_str();
-                let shown = self.names[dimension as usize].entry(folded);
-                let shown = shown.or_insert_with(|| Arc::clone(text));
-                if **text < **shown {
-                    *shown = Arc::clone(text);
-                }
+                self.note(dimension, text);
             }
+        }
+    }
+
+    fn note(&mut self, dimension: Dimension, text: &Arc<str>) {
+        let folded = dimension.fold(text).into_boxed_str();
+        let shown = self.names[dimension as usize].entry(folded);
+        let shown = shown.or_insert_with(|| Arc::clone(text));
+        if **text < **shown {
+            *shown = Arc::clone(text);
         }
     }
 

@@ -72,9 +72,11 @@ pub struct Account {
     /// The plan, with the time from which it holds; oldest first.
     pub plans: Vec<(Instant, Plan)>,
     /// Visibility by (owner, repository), with the time from which it holds; oldest first.
-    pub repositories: BTreeMap<(Name, Name), Vec<(Instant, Visibility)>>,
+    pub repositories: Arc<BTreeMap<(Name, Name), Vec<(Instant, Visibility)>>>,
     /// Every import, in the order of their batches.
     pub imports: Vec<Arc<Import>>,
+    /// The batches that hold anything but events.
+    pub settings: Arc<Vec<Seq>>,
     /// Usage that was reported as it happened.
     pub metered: Metered,
 }
@@ -207,14 +209,18 @@ impl Account {
             at: None,
             dictionary: Dictionary::default(),
             plans: Vec::new(),
-            repositories: BTreeMap::new(),
+            repositories: Arc::default(),
             imports: Vec::new(),
+            settings: Arc::default(),
             metered: Metered::default(),
         }
     }
 
     /// Folds the next batch; its names must already be in the dictionary.
     pub fn fold(&mut self, batch: &Batch, digest: Digest) -> Result<(), DecodeError> {
+        if batch.entries.iter().any(|entry| entry.tag != EVENTS) {
+            Arc::make_mut(&mut self.settings).push(batch.seq);
+        }
         for entry in &batch.entries {
             // There are many: they are folded as codes, without their texts.
             if entry.tag == EVENTS {
@@ -263,7 +269,7 @@ impl Account {
                 name,
                 visibility,
             } => {
-                self.repositories
+                Arc::make_mut(&mut self.repositories)
                     .entry((owner, name))
                     .or_default()
                     .push((at, visibility));

@@ -11,6 +11,7 @@ pub mod commit;
 pub mod entropy;
 pub mod imports;
 pub mod load;
+pub mod metering;
 pub mod statements;
 pub mod tokens;
 pub mod verify;
@@ -110,6 +111,7 @@ pub struct Engine {
     views: Mutex<HashMap<LogId, Arc<View>>>,
     cache: statements::Cache,
     tokens: tokens::Tokens,
+    metering: metering::Metering,
     /// Checkpoints that are being stored.
     later: tokio_util::task::TaskTracker,
     /// Held from reading what is newest until the commit is folded: one writer.
@@ -123,8 +125,8 @@ pub struct View {
     pub site: Arc<Site>,
     /// The account.
     pub account: Arc<Account>,
-    pub(crate) owners: Owners,
-    spellings: Spellings,
+    pub(crate) owners: Arc<Owners>,
+    spellings: Arc<Spellings>,
     /// What identifies each month's statement; made on first use, for every answer asks.
     fingerprints: RwLock<HashMap<Month, Digest>>,
 }
@@ -179,8 +181,26 @@ impl View {
         Self {
             site,
             account,
-            owners,
-            spellings,
+            owners: Arc::new(owners),
+            spellings: Arc::new(spellings),
+            fingerprints: RwLock::default(),
+        }
+    }
+
+    /// The view after a batch. What usage events leave as it was is shared with the view before,
+    /// for they come by the thousand.
+    fn after(&self, site: Arc<Site>, account: Arc<Account>) -> Self {
+        let as_it_was = self.site.seq == site.seq
+            && self.account.settings.len() == account.settings.len()
+            && self.account.metered.name_count() == account.metered.name_count();
+        if !as_it_was {
+            return Self::new(site, account);
+        }
+        Self {
+            site,
+            account,
+            owners: Arc::clone(&self.owners),
+            spellings: Arc::clone(&self.spellings),
             fingerprints: RwLock::default(),
         }
     }
@@ -258,6 +278,7 @@ impl Engine {
             views: Mutex::new(HashMap::new()),
             cache,
             tokens,
+            metering: metering::Metering::default(),
             later: closed_tracker(),
             writing: tokio::sync::Mutex::new(()),
         });

@@ -1,0 +1,181 @@
+//! What can be said of an event without its account's log: who pays, and whether it has a price.
+//!
+//! Invariant: pure but for hashing; the same site gives the same answer. What is refused here is
+//! refused whatever the log holds.
+
+use super::submission::{
+    Allowed, Incoming, OnError, Receipt, Rejection, RejectionCode, Submission,
+};
+use std::collections::HashMap;
+use tallybook_core::account::{AccountKind, AccountName};
+use tallybook_core::event::{Event, Usage};
+use tallybook_core::site::Site;
+use tallybook_core::time::Instant;
+
+/// How far ahead of the clock an event's time may be, in seconds.
+pub(super) const MOST_AHEAD: i64 = 300;
+
+/// A submission whose events have a payer and a price.
+#[derive(Debug)]
+pub(super) struct Checked {
+    /// What may yet be taken.
+    pub events: Vec<CheckedEvent>,
+    /// Accounts that the events name.
+    pub accounts: Vec<AccountName>,
+    pub rejected: Vec<Rejection>,
+    pub on_error: OnError,
+}
+
+/// An event and what is known of it.
+#[derive(Debug)]
+pub(super) struct CheckedEvent {
+    pub index: u64,
+    pub event: Event,
+    /// Its place in [`Checked::accounts`].
+    pub account: usize,
+    /// A hash over what it says.
+    pub content: u64,
+}
+
+impl Checked {
+    /// Whether a bad event spoils the rest.
+    pub(super) fn is_refused(&self) -> bool {
+        self.on_error == OnError::Reject && !self.rejected.is_empty()
+    }
+
+    /// The answer when nothing is left to be taken.
+    pub(super) fn into_receipt(self) -> Receipt {
+        Receipt {
+            rejected: self.rejected,
+            ..Receipt::default()
+        }
+    }
+}
+
+/// Checks every event by itself.
+pub(super) fn check(site: &Site, now: Instant, submission: Submission) -> Checked {
+    let mut checked = Checked {
+        events: Vec::with_capacity(submission.events.len()),
+        accounts: Vec::new(),
+        rejected: Vec::new(),
+        on_error: submission.on_error,
+    };
+    let checker = Checker {
+        site,
+        now,
+        allowed: &submission.allowed,
+    };
+    let mut places: HashMap<AccountName, usize> = HashMap::new();
+    for (index, incoming) in submission.events {
+        match checker.payer(&incoming) {
+            Ok(payer) => {
+                let account = *places.entry(payer).or_insert_with_key(|payer| {
+                    checked.accounts.push(payer.clone());
+                    checked.accounts.len() - 1
+                });
+                let content = incoming.event.content();
+                checked.events.push(CheckedEvent {
+                    index,
+                    event: incoming.event,
+                    account,
+                    content,
+                });
+            }
+            Err((code, reason)) => checked.rejected.push(Rejection {
+                index,
+                code,
+                reason,
+            }),
+        }
+    }
+    checked
+}
+
+type Refusal = (RejectionCode, String);
+
+struct Checker<'a> {
+    site: &'a Site,
+    now: Instant,
+    allowed: &'a Allowed,
+}
+
+impl Checker<'_> {
+    /// Who pays for an event that may be taken.
+    fn payer(&self, incoming: &Incoming) -> Result<AccountName, Refusal> {
+        let event = &incoming.event;
+        if event.time.instant().seconds() > self.now.seconds() + MOST_AHEAD {
+            let reason = format!(
+                "time: {} is more than {MOST_AHEAD} seconds ahead of this server's clock",
+                event.time.instant()
+            );
+            return Err((RejectionCode::InFuture, reason));
+        }
+        let payer = self.find_payer(incoming)?;
+        if let Some(usage) = event.usage() {
+            self.price(event, usage)?;
+        }
+        Ok(payer)
+    }
+
+    fn find_payer(&self, incoming: &Incoming) -> Result<AccountName, Refusal> {
+        let unknown = |what: &str, name: &dyn std::fmt::Display| {
+            let reason =
+                format!("data.{what}: there is no {what} {name} whose usage you may report");
+            (RejectionCode::UnknownPayer, reason)
+        };
+        let directory = &self.site.directory;
+        let payer = &incoming.payer;
+        let at = incoming.event.time.instant();
+        let of_organization = match &payer.organization {
+            Some(login) => {
+                let found = directory.payer_at(login, at);
+                Some(found.ok_or_else(|| unknown("organization", login))?)
+            }
+            None => None,
+        };
+        let (what, account) = if let Some(slug) = &payer.enterprise {
+            let named = AccountName::new(AccountKind::Enterprise, slug.clone());
+            let found = directory.find(&named).map(|found| found.payer);
+            let other = of_organization.is_some_and(|account| Some(&account) != found.as_ref());
+            ("enterprise", found.filter(|_| !other))
+        } else if payer.organization.is_some() {
+            ("organization", of_organization)
+        } else if let Some(login) = &payer.user {
+            let named = AccountName::new(AccountKind::User, login.clone());
+            ("user", directory.find(&named).map(|found| found.payer))
+        } else {
+            let reason = "data: an enterprise, an organization or a user must say who pays";
+            return Err((RejectionCode::UnknownPayer, reason.to_owned()));
+        };
+        let name = [&payer.enterprise, &payer.organization, &payer.user];
+        let name = name.into_iter().flatten().next();
+        let shown = name.map_or("", |name| name.as_str());
+        let account = account.filter(|account| self.may_write(account, incoming));
+        account.ok_or_else(|| unknown(what, &shown))
+    }
+
+    fn may_write(&self, account: &AccountName, incoming: &Incoming) -> bool {
+        let source = &incoming.event.name.source;
+        let accounts = self.allowed.accounts.as_ref();
+        let sources = self.allowed.sources.as_ref();
+        accounts.is_none_or(|accounts| accounts.contains(account))
+            && sources.is_none_or(|sources| sources.iter().any(|known| **known == **source))
+    }
+
+    /// An event that cannot be priced is not taken: it would be usage that nobody is billed for.
+    fn price(&self, event: &Event, usage: &Usage) -> Result<(), Refusal> {
+        let Some(sku) = self.site.catalog.sku(&usage.sku) else {
+            let reason = format!("data.sku: the catalogue has no SKU {:?}", &*usage.sku);
+            return Err((RejectionCode::UnknownSku, reason));
+        };
+        let day = event.time.instant().day();
+        let Some(price) = sku.price_on(day) else {
+            let reason = format!("data.sku: {} has no price on {day}", sku.id);
+            return Err((RejectionCode::NoPrice, reason));
+        };
+        price.gross_of(usage.quantity).map(drop).map_err(|error| {
+            let reason = format!("data.quantity: {} at {price} each: {error}", usage.quantity);
+            (RejectionCode::Overflow, reason)
+        })
+    }
+}
