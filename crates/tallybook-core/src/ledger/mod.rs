@@ -6,6 +6,7 @@
 
 pub mod builder;
 pub mod chunk;
+pub mod discount;
 pub mod owners;
 pub mod record;
 
@@ -17,6 +18,7 @@ use crate::name::Name;
 use crate::names::{Dictionary, Draft};
 use crate::site::entry::{read_name, write_name};
 use crate::time::{Instant, Month};
+use discount::NegotiatedDiscount;
 use record::ImportRecord;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -46,6 +48,9 @@ pub enum Setting {
         /// Who can see it.
         visibility: Visibility,
     },
+    /// Every discount that the account has negotiated; they carry their own days, so the newest
+    /// list holds for all time. Sorted, each once.
+    Discounts(Vec<NegotiatedDiscount>),
 }
 
 /// What an account's log says, up to one batch.
@@ -67,6 +72,8 @@ pub struct Account {
     pub plans: Vec<(Instant, Plan)>,
     /// Visibility by (owner, repository), with the time from which it holds; oldest first.
     pub repositories: BTreeMap<(Name, Name), Vec<(Instant, Visibility)>>,
+    /// The negotiated discounts.
+    pub discounts: Vec<NegotiatedDiscount>,
     /// Every import, in the order of their batches.
     pub imports: Vec<Arc<Import>>,
 }
@@ -103,6 +110,17 @@ const PLAN: u8 = 1;
 const REPOSITORY: u8 = 2;
 const IMPORT: u8 = 3;
 const REVERT: u8 = 4;
+const DISCOUNTS: u8 = 6;
+
+impl Setting {
+    /// The setting that lists these discounts, in any order.
+    #[must_use]
+    pub fn discounts(mut discounts: Vec<NegotiatedDiscount>) -> Self {
+        discounts.sort();
+        discounts.dedup();
+        Self::Discounts(discounts)
+    }
+}
 
 impl AccountEntry {
     /// Encodes, taking ids for names from `names`.
@@ -122,6 +140,13 @@ impl AccountEntry {
                 write_name(&mut out, names, name.as_str());
                 out.text(visibility.as_str());
                 REPOSITORY
+            }
+            Self::Setting(Setting::Discounts(discounts)) => {
+                out.count(discounts.len());
+                discounts
+                    .iter()
+                    .for_each(|discount| discount.encode(&mut out));
+                DISCOUNTS
             }
             Self::Import(record) => {
                 record.encode(&mut out, names);
@@ -157,6 +182,15 @@ impl AccountEntry {
                     visibility,
                 })
             }
+            DISCOUNTS => {
+                let count = reader.count(4, "discounts")?;
+                let discounts = (0..count).map(|_| NegotiatedDiscount::decode(&mut reader));
+                let discounts = discounts.collect::<Result<Vec<_>, _>>()?;
+                if !discounts.is_sorted_by(|left, right| left < right) {
+                    return Err(reader.invalid("order of discounts"));
+                }
+                Self::Setting(Setting::Discounts(discounts))
+            }
             IMPORT => Self::Import(Box::new(ImportRecord::decode(&mut reader, names)?)),
             REVERT => Self::Revert(ImportId(reader.array("import")?)),
             _ => {
@@ -184,6 +218,7 @@ impl Account {
             dictionary: Dictionary::default(),
             plans: Vec::new(),
             repositories: BTreeMap::new(),
+            discounts: Vec::new(),
             imports: Vec::new(),
         }
     }
@@ -231,6 +266,7 @@ impl Account {
                     .or_default()
                     .push((at, visibility));
             }
+            Setting::Discounts(discounts) => self.discounts = discounts,
         }
     }
 
@@ -248,6 +284,7 @@ impl Account {
                 .get(&(owner.clone(), name.clone()))
                 .and_then(|history| history.last())
                 .is_some_and(|(_, known)| known == visibility),
+            Setting::Discounts(discounts) => self.discounts == *discounts,
         }
     }
 
