@@ -7,6 +7,7 @@
 
 pub mod builder;
 pub mod chunk;
+pub mod discount;
 pub mod events;
 pub mod metered;
 pub mod owners;
@@ -20,6 +21,7 @@ use crate::name::Name;
 use crate::names::{Dictionary, Draft};
 use crate::site::entry::{read_name, write_name};
 use crate::time::{Instant, Month};
+use discount::NegotiatedDiscount;
 use metered::Metered;
 use record::ImportRecord;
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,6 +54,9 @@ pub enum Setting {
         /// Who can see it.
         visibility: Visibility,
     },
+    /// Every discount that the account has negotiated; they carry their own days, so the newest
+    /// list holds for all time. Sorted, each once.
+    Discounts(Vec<NegotiatedDiscount>),
 }
 
 /// What an account's log says, up to one batch.
@@ -73,6 +78,8 @@ pub struct Account {
     pub plans: Vec<(Instant, Plan)>,
     /// Visibility by (owner, repository), with the time from which it holds; oldest first.
     pub repositories: Arc<BTreeMap<(Name, Name), Vec<(Instant, Visibility)>>>,
+    /// The negotiated discounts.
+    pub discounts: Vec<NegotiatedDiscount>,
     /// Every import, in the order of their batches.
     pub imports: Vec<Arc<Import>>,
     /// The batches that hold anything but events.
@@ -115,6 +122,17 @@ const IMPORT: u8 = 3;
 const REVERT: u8 = 4;
 /// The tag of a batch's usage events.
 pub const EVENTS: u8 = 5;
+const DISCOUNTS: u8 = 6;
+
+impl Setting {
+    /// The setting that lists these discounts, in any order.
+    #[must_use]
+    pub fn discounts(mut discounts: Vec<NegotiatedDiscount>) -> Self {
+        discounts.sort();
+        discounts.dedup();
+        Self::Discounts(discounts)
+    }
+}
 
 impl AccountEntry {
     /// Encodes, taking ids for names from `names`.
@@ -134,6 +152,13 @@ impl AccountEntry {
                 write_name(&mut out, names, name.as_str());
                 out.text(visibility.as_str());
                 REPOSITORY
+            }
+            Self::Setting(Setting::Discounts(discounts)) => {
+                out.count(discounts.len());
+                discounts
+                    .iter()
+                    .for_each(|discount| discount.encode(&mut out));
+                DISCOUNTS
             }
             Self::Import(record) => {
                 record.encode(&mut out, names);
@@ -175,6 +200,15 @@ impl AccountEntry {
                     visibility,
                 })
             }
+            DISCOUNTS => {
+                let count = reader.count(4, "discounts")?;
+                let discounts = (0..count).map(|_| NegotiatedDiscount::decode(&mut reader));
+                let discounts = discounts.collect::<Result<Vec<_>, _>>()?;
+                if !discounts.is_sorted_by(|left, right| left < right) {
+                    return Err(reader.invalid("order of discounts"));
+                }
+                Self::Setting(Setting::Discounts(discounts))
+            }
             IMPORT => Self::Import(Box::new(ImportRecord::decode(&mut reader, names)?)),
             REVERT => Self::Revert(ImportId(reader.array("import")?)),
             EVENTS => {
@@ -210,6 +244,7 @@ impl Account {
             dictionary: Dictionary::default(),
             plans: Vec::new(),
             repositories: Arc::default(),
+            discounts: Vec::new(),
             imports: Vec::new(),
             settings: Arc::default(),
             metered: Metered::default(),
@@ -274,6 +309,7 @@ impl Account {
                     .or_default()
                     .push((at, visibility));
             }
+            Setting::Discounts(discounts) => self.discounts = discounts,
         }
     }
 
@@ -291,6 +327,7 @@ impl Account {
                 .get(&(owner.clone(), name.clone()))
                 .and_then(|history| history.last())
                 .is_some_and(|(_, known)| known == visibility),
+            Setting::Discounts(discounts) => self.discounts == *discounts,
         }
     }
 

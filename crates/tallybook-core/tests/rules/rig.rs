@@ -18,6 +18,7 @@ use tallybook_core::name::Name;
 use tallybook_core::names::{Commitment, Draft};
 use tallybook_core::query::run::{Context, answer};
 use tallybook_core::query::{Query, Totals};
+use tallybook_core::rating::terms::Terms;
 use tallybook_core::report;
 use tallybook_core::statement::Statement;
 use tallybook_core::time::{Instant, Month};
@@ -137,7 +138,9 @@ impl Rig {
 
     /// The plan of a month.
     pub(crate) fn plan(&self, month: Month) -> MonthPlan {
-        MonthPlan::new(&Owners::new(&self.account, &self.catalog), month)
+        let owners = Owners::new(&self.account, &self.catalog);
+        let terms = Arc::new(Terms::new(&self.account, &self.catalog));
+        MonthPlan::new(&owners, &self.account, &terms, month)
     }
 
     /// The statement of a month, read back from its bytes.
@@ -152,7 +155,7 @@ impl Rig {
             );
             fold.add(contender, chunk.blob, &decoded).unwrap();
         }
-        let statement = fold.finish();
+        let statement = fold.finish().unwrap();
         let bytes = statement.encode();
         let read = Statement::decode(&bytes).unwrap().expect("the same rules");
         assert_eq!(

@@ -21,11 +21,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tallybook_core::account::AccountName;
 use tallybook_core::codec::DecodeError;
-use tallybook_core::fold::{MonthPlan, Spellings};
+use tallybook_core::fold::{MonthPlan, Spellings, Unrated};
 use tallybook_core::ids::{Digest, LogId};
 use tallybook_core::ledger::Account;
 use tallybook_core::ledger::owners::Owners;
 use tallybook_core::ledger::record::Dimension;
+use tallybook_core::rating::terms::Terms;
 use tallybook_core::site::Site;
 use tallybook_core::site::directory::Found;
 use tallybook_core::statement::RULES;
@@ -52,6 +53,9 @@ pub enum EngineError {
     /// The operating system gave no random numbers, or a background task died.
     #[error("{0}")]
     System(String),
+    /// Usage that was taken in cannot be priced any more.
+    #[error(transparent)]
+    Unrated(#[from] Unrated),
     /// Other writers were always faster; nothing was changed.
     #[error("gave up after {0} attempts to commit: other writers were always faster")]
     Contention(u32),
@@ -127,6 +131,7 @@ pub struct View {
     pub account: Arc<Account>,
     pub(crate) owners: Arc<Owners>,
     spellings: Arc<Spellings>,
+    terms: Arc<Terms>,
     /// What identifies each month's statement; made on first use, for every answer asks.
     fingerprints: RwLock<HashMap<Month, Digest>>,
 }
@@ -178,11 +183,13 @@ impl View {
         for name in declared {
             spellings.declare(Dimension::Repository, name.as_str());
         }
+        let terms = Terms::new(&account, &site.catalog);
         Self {
             site,
             account,
             owners: Arc::new(owners),
             spellings: Arc::new(spellings),
+            terms: Arc::new(terms),
             fingerprints: RwLock::default(),
         }
     }
@@ -201,6 +208,7 @@ impl View {
             account,
             owners: Arc::clone(&self.owners),
             spellings: Arc::clone(&self.spellings),
+            terms: Arc::clone(&self.terms),
             fingerprints: RwLock::default(),
         }
     }
@@ -236,7 +244,7 @@ impl View {
 
     /// What the statement of a month is made of.
     pub(crate) fn plan(&self, month: Month) -> MonthPlan {
-        MonthPlan::new(&self.owners, month)
+        MonthPlan::new(&self.owners, &self.account, &self.terms, month)
     }
 
     /// How names are shown, and which ones live usage has.

@@ -118,7 +118,7 @@ impl Engine {
         fingerprint: Digest,
     ) -> Result<Arc<Statement>, EngineError> {
         if plan.is_empty() {
-            return Ok(Arc::new(plan.fold(&view.site.catalog).finish()));
+            return Ok(Arc::new(plan.fold(&view.site.catalog).finish()?));
         }
         if let Some(statement) = self.checkpointed(view, plan.month, fingerprint).await? {
             return Ok(Arc::new(statement));
@@ -166,7 +166,7 @@ impl Engine {
                 fold.add(contender, chunk.blob, &decoded)
                     .map_err(|error| EngineError::damaged("the ledger", error))?;
             }
-            Ok(fold.finish())
+            Ok(fold.finish()?)
         })
         .await?
     }
