@@ -7,9 +7,11 @@
 //! every event is remembered.
 
 mod check;
+mod filter;
 mod keys;
 mod plan;
 mod queue;
+mod run;
 pub mod submission;
 
 use super::EngineError;
