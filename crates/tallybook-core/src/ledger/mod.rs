@@ -59,6 +59,9 @@ pub enum Setting {
     Discounts(Vec<NegotiatedDiscount>),
 }
 
+/// Who could see a repository from when on, oldest first.
+pub type VisibilityHistory = Vec<(Instant, Visibility)>;
+
 /// What an account's log says, up to one batch.
 #[derive(Debug, Clone)]
 pub struct Account {
@@ -77,7 +80,7 @@ pub struct Account {
     /// The plan, with the time from which it holds; oldest first.
     pub plans: Vec<(Instant, Plan)>,
     /// Visibility by (owner, repository), with the time from which it holds; oldest first.
-    pub repositories: Arc<BTreeMap<(Name, Name), Vec<(Instant, Visibility)>>>,
+    pub repositories: Arc<BTreeMap<(Name, Name), VisibilityHistory>>,
     /// The negotiated discounts.
     pub discounts: Vec<NegotiatedDiscount>,
     /// Every import, in the order of their batches.
@@ -253,46 +256,50 @@ impl Account {
 
     /// Folds the next batch; its names must already be in the dictionary.
     pub fn fold(&mut self, batch: &Batch, digest: Digest) -> Result<(), DecodeError> {
-        if batch.entries.iter().any(|entry| entry.tag != EVENTS) {
-            Arc::make_mut(&mut self.settings).push(batch.seq);
+        // There are many events: they are folded as codes, without their texts.
+        for entry in batch.entries.iter().filter(|entry| entry.tag == EVENTS) {
+            let events = events::decode(&entry.payload, &self.dictionary)?;
+            self.metered.fold(self.log, batch.seq, &events);
         }
-        for entry in &batch.entries {
-            // There are many: they are folded as codes, without their texts.
-            if entry.tag == EVENTS {
-                let events = events::decode(&entry.payload, &self.dictionary)?;
-                self.metered.fold(self.log, batch.seq, &events);
-                continue;
-            }
-            match AccountEntry::decode(entry, &self.dictionary)? {
-                AccountEntry::Setting(setting) => self.set(setting, batch.at),
-                AccountEntry::Import(record) => self.imports.push(Arc::new(Import {
-                    record: *record,
-                    seq: batch.seq,
-                    at: batch.at,
-                    reverted_at: None,
-                })),
-                AccountEntry::Revert(id) => {
-                    let import = self
-                        .imports
-                        .iter_mut()
-                        .find(|import| import.record.id == id);
-                    let import = import.ok_or(DecodeError::Invalid {
-                        what: "the import that a batch reverts",
-                        at: 0,
-                    })?;
-                    Arc::make_mut(import).reverted_at = Some(batch.at);
-                }
-                AccountEntry::Events(_) => {
-                    return Err(DecodeError::Invalid {
-                        what: "an entry of events",
-                        at: 0,
-                    });
-                }
-            }
-        }
+        self.fold_settings(batch)?;
         self.seq = batch.seq;
         self.head = digest;
         self.at = Some(batch.at);
+        Ok(())
+    }
+
+    /// Folds what a batch holds beside events: for accounts whose metered usage comes from a
+    /// checkpoint.
+    pub fn fold_settings(&mut self, batch: &Batch) -> Result<(), DecodeError> {
+        let mut any = false;
+        for entry in batch.entries.iter().filter(|entry| entry.tag != EVENTS) {
+            any = true;
+            self.fold_entry(AccountEntry::decode(entry, &self.dictionary)?, batch)?;
+        }
+        if any {
+            Arc::make_mut(&mut self.settings).push(batch.seq);
+        }
+        Ok(())
+    }
+
+    fn fold_entry(&mut self, entry: AccountEntry, batch: &Batch) -> Result<(), DecodeError> {
+        let invalid = |what| DecodeError::Invalid { what, at: 0 };
+        match entry {
+            AccountEntry::Setting(setting) => self.set(setting, batch.at),
+            AccountEntry::Import(record) => self.imports.push(Arc::new(Import {
+                record: *record,
+                seq: batch.seq,
+                at: batch.at,
+                reverted_at: None,
+            })),
+            AccountEntry::Revert(id) => {
+                let mut imports = self.imports.iter_mut();
+                let import = imports.find(|import| import.record.id == id);
+                let import = import.ok_or_else(|| invalid("the import that a batch reverts"))?;
+                Arc::make_mut(import).reverted_at = Some(batch.at);
+            }
+            AccountEntry::Events(_) => return Err(invalid("an entry of events")),
+        }
         Ok(())
     }
 

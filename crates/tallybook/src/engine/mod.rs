@@ -6,6 +6,7 @@
 //! [`statements`] for reading, [`imports`] for importing.
 
 pub mod apply;
+mod cache;
 mod checkpoint;
 pub mod commit;
 pub mod entropy;
@@ -80,6 +81,12 @@ impl From<getrandom::Error> for EngineError {
     }
 }
 
+impl From<tokio::sync::AcquireError> for EngineError {
+    fn from(error: tokio::sync::AcquireError) -> Self {
+        Self::System(format!("no room can be waited for: {error}"))
+    }
+}
+
 impl From<tokio::task::JoinError> for EngineError {
     fn from(error: tokio::task::JoinError) -> Self {
         Self::System(format!("a task of the engine died: {error}"))
@@ -93,6 +100,8 @@ pub struct Options {
     pub cache_bytes: usize,
     /// Where ids and salts come from.
     pub entropy: Entropy,
+    /// Keys of events of one account in memory at which they become a run in the store.
+    pub recent_keys: usize,
 }
 
 /// The default of [`Options::cache_bytes`].
@@ -103,6 +112,7 @@ impl Default for Options {
         Self {
             cache_bytes: DEFAULT_CACHE_BYTES,
             entropy: Entropy::System,
+            recent_keys: metering::RECENT_KEYS,
         }
     }
 }
@@ -113,7 +123,7 @@ pub struct Engine {
     options: Options,
     site: RwLock<Arc<Site>>,
     views: Mutex<HashMap<LogId, Arc<View>>>,
-    cache: statements::Cache,
+    cache: Arc<cache::Cache>,
     tokens: tokens::Tokens,
     metering: metering::Metering,
     /// Checkpoints that are being stored.
@@ -278,7 +288,7 @@ impl Engine {
     ) -> Result<Arc<Self>, EngineError> {
         let site = load::site(store.as_ref()).await?;
         let tokens = tokens::Tokens::load(store.as_ref()).await?;
-        let cache = statements::Cache::new(options.cache_bytes);
+        let cache = Arc::new(cache::Cache::new(options.cache_bytes));
         let engine = Arc::new(Self {
             store,
             options,

@@ -2,14 +2,15 @@
 
 use crate::bench::{enterprise, import, now, open, sums, view};
 use std::sync::Arc;
-use tallybook::engine::Engine;
 use tallybook::engine::metering::{
     Incoming, OnError, Payer, Receipt, RejectionCode, Submission, SubmitError,
 };
+use tallybook::engine::{Engine, Options};
 use tallybook_core::event::{Event, EventBody, EventName, Usage};
 use tallybook_core::money::Quantity;
 use tallybook_core::name::Name;
-use tallybook_core::time::Timestamp;
+use tallybook_core::time::{Instant, Timestamp};
+use tallybook_store::Store;
 use tallybook_store::testing::MemoryStore;
 
 fn name(id: &str) -> EventName {
@@ -70,6 +71,59 @@ async fn submit_with(
         ..Submission::default()
     };
     engine.submit(now(), submission).await
+}
+
+/// Keys grow old after a few events, are joined, and are found again by whoever opens the store.
+#[tokio::test]
+async fn old_events_are_known_for_ever() {
+    let store = Arc::new(MemoryStore::default());
+    drop(engine(&store).await);
+    let open = async || {
+        let options = Options {
+            recent_keys: 20,
+            ..Options::default()
+        };
+        Engine::open(Arc::<MemoryStore>::clone(&store), options, now())
+            .await
+            .unwrap()
+    };
+    let mut engine = open().await;
+    for round in 0..30 {
+        let events = (0..9)
+            .map(|n| used(&(round * 9 + n).to_string(), 2, 1))
+            .collect();
+        assert_eq!(counts(&submit(&engine, events).await.unwrap()), (9, 0, 0));
+        engine.settle().await;
+        if round % 7 == 6 {
+            engine.verify().await.unwrap();
+            engine = open().await;
+        }
+        let again = (0..=round)
+            .map(|n| used(&(n * 9).to_string(), 3, 1))
+            .collect();
+        let known = counts(&submit(&engine, again).await.unwrap());
+        assert_eq!(known, (0, round + 1, 0), "round {round}");
+    }
+    assert_eq!(quantities(&engine).await, [day(2, 270)]);
+    submit(&engine, vec![void("v", "0"), amend("a", "269", 3)])
+        .await
+        .unwrap();
+    assert_eq!(quantities(&engine).await, [day(2, 271)]);
+    let blobs = store.list_blobs().await.unwrap().len();
+    engine
+        .sweep(Instant::parse("2027-01-01T00:00:00Z").unwrap())
+        .await
+        .unwrap();
+    engine.verify().await.unwrap();
+    assert_eq!(
+        store.list_blobs().await.unwrap().len(),
+        blobs,
+        "nothing was left over"
+    );
+    assert_eq!(
+        counts(&submit(&open().await, vec![used("7", 2, 1)]).await.unwrap()),
+        (0, 1, 0)
+    );
 }
 
 /// An engine that knows the enterprise.

@@ -89,7 +89,9 @@ mod tests {
         let mut filter = Filter::new(10_000);
         (0..10_000).for_each(|number| filter.add(key(number)));
         assert!((0..10_000).all(|number| filter.passes(key(number))));
-        let passing = (10_000..110_000).filter(|number| filter.passes(key(*number))).count();
+        let passing = (10_000..110_000)
+            .filter(|number| filter.passes(key(*number)))
+            .count();
         assert!(passing < 1_500, "{passing} of 100,000 others pass");
         assert_eq!(Filter::decode(&filter.encode()), Some(filter));
     }

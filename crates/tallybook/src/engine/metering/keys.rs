@@ -9,6 +9,7 @@ use super::run::{Pair, Run};
 use crate::engine::checkpoint::Checkpoints;
 use crate::engine::{Engine, EngineError, View};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use tallybook_core::batch::Batch;
 use tallybook_core::event::EventKey;
 use tallybook_core::ids::{LogId, Seq};
@@ -68,7 +69,10 @@ impl Keys {
 
     /// The recent keys up to a batch, sorted.
     pub(super) fn up_to(&self, seq: Seq) -> Vec<Pair> {
-        let old = self.recent.iter().filter(|(_, known)| known.place.seq <= seq);
+        let old = self
+            .recent
+            .iter()
+            .filter(|(_, known)| known.place.seq <= seq);
         let mut pairs: Vec<Pair> = old.map(|(key, known)| (*key, *known)).collect();
         pairs.sort_unstable_by_key(|(key, _)| *key);
         pairs
@@ -95,17 +99,12 @@ pub(super) struct AllKeys {
 const MOST_KEYS: usize = 1_500_000;
 
 /// Bytes of batches read at a time.
-const PAGE_BYTES: usize = 8 * 1024 * 1024;
+pub(super) const PAGE_BYTES: usize = 8 * 1024 * 1024;
 
 impl AllKeys {
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         self.logs.clear();
-    }
-
-    /// Forgets one account, whose keys are then loaded again.
-    pub(super) fn forget(&mut self, log: LogId) {
-        self.logs.remove(&log);
     }
 
     /// The keys of an account, as far as they were loaded.
@@ -122,10 +121,10 @@ impl AllKeys {
     pub(super) async fn load(&mut self, engine: &Engine, view: &View) -> Result<(), EngineError> {
         let log = view.account.log;
         self.uses += 1;
-        if !self.logs.contains_key(&log) {
-            self.logs.insert(log, stored(engine, view).await?);
-        }
-        let keys = self.logs.entry(log).or_default();
+        let keys = match self.logs.entry(log) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(stored(engine, view).await?),
+        };
         keys.used = self.uses;
         while keys.at < view.account.seq {
             let rows = engine.store.read_log(log, keys.at, PAGE_BYTES).await?;
@@ -161,14 +160,13 @@ impl AllKeys {
 /// The keys that an account's checkpoint names; none when there is no whole one, and then the log
 /// is read from its first batch.
 async fn stored(engine: &Engine, view: &View) -> Result<Keys, EngineError> {
-    let store = engine.store.as_ref();
-    let (_, checkpoints) = Checkpoints::load(store, view.account.log).await?;
+    let (_, checkpoints) = Checkpoints::load(engine.store.as_ref(), view.account.log).await?;
     let mut keys = Keys::default();
     if let Some(account) = checkpoints.account()
         && account.at <= view.account.seq
     {
         for indexes in &account.runs {
-            match Run::read(store, indexes).await? {
+            match Run::read(&engine.store, indexes).await? {
                 Some(run) => keys.runs.push(run),
                 None => return Ok(Keys::default()),
             }

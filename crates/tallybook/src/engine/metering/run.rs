@@ -63,12 +63,12 @@ impl Run {
 
     /// Stores sorted keys, joined with runs that they are to replace. Memory holds one segment.
     pub(super) async fn write(
-        store: &dyn Store,
+        store: &Arc<dyn Store>,
         at: Instant,
         pairs: Vec<Pair>,
         runs: &[Self],
     ) -> Result<Self, EngineError> {
-        let mut cursors: Vec<Cursor<'_>> = runs.iter().map(Cursor::new).collect();
+        let mut cursors: Vec<Cursor> = runs.iter().map(Cursor::new).collect();
         for cursor in &mut cursors {
             cursor.fill(store).await?;
         }
@@ -81,7 +81,9 @@ impl Run {
                 let least = least.min_by_key(|cursor| cursor.head().map(|(key, _)| key));
                 let new = pairs.peek().map(|(key, _)| *key);
                 match least {
-                    Some(cursor) if new.is_none_or(|new| cursor.head().is_some_and(|it| it.0 < new)) => {
+                    Some(cursor)
+                        if new.is_none_or(|new| cursor.head().is_some_and(|it| it.0 < new)) =>
+                    {
                         segment.extend(cursor.head());
                         cursor.advance(store).await?;
                     }
@@ -101,7 +103,7 @@ impl Run {
 
     /// Reads the indexes of a run; `None` when one is gone or of another format.
     pub(super) async fn read(
-        store: &dyn Store,
+        store: &Arc<dyn Store>,
         indexes: &[Digest],
     ) -> Result<Option<Self>, EngineError> {
         let mut run = Self::default();
@@ -120,7 +122,7 @@ impl Run {
     /// Adds to `found` what the run has of `keys`, which are sorted.
     pub(super) async fn find(
         &self,
-        store: &dyn Store,
+        store: &Arc<dyn Store>,
         keys: &[EventKey],
         found: &mut HashMap<EventKey, Known>,
     ) -> Result<(), EngineError> {
@@ -134,11 +136,12 @@ impl Run {
                 _ => blocks.push((blob, vec![*key])),
             }
         }
-        let mut read = stream::iter(blocks)
-            .map(|(blob, keys)| async move {
-                read_block(store, blob).await.map(|pairs| (pairs, keys))
-            })
-            .buffered(AT_A_TIME);
+        let mut read =
+            stream::iter(blocks)
+                .map(|(blob, keys)| async move {
+                    read_block(store, blob).await.map(|pairs| (pairs, keys))
+                })
+                .buffered(AT_A_TIME);
         while let Some((pairs, keys)) = read.try_next().await? {
             for key in keys {
                 if let Ok(place) = pairs.binary_search_by_key(&key, |(key, _)| *key) {
@@ -169,17 +172,18 @@ impl Run {
 }
 
 /// Goes through a run in order, a block at a time.
-struct Cursor<'a> {
-    blocks: Box<dyn Iterator<Item = Digest> + Send + 'a>,
+struct Cursor {
+    blocks: std::vec::IntoIter<Digest>,
     pairs: std::vec::IntoIter<Pair>,
     head: Option<Pair>,
 }
 
-impl<'a> Cursor<'a> {
-    fn new(run: &'a Run) -> Self {
+impl Cursor {
+    fn new(run: &Run) -> Self {
         let blocks = run.segments.iter().flat_map(|segment| &segment.blocks);
+        let blocks: Vec<Digest> = blocks.map(|(_, blob)| *blob).collect();
         Self {
-            blocks: Box::new(blocks.map(|(_, blob)| *blob)),
+            blocks: blocks.into_iter(),
             pairs: Vec::new().into_iter(),
             head: None,
         }
@@ -190,7 +194,7 @@ impl<'a> Cursor<'a> {
         self.head
     }
 
-    async fn advance(&mut self, store: &dyn Store) -> Result<(), EngineError> {
+    async fn advance(&mut self, store: &Arc<dyn Store>) -> Result<(), EngineError> {
         self.head = self.pairs.next();
         if self.head.is_none() {
             self.fill(store).await?;
@@ -199,7 +203,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads the next block.
-    async fn fill(&mut self, store: &dyn Store) -> Result<(), EngineError> {
+    async fn fill(&mut self, store: &Arc<dyn Store>) -> Result<(), EngineError> {
         if let Some(blob) = self.blocks.next() {
             self.pairs = read_block(store, blob).await?.into_iter();
             self.head = self.pairs.next();
@@ -210,18 +214,19 @@ impl<'a> Cursor<'a> {
 
 impl Segment {
     async fn write(
-        store: &dyn Store,
+        store: &Arc<dyn Store>,
         at: Instant,
         pairs: &[Pair],
     ) -> Result<Self, EngineError> {
         let mut filter = Filter::new(pairs.len());
         pairs.iter().for_each(|(key, _)| filter.add(*key));
-        let blocks = stream::iter(pairs.chunks(BLOCK_KEYS))
-            .map(|pairs| async move {
-                let blob = store.put_blob(encode_block(pairs).into(), at).await?;
-                Ok::<_, EngineError>((pairs[0].0, blob))
-            })
-            .buffered(AT_A_TIME);
+        let writes = pairs.chunks(BLOCK_KEYS).map(|pairs| {
+            let (store, first) = (Arc::clone(store), pairs[0].0);
+            let bytes = encode_block(pairs);
+            async move { Ok::<_, EngineError>((first, store.put_blob(bytes.into(), at).await?)) }
+        });
+        let writes: Vec<_> = writes.collect();
+        let blocks = stream::iter(writes).buffered(AT_A_TIME);
         let blocks: Vec<(EventKey, Digest)> = blocks.try_collect().await?;
         let mut out = Writer::new();
         out.raw(b"TBI1");
@@ -280,10 +285,15 @@ fn encode_block(pairs: &[Pair]) -> Vec<u8> {
     bytes
 }
 
-async fn read_block(store: &dyn Store, blob: Digest) -> Result<Vec<Pair>, EngineError> {
+async fn read_block(store: &Arc<dyn Store>, blob: Digest) -> Result<Vec<Pair>, EngineError> {
     let damaged = |detail: &str| EngineError::damaged(format!("blob {blob}"), detail);
-    let bytes = store.get_blob(blob).await?.ok_or_else(|| damaged("missing"))?;
-    let entries = bytes.strip_prefix(b"TBE1").map(|rest| rest.as_chunks::<ENTRY>());
+    let bytes = store
+        .get_blob(blob)
+        .await?
+        .ok_or_else(|| damaged("missing"))?;
+    let entries = bytes
+        .strip_prefix(b"TBE1")
+        .map(|rest| rest.as_chunks::<ENTRY>());
     match entries {
         Some((entries, [])) => Ok(entries.iter().map(decode_entry).collect()),
         _ => Err(damaged("it is no block of keys")),
@@ -333,7 +343,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_key_of_a_run_is_found_and_no_other() {
-        let store = MemoryStore::default();
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let at = Instant::parse("2026-01-01T00:00:00Z").unwrap();
         let stored = pairs(0..5_000);
         let run = Run::write(&store, at, stored.clone(), &[]).await.unwrap();
@@ -348,21 +358,23 @@ mod tests {
 
     #[tokio::test]
     async fn runs_are_joined() {
-        let store = MemoryStore::default();
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let at = Instant::parse("2026-01-01T00:00:00Z").unwrap();
         let write = |pairs| Run::write(&store, at, pairs, &[]);
         let runs = [
             write(pairs(0..3_000)).await.unwrap(),
             write(pairs(3_000..3_500)).await.unwrap(),
         ];
-        let joined = Run::write(&store, at, pairs(3_500..4_000), &runs).await.unwrap();
+        let joined = Run::write(&store, at, pairs(3_500..4_000), &runs)
+            .await
+            .unwrap();
         let at_once = write(pairs(0..4_000)).await.unwrap();
         assert_eq!(joined.segments()[0].index, at_once.segments()[0].index);
     }
 
     #[tokio::test]
     async fn a_run_with_a_part_gone_is_no_run() {
-        let store = MemoryStore::default();
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let at = Instant::parse("2026-01-01T00:00:00Z").unwrap();
         let run = Run::write(&store, at, pairs(0..10), &[]).await.unwrap();
         let index = run.segments()[0].index;
