@@ -171,7 +171,10 @@ impl<'a> Pools<'a> {
                         pool: purse.pool,
                         user: Some(user.into()),
                         granted,
-                        left: purse.users.get(user).map_or(granted, |place| purse.lefts[*place]),
+                        left: purse
+                            .users
+                            .get(user)
+                            .map_or(granted, |place| purse.lefts[*place]),
                     });
                 }
             }
