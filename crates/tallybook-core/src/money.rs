@@ -166,6 +166,9 @@ impl Quantity {
     ///
     /// A metered quantity is multiplied by its model's multiplier before it is priced.
     pub fn times(self, factor: Self) -> Result<Self, Overflow> {
+        if factor.0 == NANOS {
+            return Ok(self);
+        }
         let rounded = mul_div_half_even(self.0, factor.0, NANOS).ok_or(Overflow)?;
         within_limit(rounded).map(Self)
     }

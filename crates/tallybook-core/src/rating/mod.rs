@@ -11,9 +11,9 @@
 //! 2. Gross is quantity times the list price of that day, rounded half-even once.
 //! 3. What is free in public repositories is discounted whole there and uses up nothing.
 //! 4. Included usage pays as long as it lasts.
-//! 5. A negotiated discount is a percentage of what is left then, rounded half-even once. Of several
-//!    that fit the most specific counts (SKU, product, account), of equally specific ones the
-//!    greatest; they never add up.
+//! 5. A negotiated discount is a percentage of what is left then, rounded half-even once. Of
+//!    several that fit the most specific counts (SKU, product, account), of equally specific ones
+//!    the greatest; they never add up.
 //!
 //! Look next: `catalog::included` for what is granted, [`terms`] for the account's side, [`seats`]
 //! for the pass over the month that comes first, [`pools`] for how pools are spent.

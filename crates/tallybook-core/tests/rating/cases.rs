@@ -14,6 +14,7 @@ macro_rules! cases {
 cases! {
     ai_credits_are_pooled,
     ai_credits_with_promotion,
+    amounts_that_change_within_a_month,
     codespaces_core_hours,
     custom_image_storage_runs_out,
     free_organization_september_2026,
