@@ -24,7 +24,7 @@ pub mod terms;
 
 use crate::catalog::{Catalog, Sku};
 use crate::money::{Amount, Overflow, Price, Quantity};
-use crate::time::{Hour, Month};
+use crate::time::{Day, Hour, Month};
 use pools::{Balance, Pools};
 use seats::Seats;
 use terms::Terms;
@@ -65,11 +65,27 @@ pub struct Rated {
     pub negotiated: Amount,
 }
 
+/// Whether usage can be admitted: it has a price on its day, and its quantity and amount are within
+/// the limits of a single event. Of usage that was admitted every line can be rated, however many
+/// events it is the sum of. `model` is folded.
+pub fn check(
+    catalog: &Catalog,
+    sku: &Sku,
+    model: &str,
+    day: Day,
+    quantity: Quantity,
+) -> Result<(), RatingError> {
+    let price = sku.price_on(day).ok_or(RatingError::NoPrice)?;
+    let multiplier = catalog.multiplier(sku, model, day)?;
+    let multiplied = quantity.times(multiplier)?.within_limit()?;
+    price.gross_of(multiplied)?;
+    Ok(())
+}
+
 /// Why a line has no amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RatingError {
-    /// No price is known for the SKU on that day. [`Sku::price_on`] tells beforehand: usage of it
-    /// is not to be admitted.
+    /// No price is known for the SKU on that day: usage of it is not to be admitted.
     #[error("the SKU has no price on that day")]
     NoPrice,
     /// The amount is beyond what is counted.
@@ -110,7 +126,7 @@ impl<'a> Rater<'a> {
         let price = line.sku.price_on(day).ok_or(RatingError::NoPrice)?;
         let multiplier = self.catalog.multiplier(line.sku, line.model, day)?;
         let quantity = line.quantity.times(multiplier)?;
-        let gross = price.gross_of(quantity)?;
+        let gross = price.gross_of_sum(quantity)?;
         let mut rated = Rated {
             quantity,
             price,

@@ -127,10 +127,8 @@ impl<'a> Pools<'a> {
         };
         let needed = match measure {
             Measure::Money => line.gross.nanos(),
-            Measure::Quantity => {
-                let needed = line.quantity.nanos().checked_mul(i128::from(weight));
-                needed.ok_or(Overflow)?
-            }
+            // What is more than can be counted is more than any pool has.
+            Measure::Quantity => line.quantity.nanos().saturating_mul(i128::from(weight)),
         };
         if needed <= *left {
             *left -= needed;

@@ -8,6 +8,7 @@
 mod case;
 mod cases;
 mod generate;
+mod limits;
 mod log;
 mod model;
 mod own;
