@@ -13,3 +13,4 @@ mod log;
 mod model;
 mod own;
 mod properties;
+mod real;

@@ -62,7 +62,7 @@ fn usage(scenario: &Scenario) -> Vec<Usage> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn every_line_costs_what_the_model_says(scenario in scenario()) {
