@@ -51,6 +51,40 @@ proptest! {
     }
 }
 
+/// The bytes of a list of discounts, as every later version has to read them.
+#[test]
+fn the_format_of_the_log_is_for_ever() {
+    let half = Percent::parse("50").unwrap();
+    let day = |text: &str| Some(Day::parse(text).unwrap());
+    let setting = Setting::discounts(vec![
+        NegotiatedDiscount {
+            scope: DiscountScope::Sku("a".to_owned()),
+            percent: half,
+            from: day("2026-01-01"),
+            until: day("2026-01-02"),
+        },
+        NegotiatedDiscount {
+            scope: DiscountScope::Account,
+            percent: Percent::from_nanos(1).unwrap(),
+            from: None,
+            until: None,
+        },
+    ]);
+    let bytes: &[u8] = &[
+        2, // discounts
+        0, 2, 0, 0, // everything, a billionth of a percent, no days
+        2, 1, b'a', // SKU a
+        0x80, 0xd0, 0xdb, 0xc3, 0xf4, 0x02, // 50 percent
+        1, 0xcc, 0xbf, 0x02, 1, 0xce, 0xbf, 0x02, // 20454 and 20455 days after 1970
+    ];
+    let dictionary = Dictionary::default();
+    let mut draft = Draft::new(&dictionary);
+    let entry = AccountEntry::Setting(setting.clone()).encode(&mut draft);
+    assert_eq!((entry.tag, entry.payload.as_slice()), (6, bytes));
+    let read = AccountEntry::decode(&entry, &dictionary);
+    assert_eq!(read, Ok(AccountEntry::Setting(setting)));
+}
+
 #[test]
 fn percentages_are_above_zero_and_at_most_all() {
     for text in ["0", "-1", "100.000000001"] {

@@ -1,5 +1,6 @@
 //! A site's own catalogue over the built-in one.
 
+use proptest::prelude::*;
 use tallybook_core::account::{AccountKind, Plan};
 use tallybook_core::catalog::{Catalog, Pool, Problem};
 use tallybook_core::ids::Digest;
@@ -212,4 +213,71 @@ fn the_digest_stands_for_both_texts() {
     for (place, digest) in digests.iter().enumerate() {
         assert!(!digests[..place].contains(digest));
     }
+}
+
+proptest! {
+    /// Whatever the words are: a catalogue or an error in a line of the text, and what is read
+    /// says the same when it is read again.
+    #[test]
+    fn any_words_are_refused_or_read(
+        lines in prop::collection::vec(prop::collection::vec(word(), 0..6), 0..12),
+    ) {
+        let text: Vec<String> = lines.iter().map(|words| words.join(" ")).collect();
+        let text = text.join("\n");
+        match builtin().layered(&text) {
+            Err(error) => prop_assert!((1..=lines.len()).contains(&error.line), "{}", error),
+            Ok(catalog) => {
+                let again = builtin().layered(&text).unwrap();
+                prop_assert!(catalog.skus().eq(again.skus()));
+                prop_assert!(catalog.pools().eq(again.pools()));
+                for sku in catalog.skus() {
+                    catalog.multiplier(sku, "auto: x", day("2027-01-01")).unwrap();
+                    let pool = catalog.pool_of(sku, AccountKind::User);
+                    prop_assert!(pool.is_none_or(|(place, _)| place < catalog.pools().len()));
+                }
+            }
+        }
+    }
+}
+
+fn word() -> impl Strategy<Value = String> {
+    let known = [
+        "sku",
+        "price",
+        "free",
+        "in",
+        "public",
+        "repositories",
+        "included",
+        "for",
+        "worth",
+        "times",
+        "covers",
+        "weight",
+        "plan",
+        "seat",
+        "multipliers",
+        "model",
+        "prefix",
+        "from",
+        "per",
+        "user",
+        "actions_linux",
+        "actions",
+        "minutes",
+        "actions_minutes",
+        "premium_requests",
+        "team",
+        "x",
+        "copilot_for_business",
+        "dollars",
+        "2027-01-01",
+        "0",
+        "7",
+        "1.5",
+        "-2",
+        "\"X y\"",
+        "#",
+    ];
+    proptest::sample::select(known.to_vec()).prop_map(str::to_owned)
 }
