@@ -136,13 +136,6 @@ impl Price {
         within_limit(rounded).map(Amount)
     }
 
-    /// [`Self::gross_of`] for the sum of many quantities, each of which is within the limit.
-    pub fn gross_of_sum(self, quantity: Quantity) -> Result<Amount, Overflow> {
-        mul_div_half_even(quantity.0, self.0, PICOS)
-            .map(Amount)
-            .ok_or(Overflow)
-    }
-
     /// Quantity times multiplier times price, rounded half-even once to a billionth of a dollar.
     ///
     /// Usage reports from before 2024 state these three and no amount.
@@ -156,6 +149,13 @@ impl Price {
         within_limit(rounded).map(Amount)
     }
 
+    /// [`Self::gross_of`] for the sum of many quantities, each of which was within the limit by
+    /// itself: the amount may be beyond the limit of a single one.
+    pub fn gross_of_sum(self, quantity: Quantity) -> Result<Amount, Overflow> {
+        let rounded = mul_div_half_even(quantity.0, self.0, PICOS).ok_or(Overflow)?;
+        Ok(Amount(rounded))
+    }
+
     /// Quantity divided by `divisor` times price, rounded half-even once to a billionth of a
     /// dollar; an overflow when the divisor is zero.
     ///
@@ -164,17 +164,26 @@ impl Price {
     pub fn gross_of_divided(self, quantity: Quantity, divisor: u32) -> Result<Amount, Overflow> {
         let divisor = PICOS * i128::from(divisor);
         let rounded = mul_div_half_even(quantity.0, self.0, divisor).ok_or(Overflow)?;
-        within_limit(rounded).map(Amount)
+        Ok(Amount(rounded))
     }
 }
 
 impl Quantity {
     /// Times `factor`, rounded half-even once to a billionth.
     ///
-    /// A metered quantity is multiplied by its model's multiplier before it is priced.
+    /// A metered quantity is multiplied by its model's multiplier before it is priced. It may be
+    /// the sum of many quantities: the result may be beyond the limit of a single one.
     pub fn times(self, factor: Self) -> Result<Self, Overflow> {
+        if factor.0 == NANOS {
+            return Ok(self);
+        }
         let rounded = mul_div_half_even(self.0, factor.0, NANOS).ok_or(Overflow)?;
         Ok(Self(rounded))
+    }
+
+    /// The quantity itself, if it is within the limit of a single one.
+    pub fn within_limit(self) -> Result<Self, Overflow> {
+        within_limit(self.0).map(Self)
     }
 }
 

@@ -11,9 +11,9 @@
 //! 2. Gross is quantity times the list price of that day, rounded half-even once.
 //! 3. What is free in public repositories is discounted whole there and uses up nothing.
 //! 4. Included usage pays as long as it lasts.
-//! 5. A negotiated discount is a percentage of what is left then, rounded half-even once. Of several
-//!    that fit the most specific counts (SKU, product, account), of equally specific ones the
-//!    greatest; they never add up.
+//! 5. A negotiated discount is a percentage of what is left then, rounded half-even once. Of
+//!    several that fit the most specific counts (SKU, product, account), of equally specific ones
+//!    the greatest; they never add up.
 //!
 //! Look next: `catalog::included` for what is granted, [`terms`] for the account's side, [`seats`]
 //! for the pass over the month that comes first, [`pools`] for how pools are spent.
@@ -24,7 +24,7 @@ pub mod terms;
 
 use crate::catalog::{Catalog, Sku};
 use crate::money::{Amount, Overflow, Price, Quantity};
-use crate::time::{Hour, Month};
+use crate::time::{Day, Hour, Month};
 use pools::{Balance, Pools};
 use seats::Seats;
 use terms::Terms;
@@ -65,11 +65,27 @@ pub struct Rated {
     pub negotiated: Amount,
 }
 
+/// Whether usage can be admitted: it has a price on its day, and its quantity and amount are within
+/// the limits of a single event. Of usage that was admitted every line can be rated, however many
+/// events it is the sum of. `model` is folded.
+pub fn check(
+    catalog: &Catalog,
+    sku: &Sku,
+    model: &str,
+    day: Day,
+    quantity: Quantity,
+) -> Result<(), RatingError> {
+    let price = sku.price_on(day).ok_or(RatingError::NoPrice)?;
+    let multiplier = catalog.multiplier(sku, model, day)?;
+    let multiplied = quantity.times(multiplier)?.within_limit()?;
+    price.gross_of(multiplied)?;
+    Ok(())
+}
+
 /// Why a line has no amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RatingError {
-    /// No price is known for the SKU on that day. [`Sku::price_on`] tells beforehand: usage of it
-    /// is not to be admitted.
+    /// No price is known for the SKU on that day: usage of it is not to be admitted.
     #[error("the SKU has no price on that day")]
     NoPrice,
     /// The amount is beyond what is counted.

@@ -14,6 +14,7 @@ use crate::catalog::{Catalog, Measure, Pool};
 use crate::money::{Amount, Overflow, Quantity};
 use crate::time::{Day, Month};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a pool granted in the month, and what is left of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +32,8 @@ pub struct Balance<'a> {
 /// Every pool of one account's month, by its place in the catalogue.
 #[derive(Debug, Clone)]
 pub(super) struct Pools<'a> {
-    seats: Seats,
+    /// Shared by copies of it.
+    seats: Arc<Seats>,
     purses: Vec<Purse<'a>>,
 }
 
@@ -102,7 +104,10 @@ impl<'a> Pools<'a> {
             }
             purses.push(purse);
         }
-        Ok(Self { seats, purses })
+        Ok(Self {
+            seats: Arc::new(seats),
+            purses,
+        })
     }
 
     /// What the pool at `place` pays of a line, each of whose units takes `weight` of the pool's.
@@ -127,10 +132,8 @@ impl<'a> Pools<'a> {
         };
         let needed = match measure {
             Measure::Money => line.gross.nanos(),
-            Measure::Quantity => {
-                let needed = line.quantity.nanos().checked_mul(i128::from(weight));
-                needed.ok_or(Overflow)?
-            }
+            // What is more than can be counted is more than any pool has.
+            Measure::Quantity => line.quantity.nanos().saturating_mul(i128::from(weight)),
         };
         if needed <= *left {
             *left -= needed;

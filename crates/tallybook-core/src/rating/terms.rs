@@ -21,16 +21,19 @@ pub struct Terms {
     owner: String,
     plans: Vec<(Instant, Plan)>,
     /// By folded owner and folded name, those that were ever public.
-    repositories: BTreeMap<Box<str>, BTreeMap<Box<str>, Vec<(Instant, Visibility)>>>,
+    repositories: BTreeMap<Box<str>, Owned>,
     /// With ids of the catalogue.
     discounts: Vec<NegotiatedDiscount>,
 }
+
+/// The visibility of one owner's repositories, oldest first.
+type Owned = BTreeMap<Box<str>, Vec<(Instant, Visibility)>>;
 
 impl Terms {
     /// The terms of an account, as its log says them.
     #[must_use]
     pub fn new(account: &Account, catalog: &Catalog) -> Self {
-        let mut repositories: BTreeMap<Box<str>, BTreeMap<Box<str>, Vec<_>>> = BTreeMap::new();
+        let mut repositories: BTreeMap<Box<str>, Owned> = BTreeMap::new();
         for ((owner, name), history) in account.repositories.iter() {
             let is_public = |(_, visibility): &(_, Visibility)| *visibility == Visibility::Public;
             if history.iter().any(is_public) {

@@ -45,7 +45,7 @@ pub(super) fn multipliers_statement(
     let table = &mut catalog.multipliers.entries[place];
     let name = line.word("the model's name")?;
     let value = line.number("the multiplier")?;
-    let from = line.from_day()?;
+    let from = line.since()?;
     let in_order = match statement.text {
         "model" => table.add_model(name.text, from, layer, value),
         _ => table.add_prefix(name.text, from, layer, value),
@@ -135,7 +135,7 @@ fn plan(pool: &mut Pool, layer: Layer, line: &mut Line<'_>) -> Result<(), Catalo
     let invalid = || line.error(&word, Problem::InvalidPlan(word.text.to_owned()));
     let plan = Plan::parse(word.text).ok_or_else(invalid)?;
     let granted = line.number("what the plan includes")?;
-    let from = line.from_day()?;
+    let from = line.since()?;
     let in_order = pool
         .plans
         .entry(plan)
@@ -148,7 +148,7 @@ fn seat(catalog: &mut Catalog, place: usize, line: &mut Line<'_>) -> Result<(), 
     let word = line.word("the seat's SKU")?;
     let seat = sku(catalog, &word, line)?;
     let granted = line.number("what the seat includes")?;
-    let from = line.from_day()?;
+    let from = line.since()?;
     let seat = &mut catalog.skus.entries[seat];
     seat.is_seat = true;
     let history = catalog.pools.entries[place].seats.entry(seat.id.clone());

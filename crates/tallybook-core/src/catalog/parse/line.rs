@@ -104,7 +104,7 @@ impl<'a> Line<'a> {
     }
 
     /// `from DAY`, or nothing more.
-    pub(super) fn from_day(&mut self) -> Result<Option<Day>, CatalogError> {
+    pub(super) fn since(&mut self) -> Result<Option<Day>, CatalogError> {
         match self.next() {
             None => Ok(None),
             Some(from) if from.text == "from" => self.day().map(Some),

@@ -309,7 +309,7 @@ fn price(sku: &mut Sku, layer: Layer, line: &mut Line<'_>) -> Result<(), Catalog
     if price < Price::ZERO {
         return Err(line.error(&word, Problem::NegativePrice(word.text.to_owned())));
     }
-    let from = line.from_day()?;
+    let from = line.since()?;
     if sku.prices.add(from, layer, price) {
         Ok(())
     } else {
