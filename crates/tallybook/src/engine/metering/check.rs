@@ -173,7 +173,7 @@ impl Checker<'_> {
         let day = event.time.instant().day();
         let model = usage.model.as_ref().map(Name::folded).unwrap_or_default();
         let checked = rating::check(&self.site.catalog, sku, &model, day, usage.quantity);
-        checked.map(drop).map_err(|error| match error {
+        checked.map_err(|error| match error {
             RatingError::NoPrice => {
                 let reason = format!("data.sku: {} has no price on {day}", sku.id);
                 (RejectionCode::NoPrice, reason)
