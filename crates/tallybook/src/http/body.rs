@@ -1,6 +1,6 @@
 //! Bodies of any length in bounded memory.
 //!
-//! Invariant: at most two chunks of about [`CHUNK_BYTES`] are held for an answer, however many items
+//! Invariant: at most one chunk of about [`CHUNK_BYTES`] is held for an answer, however many items
 //! it has; an answer that fits one chunk is sent whole, with its length. What fails before the
 //! first chunk is an error with a status; what fails later breaks the connection, so that no
 //! client takes half an answer for a whole one. Only so many long answers hold anything at the same
@@ -11,9 +11,10 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// When a chunk is handed on.
@@ -95,21 +96,39 @@ impl Room {
         }
     }
 
-    /// A task writes, so that it can give up a client that takes nothing: a body is not asked for
-    /// its next chunk then, and would never know.
+    /// A body is not asked for its next chunk while its client takes nothing, and would never know
+    /// the time: a task beside it does.
     fn long<C: Chunks>(&self, first: Bytes, chunks: C, place: OwnedSemaphorePermit) -> Body {
-        let (sender, receiver) = mpsc::channel(1);
-        let patience = self.write;
-        tokio::spawn(async move {
-            write(first, chunks, sender, patience).await;
-            drop(place);
-        });
-        let pieces = futures_util::stream::unfold(Some(receiver), |receiver| async {
-            let mut receiver = receiver?;
-            Some(match receiver.recv().await {
-                Some((chunk, End::More)) => (Ok(chunk), Some(receiver)),
-                Some((chunk, End::Last)) => (Ok(chunk), None),
-                None => (Err(BrokeOff), None),
+        let long = LongAnswer {
+            pending: Some(first),
+            chunks,
+            _place: place,
+        };
+        let slot = Arc::new(Mutex::new(Slot {
+            answer: Some(long),
+            taken: 0,
+        }));
+        let watching = tokio::spawn(give_up_when_stuck(Arc::clone(&slot), self.write));
+        let state = Some((slot, Watch(watching)));
+        let pieces = futures_util::stream::unfold(state, |state| async {
+            let (slot, watch) = state?;
+            let answer = lock(&slot).answer.take();
+            let Some(mut answer) = answer else {
+                return Some((Err(BrokeOff), None));
+            };
+            Some(match answer.next().await {
+                Ok((chunk, End::More)) => {
+                    let mut held = lock(&slot);
+                    held.answer = Some(answer);
+                    held.taken += 1;
+                    drop(held);
+                    (Ok(chunk), Some((slot, watch)))
+                }
+                Ok((chunk, End::Last)) => (Ok(chunk), None),
+                Err(error) => {
+                    tracing::error!(%error, "an answer broke off");
+                    (Err(BrokeOff), None)
+                }
             })
         });
         // Compression polls once more after the end.
@@ -122,40 +141,61 @@ impl Room {
 #[error("the answer broke off")]
 struct BrokeOff;
 
-async fn write<C: Chunks>(
-    first: Bytes,
-    mut chunks: C,
-    sender: mpsc::Sender<(Bytes, End)>,
-    patience: Duration,
-) {
-    let mut piece = (first, End::More);
-    loop {
-        match timeout(patience, sender.reserve()).await {
-            Ok(Ok(place)) => {
-                let end = piece.1;
-                place.send(piece);
-                if end == End::Last {
-                    return;
-                }
-            }
-            // The client went away.
-            Ok(Err(_)) => return,
-            Err(_) => {
-                let seconds = patience.as_secs();
-                tracing::info!(
-                    seconds,
-                    "a client that took too little of an answer is given up"
-                );
-                return;
-            }
+/// What a long answer holds between two chunks.
+struct LongAnswer<C> {
+    pending: Option<Bytes>,
+    chunks: C,
+    _place: OwnedSemaphorePermit,
+}
+
+impl<C: Chunks> LongAnswer<C> {
+    async fn next(&mut self) -> Result<(Bytes, End), C::Error> {
+        match self.pending.take() {
+            Some(first) => Ok((first, End::More)),
+            None => self.chunks.next().await,
         }
-        piece = match chunks.next().await {
-            Ok(piece) => piece,
-            Err(error) => {
-                tracing::error!(%error, "an answer broke off");
-                return;
-            }
-        };
+    }
+}
+
+/// Where a long answer lies while its client takes a chunk; empty while the next one is made.
+struct Slot<C> {
+    answer: Option<LongAnswer<C>>,
+    /// Chunks that were handed on.
+    taken: u64,
+}
+
+fn lock<C>(slot: &Mutex<Slot<C>>) -> MutexGuard<'_, Slot<C>> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Drops an answer of which no chunk was taken for so long, and that nobody makes one of.
+async fn give_up_when_stuck<C>(slot: Arc<Mutex<Slot<C>>>, patience: Duration) {
+    let mut seen = 0;
+    loop {
+        tokio::time::sleep(patience).await;
+        let mut held = lock(&slot);
+        if held.taken != seen || held.answer.is_none() {
+            seen = held.taken;
+            continue;
+        }
+        let answer = held.answer.take();
+        drop(held);
+        drop(answer);
+        let seconds = patience.as_secs();
+        tracing::info!(
+            seconds,
+            "a client that took too little of an answer is given up"
+        );
+        return;
+    }
+}
+
+/// The task that watches an answer, which ends with its body.
+struct Watch(JoinHandle<()>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -248,7 +288,7 @@ mod tests {
         let server = Server::new(1);
         let stuck = server.body(&LONG).await.unwrap();
         assert_eq!(server.held(), 1);
-        tokio::time::sleep(Limits::default().write * 2).await;
+        tokio::time::sleep(Limits::default().write * 3).await;
         assert_eq!(server.held(), 0);
         let next = server.body(&LONG).await.unwrap();
         assert_eq!(next.collect().await.unwrap().to_bytes(), "abc");
