@@ -1,7 +1,8 @@
 //! `cargo xtask bench query`: every engine over the same usage, and `bench/RESULTS.md` from it.
 //!
-//! Invariant: what is made lies under `target/bench`, a folder a size, and is used again; the numbers
-//! of one size were measured in one run. Look next: `bench/src/main.rs` for our side, `bench/peers` for the others.
+//! Invariant: what is made lies under `target/bench`, a folder a size, and is used again; the
+//! numbers of one size were measured in one run. Look next: `bench/src/main.rs` for our side,
+//! `bench/peers` for the others.
 
 use anyhow::{Context, bail};
 use std::fs::File;
