@@ -9,11 +9,13 @@ use super::endpoint::Endpoint;
 use super::error::ApiError;
 use super::headers;
 use super::metrics::Metrics;
+use super::pace;
 use super::rate_limit::{Key, RateLimiter, Standing};
 use super::request_id;
 use super::version::ApiVersion;
 use crate::auth::{AdminToken, Credential, Unauthenticated, Viewer};
 use crate::clock::{Clock, Stopwatch};
+use crate::config::Limits;
 use crate::engine::Engine;
 use axum::body::HttpBody;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
@@ -51,6 +53,8 @@ pub struct Frame {
     pub rate_limiter: Option<RateLimiter>,
     /// Whether answers go out over TLS of the server's own.
     pub strict_transport: bool,
+    /// How large and how slow requests may be.
+    pub limits: Limits,
     /// Where answers are counted.
     pub metrics: Arc<Metrics>,
 }
@@ -151,6 +155,29 @@ impl Arrival {
     }
 }
 
+/// Refuses addresses and headers that are larger than a limit.
+fn check_size(request: &Request, limits: &Limits) -> Result<(), ApiError> {
+    let (uri, most) = (request.uri(), limits.url_bytes);
+    let url = uri.path_and_query().map_or(0, |text| text.as_str().len());
+    if url as u64 > most {
+        let flag = Limits::URL_BYTES;
+        let message = format!("The path and query have more than {most} bytes ({flag}).");
+        return Err(ApiError::new(StatusCode::URI_TOO_LONG, message));
+    }
+    let headers = request.headers().iter();
+    let headers: usize = headers
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    let most = limits.header_bytes;
+    if headers as u64 > most {
+        let flag = Limits::HEADER_BYTES;
+        let message = format!("The headers have more than {most} bytes ({flag}).");
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Err(ApiError::new(status, message));
+    }
+    Ok(())
+}
+
 /// Bodies of at most so many bytes are read before anything is answered.
 const SHORT_BODY_BYTES: usize = 16 * 1024;
 
@@ -163,7 +190,7 @@ async fn with_short_body(request: Request) -> Result<Request, ApiError> {
     }
     let (parts, body) = request.into_parts();
     let bytes = axum::body::to_bytes(body, SHORT_BODY_BYTES).await;
-    let bytes = bytes.map_err(|_| ApiError::bad_request("The body of the request broke off."))?;
+    let bytes = bytes.map_err(pace::broken_body)?;
     Ok(Request::from_parts(parts, bytes.into()))
 }
 
@@ -172,7 +199,7 @@ impl Frame {
     async fn answer(
         &self,
         arrival: &Arrival,
-        mut request: Request,
+        request: Request,
         next: Next,
     ) -> (Response, Option<String>) {
         if arrival.method == Method::OPTIONS {
@@ -180,7 +207,11 @@ impl Frame {
             headers::write_preflight(response.headers_mut());
             return (response, None);
         }
-        request = match with_short_body(request).await {
+        let request = match check_size(&request, &self.limits) {
+            Ok(()) => with_short_body(pace::paced(request, self.limits.body)).await,
+            Err(error) => Err(error),
+        };
+        let mut request = match request {
             Ok(request) => request,
             Err(error) => return (error.into_response(), None),
         };

@@ -37,6 +37,7 @@ fn app(grants: Grants, rate_limit: Option<u32>) -> Router {
         admin_token: Some(AdminToken::new("boss")),
         rate_limiter: rate_limit.map(RateLimiter::new),
         strict_transport: false,
+        limits: Limits::default(),
         metrics: Arc::default(),
     });
     let usage = |context: Context, headers: HeaderMap| async move {

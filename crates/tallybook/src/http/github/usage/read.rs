@@ -3,7 +3,6 @@
 use super::render::{Answer, Shape};
 use crate::http::account::{Account, PathKind};
 use crate::http::app::App;
-use crate::http::body;
 use crate::http::conditional::{ETag, Identity};
 use crate::http::context::Context;
 use crate::http::error::ApiError;
@@ -78,9 +77,12 @@ pub async fn read<K: PathKind, R: Report>(
     let response = if etag.matches(&headers) {
         etag.not_modified()
     } else {
-        let shape = Shape::new(R::ENDPOINT, K::KIND, &account.found, &question, app.dialect);
-        let answer = Answer::new(Arc::clone(&app.engine), view, question.query, shape);
-        let body = body::body(answer).await?;
+        let begin = || {
+            let shape = Shape::new(R::ENDPOINT, K::KIND, &account.found, &question, app.dialect);
+            let (engine, view) = (Arc::clone(&app.engine), Arc::clone(&view));
+            Answer::new(engine, view, question.query.clone(), shape)
+        };
+        let body = app.room.body(begin).await?;
         let json = (
             header::CONTENT_TYPE,
             HeaderValue::from_static(crate::http::JSON),
