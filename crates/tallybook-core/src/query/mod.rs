@@ -2,8 +2,9 @@
 //!
 //! Invariant: an answer depends only on the statements' lines and the question; rows come in the
 //! order (start, product, SKU, price, organization, repository, model), names by their folded
-//! bytes. Look next: [`run`] for how they are answered.
+//! bytes. Look next: [`run`] for how they are answered, [`rates`] for the quick way of summaries.
 
+pub mod rates;
 pub mod run;
 mod select;
 
@@ -13,7 +14,7 @@ use crate::report::ReportKind;
 use crate::time::Hour;
 
 /// What usage to sum, and by what to group it. Product, SKU, unit and price always group.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Query {
     /// The first hour.
     pub from: Hour,
@@ -28,7 +29,7 @@ pub struct Query {
 }
 
 /// The length of the periods that rows stand for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Grain {
     /// One period from `from` to `to`.
     Whole,
@@ -41,7 +42,7 @@ pub enum Grain {
 }
 
 /// Dimensions that group besides product, SKU, unit and price.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Group {
     /// By organization and repository.
     pub repository: bool,
@@ -50,7 +51,7 @@ pub struct Group {
 }
 
 /// Which usage counts; `None` is any.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Filter {
     /// Of this organization.
     pub organization: Option<Name>,
@@ -71,7 +72,7 @@ pub struct Filter {
 }
 
 /// `owner/name`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RepositoryName {
     /// The organization or user that owns it.
     pub owner: Name,
@@ -80,7 +81,7 @@ pub struct RepositoryName {
 }
 
 /// Which cost centers count.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub enum CostCenterFilter {
     /// All usage, in whatever center or none.
     #[default]

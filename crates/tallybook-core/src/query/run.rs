@@ -287,8 +287,10 @@ fn merge_rates(scans: &[Scan]) -> (Vec<(usize, u32)>, Codes) {
     )
 }
 
-fn compare_rates(left: &Rate, right: &Rate) -> std::cmp::Ordering {
-    let exact = |rate: &Rate| (rate.product.clone(), rate.sku.clone(), rate.unit.clone());
+pub(super) fn compare_rates(left: &Rate, right: &Rate) -> std::cmp::Ordering {
+    fn exact(rate: &Rate) -> (&str, &str, &str) {
+        (&rate.product, &rate.sku, &rate.unit)
+    }
     compare(&left.product, &right.product)
         .then_with(|| compare(&left.sku, &right.sku))
         .then(left.price.cmp(&right.price))

@@ -254,6 +254,9 @@ impl<'a> Repositories<'a> {
 }
 
 fn wants(known: &StatementRate, filter: &Filter, context: Context<'_>) -> bool {
+    if (&filter.product, &filter.sku, filter.report) == (&None, &None, None) {
+        return true;
+    }
     let Rate { product, sku, .. } = &known.rate;
     let same = |left: &str, right: &str| left.eq_ignore_ascii_case(right);
     let product_matches = filter.product.as_ref().is_none_or(|wanted| {

@@ -7,6 +7,7 @@ use super::frame::Frame;
 use super::metrics::Metrics;
 use super::period::History;
 use super::rate_limit::RateLimiter;
+use super::request_id::RequestIds;
 use crate::auth::AdminToken;
 use crate::clock::Clock;
 use crate::config::{self, Limits};
@@ -80,6 +81,7 @@ impl App {
             rate_limiter: (settings.rate_limit > 0).then(|| RateLimiter::new(settings.rate_limit)),
             strict_transport: settings.tls,
             metrics: Arc::clone(&metrics),
+            request_ids: RequestIds::default(),
         };
         Arc::new(Self {
             engine,

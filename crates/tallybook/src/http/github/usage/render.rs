@@ -1,74 +1,118 @@
-//! Writing an answer's body while it is loaded, a period at a time.
+//! Writing an answer's body: summaries at once, everything else while it is loaded, a period at a
+//! time.
 //!
-//! Invariant: memory holds the rows of two periods and one chunk of bytes, not the answer.
+//! Invariant: memory holds the rows of two periods and one chunk of bytes, not the answer. A
+//! summary has an item a rate, and so is no longer than what memory holds of rates anyway.
 
+use crate::engine::rates::RateSums;
 use crate::engine::{Engine, EngineError, View};
-use crate::http::body::{CHUNK_BYTES, Chunks, End};
+use crate::http::body::{self as chunked, CHUNK_BYTES, Chunks, End};
 use crate::http::github::question::{Endpoint, Question};
-use crate::wire::summary::{Envelope, SummaryKind, SummaryWriter};
+use crate::wire::summary::{Envelope, RequestsWriter, summary_body, summary_label};
 use crate::wire::usage::{UsageShape, UsageWriter};
 use crate::wire::{Dialect, Words};
+use axum::body::Body;
 use bytes::Bytes;
 use std::sync::Arc;
 use tallybook_core::account::AccountKind;
 use tallybook_core::query::run::{Period, PeriodAnswer};
 use tallybook_core::query::{Query, Rate};
-use tallybook_core::site::directory::Found;
 use tokio::task::JoinHandle;
 
-/// What the body looks like.
+/// What a body shows besides its items.
 #[derive(Debug)]
-pub enum Shape {
+pub struct Shown {
+    /// Which kind of path it was.
+    pub kind: AccountKind,
+    /// The account, as it is shown.
+    pub account: String,
+    /// Whose shape.
+    pub dialect: Dialect,
+}
+
+/// The body that answers `question` over `view`.
+pub async fn body(
+    endpoint: Endpoint,
+    engine: Arc<Engine>,
+    view: Arc<View>,
+    question: Question,
+    shown: Shown,
+) -> Result<Body, EngineError> {
+    let Question {
+        query,
+        time_period,
+        echoes,
+    } = question;
+    if endpoint == Endpoint::Usage {
+        let writer = usage_writer(&query, &shown);
+        let answer = Answer::new(engine, view, query, Shape::Usage(writer));
+        return chunked::body(answer).await;
+    }
+    let envelope = Envelope {
+        time_period,
+        account_kind: shown.kind,
+        account: shown.account,
+        echoes,
+    };
+    if endpoint == Endpoint::Summary {
+        return summary(&engine, &view, &query, &envelope).await;
+    }
+    let shape = Shape::Requests(RequestsWriter::default(), envelope);
+    chunked::body(Answer::new(engine, view, query, shape)).await
+}
+
+fn usage_writer(query: &Query, shown: &Shown) -> UsageWriter {
+    let is_user = shown.kind == AccountKind::User;
+    let shape = UsageShape {
+        dialect: shown.dialect,
+        grain: query.grain,
+        with_organization: !is_user,
+    };
+    let owner = if is_user { shown.account.as_str() } else { "" };
+    UsageWriter::new(shape, owner)
+}
+
+/// A summary is short, an item a rate: it is summed and written at once.
+async fn summary(
+    engine: &Engine,
+    view: &View,
+    query: &Query,
+    envelope: &Envelope,
+) -> Result<Body, EngineError> {
+    let RateSums { rates, sums } = engine.sums(view, query).await?;
+    let labels = rates.labels(|rate| {
+        let words = view
+            .site
+            .catalog
+            .words(&rate.product, &rate.sku, &rate.unit);
+        summary_label(rate, &words)
+    });
+    let items = labels.iter().zip(&sums);
+    let items = items.filter_map(|(label, totals)| Some((&**label, totals.as_ref()?)));
+    Ok(Body::from(summary_body(envelope, items)))
+}
+
+/// What a body looks like that is written a chunk at a time.
+#[derive(Debug)]
+enum Shape {
     /// Dated items.
     Usage(UsageWriter),
-    /// An envelope and items without dates.
-    Summary(SummaryWriter, Envelope),
+    /// An envelope and items with models, without dates.
+    Requests(RequestsWriter, Envelope),
 }
 
 impl Shape {
-    /// The shape of an endpoint's answer.
-    #[must_use]
-    pub fn new(
-        endpoint: Endpoint,
-        kind: AccountKind,
-        found: &Found,
-        question: &Question,
-        dialect: Dialect,
-    ) -> Self {
-        let summary = match endpoint {
-            Endpoint::Usage => {
-                let is_user = kind == AccountKind::User;
-                let shape = UsageShape {
-                    dialect,
-                    grain: question.query.grain,
-                    with_organization: !is_user,
-                };
-                let owner = if is_user { found.display.as_str() } else { "" };
-                return Self::Usage(UsageWriter::new(shape, owner));
-            }
-            Endpoint::Summary => SummaryKind::Summary,
-            Endpoint::PremiumRequest | Endpoint::AiCredit => SummaryKind::Requests,
-        };
-        let envelope = Envelope {
-            time_period: question.time_period,
-            account_kind: kind,
-            account: found.display.clone(),
-            echoes: question.echoes.clone(),
-        };
-        Self::Summary(SummaryWriter::new(summary), envelope)
-    }
-
     fn open(&self, out: &mut Vec<u8>) {
         match self {
             Self::Usage(writer) => writer.open(out),
-            Self::Summary(writer, envelope) => writer.open(out, envelope),
+            Self::Requests(writer, envelope) => writer.open(out, envelope),
         }
     }
 
     fn close(&self, out: &mut Vec<u8>) {
         match self {
             Self::Usage(writer) => writer.close(out),
-            Self::Summary(writer, _) => writer.close(out),
+            Self::Requests(writer, _) => writer.close(out),
         }
     }
 }
@@ -77,7 +121,7 @@ impl Shape {
 const ROWS_WORTH_A_TASK: usize = 4096;
 
 /// An answer on its way.
-pub struct Answer {
+struct Answer {
     engine: Arc<Engine>,
     view: Arc<View>,
     query: Arc<Query>,
@@ -90,18 +134,8 @@ pub struct Answer {
     rows: Option<(PeriodAnswer, usize)>,
 }
 
-impl std::fmt::Debug for Answer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Answer")
-            .field("query", &self.query)
-            .finish_non_exhaustive()
-    }
-}
-
 impl Answer {
-    /// The answer to `query` over `view`.
-    #[must_use]
-    pub fn new(engine: Arc<Engine>, view: Arc<View>, query: Query, shape: Shape) -> Self {
+    fn new(engine: Arc<Engine>, view: Arc<View>, query: Query, shape: Shape) -> Self {
         let periods = Box::new(query.periods());
         Self {
             engine,
@@ -134,7 +168,7 @@ impl Answer {
             last = Some((row.rate, words));
             match &mut self.shape {
                 Shape::Usage(writer) => writer.item(out, &row, &words),
-                Shape::Summary(writer, _) => writer.item(out, &row, &words),
+                Shape::Requests(writer, _) => writer.item(out, &row, &words),
             }
             *next += 1;
         }
