@@ -60,94 +60,113 @@ impl RateOrder {
         statements: &[Arc<Statement>],
         context: Context<'_>,
     ) -> Vec<Option<Totals>> {
-        let mut sums = vec![None; self.rates.len()];
-        let mut block = Block::default();
+        let mut sums = Sums::new(self.rates.len());
         for (statement, places) in statements.iter().zip(&self.places) {
             let selection = Selection::new(statement, query, period, context);
             if let Some(selection) = selection {
-                block.add_all(&selection, places, &mut sums);
+                sums.add(&selection, places);
             }
         }
-        sums
+        sums.finish()
     }
 }
 
 /// Rows that are unpacked at a time.
 const BLOCK: usize = 256;
 
-/// Columns of a block of rows, unpacked.
-struct Block {
-    rates: [u32; BLOCK],
+/// Sums in the making.
+struct Sums {
+    /// By place: quantity, discounted quantity, gross, discount. Rows that do not count are added
+    /// to one place more, so that no row needs a branch.
+    sums: Vec<[i128; 4]>,
+    /// By place: whether a row counts.
+    counted: Vec<bool>,
+    // Columns of a block of rows, unpacked.
+    places: [u32; BLOCK],
     numbers: [[i64; BLOCK]; 4],
     compared: [u32; BLOCK],
     matches: [bool; BLOCK],
 }
 
-impl Default for Block {
-    fn default() -> Self {
+impl Sums {
+    fn new(rates: usize) -> Self {
         Self {
-            rates: [0; BLOCK],
+            sums: vec![[0; 4]; rates + 1],
+            counted: vec![false; rates + 1],
+            places: [0; BLOCK],
             numbers: [[0; BLOCK]; 4],
             compared: [0; BLOCK],
             matches: [true; BLOCK],
         }
     }
-}
 
-impl Block {
-    /// Adds every row of a selection to the sum of its rate.
-    fn add_all(&mut self, selection: &Selection<'_>, places: &[u32], sums: &mut [Option<Totals>]) {
-        let table = selection.table;
-        // Nearly always: then no number is made of 128 bits before it is added.
-        let exact = table.numbers().iter().all(|column| column.fits_i64());
+    /// Adds the rows of a selection; `places` are those of the statement's rates.
+    fn add(&mut self, selection: &Selection<'_>, places: &[u32]) {
         for (start, end) in &selection.ranges {
             for first in (*start..*end).step_by(BLOCK) {
                 let count = BLOCK.min(end - first);
-                self.read(selection, first, count, exact);
-                for row in (0..count).filter(|row| self.matches[*row]) {
-                    let totals = if exact {
-                        self.totals(row)
-                    } else {
-                        wide_totals(table, first + row)
-                    };
-                    let place = places[self.rates[row] as usize] as usize;
-                    *sums[place].get_or_insert_default() += totals;
-                }
+                self.find_places(selection, places, first, count);
+                self.add_block(selection.table, first, count);
             }
         }
     }
 
-    fn read(&mut self, selection: &Selection<'_>, first: usize, count: usize, exact: bool) {
-        let table = selection.table;
-        let rates = &mut self.rates[..count];
-        table.rate.read_codes(first, rates);
-        if exact {
-            for (column, out) in table.numbers().iter().zip(&mut self.numbers) {
-                column.read_i64(first, &mut out[..count]);
+    fn find_places(
+        &mut self,
+        selection: &Selection<'_>,
+        places: &[u32],
+        first: usize,
+        count: usize,
+    ) {
+        let (rates, matches) = (&mut self.places[..count], &mut self.matches[..count]);
+        selection.table.rate.read_codes(first, rates);
+        selection.matches(first, rates, &mut self.compared[..count], matches);
+        let nowhere = u32::try_from(self.counted.len() - 1).unwrap_or(u32::MAX);
+        for (place, matches) in rates.iter_mut().zip(matches) {
+            *place = if *matches {
+                places[*place as usize]
+            } else {
+                nowhere
+            };
+            self.counted[*place as usize] = true;
+        }
+    }
+
+    fn add_block(&mut self, table: &Table, first: usize, count: usize) {
+        let (columns, places) = (table.numbers(), &self.places[..count]);
+        if !columns.iter().all(|column| column.fits_i64()) {
+            for (place, row) in places.iter().zip(first..) {
+                let sums = self.sums[*place as usize].iter_mut();
+                sums.zip(columns)
+                    .for_each(|(sum, column)| *sum += column.get(row));
             }
+            return;
         }
-        let (compared, matches) = (&mut self.compared[..count], &mut self.matches[..count]);
-        selection.matches(first, rates, compared, matches);
+        for (column, numbers) in columns.iter().zip(&mut self.numbers) {
+            column.read_i64(first, &mut numbers[..count]);
+        }
+        // Slices of one length: no row is checked against each.
+        let [quantity, discount_quantity, gross, discount] =
+            self.numbers.each_ref().map(|numbers| &numbers[..count]);
+        for row in 0..count {
+            let sums = &mut self.sums[places[row] as usize];
+            sums[0] += i128::from(quantity[row]);
+            sums[1] += i128::from(discount_quantity[row]);
+            sums[2] += i128::from(gross[row]);
+            sums[3] += i128::from(discount[row]);
+        }
     }
 
-    fn totals(&self, row: usize) -> Totals {
-        let number = |column: usize| i128::from(self.numbers[column][row]);
-        Totals {
-            quantity: Quantity::from_nanos(number(0)),
-            discount_quantity: Quantity::from_nanos(number(1)),
-            gross: Amount::from_nanos(number(2)),
-            discount: Amount::from_nanos(number(3)),
-        }
-    }
-}
-
-fn wide_totals(table: &Table, row: usize) -> Totals {
-    let [quantity, discount_quantity, gross, discount] =
-        table.numbers().map(|column| column.get(row));
-    Totals {
-        quantity: Quantity::from_nanos(quantity),
-        discount_quantity: Quantity::from_nanos(discount_quantity),
-        gross: Amount::from_nanos(gross),
-        discount: Amount::from_nanos(discount),
+    fn finish(mut self) -> Vec<Option<Totals>> {
+        self.sums.pop();
+        let totals = |[quantity, discount_quantity, gross, discount]: &[i128; 4]| Totals {
+            quantity: Quantity::from_nanos(*quantity),
+            discount_quantity: Quantity::from_nanos(*discount_quantity),
+            gross: Amount::from_nanos(*gross),
+            discount: Amount::from_nanos(*discount),
+        };
+        let sums = self.sums.iter().zip(&self.counted);
+        sums.map(|(sums, counted)| counted.then(|| totals(sums)))
+            .collect()
     }
 }

@@ -41,11 +41,7 @@ impl<'a> Selection<'a> {
         context: Context<'_>,
     ) -> Option<Self> {
         let filter = &query.filter;
-        let wanted = |known: &StatementRate| wants(known, filter, context);
-        let rates: Vec<bool> = statement.rates.iter().map(wanted).collect();
-        if !rates.contains(&true) {
-            return None;
-        }
+        let rates = wanted_rates(statement, filter, context)?;
         let rollup = rollup(statement, query, period);
         let table = rollup.map_or(&statement.lines, |(_, table)| table);
         let mut equal = Vec::new();
@@ -253,10 +249,18 @@ impl<'a> Repositories<'a> {
     }
 }
 
-fn wants(known: &StatementRate, filter: &Filter, context: Context<'_>) -> bool {
-    if (&filter.product, &filter.sku, filter.report) == (&None, &None, None) {
-        return true;
+/// Which rates are wanted, by code; `None` when none is.
+fn wanted_rates(statement: &Statement, filter: &Filter, context: Context<'_>) -> Option<Vec<bool>> {
+    let every = filter.product.is_none() && filter.sku.is_none() && filter.report.is_none();
+    if every {
+        return Some(vec![true; statement.rates.len()]);
     }
+    let wanted = |known: &StatementRate| wants(known, filter, context);
+    let rates: Vec<bool> = statement.rates.iter().map(wanted).collect();
+    rates.contains(&true).then_some(rates)
+}
+
+fn wants(known: &StatementRate, filter: &Filter, context: Context<'_>) -> bool {
     let Rate { product, sku, .. } = &known.rate;
     let same = |left: &str, right: &str| left.eq_ignore_ascii_case(right);
     let product_matches = filter.product.as_ref().is_none_or(|wanted| {

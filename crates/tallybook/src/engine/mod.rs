@@ -17,7 +17,7 @@ pub mod tokens;
 pub mod verify;
 
 use entropy::Entropy;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tallybook_core::account::AccountName;
 use tallybook_core::codec::DecodeError;
@@ -127,7 +127,7 @@ pub struct View {
     pub(crate) owners: Owners,
     spellings: Spellings,
     /// What identifies each month's statement; made on first use, for every answer asks.
-    fingerprints: RwLock<HashMap<Month, Digest>>,
+    fingerprints: RwLock<BTreeMap<Month, Digest>>,
     /// Made on first use, as well.
     rates: rates::RatesByMonths,
     /// [`AsOf`] as text.

@@ -117,6 +117,9 @@ impl Shape {
     }
 }
 
+/// Bytes of most items.
+const ITEM_BYTES: usize = 320;
+
 /// From so many rows on, the next period is made while this one is written.
 const ROWS_WORTH_A_TASK: usize = 4096;
 
@@ -226,6 +229,9 @@ impl Chunks for Answer {
                 self.shape.close(&mut out);
                 return Ok((Bytes::from(out), End::Last));
             };
+            // Room for the rows at once: growing step by step copies what is written.
+            let room = (answer.len() * ITEM_BYTES).min(CHUNK_BYTES + 1024);
+            out.reserve(room.saturating_sub(out.len()));
             self.rows = Some((answer, 0));
         }
     }
