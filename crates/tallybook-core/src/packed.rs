@@ -201,6 +201,43 @@ impl Packed {
         }
     }
 
+    /// Whether no value is farther than `most` from 0.
+    #[must_use]
+    pub fn is_within(&self, most: i64) -> bool {
+        let most = i128::from(most);
+        self.base >= -most && self.greatest <= most
+    }
+
+    /// Writes the sums of the values from `start` on: of none of them, the first, the first two and
+    /// so on, modulo 2^64. The difference of two is the sum of the values between them whenever
+    /// that sum fits an `i64`, because wrapping twice is not wrapping.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the high bits do not matter modulo 2^64"
+    )]
+    pub fn read_running_sums(&self, start: usize, out: &mut [i64]) {
+        let Some((first, out)) = out.split_first_mut() else {
+            return;
+        };
+        *first = 0;
+        let base = self.base as i64;
+        let end = start + out.len();
+        match &self.offsets {
+            Offsets::Same(_) => {
+                let mut sum = 0i64;
+                for to in out {
+                    sum = sum.wrapping_add(base);
+                    *to = sum;
+                }
+            }
+            Offsets::One(values) => add_up(&values[start..end], out, base, i64::from),
+            Offsets::Two(values) => add_up(&values[start..end], out, base, i64::from),
+            Offsets::Four(values) => add_up(&values[start..end], out, base, i64::from),
+            Offsets::Eight(values) => add_up(&values[start..end], out, base, u64::cast_signed),
+            Offsets::Sixteen(values) => add_up(&values[start..end], out, base, |v| v as i64),
+        }
+    }
+
     fn greatest_offset(&self) -> u128 {
         match &self.offsets {
             Offsets::Same(_) => 0,
@@ -304,6 +341,14 @@ fn copy<T: Copy, U>(values: &[T], out: &mut [U], convert: impl Fn(T) -> U) {
     }
 }
 
+fn add_up<T: Copy>(values: &[T], out: &mut [i64], base: i64, offset: impl Fn(T) -> i64) {
+    let mut sum = 0i64;
+    for (to, from) in out.iter_mut().zip(values) {
+        sum = sum.wrapping_add(base.wrapping_add(offset(*from)));
+        *to = sum;
+    }
+}
+
 fn chunks<const N: usize, T>(bytes: &[u8], read: fn([u8; N]) -> T) -> Vec<T> {
     let (chunks, _) = bytes.as_chunks::<N>();
     chunks.iter().map(|chunk| read(*chunk)).collect()
@@ -332,6 +377,10 @@ mod tests {
                 let mut out = vec![0; values.len()];
                 column.read_i64(0, &mut out);
                 prop_assert!(out.iter().zip(&values).all(|(a, b)| i128::from(*a) == *b));
+                let mut sums = vec![7; values.len() + 1];
+                column.read_running_sums(0, &mut sums);
+                let differences = sums.windows(2).map(|two| two[1].wrapping_sub(two[0]));
+                prop_assert!(differences.eq(out));
             }
         }
     }
