@@ -118,6 +118,14 @@ impl PeriodAnswer {
         })
     }
 
+    /// Numbers of the organization and the repository of the row at a place: within this answer,
+    /// rows of the same numbers have the same names.
+    #[must_use]
+    pub fn owner(&self, index: usize) -> [u32; 2] {
+        let ([_, organization, repository, _], _) = self.cells[index];
+        [organization, repository]
+    }
+
     fn rate(&self, (statement, code): (usize, u32)) -> &Rate {
         &self.statements[statement].rates[code as usize].rate
     }

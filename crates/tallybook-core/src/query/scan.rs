@@ -22,8 +22,8 @@ const MOST: i64 = i64::MAX / 1024;
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
     codes: [Vec<u32>; 4],
-    /// By row, the sum of the rows before it; one more than there are rows.
-    running: [Vec<i64>; 4],
+    /// Running sums, as `Packed::read_running_sums` writes them: one more than there are rows.
+    running: [Vec<u64>; 4],
     compared: Vec<u32>,
     matches: Vec<bool>,
     /// Whether a row's group is another than that of the row before.
@@ -178,15 +178,16 @@ impl Groups<'_> {
 
     /// The sums over the rows `from .. end` of the block that begins at `start`.
     fn totals(&self, buffers: &Buffers, start: usize, from: usize, end: usize) -> Totals {
-        let [quantity, discount_quantity, gross, discount] = if self.narrow {
-            // The running sums may have wrapped; their difference has not.
-            let sum = |sums: &Vec<i64>| i128::from(sums[end].wrapping_sub(sums[from]));
-            buffers.running.each_ref().map(sum)
-        } else {
-            let sum = |rows: usize, column: &crate::packed::Packed| column.get(start + rows);
-            let numbers = self.selection.table.numbers();
-            numbers.map(|column| (from..end).map(|row| sum(row, column)).sum())
+        let numbers = self.selection.table.numbers();
+        let sum = |place: usize| {
+            let column = numbers[place];
+            if self.narrow {
+                i128::from(column.sum_between(&buffers.running[place], from, end))
+            } else {
+                (start + from..start + end).map(|row| column.get(row)).sum()
+            }
         };
+        let [quantity, discount_quantity, gross, discount] = [0, 1, 2, 3].map(sum);
         Totals {
             quantity: Quantity::from_nanos(quantity),
             discount_quantity: Quantity::from_nanos(discount_quantity),

@@ -5,14 +5,15 @@
 use crate::engine::{Engine, EngineError, View};
 use crate::http::body::{CHUNK_BYTES, Chunks, End};
 use crate::http::github::question::{Endpoint, Question};
+use crate::wire::Dialect;
+use crate::wire::rows::Rows;
 use crate::wire::summary::{Envelope, SummaryKind, SummaryWriter};
 use crate::wire::usage::{UsageShape, UsageWriter};
-use crate::wire::{Dialect, Words};
 use bytes::Bytes;
 use std::sync::Arc;
 use tallybook_core::account::AccountKind;
+use tallybook_core::query::Query;
 use tallybook_core::query::run::{Period, PeriodAnswer};
-use tallybook_core::query::{Query, Rate};
 use tallybook_core::site::directory::Found;
 use tokio::task::JoinHandle;
 
@@ -86,8 +87,8 @@ pub struct Answer {
     periods: Box<dyn Iterator<Item = Period> + Send>,
     shape: Shape,
     opened: bool,
-    /// The rows of the period that is being written, and the next of them.
-    rows: Option<(PeriodAnswer, usize)>,
+    /// The rows of the period that is being written.
+    rows: Option<Rows>,
 }
 
 impl std::fmt::Debug for Answer {
@@ -117,28 +118,14 @@ impl Answer {
 
     /// Writes rows until the chunk is full; says whether the period is done.
     fn write_rows(&mut self, out: &mut Vec<u8>) -> bool {
-        let Some((answer, next)) = &mut self.rows else {
+        let Some(rows) = &mut self.rows else {
             return true;
         };
         let catalog = &self.view.site.catalog;
-        // Rows come by rate: its words are looked up when it changes.
-        let mut last: Option<(&Rate, Words<'_>)> = None;
-        while let Some(row) = answer.row(*next) {
-            if out.len() >= CHUNK_BYTES {
-                return false;
-            }
-            let words = match last {
-                Some((rate, words)) if std::ptr::eq(rate, row.rate) => words,
-                _ => catalog.words(&row.rate.product, &row.rate.sku, &row.rate.unit),
-            };
-            last = Some((row.rate, words));
-            match &mut self.shape {
-                Shape::Usage(writer) => writer.item(out, &row, &words),
-                Shape::Summary(writer, _) => writer.item(out, &row, &words),
-            }
-            *next += 1;
+        match &mut self.shape {
+            Shape::Usage(writer) => writer.items(out, rows, CHUNK_BYTES, catalog),
+            Shape::Summary(writer, _) => writer.items(out, rows, CHUNK_BYTES, catalog),
         }
-        true
     }
 }
 
@@ -192,7 +179,7 @@ impl Chunks for Answer {
                 self.shape.close(&mut out);
                 return Ok((Bytes::from(out), End::Last));
             };
-            self.rows = Some((answer, 0));
+            self.rows = Some(Rows::new(answer));
         }
     }
 }
