@@ -177,7 +177,7 @@ pub(super) fn merge_names(scans: &[Scan], place: usize, context: Context<'_>) ->
     for (folded, scan, code) in used {
         if last != Some(folded) {
             last = Some(folded);
-            let spelled = context.spellings.find(dimension, folded);
+            let spelled = context.spellings.of_folded(dimension, folded);
             shown.push(spelled.map_or_else(|| folded.into(), Arc::clone));
         }
         codes[scan][code as usize] = u32::try_from(shown.len() - 1).unwrap_or(u32::MAX);

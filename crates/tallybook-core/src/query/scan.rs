@@ -16,7 +16,7 @@ use crate::statement::Statement;
 const BLOCK: usize = 1024;
 
 /// What a column's values may be at most, so that the sum over a block fits 64 bits.
-const MOST: i64 = i64::MAX / 1024;
+const MOST: i64 = i64::MAX / BLOCK as i64;
 
 /// Columns of a block of rows, unpacked; made once an answer.
 #[derive(Debug, Default)]
@@ -47,6 +47,11 @@ impl Buffers {
         self.matches.resize(rows, true);
         self.changes.resize(rows, false);
         self.ends.resize(rows, 0);
+    }
+
+    /// The group of a row.
+    fn key(&self, row: usize) -> Key {
+        std::array::from_fn(|place| self.codes[place][row])
     }
 
     /// Finds the pieces of the block's first `count` rows, at least one, and says how many.
@@ -129,6 +134,9 @@ struct Groups<'a> {
     most: usize,
 }
 
+/// Of fewer rows in a block, it is not worth while to add up columns.
+const FEW_ROWS: usize = 64;
+
 /// So many groups are kept before they are merged.
 const FEW_GROUPS: usize = 4096;
 
@@ -139,8 +147,8 @@ impl Groups<'_> {
         let (rates, compared) = (&buffers.codes[0][..count], &mut buffers.compared[..count]);
         let matches = &mut buffers.matches[..count];
         self.selection.matches(start, rates, compared, matches);
-        let all_match = !matches.contains(&false);
-        if !all_match && !matches.contains(&true) {
+        let matching = matches.iter().filter(|matches| **matches).count();
+        if matching == 0 {
             return;
         }
         for (place, dimension) in GROUPS.into_iter().enumerate() {
@@ -148,20 +156,13 @@ impl Groups<'_> {
                 column.read_codes(start, &mut buffers.codes[place + 1][..count]);
             }
         }
-        if self.narrow {
+        if matching < FEW_ROWS || !self.narrow {
+            self.add_rows(buffers, start, count);
+        } else {
             for (column, sums) in table.numbers().iter().zip(&mut buffers.running) {
                 column.read_running_sums(start, &mut sums[..=count]);
             }
-        }
-        let pieces = buffers.cut(count, self.by, all_match);
-        let mut first = 0;
-        for end in &buffers.ends[..pieces] {
-            let (from, end) = (first, *end);
-            first = end;
-            if buffers.matches[from] {
-                let key: Key = std::array::from_fn(|place| buffers.codes[place][from]);
-                self.sum(key, self.totals(buffers, start, from, end));
-            }
+            self.add_pieces(buffers, count, matching == count);
         }
         if self.cells.len() >= self.most {
             merge(&mut self.cells);
@@ -169,30 +170,46 @@ impl Groups<'_> {
         }
     }
 
-    fn sum(&mut self, key: Key, totals: Totals) {
-        match self.cells.last_mut() {
-            Some((last, sum)) if *last == key => *sum += totals,
-            _ => self.cells.push((key, totals)),
+    /// Row by row, each number by itself.
+    fn add_rows(&mut self, buffers: &Buffers, start: usize, count: usize) {
+        let numbers = self.selection.table.numbers();
+        for (row, _) in (0..count).zip(&buffers.matches).filter(|(_, is)| **is) {
+            let sums = numbers.map(|column| column.get(start + row));
+            self.sum(buffers.key(row), sums);
         }
     }
 
-    /// The sums over the rows `from .. end` of the block that begins at `start`.
-    fn totals(&self, buffers: &Buffers, start: usize, from: usize, end: usize) -> Totals {
+    /// Piece by piece, each a difference of running sums.
+    fn add_pieces(&mut self, buffers: &mut Buffers, count: usize, all_match: bool) {
+        let pieces = buffers.cut(count, self.by, all_match);
         let numbers = self.selection.table.numbers();
-        let sum = |place: usize| {
-            let column = numbers[place];
-            if self.narrow {
-                i128::from(column.sum_between(&buffers.running[place], from, end))
-            } else {
-                (start + from..start + end).map(|row| column.get(row)).sum()
+        let [quantity, discount_quantity, gross, discount] = &buffers.running;
+        let mut first = 0;
+        for end in &buffers.ends[..pieces] {
+            let (from, end) = (first, *end);
+            first = end;
+            if buffers.matches[from] {
+                let sums = [
+                    numbers[0].sum_between(quantity, from, end),
+                    numbers[1].sum_between(discount_quantity, from, end),
+                    numbers[2].sum_between(gross, from, end),
+                    numbers[3].sum_between(discount, from, end),
+                ];
+                self.sum(buffers.key(from), sums.map(i128::from));
             }
-        };
-        let [quantity, discount_quantity, gross, discount] = [0, 1, 2, 3].map(sum);
-        Totals {
+        }
+    }
+
+    fn sum(&mut self, key: Key, [quantity, discount_quantity, gross, discount]: [i128; 4]) {
+        let totals = Totals {
             quantity: Quantity::from_nanos(quantity),
             discount_quantity: Quantity::from_nanos(discount_quantity),
             gross: Amount::from_nanos(gross),
             discount: Amount::from_nanos(discount),
+        };
+        match self.cells.last_mut() {
+            Some((last, sum)) if *last == key => *sum += totals,
+            _ => self.cells.push((key, totals)),
         }
     }
 }
