@@ -201,6 +201,49 @@ impl Packed {
         }
     }
 
+    /// Whether no value is farther than `most` from 0.
+    #[must_use]
+    pub fn is_within(&self, most: i64) -> bool {
+        let most = i128::from(most);
+        self.base >= -most && self.greatest <= most
+    }
+
+    /// Writes the sums of the values' distances from the column's base, from `start` on: of none of
+    /// them, the first, the first two and so on, modulo 2^64. For many sums over short pieces:
+    /// [`Self::sum_between`] is then two reads.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the high bits do not matter modulo 2^64"
+    )]
+    pub fn read_running_sums(&self, start: usize, out: &mut [u64]) {
+        let Some((first, out)) = out.split_first_mut() else {
+            return;
+        };
+        *first = 0;
+        let end = start + out.len();
+        match &self.offsets {
+            Offsets::Same(_) => out.fill(0),
+            Offsets::One(values) => add_up(&values[start..end], out, u64::from),
+            Offsets::Two(values) => add_up(&values[start..end], out, u64::from),
+            Offsets::Four(values) => add_up(&values[start..end], out, u64::from),
+            Offsets::Eight(values) => add_up(&values[start..end], out, |v| v),
+            Offsets::Sixteen(values) => add_up(&values[start..end], out, |v| v as u64),
+        }
+    }
+
+    /// The sum of the values `from .. end`, counted from where `running` begins; exact whenever it
+    /// fits an `i64`, because what wrapped on the way wraps back.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the high bits do not matter modulo 2^64"
+    )]
+    #[must_use]
+    pub fn sum_between(&self, running: &[u64], from: usize, end: usize) -> i64 {
+        let bases = (self.base as u64).wrapping_mul((end - from) as u64);
+        let offsets = running[end].wrapping_sub(running[from]);
+        bases.wrapping_add(offsets).cast_signed()
+    }
+
     fn greatest_offset(&self) -> u128 {
         match &self.offsets {
             Offsets::Same(_) => 0,
@@ -304,6 +347,14 @@ fn copy<T: Copy, U>(values: &[T], out: &mut [U], convert: impl Fn(T) -> U) {
     }
 }
 
+fn add_up<T: Copy>(offsets: &[T], out: &mut [u64], offset: impl Fn(T) -> u64) {
+    let mut sum = 0u64;
+    for (to, from) in out.iter_mut().zip(offsets) {
+        sum = sum.wrapping_add(offset(*from));
+        *to = sum;
+    }
+}
+
 fn chunks<const N: usize, T>(bytes: &[u8], read: fn([u8; N]) -> T) -> Vec<T> {
     let (chunks, _) = bytes.as_chunks::<N>();
     chunks.iter().map(|chunk| read(*chunk)).collect()
@@ -332,6 +383,15 @@ mod tests {
                 let mut out = vec![0; values.len()];
                 column.read_i64(0, &mut out);
                 prop_assert!(out.iter().zip(&values).all(|(a, b)| i128::from(*a) == *b));
+                let mut running = vec![7; values.len() + 1];
+                column.read_running_sums(0, &mut running);
+                for (from, end) in [(0, 0), (0, 1), (1, 3), (0, values.len())] {
+                    if let Some(between) = values.get(from..end)
+                        && let Ok(sum) = i64::try_from(between.iter().sum::<i128>())
+                    {
+                        prop_assert_eq!(column.sum_between(&running, from, end), sum);
+                    }
+                }
             }
         }
     }

@@ -4,8 +4,10 @@
 //! order (start, product, SKU, price, organization, repository, model), names by their folded
 //! bytes. Look next: [`run`] for how they are answered, [`rates`] for the quick way of summaries.
 
+mod merge;
 pub mod rates;
 pub mod run;
+mod scan;
 mod select;
 
 use crate::money::{Amount, Price, Quantity};
@@ -48,6 +50,13 @@ pub struct Group {
     pub repository: bool,
     /// By AI model.
     pub model: bool,
+}
+
+impl Group {
+    /// Whether organization, repository and model group.
+    pub(crate) fn by(self) -> [bool; 3] {
+        [self.repository, self.repository, self.model]
+    }
 }
 
 /// Which usage counts; `None` is any.

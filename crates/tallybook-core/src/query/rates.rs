@@ -4,7 +4,8 @@
 //! groups by nothing else. The order of rates depends on the statements alone, so that it is made
 //! once for all questions about the same months; a question is then one addition a row.
 
-use super::run::{Context, Period, compare_rates};
+use super::merge::compare_rates;
+use super::run::{Context, Period};
 use super::select::Selection;
 use super::{Query, Rate, Totals};
 use crate::money::{Amount, Quantity};

@@ -5,8 +5,10 @@
 //! the schemas. Look next: [`super::words`].
 
 use super::json::{Number, push_integer, push_key, push_string, push_text_field};
-use super::words::{Shown, Vocabulary, Words, shown};
+use super::rows::Rows;
+use super::words::{Shown, Vocabulary, Words, shown, words};
 use tallybook_core::account::AccountKind;
+use tallybook_core::catalog::Catalog;
 use tallybook_core::money::Price;
 use tallybook_core::query::{Rate, Row, Totals};
 
@@ -113,6 +115,20 @@ impl RequestsWriter {
     /// Appends what stands after the items.
     pub fn close(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(END);
+    }
+
+    /// Appends items until `out` is at least `enough` bytes long, and says whether those were all
+    /// of `rows`. Words are the catalogue's.
+    pub fn items(
+        &mut self,
+        out: &mut Vec<u8>,
+        rows: &mut Rows,
+        enough: usize,
+        catalog: &Catalog,
+    ) -> bool {
+        rows.write(out, enough, |out, row, _, _| {
+            self.item(out, row, &words(catalog, row.rate));
+        })
     }
 
     /// Appends one item. `words` are those of the row's rate.

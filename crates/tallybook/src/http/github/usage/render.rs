@@ -8,15 +8,16 @@ use crate::engine::rates::RateSums;
 use crate::engine::{Engine, EngineError, View};
 use crate::http::body::{self as chunked, CHUNK_BYTES, Chunks, End};
 use crate::http::github::question::{Endpoint, Question};
+use crate::wire::Dialect;
+use crate::wire::rows::Rows;
 use crate::wire::summary::{Envelope, RequestsWriter, summary_body, summary_label};
 use crate::wire::usage::{UsageShape, UsageWriter};
-use crate::wire::{Dialect, Words};
 use axum::body::Body;
 use bytes::Bytes;
 use std::sync::Arc;
 use tallybook_core::account::AccountKind;
+use tallybook_core::query::Query;
 use tallybook_core::query::run::{Period, PeriodAnswer};
-use tallybook_core::query::{Query, Rate};
 use tokio::task::JoinHandle;
 
 /// What a body shows besides its items.
@@ -94,7 +95,7 @@ async fn summary(
 
 /// What a body looks like that is written a chunk at a time.
 #[derive(Debug)]
-enum Shape {
+pub enum Shape {
     /// Dated items.
     Usage(UsageWriter),
     /// An envelope and items with models, without dates.
@@ -124,7 +125,7 @@ const ITEM_BYTES: usize = 320;
 const ROWS_WORTH_A_TASK: usize = 4096;
 
 /// An answer on its way.
-struct Answer {
+pub struct Answer {
     engine: Arc<Engine>,
     view: Arc<View>,
     query: Arc<Query>,
@@ -133,12 +134,22 @@ struct Answer {
     periods: Box<dyn Iterator<Item = Period> + Send>,
     shape: Shape,
     opened: bool,
-    /// The rows of the period that is being written, and the next of them.
-    rows: Option<(PeriodAnswer, usize)>,
+    /// The rows of the period that is being written.
+    rows: Option<Rows>,
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answer")
+            .field("query", &self.query)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Answer {
-    fn new(engine: Arc<Engine>, view: Arc<View>, query: Query, shape: Shape) -> Self {
+    /// The answer to `query` over `view`.
+    #[must_use]
+    pub fn new(engine: Arc<Engine>, view: Arc<View>, query: Query, shape: Shape) -> Self {
         let periods = Box::new(query.periods());
         Self {
             engine,
@@ -154,28 +165,14 @@ impl Answer {
 
     /// Writes rows until the chunk is full; says whether the period is done.
     fn write_rows(&mut self, out: &mut Vec<u8>) -> bool {
-        let Some((answer, next)) = &mut self.rows else {
+        let Some(rows) = &mut self.rows else {
             return true;
         };
         let catalog = &self.view.site.catalog;
-        // Rows come by rate: its words are looked up when it changes.
-        let mut last: Option<(&Rate, Words<'_>)> = None;
-        while let Some(row) = answer.row(*next) {
-            if out.len() >= CHUNK_BYTES {
-                return false;
-            }
-            let words = match last {
-                Some((rate, words)) if std::ptr::eq(rate, row.rate) => words,
-                _ => catalog.words(&row.rate.product, &row.rate.sku, &row.rate.unit),
-            };
-            last = Some((row.rate, words));
-            match &mut self.shape {
-                Shape::Usage(writer) => writer.item(out, &row, &words),
-                Shape::Requests(writer, _) => writer.item(out, &row, &words),
-            }
-            *next += 1;
+        match &mut self.shape {
+            Shape::Usage(writer) => writer.items(out, rows, CHUNK_BYTES, catalog),
+            Shape::Requests(writer, _) => writer.items(out, rows, CHUNK_BYTES, catalog),
         }
-        true
     }
 }
 
@@ -232,7 +229,7 @@ impl Chunks for Answer {
             // Room for the rows at once: growing step by step copies what is written.
             let room = (answer.len() * ITEM_BYTES).min(CHUNK_BYTES + 1024);
             out.reserve(room.saturating_sub(out.len()));
-            self.rows = Some((answer, 0));
+            self.rows = Some(Rows::new(answer));
         }
     }
 }
