@@ -94,7 +94,7 @@ async fn summary(
 
 /// What a body looks like that is written a chunk at a time.
 #[derive(Debug)]
-enum Shape {
+pub enum Shape {
     /// Dated items.
     Usage(UsageWriter),
     /// An envelope and items with models, without dates.
@@ -124,7 +124,7 @@ const ITEM_BYTES: usize = 320;
 const ROWS_WORTH_A_TASK: usize = 4096;
 
 /// An answer on its way.
-struct Answer {
+pub struct Answer {
     engine: Arc<Engine>,
     view: Arc<View>,
     query: Arc<Query>,
@@ -137,8 +137,18 @@ struct Answer {
     rows: Option<(PeriodAnswer, usize)>,
 }
 
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answer")
+            .field("query", &self.query)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Answer {
-    fn new(engine: Arc<Engine>, view: Arc<View>, query: Query, shape: Shape) -> Self {
+    /// The answer to `query` over `view`.
+    #[must_use]
+    pub fn new(engine: Arc<Engine>, view: Arc<View>, query: Query, shape: Shape) -> Self {
         let periods = Box::new(query.periods());
         Self {
             engine,
