@@ -170,4 +170,16 @@ mod tests {
             "{text}"
         );
     }
+
+    #[test]
+    fn methods_that_nobody_knows_share_a_label() {
+        let metrics = Metrics::default();
+        for method in ["BREW", "WHEN"] {
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            metrics.answered(&method, "unmatched", 404, Duration::ZERO);
+        }
+        let text = metrics.encode().unwrap();
+        assert!(text.contains("method=\"other\""), "{text}");
+        assert!(!text.contains("BREW"), "{text}");
+    }
 }
