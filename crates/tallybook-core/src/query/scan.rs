@@ -71,7 +71,8 @@ pub(super) fn scan(
         return Vec::new();
     };
     let rows = selection.ranges.iter().map(|(start, end)| end - start);
-    buffers.grow(rows.max().unwrap_or(0).min(BLOCK));
+    let longest = rows.max().unwrap_or(0);
+    buffers.grow(longest.min(BLOCK));
     let table = selection.table;
     let by = query.group.by();
     let column = |place: usize| table.names[GROUPS[place] as usize].as_ref();
@@ -80,7 +81,7 @@ pub(super) fn scan(
         selection: &selection,
         keys: [Some(&table.rate), named[0], named[1], named[2]],
         narrow: table.numbers().iter().all(|it| it.is_within(MOST)),
-        cells: Vec::new(),
+        cells: Vec::with_capacity(longest.min(FEW_ROWS)),
         sorted: true,
         most: FEW_GROUPS,
     };
