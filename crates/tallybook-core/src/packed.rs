@@ -158,6 +158,37 @@ impl Packed {
         i64::try_from(self.base).is_ok() && i64::try_from(self.greatest).is_ok()
     }
 
+    /// One value without its high bits: for columns of codes, whose values are known to fit.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "codes fit 32 bits by construction"
+    )]
+    #[must_use]
+    pub fn code(&self, index: usize) -> u32 {
+        let offset = match &self.offsets {
+            Offsets::Same(_) => 0,
+            Offsets::One(values) => u32::from(values[index]),
+            Offsets::Two(values) => u32::from(values[index]),
+            Offsets::Four(values) => values[index],
+            Offsets::Eight(values) => values[index] as u32,
+            Offsets::Sixteen(values) => values[index] as u32,
+        };
+        (self.base as u32).wrapping_add(offset)
+    }
+
+    /// Sets `changes[i]` where the values at `start + i` and the next place differ.
+    pub fn mark_changes(&self, start: usize, changes: &mut [bool]) {
+        let end = start + changes.len() + 1;
+        match &self.offsets {
+            Offsets::Same(_) => {}
+            Offsets::One(values) => mark_changes(&values[start..end], changes),
+            Offsets::Two(values) => mark_changes(&values[start..end], changes),
+            Offsets::Four(values) => mark_changes(&values[start..end], changes),
+            Offsets::Eight(values) => mark_changes(&values[start..end], changes),
+            Offsets::Sixteen(values) => mark_changes(&values[start..end], changes),
+        }
+    }
+
     /// Copies `out.len()` values from `start` on into `out`, without their high bits: for columns
     /// of codes, whose values are known to fit.
     #[expect(
@@ -347,6 +378,14 @@ fn copy<T: Copy, U>(values: &[T], out: &mut [U], convert: impl Fn(T) -> U) {
     }
 }
 
+/// Sets `changes[i]` where `values[i]` and `values[i + 1]` differ.
+pub(crate) fn mark_changes<T: PartialEq>(values: &[T], changes: &mut [bool]) {
+    let neighbours = values.iter().zip(values.iter().skip(1));
+    for (changes, (value, next)) in changes.iter_mut().zip(neighbours) {
+        *changes |= value != next;
+    }
+}
+
 fn add_up<T: Copy>(offsets: &[T], out: &mut [u64], offset: impl Fn(T) -> u64) {
     let mut sum = 0u64;
     for (to, from) in out.iter_mut().zip(offsets) {
@@ -383,6 +422,12 @@ mod tests {
                 let mut out = vec![0; values.len()];
                 column.read_i64(0, &mut out);
                 prop_assert!(out.iter().zip(&values).all(|(a, b)| i128::from(*a) == *b));
+                let mut changes = vec![false; values.len().saturating_sub(1)];
+                if !values.is_empty() {
+                    column.mark_changes(0, &mut changes);
+                }
+                let differ = values.windows(2).map(|two| two[0] != two[1]);
+                prop_assert!(differ.eq(changes));
                 let mut running = vec![7; values.len() + 1];
                 column.read_running_sums(0, &mut running);
                 for (from, end) in [(0, 0), (0, 1), (1, 3), (0, values.len())] {

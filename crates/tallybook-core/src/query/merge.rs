@@ -11,8 +11,25 @@ use crate::name::compare;
 use crate::statement::Statement;
 use std::sync::Arc;
 
-/// Codes of rate, organization, repository, model.
-pub(super) type Key = [u32; 4];
+/// Codes of rate, organization, repository, model: one number, because it is compared a lot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key(u128);
+
+impl Key {
+    pub(super) fn new(codes: [u32; 4]) -> Self {
+        let append = |key, code| key << 32 | u128::from(code);
+        Self(codes.into_iter().fold(0, append))
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "each part has 32 bits")]
+    pub(super) fn codes(self) -> [u32; 4] {
+        [96, 64, 32, 0].map(|shift| (self.0 >> shift) as u32)
+    }
+
+    pub(super) fn rate(self) -> usize {
+        self.codes()[0] as usize
+    }
+}
 
 /// A group and its sums.
 pub(super) type Cell = (Key, Totals);
@@ -26,11 +43,11 @@ pub(super) const GROUPS: [Dimension; 3] = [
 
 /// The groups when rates alone group: each has its place.
 pub(super) fn by_rate(rates: usize, scans: &[Scan], codes: &Codes) -> Vec<Cell> {
-    let place = |rate: u32| ([rate, 0, 0, 0], Totals::default());
+    let place = |rate: u32| (Key::new([rate, 0, 0, 0]), Totals::default());
     let mut sums: Vec<Cell> = (0..).take(rates).map(place).collect();
     for ((_, cells), codes) in scans.iter().zip(codes) {
         for (key, totals) in cells {
-            sums[codes[key[0] as usize] as usize].1 += *totals;
+            sums[codes[key.rate()] as usize].1 += *totals;
         }
     }
     sums
@@ -38,10 +55,6 @@ pub(super) fn by_rate(rates: usize, scans: &[Scan], codes: &Codes) -> Vec<Cell> 
 
 /// Sorts groups, and adds up those of the same key.
 pub(super) fn merge(cells: &mut Vec<Cell>) {
-    // Rows of one hour come sorted: mostly there is nothing to do.
-    if cells.is_sorted_by(|left, right| left.0 < right.0) {
-        return;
-    }
     // A stable sort, because it merges the sorted runs that hours make.
     cells.sort_by_key(|(key, _)| *key);
     cells.dedup_by(|next, kept| {
@@ -60,8 +73,8 @@ pub(super) fn translated(scans: &[Scan], rates: &Codes, names: &[MergedNames; 3]
     for (place, (_, cells)) in scans.iter().enumerate() {
         count += cells.len();
         // A statement's groups are sorted by rate, which has another place in the answer.
-        let of_rate = cells.chunk_by(|left, right| left.0[0] == right.0[0]);
-        pieces.extend(of_rate.map(|cells| (rates[place][cells[0].0[0] as usize], place, cells)));
+        let of_rate = cells.chunk_by(|left, right| left.0.rate() == right.0.rate());
+        pieces.extend(of_rate.map(|cells| (rates[place][cells[0].0.rate()], place, cells)));
     }
     pieces.sort_unstable_by_key(|(rate, place, _)| (*rate, *place));
     let mut merged = Vec::with_capacity(count);
@@ -70,12 +83,15 @@ pub(super) fn translated(scans: &[Scan], rates: &Codes, names: &[MergedNames; 3]
         let name =
             |dimension: usize, code: u32| codes[dimension].get(code as usize).copied().unwrap_or(0);
         merged.extend(cells.iter().map(|(key, totals)| {
-            let [_, organization, repository, model] = *key;
+            let [_, organization, repository, model] = key.codes();
             let names = [name(0, organization), name(1, repository), name(2, model)];
-            ([rate, names[0], names[1], names[2]], *totals)
+            (Key::new([rate, names[0], names[1], names[2]]), *totals)
         }));
     }
-    merge(&mut merged);
+    // The order of one statement's codes is that of the answer's.
+    if scans.len() > 1 {
+        merge(&mut merged);
+    }
     merged
 }
 
@@ -94,11 +110,11 @@ pub(super) fn merge_rates(scans: &[Scan]) -> (Vec<(usize, u32)>, Codes) {
     for (place, (statement, cells)) in scans.iter().enumerate() {
         let mut own = vec![u32::MAX; statement.rates.len()];
         for (key, _) in cells {
-            let slot = &mut own[key[0] as usize];
+            let slot = &mut own[key.rate()];
             if *slot != u32::MAX {
                 continue;
             }
-            let this = &statement.rates[key[0] as usize];
+            let this = &statement.rates[key.rate()];
             let is = |at: &u32| rate(distinct[*at as usize]).rate == this.rate;
             let hashed = by_key.get(&this.key).copied();
             let known = match hashed.filter(is) {
@@ -108,7 +124,7 @@ pub(super) fn merge_rates(scans: &[Scan]) -> (Vec<(usize, u32)>, Codes) {
             };
             *slot = known.unwrap_or_else(|| {
                 let at = u32::try_from(distinct.len()).unwrap_or(u32::MAX);
-                distinct.push((place, key[0]));
+                distinct.push((place, key.codes()[0]));
                 by_key.entry(this.key).or_insert(at);
                 at
             });
@@ -166,7 +182,7 @@ pub(super) fn merge_names(scans: &[Scan], place: usize, context: Context<'_>) ->
         let mut own = vec![u32::MAX; names.len()];
         cells
             .iter()
-            .for_each(|(key, _)| own[key[place + 1] as usize] = 0);
+            .for_each(|(key, _)| own[key.codes()[place + 1] as usize] = 0);
         let present = (0u32..).zip(&own).filter(|(_, mark)| **mark == 0);
         used.extend(present.map(|(code, _)| (&*names[code as usize], scan, code)));
         codes.push(own);

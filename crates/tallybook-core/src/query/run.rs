@@ -107,13 +107,14 @@ impl PeriodAnswer {
     /// The row at a place, from 0: long answers are written some rows at a time.
     #[must_use]
     pub fn row(&self, index: usize) -> Option<Row<'_>> {
-        let ([rate, organization, repository, model], totals) = self.cells.get(index)?;
+        let (key, totals) = self.cells.get(index)?;
+        let [rate, organization, repository, model] = key.codes();
         Some(Row {
             start: self.start,
-            rate: self.rate(self.rates[*rate as usize]),
-            organization: &self.names[0][*organization as usize],
-            repository: &self.names[1][*repository as usize],
-            model: &self.names[2][*model as usize],
+            rate: self.rate(self.rates[rate as usize]),
+            organization: &self.names[0][organization as usize],
+            repository: &self.names[1][repository as usize],
+            model: &self.names[2][model as usize],
             totals: *totals,
         })
     }
@@ -122,7 +123,7 @@ impl PeriodAnswer {
     /// rows of the same numbers have the same names.
     #[must_use]
     pub fn owner(&self, index: usize) -> [u32; 2] {
-        let ([_, organization, repository, _], _) = self.cells[index];
+        let [_, organization, repository, _] = self.cells[index].0.codes();
         [organization, repository]
     }
 

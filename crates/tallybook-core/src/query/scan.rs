@@ -10,6 +10,7 @@ use super::run::{Context, Period};
 use super::select::Selection;
 use super::{Query, Totals};
 use crate::money::{Amount, Quantity};
+use crate::packed::{Packed, mark_changes};
 use crate::statement::Statement;
 
 /// Rows that are unpacked at a time.
@@ -18,18 +19,17 @@ const BLOCK: usize = 1024;
 /// What a column's values may be at most, so that the sum over a block fits 64 bits.
 const MOST: i64 = i64::MAX / BLOCK as i64;
 
-/// Columns of a block of rows, unpacked; made once an answer.
+/// What is made of a block of rows; allocated once an answer.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
-    codes: [Vec<u32>; 4],
-    /// Running sums, as `Packed::read_running_sums` writes them: one more than there are rows.
-    running: [Vec<u64>; 4],
-    compared: Vec<u32>,
+    codes: Vec<u32>,
     matches: Vec<bool>,
-    /// Whether a row's group is another than that of the row before.
+    /// Whether the next row's group is another.
     changes: Vec<bool>,
     /// Where pieces of one group end.
     ends: Vec<usize>,
+    /// Running sums, as `Packed::read_running_sums` writes them: one more than there are rows.
+    running: [Vec<u64>; 4],
 }
 
 impl Buffers {
@@ -37,52 +37,25 @@ impl Buffers {
         if self.matches.len() >= rows {
             return;
         }
-        self.codes
-            .iter_mut()
-            .for_each(|codes| codes.resize(rows, 0));
-        self.running
-            .iter_mut()
-            .for_each(|sums| sums.resize(rows + 1, 0));
-        self.compared.resize(rows, 0);
+        self.codes.resize(rows, 0);
         self.matches.resize(rows, true);
         self.changes.resize(rows, false);
         self.ends.resize(rows, 0);
+        self.running
+            .iter_mut()
+            .for_each(|sums| sums.resize(rows + 1, 0));
     }
 
-    /// The group of a row.
-    fn key(&self, row: usize) -> Key {
-        std::array::from_fn(|place| self.codes[place][row])
-    }
-
-    /// Finds the pieces of the block's first `count` rows, at least one, and says how many.
-    fn cut(&mut self, count: usize, by: [bool; 3], all_match: bool) -> usize {
-        let changes = &mut self.changes[1..count];
-        changes.fill(false);
-        let [rate, names @ ..] = &self.codes;
-        mark_changes(&rate[..count], changes);
-        for (codes, by) in names.iter().zip(by) {
-            if by {
-                mark_changes(&codes[..count], changes);
-            }
-        }
-        if !all_match {
-            mark_changes(&self.matches[..count], changes);
-        }
+    /// Finds where the block's first `count` rows are to be cut, and says how many pieces they are.
+    fn cut(&mut self, count: usize) -> usize {
         let mut found = 0;
-        for (end, changes) in (1..count).zip(&*changes) {
+        for (end, changes) in (1..count).zip(&self.changes) {
             // Written whether or not it is an end: no branch to predict.
             self.ends[found] = end;
             found += usize::from(*changes);
         }
         self.ends[found] = count;
         found + 1
-    }
-}
-
-fn mark_changes<T: PartialEq>(values: &[T], changes: &mut [bool]) {
-    let neighbours = values.iter().zip(values.iter().skip(1));
-    for (changes, (before, value)) in changes.iter_mut().zip(neighbours) {
-        *changes |= before != value;
     }
 }
 
@@ -98,19 +71,18 @@ pub(super) fn scan(
         return Vec::new();
     };
     let rows = selection.ranges.iter().map(|(start, end)| end - start);
-    buffers.grow(rows.max().unwrap_or(0).min(BLOCK));
+    let longest = rows.max().unwrap_or(0);
+    buffers.grow(longest.min(BLOCK));
+    let table = selection.table;
     let by = query.group.by();
-    for (codes, by) in buffers.codes[1..].iter_mut().zip(by) {
-        if !by {
-            codes.fill(0);
-        }
-    }
-    let numbers = selection.table.numbers();
+    let column = |place: usize| table.names[GROUPS[place] as usize].as_ref();
+    let named = [0, 1, 2].map(|place| column(place).filter(|_| by[place]));
     let mut groups = Groups {
         selection: &selection,
-        by,
-        narrow: numbers.iter().all(|column| column.is_within(MOST)),
-        cells: Vec::new(),
+        keys: [Some(&table.rate), named[0], named[1], named[2]],
+        narrow: table.numbers().iter().all(|it| it.is_within(MOST)),
+        cells: Vec::with_capacity(longest.min(FEW_ROWS)),
+        sorted: true,
         most: FEW_GROUPS,
     };
     for (start, end) in &selection.ranges {
@@ -118,18 +90,21 @@ pub(super) fn scan(
             groups.add(buffers, block, BLOCK.min(end - block));
         }
     }
-    merge(&mut groups.cells);
+    groups.merge();
     groups.cells
 }
 
 /// Accumulates groups over blocks of rows.
 struct Groups<'a> {
     selection: &'a Selection<'a>,
-    by: [bool; 3],
+    /// The columns that group.
+    keys: [Option<&'a Packed>; 4],
     /// Whether every number is within [`MOST`], as all but absurd ones are.
     narrow: bool,
-    /// The groups so far; one that came back is there again until [`merge`].
+    /// The groups so far; one that came back is there again until they are merged.
     cells: Vec<Cell>,
+    /// Whether each group's key is greater than the one before.
+    sorted: bool,
     /// When to merge: memory is bounded by the number of groups, not of rows.
     most: usize,
 }
@@ -142,30 +117,18 @@ const FEW_GROUPS: usize = 4096;
 
 impl Groups<'_> {
     fn add(&mut self, buffers: &mut Buffers, start: usize, count: usize) {
-        let table = self.selection.table;
-        table.rate.read_codes(start, &mut buffers.codes[0][..count]);
-        let (rates, compared) = (&buffers.codes[0][..count], &mut buffers.compared[..count]);
-        let matches = &mut buffers.matches[..count];
-        self.selection.matches(start, rates, compared, matches);
-        let matching = matches.iter().filter(|matches| **matches).count();
+        let (codes, matches) = (&mut buffers.codes[..count], &mut buffers.matches[..count]);
+        let matching = self.selection.matches(start, codes, matches);
         if matching == 0 {
             return;
-        }
-        for (place, dimension) in GROUPS.into_iter().enumerate() {
-            if let (true, Some(column)) = (self.by[place], &table.names[dimension as usize]) {
-                column.read_codes(start, &mut buffers.codes[place + 1][..count]);
-            }
         }
         if matching < FEW_ROWS || !self.narrow {
             self.add_rows(buffers, start, count);
         } else {
-            for (column, sums) in table.numbers().iter().zip(&mut buffers.running) {
-                column.read_running_sums(start, &mut sums[..=count]);
-            }
-            self.add_pieces(buffers, count, matching == count);
+            self.add_pieces(buffers, start, count, matching == count);
         }
         if self.cells.len() >= self.most {
-            merge(&mut self.cells);
+            self.merge();
             self.most = FEW_GROUPS.max(2 * self.cells.len());
         }
     }
@@ -173,16 +136,29 @@ impl Groups<'_> {
     /// Row by row, each number by itself.
     fn add_rows(&mut self, buffers: &Buffers, start: usize, count: usize) {
         let numbers = self.selection.table.numbers();
-        for (row, _) in (0..count).zip(&buffers.matches).filter(|(_, is)| **is) {
-            let sums = numbers.map(|column| column.get(start + row));
-            self.sum(buffers.key(row), sums);
+        for (row, _) in (start..start + count)
+            .zip(&buffers.matches)
+            .filter(|(_, is)| **is)
+        {
+            self.sum(self.key(row), numbers.map(|column| column.get(row)));
         }
     }
 
     /// Piece by piece, each a difference of running sums.
-    fn add_pieces(&mut self, buffers: &mut Buffers, count: usize, all_match: bool) {
-        let pieces = buffers.cut(count, self.by, all_match);
+    fn add_pieces(&mut self, buffers: &mut Buffers, start: usize, count: usize, all_match: bool) {
+        let changes = &mut buffers.changes[..count - 1];
+        changes.fill(false);
+        for column in self.keys.iter().flatten() {
+            column.mark_changes(start, changes);
+        }
+        if !all_match {
+            mark_changes(&buffers.matches[..count], changes);
+        }
+        let pieces = buffers.cut(count);
         let numbers = self.selection.table.numbers();
+        for (column, sums) in numbers.iter().zip(&mut buffers.running) {
+            column.read_running_sums(start, &mut sums[..=count]);
+        }
         let [quantity, discount_quantity, gross, discount] = &buffers.running;
         let mut first = 0;
         for end in &buffers.ends[..pieces] {
@@ -195,9 +171,15 @@ impl Groups<'_> {
                     numbers[2].sum_between(gross, from, end),
                     numbers[3].sum_between(discount, from, end),
                 ];
-                self.sum(buffers.key(from), sums.map(i128::from));
+                self.sum(self.key(start + from), sums.map(i128::from));
             }
         }
+    }
+
+    /// The group of a row.
+    fn key(&self, row: usize) -> Key {
+        let code = |column: Option<&Packed>| column.map_or(0, |column| column.code(row));
+        Key::new(self.keys.map(code))
     }
 
     fn sum(&mut self, key: Key, [quantity, discount_quantity, gross, discount]: [i128; 4]) {
@@ -207,9 +189,21 @@ impl Groups<'_> {
             gross: Amount::from_nanos(gross),
             discount: Amount::from_nanos(discount),
         };
-        match self.cells.last_mut() {
-            Some((last, sum)) if *last == key => *sum += totals,
-            _ => self.cells.push((key, totals)),
+        if let Some((last, sum)) = self.cells.last_mut() {
+            if *last == key {
+                *sum += totals;
+                return;
+            }
+            // Rows of one hour come sorted, so that mostly there is nothing to merge.
+            self.sorted &= *last < key;
+        }
+        self.cells.push((key, totals));
+    }
+
+    fn merge(&mut self) {
+        if !self.sorted {
+            merge(&mut self.cells);
+            self.sorted = true;
         }
     }
 }

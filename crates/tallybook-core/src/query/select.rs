@@ -124,10 +124,14 @@ impl<'a> Selection<'a> {
         }
     }
 
-    /// Marks which of the rows from `start` on match; `rates` are their rate codes.
-    pub(super) fn matches(&self, start: usize, rates: &[u32], codes: &mut [u32], out: &mut [bool]) {
-        for (matches, rate) in out.iter_mut().zip(rates) {
-            *matches = self.rates[*rate as usize];
+    /// Marks which of the rows from `start` on match, and counts them; `codes` is scratch.
+    pub(super) fn matches(&self, start: usize, codes: &mut [u32], out: &mut [bool]) -> usize {
+        out.fill(true);
+        if self.rates.contains(&false) {
+            self.table.rate.read_codes(start, codes);
+            for (matches, rate) in out.iter_mut().zip(codes.iter()) {
+                *matches = self.rates[*rate as usize];
+            }
         }
         for (_, column, wanted) in &self.equal {
             column.read_codes(start, codes);
@@ -138,6 +142,7 @@ impl<'a> Selection<'a> {
         if let Some(repositories) = &self.repositories {
             repositories.matches(start, out);
         }
+        out.iter().filter(|matches| **matches).count()
     }
 }
 
