@@ -85,7 +85,6 @@ struct Sums {
     // Columns of a block of rows, unpacked.
     places: [u32; BLOCK],
     numbers: [[i64; BLOCK]; 4],
-    compared: [u32; BLOCK],
     matches: [bool; BLOCK],
 }
 
@@ -96,7 +95,6 @@ impl Sums {
             counted: vec![false; rates + 1],
             places: [0; BLOCK],
             numbers: [[0; BLOCK]; 4],
-            compared: [0; BLOCK],
             matches: [true; BLOCK],
         }
     }
@@ -120,8 +118,8 @@ impl Sums {
         count: usize,
     ) {
         let (rates, matches) = (&mut self.places[..count], &mut self.matches[..count]);
+        selection.matches(first, rates, matches);
         selection.table.rate.read_codes(first, rates);
-        selection.matches(first, rates, &mut self.compared[..count], matches);
         let nowhere = u32::try_from(self.counted.len() - 1).unwrap_or(u32::MAX);
         for (place, matches) in rates.iter_mut().zip(matches) {
             *place = if *matches {
