@@ -146,14 +146,6 @@ impl std::fmt::Debug for Answer {
     }
 }
 
-impl std::fmt::Debug for Answer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Answer")
-            .field("query", &self.query)
-            .finish_non_exhaustive()
-    }
-}
-
 impl Answer {
     /// The answer to `query` over `view`.
     #[must_use]
