@@ -328,6 +328,12 @@ impl Spellings {
         self.names[dimension as usize].get(dimension.fold(text).as_str())
     }
 
+    /// [`Self::find`] for a name that is folded already.
+    #[must_use]
+    pub fn of_folded(&self, dimension: Dimension, folded: &str) -> Option<&Arc<str>> {
+        self.names[dimension as usize].get(folded)
+    }
+
     /// Every name of a dimension, as it is shown, in order of the folded names; the absent name
     /// left out.
     #[must_use]

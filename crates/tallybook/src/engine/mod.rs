@@ -11,12 +11,13 @@ pub mod commit;
 pub mod entropy;
 pub mod imports;
 pub mod load;
+pub mod rates;
 pub mod statements;
 pub mod tokens;
 pub mod verify;
 
 use entropy::Entropy;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tallybook_core::account::AccountName;
 use tallybook_core::codec::DecodeError;
@@ -126,7 +127,11 @@ pub struct View {
     pub(crate) owners: Owners,
     spellings: Spellings,
     /// What identifies each month's statement; made on first use, for every answer asks.
-    fingerprints: RwLock<HashMap<Month, Digest>>,
+    fingerprints: RwLock<BTreeMap<Month, Digest>>,
+    /// Made on first use, as well.
+    rates: rates::RatesByMonths,
+    /// [`AsOf`] as text.
+    as_of_text: String,
 }
 
 /// What an answer is a function of.
@@ -138,6 +143,16 @@ pub struct AsOf {
     pub site: u64,
     /// The version of the rules.
     pub rules: u32,
+}
+
+impl AsOf {
+    fn new(site: &Site, account: &Account) -> Self {
+        Self {
+            account: account.seq.0,
+            site: site.seq.0,
+            rules: RULES,
+        }
+    }
 }
 
 /// `account=12;site=3;rules=1`.
@@ -176,23 +191,28 @@ impl View {
         for name in declared {
             spellings.declare(Dimension::Repository, name.as_str());
         }
+        let as_of = AsOf::new(&site, &account);
         Self {
             site,
             account,
             owners,
             spellings,
             fingerprints: RwLock::default(),
+            rates: rates::RatesByMonths::default(),
+            as_of_text: as_of.to_string(),
         }
     }
 
     /// What answers over this view are a function of.
     #[must_use]
     pub fn as_of(&self) -> AsOf {
-        AsOf {
-            account: self.account.seq.0,
-            site: self.site.seq.0,
-            rules: RULES,
-        }
+        AsOf::new(&self.site, &self.account)
+    }
+
+    /// [`Self::as_of`] as text.
+    #[must_use]
+    pub fn as_of_text(&self) -> &str {
+        &self.as_of_text
     }
 
     /// What identifies the statement of a month.

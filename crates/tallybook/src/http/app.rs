@@ -8,6 +8,7 @@ use super::frame::Frame;
 use super::metrics::Metrics;
 use super::period::History;
 use super::rate_limit::RateLimiter;
+use super::request_id::RequestIds;
 use crate::auth::AdminToken;
 use crate::clock::Clock;
 use crate::config::{self, Limits};
@@ -84,6 +85,7 @@ impl App {
             strict_transport: settings.tls,
             limits: settings.limits.clone(),
             metrics: Arc::clone(&metrics),
+            request_ids: RequestIds::default(),
         };
         Arc::new(Self {
             engine,

@@ -41,10 +41,12 @@ pub enum End {
 /// Room for long answers: how many are written at the same time, and how slowly.
 ///
 /// A long answer holds the rows of a period or two and a few chunks until its client has taken it;
-/// a short one holds nothing once it is made, and so never waits here.
+/// a short one holds nothing once it is made, and so never waits for a place. Only a few of either
+/// are begun at the same time, so that a flood of long ones leaves the cores to other requests.
 #[derive(Debug)]
 pub struct Room {
     places: Arc<Semaphore>,
+    begins: Semaphore,
     /// How long an answer waits for a place.
     queue: Duration,
     /// How long a client may take for a chunk.
@@ -68,6 +70,7 @@ impl Room {
     pub fn new(limits: &Limits) -> Self {
         Self {
             places: Arc::new(Semaphore::new(limits.long_answers as usize)),
+            begins: Semaphore::new(2 * std::thread::available_parallelism().map_or(1, usize::from)),
             queue: limits.queue,
             write: limits.write,
         }
@@ -76,8 +79,15 @@ impl Room {
     /// The body that chunks write, made as fast as the client takes it. What waits for a place
     /// holds nothing meanwhile: it is begun again when its turn comes.
     pub async fn body<C: Chunks>(&self, begin: impl Fn() -> C) -> Result<Body, NoBody<C::Error>> {
-        let mut chunks = begin();
-        let (first, end) = chunks.next().await?;
+        let (first, end, chunks) = {
+            let begins = timeout(self.queue, self.begins.acquire()).await;
+            let Ok(Ok(_begins)) = begins else {
+                return Err(NoBody::NoRoom);
+            };
+            let mut chunks = begin();
+            let (first, end) = chunks.next().await?;
+            (first, end, chunks)
+        };
         if end == End::Last {
             return Ok(Body::from(first));
         }

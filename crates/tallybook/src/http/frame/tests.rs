@@ -39,6 +39,7 @@ fn app(grants: Grants, rate_limit: Option<u32>) -> Router {
         strict_transport: false,
         limits: Limits::default(),
         metrics: Arc::default(),
+        request_ids: RequestIds::default(),
     });
     let usage = |context: Context, headers: HeaderMap| async move {
         if headers.contains_key(header::IF_NONE_MATCH) {
