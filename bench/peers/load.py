@@ -64,8 +64,9 @@ def disk(data):
         count, at = varint(manifest, at)
         for _ in range(count):
             _, at = varint(manifest, at)
-            named.add(manifest[at + 32:at + 64])
-            at += 64
+            parts, at = varint(manifest, at + 32)
+            named.update(manifest[at + 32 * part:at + 32 * (part + 1)] for part in range(parts))
+            at += 32 * parts
     statements = sum(size for id, size in connection.execute("SELECT id, stored_size FROM blobs")
                      if bytes(id) in named)
     whole = os.path.getsize(f"{data}/tallybook.db")

@@ -84,7 +84,9 @@ impl MonthPlan {
     /// Starts the statement.
     #[must_use]
     pub fn fold<'a>(&'a self, catalog: &'a Catalog) -> Fold<'a> {
-        let builder = StatementBuilder::new(self.month);
+        let mut builder = StatementBuilder::new(self.month);
+        // Lines that another import owns are left out: then this is more than is needed.
+        builder.reserve(self.chunks().map(|(_, chunk)| chunk.lines as usize).sum());
         Fold {
             plan: self,
             catalog,

@@ -8,7 +8,7 @@ use super::{Rate, Totals};
 use crate::hash::QuickMap;
 use crate::ledger::record::Dimension;
 use crate::name::compare;
-use crate::statement::Statement;
+use crate::statement::Summary;
 use std::sync::Arc;
 
 /// Codes of rate, organization, repository, model: one number, because it is compared a lot.
@@ -96,7 +96,7 @@ pub(super) fn translated(scans: &[Scan], rates: &Codes, names: &[MergedNames; 3]
 }
 
 /// Groups of one statement, under its own codes.
-pub(super) type Scan = (Arc<Statement>, Vec<Cell>);
+pub(super) type Scan = (Arc<Summary>, Vec<Cell>);
 
 /// By statement, then its own code, the code in the answer.
 pub(super) type Codes = Vec<Vec<u32>>;

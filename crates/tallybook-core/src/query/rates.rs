@@ -5,13 +5,12 @@
 //! once for all questions about the same months; a question is then one addition a row.
 
 use super::merge::compare_rates;
-use super::run::{Context, Period};
+use super::run::{Context, LinesMissing, Period};
 use super::select::Selection;
 use super::{Query, Rate, Totals};
 use crate::money::{Amount, Quantity};
-use crate::statement::Statement;
+use crate::statement::Source;
 use crate::statement::table::Table;
-use std::sync::Arc;
 
 /// The rates of some statements in the order of answers.
 #[derive(Debug)]
@@ -22,10 +21,10 @@ pub struct RateOrder {
 }
 
 impl RateOrder {
-    /// The order of the rates of `statements`.
+    /// The order of the rates of some months.
     #[must_use]
-    pub fn new(statements: &[Arc<Statement>]) -> Self {
-        let every = statements.iter().flat_map(|statement| &statement.rates);
+    pub fn new(sources: &[Source]) -> Self {
+        let every = sources.iter().flat_map(|source| &source.summary().rates);
         let mut rates: Vec<Rate> = every.map(|known| known.rate.clone()).collect();
         rates.sort_by(compare_rates);
         rates.dedup();
@@ -33,8 +32,8 @@ impl RateOrder {
             let found = rates.binary_search_by(|other| compare_rates(other, rate));
             found.map_or(u32::MAX, |place| u32::try_from(place).unwrap_or(u32::MAX))
         };
-        let places = statements.iter().map(|statement| {
-            let own = statement.rates.iter();
+        let places = sources.iter().map(|source| {
+            let own = source.summary().rates.iter();
             own.map(|known| place(&known.rate)).collect()
         });
         let places = places.collect();
@@ -48,27 +47,25 @@ impl RateOrder {
     }
 
     /// Sums the lines that `query` means, by place in the order; `None` where there are none.
-    /// `statements` must be those that the order was made of.
+    /// `sources` must be of the statements that the order was made of.
     ///
     /// # Panics
     ///
     /// When they are others, with rates that the order does not know.
-    #[must_use]
     pub fn sums(
         &self,
         query: &Query,
         period: Period,
-        statements: &[Arc<Statement>],
+        sources: &[Source],
         context: Context<'_>,
-    ) -> Vec<Option<Totals>> {
+    ) -> Result<Vec<Option<Totals>>, LinesMissing> {
         let mut sums = Sums::new(self.rates.len());
-        for (statement, places) in statements.iter().zip(&self.places) {
-            let selection = Selection::new(statement, query, period, context);
-            if let Some(selection) = selection {
+        for (source, places) in sources.iter().zip(&self.places) {
+            if let Some(selection) = Selection::new(source, query, period, context)? {
                 sums.add(&selection, places);
             }
         }
-        sums.finish()
+        Ok(sums.finish())
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Grain, Query, Rate, Row};
 use crate::catalog::Catalog;
 use crate::fold::Spellings;
 use crate::name::Name;
-use crate::statement::Statement;
+use crate::statement::{Source, Summary};
 use crate::time::{Hour, Month};
 use std::sync::Arc;
 
@@ -91,7 +91,7 @@ pub struct Context<'a> {
 #[derive(Debug)]
 pub struct PeriodAnswer {
     start: Hour,
-    statements: Vec<Arc<Statement>>,
+    statements: Vec<Arc<Summary>>,
     /// Each rate as a statement's place and its code there, in the order of answers.
     rates: Vec<(usize, u32)>,
     names: [Vec<Arc<str>>; 3],
@@ -144,20 +144,24 @@ impl PeriodAnswer {
     }
 }
 
-/// Answers for one period over the statements of its months.
-#[must_use]
+/// A month was given without the lines that [`Query::needs_lines`] asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the lines of {0} are needed and were not given")]
+pub struct LinesMissing(pub Month);
+
+/// Answers for one period from what is at hand of its months.
 pub fn answer(
     query: &Query,
     period: Period,
-    statements: &[Arc<Statement>],
+    sources: &[Source],
     context: Context<'_>,
-) -> PeriodAnswer {
+) -> Result<PeriodAnswer, LinesMissing> {
     let mut buffers = Buffers::default();
     let mut scans = Vec::new();
-    for statement in statements {
-        let cells = scan(statement, query, period, context, &mut buffers);
+    for source in sources {
+        let cells = scan(source, query, period, context, &mut buffers)?;
         if !cells.is_empty() {
-            scans.push((Arc::clone(statement), cells));
+            scans.push((Arc::clone(source.summary()), cells));
         }
     }
     let (rates, rate_codes) = merge_rates(&scans);
@@ -176,11 +180,11 @@ pub fn answer(
     };
     let names = names.map(|merged| merged.shown);
     let statements = scans.into_iter().map(|(statement, _)| statement).collect();
-    PeriodAnswer {
+    Ok(PeriodAnswer {
         start: period.start,
         statements,
         rates,
         names,
         cells,
-    }
+    })
 }

@@ -6,12 +6,12 @@
 //! [`super::select`] for which rows match, [`super::merge`] for what becomes of the groups.
 
 use super::merge::{Cell, GROUPS, Key, merge};
-use super::run::{Context, Period};
+use super::run::{Context, LinesMissing, Period};
 use super::select::Selection;
 use super::{Query, Totals};
 use crate::money::{Amount, Quantity};
 use crate::packed::{Packed, mark_changes};
-use crate::statement::Statement;
+use crate::statement::Source;
 
 /// Rows that are unpacked at a time.
 const BLOCK: usize = 1024;
@@ -61,14 +61,14 @@ impl Buffers {
 
 /// The groups of one statement, sorted by its own codes (0 where not grouped), each key once.
 pub(super) fn scan(
-    statement: &Statement,
+    source: &Source,
     query: &Query,
     period: Period,
     context: Context<'_>,
     buffers: &mut Buffers,
-) -> Vec<Cell> {
-    let Some(selection) = Selection::new(statement, query, period, context) else {
-        return Vec::new();
+) -> Result<Vec<Cell>, LinesMissing> {
+    let Some(selection) = Selection::new(source, query, period, context)? else {
+        return Ok(Vec::new());
     };
     let rows = selection.ranges.iter().map(|(start, end)| end - start);
     let longest = rows.max().unwrap_or(0);
@@ -91,7 +91,7 @@ pub(super) fn scan(
         }
     }
     groups.merge();
-    groups.cells
+    Ok(groups.cells)
 }
 
 /// Accumulates groups over blocks of rows.

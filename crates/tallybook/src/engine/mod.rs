@@ -6,6 +6,7 @@
 //! [`statements`] for reading, [`imports`] for importing.
 
 pub mod apply;
+mod cache;
 mod checkpoint;
 pub mod commit;
 pub mod entropy;
@@ -76,6 +77,12 @@ impl From<getrandom::Error> for EngineError {
     }
 }
 
+impl From<tokio::sync::AcquireError> for EngineError {
+    fn from(error: tokio::sync::AcquireError) -> Self {
+        Self::System(format!("no room can be waited for: {error}"))
+    }
+}
+
 impl From<tokio::task::JoinError> for EngineError {
     fn from(error: tokio::task::JoinError) -> Self {
         Self::System(format!("a task of the engine died: {error}"))
@@ -109,7 +116,7 @@ pub struct Engine {
     options: Options,
     site: RwLock<Arc<Site>>,
     views: Mutex<HashMap<LogId, Arc<View>>>,
-    cache: statements::Cache,
+    cache: Arc<cache::Cache>,
     tokens: tokens::Tokens,
     /// Checkpoints that are being stored.
     later: tokio_util::task::TaskTracker,
@@ -270,7 +277,7 @@ impl Engine {
     ) -> Result<Arc<Self>, EngineError> {
         let site = load::site(store.as_ref()).await?;
         let tokens = tokens::Tokens::load(store.as_ref()).await?;
-        let cache = statements::Cache::new(options.cache_bytes);
+        let cache = Arc::new(cache::Cache::new(options.cache_bytes));
         let engine = Arc::new(Self {
             store,
             options,

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use tallybook_core::query::rates::RateOrder;
 use tallybook_core::query::{Query, Rate, Totals};
-use tallybook_core::statement::Statement;
+use tallybook_core::statement::Source;
 use tallybook_core::time::Month;
 
 /// The rates of some months of a view, in the order of answers.
@@ -29,9 +29,9 @@ pub struct RateSums {
 }
 
 impl ViewRates {
-    fn new(statements: &[Arc<Statement>]) -> Self {
+    fn new(sources: &[Source]) -> Self {
         Self {
-            order: RateOrder::new(statements),
+            order: RateOrder::new(sources),
             labels: OnceLock::new(),
         }
     }
@@ -50,16 +50,16 @@ impl ViewRates {
 pub(super) struct RatesByMonths(RwLock<HashMap<(Month, Month), Arc<ViewRates>>>);
 
 impl RatesByMonths {
-    /// `statements` are those of the months.
-    fn get(&self, months: (Month, Month), statements: &[Arc<Statement>]) -> Arc<ViewRates> {
+    /// `sources` are those of the months.
+    fn get(&self, months: (Month, Month), sources: &[Source]) -> Arc<ViewRates> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(rates) = known.get(&months) {
             return Arc::clone(rates);
         }
         drop(known);
-        let rates = Arc::new(ViewRates::new(statements));
+        let rates = Arc::new(ViewRates::new(sources));
         // Months without usage cost nothing to look at again.
-        if !statements.is_empty() {
+        if !sources.is_empty() {
             let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
             known.insert(months, Arc::clone(&rates));
         }
@@ -70,22 +70,19 @@ impl RatesByMonths {
 impl Engine {
     /// Answers a query over one whole period that groups by rate alone.
     pub async fn sums(&self, view: &View, query: &Query) -> Result<RateSums, EngineError> {
-        let mut statements = Vec::with_capacity(12);
         let (mut first, mut last) = (None, None);
         for month in query.months() {
             first = first.or(Some(month));
             last = Some(month);
-            let statement = self.statement(view, month).await?;
-            if !statement.is_empty() {
-                statements.push(statement);
-            }
         }
         let (Some(months), Some(period)) = (first.zip(last), query.periods().next()) else {
             let (rates, sums) = (Arc::new(ViewRates::new(&[])), Vec::new());
             return Ok(RateSums { rates, sums });
         };
-        let rates = view.rates.get(months, &statements);
-        let sums = rates.order.sums(query, period, &statements, view.context());
+        let sources = self.sources(view, query, period).await?;
+        let rates = view.rates.get(months, &sources);
+        let sums = rates.order.sums(query, period, &sources, view.context());
+        let sums = sums.map_err(|error| EngineError::System(error.to_string()))?;
         Ok(RateSums { rates, sums })
     }
 }

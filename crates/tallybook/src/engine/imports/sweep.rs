@@ -35,7 +35,7 @@ impl Engine {
                 });
             }
             let (_, checkpoints) = Checkpoints::load(self.store.as_ref(), log).await?;
-            for (_, _, blob) in checkpoints.all() {
+            for blob in checkpoints.all().iter().flat_map(|known| &known.blobs) {
                 candidates.remove(blob);
             }
         }
