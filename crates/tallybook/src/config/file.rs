@@ -47,6 +47,11 @@ struct Keys {
     limit_import_bytes: Option<Scalar>,
     limit_import_files: Option<Scalar>,
     limit_line_bytes: Option<Scalar>,
+    limit_events_bytes: Option<Scalar>,
+    limit_events: Option<Scalar>,
+    limit_event_bytes: Option<Scalar>,
+    limit_event_name_bytes: Option<Scalar>,
+    limit_events_memory: Option<Scalar>,
 }
 
 /// A number, or a text such as `64MiB`; the flag's parser decides what is right.
@@ -95,6 +100,14 @@ fn parse(text: &str) -> Result<Defaults, String> {
         ("limit-import-bytes", number(keys.limit_import_bytes)),
         ("limit-import-files", number(keys.limit_import_files)),
         ("limit-line-bytes", number(keys.limit_line_bytes)),
+        ("limit-events-bytes", number(keys.limit_events_bytes)),
+        ("limit-events", number(keys.limit_events)),
+        ("limit-event-bytes", number(keys.limit_event_bytes)),
+        (
+            "limit-event-name-bytes",
+            number(keys.limit_event_name_bytes),
+        ),
+        ("limit-events-memory", number(keys.limit_events_memory)),
     ];
     let given = values
         .into_iter()

@@ -14,6 +14,10 @@ use crate::engine::{Engine, EngineError};
 use crate::wire::Dialect;
 use std::sync::Arc;
 use tallybook_store::StoreError;
+use tokio::sync::Semaphore;
+
+/// Bytes for which one permit of [`App::events_memory`] stands.
+pub const MEMORY_UNIT: u64 = 64 << 10;
 
 /// Settings of the HTTP face.
 #[derive(Debug, Clone)]
@@ -63,6 +67,8 @@ pub struct App {
     pub history: History,
     /// How large things may be.
     pub limits: Limits,
+    /// What may be held of the bodies of usage events at one time, in units of [`MEMORY_UNIT`].
+    pub events_memory: Arc<Semaphore>,
     /// The frame, for where a key stands.
     pub frame: Arc<Frame>,
 }
@@ -81,7 +87,10 @@ impl App {
             strict_transport: settings.tls,
             metrics: Arc::clone(&metrics),
         };
+        let units = settings.limits.events_memory / MEMORY_UNIT;
+        let units = usize::try_from(units).unwrap_or(usize::MAX);
         Arc::new(Self {
+            events_memory: Arc::new(Semaphore::new(units.clamp(1, Semaphore::MAX_PERMITS))),
             engine,
             metrics,
             public_url: settings.public_url,
