@@ -338,12 +338,18 @@ pub(crate) struct TokenCreate {
     #[arg(
         long = "account",
         value_name = "KIND/NAME",
-        requires = "metering_write"
+        requires = "metering_write",
+        conflicts_with_all = ["user", "site_admin"]
     )]
     pub(crate) accounts: Vec<String>,
 
     /// A source that a sending token may send from [default: every source]; repeatable
-    #[arg(long = "source", value_name = "URI", requires = "metering_write")]
+    #[arg(
+        long = "source",
+        value_name = "URI",
+        requires = "metering_write",
+        conflicts_with_all = ["user", "site_admin"]
+    )]
     pub(crate) sources: Vec<String>,
 
     /// When it stops working: a day (its first instant, UTC) or an instant

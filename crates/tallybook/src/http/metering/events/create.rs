@@ -81,7 +81,7 @@ pub async fn create(
     let (format, coding) = (format(request.headers())?, coding(request.headers())?);
     let (pump, upload) = upload::channel();
     let budget = Arc::clone(&app.events_memory);
-    let parts = Parts::new(upload, coding, format, &app.limits, budget)?;
+    let parts = Parts::new(upload, coding, format, &app.limits, budget);
     tokio::spawn(pump.body("events", request.into_body().into_data_stream()));
     let sending = Sending {
         app,

@@ -113,7 +113,7 @@ pub(super) struct Part {
 
 /// A body that is being read.
 pub(super) struct Parts {
-    input: Box<dyn Read + Send>,
+    input: Decoder,
     format: Format,
     lengths: Lengths,
     most: Most,
@@ -136,13 +136,16 @@ impl Parts {
         format: Format,
         limits: &Limits,
         budget: Arc<Semaphore>,
-    ) -> Result<Self, ApiError> {
+    ) -> Self {
         let body = Body {
             upload,
             has_begun: false,
         };
-        Ok(Self {
-            input: decoder(body, coding).map_err(ApiError::internal)?,
+        Self {
+            input: Decoder {
+                waiting: Some((body, coding)),
+                input: Box::new(io::empty()),
+            },
             format,
             lengths: Lengths::from(limits),
             most: Most {
@@ -155,7 +158,7 @@ impl Parts {
             skipping: false,
             line: 0,
             memory: Memory { budget, held: None },
-        })
+        }
     }
 
     /// The next part. Must be called from a thread that may block.
@@ -257,6 +260,22 @@ impl Parts {
         let count = block.read_to_end(&mut self.buffer)?;
         self.ended = count < BLOCK_BYTES;
         Ok(())
+    }
+}
+
+/// The decompressed body. Decoders read as soon as they are made, so that one is made by the first
+/// read, which is on a thread that may block.
+struct Decoder {
+    waiting: Option<(Body, Coding)>,
+    input: Box<dyn Read + Send>,
+}
+
+impl Read for Decoder {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if let Some((body, coding)) = self.waiting.take() {
+            self.input = decoder(body, coding)?;
+        }
+        self.input.read(out)
     }
 }
 
