@@ -306,7 +306,8 @@ pub(crate) enum Token {
 }
 
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("holder").required(true).args(["user", "site_admin", "metering_write"]))]
+#[command(group = ArgGroup::new("holder").required(true)
+    .args(["user", "site_admin", "metering_write"]))]
 #[command(group = ArgGroup::new("grant").args(["scopes", "permissions"]))]
 pub(crate) struct TokenCreate {
     /// The user whose token it is

@@ -170,6 +170,90 @@ async fn submit(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::PublicUrl;
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::TcpListener;
+    use std::ops::ControlFlow;
+
+    /// Answers each request with the next answer, and gives the bodies that came, decompressed.
+    fn server(answers: Vec<Sent>) -> (String, std::thread::JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let serve = move |(status, answer): Sent| {
+            let (stream, _) = listener.accept().expect("a client");
+            let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
+            let (mut line, mut length) = (String::new(), 0);
+            while line != "\r\n" {
+                line.clear();
+                reader.read_line(&mut line).expect("a line");
+                let lower = line.to_ascii_lowercase();
+                if let Some(value) = lower.strip_prefix("content-length:") {
+                    length = value.trim().parse().expect("a number");
+                }
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).expect("a body");
+            if !status.is_empty() {
+                let length = answer.len();
+                write!(
+                    &stream,
+                    "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n\
+                     {answer}"
+                )
+                .expect("sent");
+            }
+            let body = zstd::stream::decode_all(&*body).expect("zstd");
+            String::from_utf8(body).expect("UTF-8")
+        };
+        let bodies = move || answers.into_iter().map(serve).collect();
+        (url, std::thread::spawn(bodies))
+    }
+
+    /// A status with a header, and a body.
+    type Sent = (&'static str, &'static str);
+
+    const BUSY: Sent = ("503 x\r\nRetry-After: 0", r#"{"message":"busy"}"#);
+    /// The connection ends before there is an answer.
+    const NOTHING: Sent = ("", "");
+    const TAKEN: Sent = (
+        "200 OK",
+        r#"{"accepted":0,"duplicates":2,"pending":0,"rejected":[],"commits":[]}"#,
+    );
+    const REFUSED: Sent = ("403 x", r#"{"message":"No."}"#);
+
+    fn deliver(url: &str, retries: u32) -> anyhow::Result<EventsAnswer> {
+        let delivery = Delivery::Server {
+            client: Client::new(PublicUrl::parse(url).expect("a URL"), "t"),
+            backoff: Backoff::new(retries),
+        };
+        let mut answer = None;
+        super::super::batches::each("{}\n{}".as_bytes(), 9, |batch| {
+            answer = Some(delivery.deliver(&batch, false));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        answer.expect("one batch")
+    }
+
+    #[test]
+    fn what_got_no_answer_is_sent_again_until_it_has_one() {
+        let (url, server) = server(vec![BUSY, NOTHING, TAKEN]);
+        let answer = deliver(&url, 5).expect("an answer");
+        assert_eq!(answer.duplicates, 2);
+        let bodies = server.join().expect("bodies");
+        assert_eq!(bodies, ["{}\n{}\n"; 3]);
+    }
+
+    #[test]
+    fn what_cannot_pass_is_not_sent_again() {
+        let (url, one) = server(vec![REFUSED]);
+        let error = deliver(&url, 5).expect_err("refused");
+        assert!(error.to_string().contains("403"), "{error}");
+        one.join().expect("bodies");
+        let (url, two) = server(vec![BUSY, BUSY]);
+        let error = deliver(&url, 1).expect_err("busy for ever");
+        assert_eq!(error.to_string(), "gave up after 2 attempts");
+        two.join().expect("bodies");
+    }
 
     #[test]
     fn pauses_grow_differ_and_are_as_long_as_the_server_wants() {

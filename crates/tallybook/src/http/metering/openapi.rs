@@ -10,8 +10,8 @@ use utoipa::{Modify, OpenApi};
 #[openapi(
     info(
         title = "Tallybook",
-        description = "Events, imports, tokens and administration of a Tallybook server. Errors, versions \
-                       and paging follow the conventions of GitHub's REST API."
+        description = "Events, imports, tokens and administration of a Tallybook server. Errors, \
+                       versions and paging follow the conventions of GitHub's REST API."
     ),
     paths(
         events::create::create,
