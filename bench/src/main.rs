@@ -163,28 +163,32 @@ async fn ask(data: &Path, cache_bytes: usize) -> Result<()> {
     let started = Stopwatch::now();
     let store = Arc::new(SqliteStore::open(data, "bench")?);
     let now = Instant::parse("2026-01-01T00:00:00Z")?;
-    let engine = Engine::open(
-        store,
-        Options {
-            cache_bytes,
-            ..Options::default()
-        },
-        now,
-    )
-    .await?;
+    let options = || Options {
+        cache_bytes,
+        ..Options::default()
+    };
+    let engine = Engine::open(Arc::clone(&store) as _, options(), now).await?;
     let opened = started.elapsed();
-    let account = questions::account(&engine)?;
-    let view = engine.view(&account).await?;
+    let view = engine.view(&questions::account(&engine)?).await?;
+    questions::ask(&engine, &view, &questions::everything()).await?;
+    let first = started.elapsed();
+    // Another engine, that has nothing in memory yet.
+    let engine = Engine::open(store, options(), now).await?;
+    let view = engine.view(&questions::account(&engine)?).await?;
     let cold = Stopwatch::now();
     engine.statement(&view, questions::largest()).await?;
-    let cold = cold.elapsed();
-    engine.warm(&view, Workload::months()).await?;
+    let largest = cold.elapsed();
+    for month in Workload::months() {
+        engine.statement(&view, month).await?;
+    }
     println!(
         "{{\"engine\":\"Tallybook\",\"event\":\"start\",\"open_ms\":{:.1},\
-         \"largest_month_ms\":{:.1},\"all_months_ms\":{:.1},\"cached_bytes\":{}}}",
+         \"first_answer_ms\":{:.1},\"largest_month_ms\":{:.1},\"all_months_ms\":{:.1},\
+         \"cached_bytes\":{}}}",
         milliseconds(opened),
-        milliseconds(cold),
-        milliseconds(started.elapsed()),
+        milliseconds(first),
+        milliseconds(largest),
+        milliseconds(cold.elapsed()),
         engine.cached_bytes(),
     );
     for question in &questions::QUESTIONS {

@@ -73,6 +73,11 @@ fn first_month() -> Month {
     Month::new(workload::FIRST.0, workload::FIRST.1).expect("a month of the calendar")
 }
 
+/// All that there is.
+pub(crate) fn everything() -> Query {
+    months(first_month(), 24)
+}
+
 /// Any twelve months, so that consecutive questions differ.
 fn q1(index: usize) -> Query {
     months(first_month().plus((index % 13) as i32), 12)
@@ -137,6 +142,15 @@ pub(crate) fn largest() -> Month {
     first_month().plus(workload::LARGEST)
 }
 
+/// Asks once, and counts the rows.
+pub(crate) async fn ask(engine: &Engine, view: &View, query: &Query) -> Result<usize> {
+    let mut counted = 0;
+    for period in query.periods() {
+        counted += black_box(engine.answer(view, query, period).await?).len();
+    }
+    Ok(counted)
+}
+
 /// Asks a question `times` times, after a few that are not counted.
 pub(crate) async fn time(
     engine: &Engine,
@@ -149,10 +163,7 @@ pub(crate) async fn time(
     for index in 0..times + 3 {
         let query = (question.ask)(index);
         let started = Stopwatch::now();
-        let mut counted = 0;
-        for period in query.periods() {
-            counted += black_box(engine.answer(view, &query, period).await?).len();
-        }
+        let counted = ask(engine, view, &query).await?;
         if index >= 3 {
             took.push(started.elapsed());
             rows = rows.max(counted);

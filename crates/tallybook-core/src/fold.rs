@@ -1,16 +1,23 @@
-//! Fold: an account's imports, month by month, to statements.
+//! Fold: an account's imports and events, month by month, to statements.
 //!
 //! Invariant: pure; the same log gives the same statement bytes, whatever order imports and
 //! reverts came in, but for which of two imports of one kind is the newer.
+
+mod metered;
+
+pub use metered::Unrated;
 
 use crate::catalog::Catalog;
 use crate::hash::QuickMap;
 use crate::ids::{Digest, NameId};
 use crate::ledger::chunk::Chunk;
+use crate::ledger::metered::rows::MonthUsage;
 use crate::ledger::owners::{Contender, Owners, sku_id};
 use crate::ledger::record::{ChunkRef, Dimension, RawSku};
 use crate::ledger::{Account, Import};
 use crate::money::Price;
+use crate::names::Dictionary;
+use crate::rating::terms::Terms;
 use crate::report::ReportKind;
 use crate::statement::build::{BuilderLine, RateKey, StatementBuilder};
 use crate::statement::{RULES, Statement};
@@ -18,12 +25,22 @@ use crate::time::Month;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// One month of an account: which imports count, and what identifies the resulting statement.
+/// One month of an account: which imports and events count, and what identifies the resulting
+/// statement.
 #[derive(Debug, Clone)]
 pub struct MonthPlan {
     /// The month.
     pub month: Month,
     owners: Owners,
+    metered: Option<MeteredPlan>,
+}
+
+/// The metered usage of a month, and all that its rating depends on beside the catalogue.
+#[derive(Debug, Clone)]
+struct MeteredPlan {
+    usage: MonthUsage,
+    names: Dictionary,
+    terms: Arc<Terms>,
 }
 
 /// Why a chunk could not become lines of a statement.
@@ -39,14 +56,21 @@ pub struct ForeignCode {
 impl MonthPlan {
     /// The plan of a month.
     #[must_use]
-    pub fn new(owners: &Owners, month: Month) -> Self {
+    pub fn new(owners: &Owners, account: &Account, terms: &Arc<Terms>, month: Month) -> Self {
+        let metered = account.metered.month(month).map(|usage| MeteredPlan {
+            usage: usage.clone(),
+            names: account.dictionary.clone(),
+            terms: Arc::clone(terms),
+        });
         Self {
             month,
             owners: owners.between(month.first_day(), month.last_day()),
+            metered,
         }
     }
 
-    /// What the statement is a function of, as a hash: rules, catalogue, month and live imports.
+    /// What the statement is a function of, as a hash: rules, catalogue, month, live imports, and
+    /// where events have something to say of the month, the newest batch of them and the terms.
     #[must_use]
     pub fn fingerprint(&self, catalog: Digest) -> Digest {
         let mut hasher = blake3::Hasher::new();
@@ -58,13 +82,18 @@ impl MonthPlan {
             hasher.update(&contender.import.seq.0.to_le_bytes());
             hasher.update(&(contender.part as u64).to_le_bytes());
         }
+        if let Some(metered) = &self.metered {
+            hasher.update(b"metered");
+            hasher.update(&metered.usage.through().0.to_le_bytes());
+            hasher.update(&metered.terms.digest(self.month).0);
+        }
         Digest(*hasher.finalize().as_bytes())
     }
 
     /// Whether nothing live touches the month.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.owners.contenders().is_empty()
+        self.owners.contenders().is_empty() && self.metered.is_none()
     }
 
     /// The chunks that the statement is made of, each with its contender.
@@ -208,10 +237,24 @@ impl Fold<'_> {
         Mapping { names, counts }
     }
 
-    /// The statement.
-    #[must_use]
-    pub fn finish(self) -> Statement {
-        self.builder.finish()
+    /// The statement; an error where an amount is beyond what can be counted.
+    pub fn finish(mut self) -> Result<Statement, Unrated> {
+        if let Some(metered) = &self.plan.metered {
+            let MeteredPlan {
+                usage,
+                names,
+                terms,
+            } = metered;
+            metered::rate(
+                self.plan.month,
+                usage,
+                names,
+                self.catalog,
+                terms,
+                &mut self.builder,
+            )?;
+        }
+        Ok(self.builder.finish())
     }
 }
 

@@ -22,6 +22,7 @@ pub mod name;
 pub mod names;
 pub mod packed;
 pub mod query;
+pub mod rating;
 pub mod report;
 pub mod site;
 pub mod statement;

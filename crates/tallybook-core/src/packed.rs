@@ -91,6 +91,48 @@ impl Packed {
         }
     }
 
+    /// Packs `count` values without a copy of them all: `fill` writes those from a place on, block
+    /// by block from the first to the last, once to find their range and once to pack them.
+    pub fn from_blocks(count: usize, mut fill: impl FnMut(usize, &mut [i64])) -> Self {
+        let mut block = vec![0; BLOCK.min(count)];
+        let (mut least, mut greatest) = (i64::MAX, i64::MIN);
+        each_block(count, &mut block, &mut fill, |values| {
+            least = values.iter().copied().fold(least, i64::min);
+            greatest = values.iter().copied().fold(greatest, i64::max);
+        });
+        if count == 0 {
+            return Self::same(0, 0);
+        }
+        let range = greatest.abs_diff(least);
+        let offset = |value: i64| value.abs_diff(least);
+        let mut pack = |out: &mut dyn FnMut(&[i64])| each_block(count, &mut block, &mut fill, out);
+        #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
+        let offsets = if range == 0 {
+            Offsets::Same(count)
+        } else if range <= u64::from(u8::MAX) {
+            let mut packed = Vec::with_capacity(count);
+            pack(&mut |values| packed.extend(values.iter().map(|value| offset(*value) as u8)));
+            Offsets::One(packed)
+        } else if range <= u64::from(u16::MAX) {
+            let mut packed = Vec::with_capacity(count);
+            pack(&mut |values| packed.extend(values.iter().map(|value| offset(*value) as u16)));
+            Offsets::Two(packed)
+        } else if range <= u64::from(u32::MAX) {
+            let mut packed = Vec::with_capacity(count);
+            pack(&mut |values| packed.extend(values.iter().map(|value| offset(*value) as u32)));
+            Offsets::Four(packed)
+        } else {
+            let mut packed = Vec::with_capacity(count);
+            pack(&mut |values| packed.extend(values.iter().map(|value| offset(*value))));
+            Offsets::Eight(packed)
+        };
+        Self {
+            base: least.into(),
+            greatest: greatest.into(),
+            offsets,
+        }
+    }
+
     /// How many values.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -290,6 +332,22 @@ impl Packed {
     }
 }
 
+/// Values of a block of [`Packed::from_blocks`]: they stay in the nearest cache.
+const BLOCK: usize = 1024;
+
+fn each_block(
+    count: usize,
+    block: &mut [i64],
+    fill: &mut impl FnMut(usize, &mut [i64]),
+    mut then: impl FnMut(&[i64]),
+) {
+    for start in (0..count).step_by(BLOCK) {
+        let values = &mut block[..BLOCK.min(count - start)];
+        fill(start, values);
+        then(values);
+    }
+}
+
 fn write<T: Copy, const N: usize>(writer: &mut Writer, values: &[T], bytes: fn(T) -> [u8; N]) {
     // In steps, so that no second copy of a long column is made.
     for values in values.chunks(4096) {
@@ -333,6 +391,20 @@ mod tests {
                 column.read_i64(0, &mut out);
                 prop_assert!(out.iter().zip(&values).all(|(a, b)| i128::from(*a) == *b));
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_column_of_blocks_is_the_column_of_a_slice(
+            scale in 0u32..62,
+            seeds in proptest::collection::vec(any::<i64>(), 0..3000),
+        ) {
+            let values: Vec<i64> = seeds.iter().map(|v| v >> scale).collect();
+            let fill = |start: usize, out: &mut [i64]| {
+                out.copy_from_slice(&values[start..start + out.len()]);
+            };
+            prop_assert_eq!(Packed::from_blocks(values.len(), fill), Packed::new(&values));
         }
     }
 

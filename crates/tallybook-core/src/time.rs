@@ -60,6 +60,9 @@ const MICROS_A_SECOND: i64 = 1_000_000;
 const HOURS_A_DAY: i32 = 24;
 
 impl Instant {
+    /// 2000-01-01T00:00:00Z.
+    pub const EARLIEST: Self = Self(FIRST_SECOND);
+
     /// From seconds since 1970-01-01T00:00:00Z; must lie in the years 2000 to 9999.
     pub fn from_seconds(seconds: i64) -> Result<Self, CalendarError> {
         if (FIRST_SECOND..=LAST_SECOND).contains(&seconds) {

@@ -123,6 +123,9 @@ pub struct Shares {
     partial: Packed,
 }
 
+/// Values that are read at a time.
+const BLOCK: usize = 1024;
+
 const NOTHING: u8 = 0;
 const EVERYTHING: u8 = 1;
 const PARTIAL: u8 = 2;
@@ -162,18 +165,74 @@ impl Shares {
         self.marks.iter().enumerate().map(part).collect()
     }
 
+    /// Packs a column of parts of a column of wholes.
+    #[must_use]
+    pub fn of(parts: &Packed, wholes: &Packed) -> Self {
+        if !(parts.fits_i64() && wholes.fits_i64()) {
+            let (parts, wholes) = (parts.values(), wholes.values());
+            return Self::new(&parts, |line| wholes[line]);
+        }
+        let mut marks = Vec::with_capacity(parts.len());
+        let mut partial = Vec::new();
+        let mut blocks = [[0; BLOCK]; 2];
+        for start in (0..parts.len()).step_by(BLOCK) {
+            let count = BLOCK.min(parts.len() - start);
+            let [part, whole] = blocks.each_mut().map(|block| &mut block[..count]);
+            parts.read_i64(start, part);
+            wholes.read_i64(start, whole);
+            marks.extend(part.iter().zip(whole).map(|(part, whole)| {
+                if *part == 0 {
+                    NOTHING
+                } else if part == whole {
+                    EVERYTHING
+                } else {
+                    partial.push(*part);
+                    PARTIAL
+                }
+            }));
+        }
+        Self {
+            marks: Packed::new(&marks),
+            partial: Packed::new(&partial),
+        }
+    }
+
     /// The parts again, as a column: never larger than what it was made of.
     #[must_use]
     pub fn column(&self, whole: &Packed) -> Packed {
         match self.marks.constant() {
-            Some(0) => Packed::same(0, self.marks.len()),
-            Some(1) => whole.clone(),
-            Some(_) => self.partial.clone(),
-            None => {
-                let wholes = whole.values();
-                Packed::new(&self.unpack(|line| wholes[line]))
-            }
+            Some(0) => return Packed::same(0, self.marks.len()),
+            Some(1) => return whole.clone(),
+            Some(_) => return self.partial.clone(),
+            None => {}
         }
+        if !(self.partial.fits_i64() && whole.fits_i64()) {
+            let wholes = whole.values();
+            return Packed::new(&self.unpack(|line| wholes[line]));
+        }
+        let mut marks = [0; BLOCK];
+        let mut partial = vec![0; self.partial.len()];
+        self.partial.read_i64(0, &mut partial);
+        let mut rest = &partial[..];
+        Packed::from_blocks(self.marks.len(), |start, out| {
+            if start == 0 {
+                rest = &partial;
+            }
+            let marks = &mut marks[..out.len()];
+            self.marks.read_codes(start, marks);
+            whole.read_i64(start, out);
+            for (value, mark) in out.iter_mut().zip(marks) {
+                if *mark == u32::from(NOTHING) {
+                    *value = 0;
+                } else if *mark == u32::from(PARTIAL)
+                    // `decode` checked that there is a value for every such mark.
+                    && let Some((first, others)) = rest.split_first()
+                {
+                    *value = *first;
+                    rest = others;
+                }
+            }
+        })
     }
 
     /// Writes both columns.

@@ -7,6 +7,7 @@
 
 pub mod builder;
 pub mod chunk;
+pub mod discount;
 pub mod events;
 pub mod metered;
 pub mod owners;
@@ -20,6 +21,7 @@ use crate::name::Name;
 use crate::names::{Dictionary, Draft};
 use crate::site::entry::{read_name, write_name};
 use crate::time::{Instant, Month};
+use discount::NegotiatedDiscount;
 use metered::Metered;
 use record::ImportRecord;
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,7 +54,13 @@ pub enum Setting {
         /// Who can see it.
         visibility: Visibility,
     },
+    /// Every discount that the account has negotiated; they carry their own days, so the newest
+    /// list holds for all time. Sorted, each once.
+    Discounts(Vec<NegotiatedDiscount>),
 }
+
+/// Who could see a repository from when on, oldest first.
+pub type VisibilityHistory = Vec<(Instant, Visibility)>;
 
 /// What an account's log says, up to one batch.
 #[derive(Debug, Clone)]
@@ -72,7 +80,9 @@ pub struct Account {
     /// The plan, with the time from which it holds; oldest first.
     pub plans: Vec<(Instant, Plan)>,
     /// Visibility by (owner, repository), with the time from which it holds; oldest first.
-    pub repositories: Arc<BTreeMap<(Name, Name), Vec<(Instant, Visibility)>>>,
+    pub repositories: Arc<BTreeMap<(Name, Name), VisibilityHistory>>,
+    /// The negotiated discounts.
+    pub discounts: Vec<NegotiatedDiscount>,
     /// Every import, in the order of their batches.
     pub imports: Vec<Arc<Import>>,
     /// The batches that hold anything but events.
@@ -115,6 +125,17 @@ const IMPORT: u8 = 3;
 const REVERT: u8 = 4;
 /// The tag of a batch's usage events.
 pub const EVENTS: u8 = 5;
+const DISCOUNTS: u8 = 6;
+
+impl Setting {
+    /// The setting that lists these discounts, in any order.
+    #[must_use]
+    pub fn discounts(mut discounts: Vec<NegotiatedDiscount>) -> Self {
+        discounts.sort();
+        discounts.dedup();
+        Self::Discounts(discounts)
+    }
+}
 
 impl AccountEntry {
     /// Encodes, taking ids for names from `names`.
@@ -134,6 +155,13 @@ impl AccountEntry {
                 write_name(&mut out, names, name.as_str());
                 out.text(visibility.as_str());
                 REPOSITORY
+            }
+            Self::Setting(Setting::Discounts(discounts)) => {
+                out.count(discounts.len());
+                discounts
+                    .iter()
+                    .for_each(|discount| discount.encode(&mut out));
+                DISCOUNTS
             }
             Self::Import(record) => {
                 record.encode(&mut out, names);
@@ -175,6 +203,15 @@ impl AccountEntry {
                     visibility,
                 })
             }
+            DISCOUNTS => {
+                let count = reader.count(4, "discounts")?;
+                let discounts = (0..count).map(|_| NegotiatedDiscount::decode(&mut reader));
+                let discounts = discounts.collect::<Result<Vec<_>, _>>()?;
+                if !discounts.is_sorted_by(|left, right| left < right) {
+                    return Err(reader.invalid("order of discounts"));
+                }
+                Self::Setting(Setting::Discounts(discounts))
+            }
             IMPORT => Self::Import(Box::new(ImportRecord::decode(&mut reader, names)?)),
             REVERT => Self::Revert(ImportId(reader.array("import")?)),
             EVENTS => {
@@ -210,6 +247,7 @@ impl Account {
             dictionary: Dictionary::default(),
             plans: Vec::new(),
             repositories: Arc::default(),
+            discounts: Vec::new(),
             imports: Vec::new(),
             settings: Arc::default(),
             metered: Metered::default(),
@@ -218,46 +256,50 @@ impl Account {
 
     /// Folds the next batch; its names must already be in the dictionary.
     pub fn fold(&mut self, batch: &Batch, digest: Digest) -> Result<(), DecodeError> {
-        if batch.entries.iter().any(|entry| entry.tag != EVENTS) {
-            Arc::make_mut(&mut self.settings).push(batch.seq);
+        // There are many events: they are folded as codes, without their texts.
+        for entry in batch.entries.iter().filter(|entry| entry.tag == EVENTS) {
+            let events = events::decode(&entry.payload, &self.dictionary)?;
+            self.metered.fold(self.log, batch.seq, &events);
         }
-        for entry in &batch.entries {
-            // There are many: they are folded as codes, without their texts.
-            if entry.tag == EVENTS {
-                let events = events::decode(&entry.payload, &self.dictionary)?;
-                self.metered.fold(self.log, batch.seq, &events);
-                continue;
-            }
-            match AccountEntry::decode(entry, &self.dictionary)? {
-                AccountEntry::Setting(setting) => self.set(setting, batch.at),
-                AccountEntry::Import(record) => self.imports.push(Arc::new(Import {
-                    record: *record,
-                    seq: batch.seq,
-                    at: batch.at,
-                    reverted_at: None,
-                })),
-                AccountEntry::Revert(id) => {
-                    let import = self
-                        .imports
-                        .iter_mut()
-                        .find(|import| import.record.id == id);
-                    let import = import.ok_or(DecodeError::Invalid {
-                        what: "the import that a batch reverts",
-                        at: 0,
-                    })?;
-                    Arc::make_mut(import).reverted_at = Some(batch.at);
-                }
-                AccountEntry::Events(_) => {
-                    return Err(DecodeError::Invalid {
-                        what: "an entry of events",
-                        at: 0,
-                    });
-                }
-            }
-        }
+        self.fold_settings(batch)?;
         self.seq = batch.seq;
         self.head = digest;
         self.at = Some(batch.at);
+        Ok(())
+    }
+
+    /// Folds what a batch holds beside events: for accounts whose metered usage comes from a
+    /// checkpoint.
+    pub fn fold_settings(&mut self, batch: &Batch) -> Result<(), DecodeError> {
+        let mut any = false;
+        for entry in batch.entries.iter().filter(|entry| entry.tag != EVENTS) {
+            any = true;
+            self.fold_entry(AccountEntry::decode(entry, &self.dictionary)?, batch)?;
+        }
+        if any {
+            Arc::make_mut(&mut self.settings).push(batch.seq);
+        }
+        Ok(())
+    }
+
+    fn fold_entry(&mut self, entry: AccountEntry, batch: &Batch) -> Result<(), DecodeError> {
+        let invalid = |what| DecodeError::Invalid { what, at: 0 };
+        match entry {
+            AccountEntry::Setting(setting) => self.set(setting, batch.at),
+            AccountEntry::Import(record) => self.imports.push(Arc::new(Import {
+                record: *record,
+                seq: batch.seq,
+                at: batch.at,
+                reverted_at: None,
+            })),
+            AccountEntry::Revert(id) => {
+                let mut imports = self.imports.iter_mut();
+                let import = imports.find(|import| import.record.id == id);
+                let import = import.ok_or_else(|| invalid("the import that a batch reverts"))?;
+                Arc::make_mut(import).reverted_at = Some(batch.at);
+            }
+            AccountEntry::Events(_) => return Err(invalid("an entry of events")),
+        }
         Ok(())
     }
 
@@ -274,6 +316,7 @@ impl Account {
                     .or_default()
                     .push((at, visibility));
             }
+            Setting::Discounts(discounts) => self.discounts = discounts,
         }
     }
 
@@ -291,6 +334,7 @@ impl Account {
                 .get(&(owner.clone(), name.clone()))
                 .and_then(|history| history.last())
                 .is_some_and(|(_, known)| known == visibility),
+            Setting::Discounts(discounts) => self.discounts == *discounts,
         }
     }
 

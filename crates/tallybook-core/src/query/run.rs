@@ -12,7 +12,7 @@ use crate::hash::QuickMap;
 use crate::ledger::record::Dimension;
 use crate::money::{Amount, Quantity};
 use crate::name::{Name, compare};
-use crate::statement::Statement;
+use crate::statement::{Source, Summary};
 use crate::time::{Hour, Month};
 use std::sync::Arc;
 
@@ -93,7 +93,7 @@ pub struct Context<'a> {
 #[derive(Debug)]
 pub struct PeriodAnswer {
     start: Hour,
-    statements: Vec<Arc<Statement>>,
+    statements: Vec<Arc<Summary>>,
     /// Each rate as a statement's place and its code there, in the order of answers.
     rates: Vec<(usize, u32)>,
     names: [Vec<Arc<str>>; 3],
@@ -147,20 +147,24 @@ impl PeriodAnswer {
     }
 }
 
-/// Answers for one period over the statements of its months.
-#[must_use]
+/// A month was given without the lines that [`Query::needs_lines`] asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the lines of {0} are needed and were not given")]
+pub struct LinesMissing(pub Month);
+
+/// Answers for one period from what is at hand of its months.
 pub fn answer(
     query: &Query,
     period: Period,
-    statements: &[Arc<Statement>],
+    sources: &[Source],
     context: Context<'_>,
-) -> PeriodAnswer {
+) -> Result<PeriodAnswer, LinesMissing> {
     let mut buffers = Buffers::default();
     let mut scans = Vec::new();
-    for statement in statements {
-        let cells = scan(statement, query, period, context, &mut buffers);
+    for source in sources {
+        let cells = scan(source, query, period, context, &mut buffers)?;
         if !cells.is_empty() {
-            scans.push((Arc::clone(statement), cells));
+            scans.push((Arc::clone(source.summary()), cells));
         }
     }
     let (rates, rate_codes) = merge_rates(&scans);
@@ -201,13 +205,13 @@ pub fn answer(
     };
     let names = names.map(|merged| merged.shown);
     let statements = scans.into_iter().map(|(statement, _)| statement).collect();
-    PeriodAnswer {
+    Ok(PeriodAnswer {
         start: period.start,
         statements,
         rates,
         names,
         cells,
-    }
+    })
 }
 
 /// The groups when rates alone group: each has its place.
@@ -233,7 +237,7 @@ fn merge(cells: &mut Vec<(Key, Totals)>) {
 }
 
 /// Groups of one statement, under its own codes.
-type Scan = (Arc<Statement>, Vec<(Key, Totals)>);
+type Scan = (Arc<Summary>, Vec<(Key, Totals)>);
 
 /// By statement, then its own code, the code in the answer.
 type Codes = Vec<Vec<u32>>;
@@ -366,14 +370,14 @@ impl Buffers {
 
 /// The groups of one statement, in no order, under its own codes (0 where not grouped).
 fn scan(
-    statement: &Statement,
+    source: &Source,
     query: &Query,
     period: Period,
     context: Context<'_>,
     buffers: &mut Buffers,
-) -> Vec<(Key, Totals)> {
-    let Some(selection) = Selection::new(statement, query, period, context) else {
-        return Vec::new();
+) -> Result<Vec<(Key, Totals)>, LinesMissing> {
+    let Some(selection) = Selection::new(source, query, period, context)? else {
+        return Ok(Vec::new());
     };
     let rows = selection
         .ranges
@@ -410,7 +414,7 @@ fn scan(
             groups.add(buffers, block, BLOCK.min(end - block));
         }
     }
-    groups.finish()
+    Ok(groups.finish())
 }
 
 /// Accumulates groups over blocks of rows.

@@ -1,13 +1,14 @@
 //! Which rows of a statement a query means: the smallest table that can answer, the ranges of its
 //! rows that can match; names become codes once, rows compare integers.
 
-use super::run::{Context, Period};
+use super::run::{Context, LinesMissing, Period};
 use super::{CostCenterFilter, Filter, Query, Rate, RepositoryName};
 use crate::ledger::record::Dimension;
 use crate::packed::Packed;
 use crate::report::ReportKind;
 use crate::statement::table::{RollupKind, Table};
-use crate::statement::{Statement, StatementRate};
+use crate::statement::{Source, StatementRate, Summary};
+use crate::time::Month;
 
 /// What of one statement a query is about: a table, the rows that can match, and what is left to
 /// compare.
@@ -35,7 +36,24 @@ struct Repositories<'a> {
 impl<'a> Selection<'a> {
     /// `None` when no line of the statement can match.
     pub(super) fn new(
-        statement: &'a Statement,
+        source: &'a Source,
+        query: &Query,
+        period: Period,
+        context: Context<'_>,
+    ) -> Result<Option<Self>, LinesMissing> {
+        let statement = source.summary();
+        let rollup = query.rollup(period, statement.month());
+        let table = match rollup {
+            Some(kind) => statement.rollup(kind),
+            None => source.lines().ok_or(LinesMissing(statement.month()))?,
+        };
+        Ok(Self::of(table, rollup, statement, query, period, context))
+    }
+
+    fn of(
+        table: &'a Table,
+        rollup: Option<RollupKind>,
+        statement: &Summary,
         query: &Query,
         period: Period,
         context: Context<'_>,
@@ -46,8 +64,6 @@ impl<'a> Selection<'a> {
         if !rates.contains(&true) {
             return None;
         }
-        let rollup = rollup(statement, query, period);
-        let table = rollup.map_or(&statement.lines, |(_, table)| table);
         let mut equal = Vec::new();
         for (dimension, name) in named(filter) {
             if let (Some(name), Some(column)) = (name, &table.names[dimension as usize]) {
@@ -66,7 +82,7 @@ impl<'a> Selection<'a> {
             repositories,
         };
         match rollup {
-            Some((kind, _)) => selection.narrow_rollup(kind),
+            Some(kind) => selection.narrow_rollup(kind),
             None => selection.narrow_lines(statement, period),
         }
         Some(selection)
@@ -99,7 +115,7 @@ impl<'a> Selection<'a> {
 
     /// Lines are sorted by hour, SKU, organization, repository: runs that cannot match are skipped,
     /// and within a run an organization is one range.
-    fn narrow_lines(&mut self, statement: &Statement, period: Period) {
+    fn narrow_lines(&mut self, statement: &Summary, period: Period) {
         let place = |(dimension, _, _): &(Dimension, _, _)| *dimension == Dimension::Organization;
         let organization = self.equal.iter().position(place);
         let organization = organization.map(|place| self.equal.swap_remove(place).2);
@@ -169,44 +185,47 @@ fn named(filter: &Filter) -> [(Dimension, Option<&str>); 4] {
     ]
 }
 
-/// The smallest rollup that can answer, when the period is the whole month.
-fn rollup<'a>(
-    statement: &'a Statement,
-    query: &Query,
-    period: Period,
-) -> Option<(RollupKind, &'a Table)> {
-    let first = statement.first_hour();
-    let end = statement.month().last_day().next().first_hour();
-    if period.from > first || period.to < end {
-        return None;
+impl Query {
+    /// Whether a month's share of a period can be told only from its lines, not from its rollups.
+    #[must_use]
+    pub fn needs_lines(&self, period: Period, month: Month) -> bool {
+        self.rollup(period, month).is_none()
     }
-    let filter = &query.filter;
-    let by_repository = query.group.repository || filter.repository.is_some();
-    let needs = |dimension: Dimension| match dimension {
-        Dimension::Repository => by_repository,
-        Dimension::Organization => by_repository || filter.organization.is_some(),
-        Dimension::User => filter.user.is_some(),
-        Dimension::Model => query.group.model || filter.model.is_some(),
-        Dimension::Workflow => false,
-        Dimension::CostCenter => filter.cost_center != CostCenterFilter::Any,
-    };
-    let of_requests = matches!(
-        filter.report,
-        Some(ReportKind::PremiumRequest | ReportKind::AiCredit)
-    );
-    let answers = |kind: RollupKind| {
-        (of_requests || !kind.is_of_requests())
-            && Dimension::ALL
-                .iter()
-                .all(|d| !needs(*d) || kind.dimensions().contains(d))
-    };
-    let place = RollupKind::ALL.iter().position(|kind| answers(*kind))?;
-    Some((RollupKind::ALL[place], &statement.rollups[place]))
+
+    /// The smallest rollup that can answer, when the period is the whole month.
+    fn rollup(&self, period: Period, month: Month) -> Option<RollupKind> {
+        let first = month.first_day().first_hour();
+        let end = month.last_day().next().first_hour();
+        if period.from > first || period.to < end {
+            return None;
+        }
+        let filter = &self.filter;
+        let by_repository = self.group.repository || filter.repository.is_some();
+        let needs = |dimension: Dimension| match dimension {
+            Dimension::Repository => by_repository,
+            Dimension::Organization => by_repository || filter.organization.is_some(),
+            Dimension::User => filter.user.is_some(),
+            Dimension::Model => self.group.model || filter.model.is_some(),
+            Dimension::Workflow => false,
+            Dimension::CostCenter => filter.cost_center != CostCenterFilter::Any,
+        };
+        let of_requests = matches!(
+            filter.report,
+            Some(ReportKind::PremiumRequest | ReportKind::AiCredit)
+        );
+        let answers = |kind: &RollupKind| {
+            (of_requests || !kind.is_of_requests())
+                && Dimension::ALL
+                    .iter()
+                    .all(|d| !needs(*d) || kind.dimensions().contains(d))
+        };
+        RollupKind::ALL.into_iter().find(answers)
+    }
 }
 
 impl<'a> Repositories<'a> {
     fn new(
-        statement: &Statement,
+        statement: &Summary,
         table: &'a Table,
         wanted: &RepositoryName,
         context: Context<'_>,
@@ -276,7 +295,7 @@ fn wants(known: &StatementRate, filter: &Filter, context: Context<'_>) -> bool {
 }
 
 /// The code of a name; `None` when no line has it.
-fn code(statement: &Statement, dimension: Dimension, name: &str) -> Option<u32> {
+fn code(statement: &Summary, dimension: Dimension, name: &str) -> Option<u32> {
     let folded = dimension.fold(name);
     let place = statement
         .names(dimension)

@@ -1,13 +1,18 @@
 //! How a statement is made: collect lines under temporary codes, then sort and renumber.
 
 use super::table::{RollupKind, Table};
-use super::{Run, Statement, StatementRate};
+use super::{Run, Statement, StatementRate, Summary};
 use crate::ledger::record::Dimension;
 use crate::money::{Amount, Price, Quantity, discount_quantity};
 use crate::packed::Packed;
 use crate::query::Rate;
 use crate::time::Month;
 use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Bytes in memory that making a statement takes for each line, at most and nearly always: the line
+/// as it is collected (54), and its sorting key.
+pub const BYTES_A_LINE: usize = 72;
 
 /// Collects the lines of one month, in any order.
 #[derive(Debug)]
@@ -189,13 +194,18 @@ impl StatementBuilder {
         let lines = self.lines(&order);
         let is_request = |rate: u32| rates[rate as usize].is_request();
         let rollups = RollupKind::ALL.map(|kind| kind.of(&lines, is_request));
-        Statement {
+        let summary = Summary {
             month,
             names,
             rates,
             runs,
-            lines,
+            count: lines.len(),
+            lines_memory: lines.memory(),
             rollups,
+        };
+        Statement {
+            summary: Arc::new(summary),
+            lines: Arc::new(lines),
         }
     }
 

@@ -1,235 +1,171 @@
 //! The bytes of a statement: what checkpoints keep, and what "byte-identical" means.
 //!
-//! Layout, format 1: `TBM` `1`, rules version, month, names, rates, runs, lines, rollups. The
-//! blob that holds them is named by its hash, so there is no checksum inside.
+//! Layout, format 2: parts, each a blob of its own, so that they are read, checked and unpacked
+//! side by side. Each begins with `TBM` `2`, rules version, its number and the month, so that no
+//! two parts are the same blob. Part 0 is the summary: names, rates, runs, rollups, number of
+//! lines. A short statement's lines follow it there; those of a long one stand in the other parts,
+//! by [`LineColumns`]. A blob is named by its hash, so there is no checksum inside.
+//! Look next: `decode` for how they are read.
 
-use super::table::{RollupKind, Table};
-use super::{RULES, Run, Statement, StatementRate};
-use crate::codec::{DecodeError, Reader, Writer};
+use super::table::Table;
+use super::{RULES, Statement, StatementRate};
+use crate::codec::Writer;
 use crate::ledger::chunk::Shares;
 use crate::ledger::record::Dimension;
-use crate::money::Price;
 use crate::packed::Packed;
 use crate::query::Rate;
-use crate::time::Month;
 
 /// The newest statement format.
-pub const FORMAT: u8 = 1;
+pub const FORMAT: u8 = 2;
 
-const MAGIC: &[u8; 3] = b"TBM";
-const WHAT: &str = "statement";
+pub(super) const MAGIC: &[u8; 3] = b"TBM";
+
+/// Fewer lines than this stand in the summary's part: reading one blob is then quicker than five,
+/// and most accounts are small.
+pub const LINES_APART: usize = 32 * 1024;
+
+/// Lines that stand in part 0.
+pub(super) const WITHIN: u8 = 0;
+/// Lines that have parts of their own.
+pub(super) const APART: u8 = 1;
+
+/// Which columns of the lines stand in a part: some that are read with each other's help, or that
+/// together are about as large as another part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LineColumns {
+    /// Quantity and discounted quantity.
+    Quantities,
+    /// Gross and discount.
+    Amounts,
+    /// Organization and repository.
+    Places,
+    /// Rate, user, model, workflow and cost center.
+    Others,
+}
+
+impl LineColumns {
+    /// In the order of parts, from part 1 on.
+    pub(super) const ALL: [Self; 4] = [Self::Quantities, Self::Amounts, Self::Places, Self::Others];
+
+    /// The dimensions whose codes it holds.
+    pub(super) fn dimensions(self) -> &'static [Dimension] {
+        use Dimension::{CostCenter, Model, Organization, Repository, User, Workflow};
+        match self {
+            Self::Quantities | Self::Amounts => &[],
+            Self::Places => &[Organization, Repository],
+            Self::Others => &[User, Model, Workflow, CostCenter],
+        }
+    }
+}
 
 impl Statement {
-    /// The statement's bytes.
+    /// The statement's bytes, by part.
     #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self) -> Vec<Vec<u8>> {
+        (0..self.parts())
+            .map(|part| self.encode_part(part))
+            .collect()
+    }
+
+    /// How many parts it has.
+    #[must_use]
+    pub fn parts(&self) -> usize {
+        if self.len() < LINES_APART {
+            1
+        } else {
+            1 + LineColumns::ALL.len()
+        }
+    }
+
+    /// The bytes of one part, from 0: long statements are written part by part.
+    #[must_use]
+    pub fn encode_part(&self, part: usize) -> Vec<u8> {
         let mut out = Writer::new();
         out.raw(MAGIC);
         out.byte(FORMAT);
         out.varint(u64::from(RULES));
-        out.signed(i128::from(self.month.index()));
-        for list in &self.names {
+        out.count(part);
+        out.signed(i128::from(self.month().index()));
+        match part
+            .checked_sub(1)
+            .and_then(|place| LineColumns::ALL.get(place))
+        {
+            Some(columns) => encode_columns(&self.lines, *columns, &mut out),
+            None => self.encode_summary(&mut out),
+        }
+        out.finish()
+    }
+
+    fn encode_summary(&self, out: &mut Writer) {
+        let summary = &self.summary;
+        for list in &summary.names {
             out.count(list.len());
             list.iter().for_each(|name| out.text(name));
         }
-        out.count(self.rates.len());
-        for known in &self.rates {
-            let Rate {
-                product,
-                sku,
-                unit,
-                price,
-            } = &known.rate;
-            [product, sku, unit]
-                .into_iter()
-                .for_each(|text| out.text(text));
-            out.signed(price.picos());
-            out.byte(u8::from(known.premium_request) | u8::from(known.ai_credit) << 1);
-        }
-        out.count(self.len());
-        out.count(self.runs.len());
-        for run in &self.runs {
+        out.count(summary.rates.len());
+        summary
+            .rates
+            .iter()
+            .for_each(|known| encode_rate(known, out));
+        out.count(summary.count);
+        out.count(summary.lines_memory);
+        out.count(summary.runs.len());
+        for run in &summary.runs {
             out.varint(u64::from(run.hour));
             out.varint(u64::from(run.rates.0));
             out.varint(u64::from(run.rates.1));
             out.varint(u64::from(run.start));
         }
-        encode_table(&self.lines, &mut out);
-        for rollup in &self.rollups {
+        for rollup in &summary.rollups {
             out.count(rollup.len());
-            encode_table(rollup, &mut out);
+            encode_table(rollup, out);
         }
-        out.finish()
-    }
-
-    /// Reads a statement; `None` when other rules made it.
-    pub fn decode(bytes: &[u8]) -> Result<Option<Self>, DecodeError> {
-        let mut reader = Reader::new(bytes);
-        let r = &mut reader;
-        if r.raw(MAGIC.len(), WHAT)? != MAGIC {
-            return Err(DecodeError::Invalid {
-                what: "the start of a statement",
-                at: 0,
-            });
-        }
-        if r.byte(WHAT)? != FORMAT || r.varint(WHAT)? != u64::from(RULES) {
-            return Ok(None);
-        }
-        let month = i32::try_from(r.signed("month")?).map_err(|_| r.invalid("month"))?;
-        let month = Month::from_index(month).map_err(|_| r.invalid("month"))?;
-        let mut names: [Vec<Box<str>>; 6] = Default::default();
-        for list in &mut names {
-            let count = r.count(1, "names")?;
-            *list = (0..count)
-                .map(|_| Ok(r.text("name")?.into()))
-                .collect::<Result<_, _>>()?;
-        }
-        let rates = read_rates(r)?;
-        // Lines are numbered by 32 bits.
-        let count = r.varint32(WHAT)? as usize;
-        let runs = read_runs(r, count, rates.len())?;
-        let lines = read_table(r, count, &Dimension::ALL)?;
-        let mut rollups = RollupKind::ALL.map(|_| None);
-        for (slot, kind) in rollups.iter_mut().zip(RollupKind::ALL) {
-            let rows = r.varint32(WHAT)? as usize;
-            *slot = Some(read_table(r, rows, kind.dimensions())?);
-        }
-        let [
-            Some(rates_rollup),
-            Some(centers),
-            Some(users),
-            Some(repositories),
-        ] = rollups
-        else {
-            return Err(r.invalid("rollups"));
-        };
-        let rollups = [rates_rollup, centers, users, repositories];
-        reader.finish(WHAT)?;
-        let statement = Self {
-            month,
-            names,
-            rates,
-            runs,
-            lines,
-            rollups,
-        };
-        statement.check().map(Some)
-    }
-
-    /// Every code must be a place in its list, so that answers need not look.
-    fn check(self) -> Result<Self, DecodeError> {
-        let hours = self.month.hours();
-        let in_lists = |table: &Table| {
-            let mut columns = table.names.iter().zip(&self.names);
-            let below = |(column, names): (&Option<Packed>, &Vec<_>)| {
-                column
-                    .as_ref()
-                    .is_none_or(|column| column.is_below(names.len()))
-            };
-            table.rate.is_below(self.rates.len()) && columns.all(below)
-        };
-        let sane = in_lists(&self.lines)
-            && self.rollups.iter().all(in_lists)
-            && self.runs.iter().all(|run| usize::from(run.hour) < hours);
-        if sane {
-            Ok(self)
+        if self.parts() == 1 {
+            out.byte(WITHIN);
+            encode_table(&self.lines, out);
         } else {
-            Err(DecodeError::Invalid {
-                what: "a statement's code",
-                at: 0,
-            })
+            out.byte(APART);
         }
     }
 }
 
-fn shares(part: &Packed, whole: &Packed) -> Shares {
-    let (parts, wholes) = (part.values(), whole.values());
-    Shares::new(&parts, |index| wholes[index])
-}
-
-fn read_rates(r: &mut Reader<'_>) -> Result<Vec<StatementRate>, DecodeError> {
-    let count = r.count(5, "rates")?;
-    (0..count)
-        .map(|_| {
-            let product = r.text("product")?.into();
-            let sku = r.text("SKU")?.into();
-            let unit = r.text("unit")?.into();
-            let price = Price::from_picos(r.signed("price")?);
-            let kinds = r.byte("report kinds")?;
-            let rate = Rate {
-                product,
-                sku,
-                unit,
-                price,
-            };
-            Ok(StatementRate::new(rate, kinds & 1 != 0, kinds & 2 != 0))
-        })
-        .collect()
-}
-
-fn read_runs(r: &mut Reader<'_>, lines: usize, rates: usize) -> Result<Vec<Run>, DecodeError> {
-    let count = r.count(4, "runs")?;
-    let mut runs: Vec<Run> = Vec::with_capacity(count);
-    for _ in 0..count {
-        let hour = u16::try_from(r.varint("hour")?).map_err(|_| r.invalid("hour"))?;
-        let of_sku = (r.varint32("rate")?, r.varint32("rate")?);
-        let start = r.varint32("run")?;
-        let rises = runs.last().map_or(start == 0, |last| last.start < start);
-        let in_range = start as usize <= lines && of_sku.0 < of_sku.1;
-        if !rises || !in_range || of_sku.1 as usize > rates {
-            return Err(r.invalid("run"));
-        }
-        runs.push(Run {
-            hour,
-            rates: of_sku,
-            start,
-        });
-    }
-    Ok(runs)
+fn encode_rate(known: &StatementRate, out: &mut Writer) {
+    let Rate {
+        product,
+        sku,
+        unit,
+        price,
+    } = &known.rate;
+    [product, sku, unit]
+        .into_iter()
+        .for_each(|text| out.text(text));
+    out.signed(price.picos());
+    out.byte(u8::from(known.premium_request) | u8::from(known.ai_credit) << 1);
 }
 
 fn encode_table(table: &Table, out: &mut Writer) {
-    table.rate.encode(out);
-    table
-        .names
-        .iter()
-        .flatten()
-        .for_each(|codes| codes.encode(out));
-    table.quantity.encode(out);
-    table.gross.encode(out);
-    shares(&table.discount, &table.gross).encode(out);
-    shares(&table.discount_quantity, &table.quantity).encode(out);
+    for columns in LineColumns::ALL {
+        encode_columns(table, columns, out);
+    }
 }
 
-fn read_table(
-    r: &mut Reader<'_>,
-    count: usize,
-    dimensions: &[Dimension],
-) -> Result<Table, DecodeError> {
-    let mut column = || {
-        let column = Packed::decode(r, count)?;
-        if column.len() == count {
-            Ok(column)
-        } else {
-            Err(r.invalid("column length"))
+/// Writes some columns; those of names only where the table has them.
+fn encode_columns(table: &Table, columns: LineColumns, out: &mut Writer) {
+    match columns {
+        LineColumns::Quantities => {
+            encode_shares(&table.quantity, &table.discount_quantity, out);
         }
-    };
-    let rate = column()?;
-    let mut names = [const { None }; 6];
-    for dimension in Dimension::ALL {
-        if dimensions.contains(&dimension) {
-            names[dimension as usize] = Some(column()?);
-        }
+        LineColumns::Amounts => encode_shares(&table.gross, &table.discount, out),
+        LineColumns::Places => {}
+        LineColumns::Others => table.rate.encode(out),
     }
-    let (quantity, gross) = (column()?, column()?);
-    let discount = Shares::decode(r, count)?.column(&gross);
-    let discount_quantity = Shares::decode(r, count)?.column(&quantity);
-    Ok(Table {
-        rate,
-        names,
-        quantity,
-        discount_quantity,
-        gross,
-        discount,
-    })
+    let names = columns.dimensions().iter();
+    names
+        .filter_map(|dimension| table.names[*dimension as usize].as_ref())
+        .for_each(|codes| codes.encode(out));
+}
+
+fn encode_shares(whole: &Packed, part: &Packed, out: &mut Writer) {
+    whole.encode(out);
+    Shares::of(part, whole).encode(out);
 }

@@ -11,14 +11,14 @@ use crate::query::Totals;
 
 /// Columns of rates, of some dimensions' codes, and of numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Table {
-    pub rate: Packed,
+pub struct Table {
+    pub(crate) rate: Packed,
     /// By dimension; `None` where the rows are summed over it.
-    pub names: [Option<Packed>; 6],
-    pub quantity: Packed,
-    pub discount_quantity: Packed,
-    pub gross: Packed,
-    pub discount: Packed,
+    pub(crate) names: [Option<Packed>; 6],
+    pub(crate) quantity: Packed,
+    pub(crate) discount_quantity: Packed,
+    pub(crate) gross: Packed,
+    pub(crate) discount: Packed,
 }
 
 impl Table {
@@ -35,7 +35,9 @@ impl Table {
         ]
     }
 
-    pub(crate) fn memory(&self) -> usize {
+    /// Bytes held in memory.
+    #[must_use]
+    pub fn memory(&self) -> usize {
         let names = self.names.iter().flatten();
         names
             .chain(self.numbers())

@@ -18,8 +18,9 @@ use tallybook_core::name::Name;
 use tallybook_core::names::{Commitment, Draft};
 use tallybook_core::query::run::{Context, answer};
 use tallybook_core::query::{Query, Totals};
+use tallybook_core::rating::terms::Terms;
 use tallybook_core::report;
-use tallybook_core::statement::Statement;
+use tallybook_core::statement::{Source, Statement};
 use tallybook_core::time::{Instant, Month};
 
 /// An account's log and the blobs beside it.
@@ -137,7 +138,9 @@ impl Rig {
 
     /// The plan of a month.
     pub(crate) fn plan(&self, month: Month) -> MonthPlan {
-        MonthPlan::new(&Owners::new(&self.account, &self.catalog), month)
+        let owners = Owners::new(&self.account, &self.catalog);
+        let terms = Arc::new(Terms::new(&self.account, &self.catalog));
+        MonthPlan::new(&owners, &self.account, &terms, month)
     }
 
     /// The statement of a month, read back from its bytes.
@@ -152,14 +155,17 @@ impl Rig {
             );
             fold.add(contender, chunk.blob, &decoded).unwrap();
         }
-        let statement = fold.finish();
-        let bytes = statement.encode();
-        let read = Statement::decode(&bytes).unwrap().expect("the same rules");
+        let statement = fold.finish().unwrap();
+        let parts = statement.encode();
+        let read = Source::decode(&parts[0]).unwrap().expect("the same rules");
+        let Source::Whole(read) = read else {
+            panic!("a short statement is whole in its first part");
+        };
         assert_eq!(
             read, statement,
             "a statement is read back as it was written"
         );
-        assert_eq!(read.encode(), bytes);
+        assert_eq!(read.encode(), parts);
         read
     }
 
@@ -171,17 +177,23 @@ impl Rig {
             spellings: &spellings,
             user: self.user.as_ref(),
         };
-        let mut made: HashMap<Month, Arc<Statement>> = HashMap::new();
+        let mut made: HashMap<Month, Statement> = HashMap::new();
         let mut rows = Vec::new();
         for period in query.periods() {
-            let statements: Vec<_> = period
+            let sources: Vec<_> = period
                 .months()
                 .map(|month| {
                     let statement = made.entry(month);
-                    Arc::clone(statement.or_insert_with(|| Arc::new(self.statement(month))))
+                    let statement = statement.or_insert_with(|| self.statement(month));
+                    // What needs no lines is answered without them.
+                    if query.needs_lines(period, month) {
+                        Source::Whole(statement.clone())
+                    } else {
+                        Source::Summary(Arc::clone(statement.summary()))
+                    }
                 })
                 .collect();
-            let answered = answer(query, period, &statements, context);
+            let answered = answer(query, period, &sources, context).unwrap();
             rows.extend(answered.rows().map(|row| Row {
                 start: row.start,
                 product: row.rate.product.to_string(),

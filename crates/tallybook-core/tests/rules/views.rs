@@ -14,7 +14,8 @@ use tallybook_core::ids::Digest;
 use tallybook_core::ledger::owners::{CellSum, CellSums, Owners, hidden};
 use tallybook_core::query::{CostCenterFilter, Filter, Grain, Group, Query};
 use tallybook_core::report::ReportKind;
-use tallybook_core::statement::{RULES, Statement};
+use tallybook_core::statement::encode::FORMAT;
+use tallybook_core::statement::{RULES, Source};
 use tallybook_core::time::Month;
 
 /// The months that histories touch.
@@ -23,7 +24,7 @@ fn months() -> impl Iterator<Item = Month> {
     (0..4).map(move |after| first.plus(after))
 }
 
-fn bytes(rig: &Rig) -> Vec<Vec<u8>> {
+fn bytes(rig: &Rig) -> Vec<Vec<Vec<u8>>> {
     months()
         .map(|month| rig.statement(month).encode())
         .collect()
@@ -215,12 +216,17 @@ fn one_of_each() -> impl Strategy<Value = (Vec<Import>, Vec<Import>)> {
 #[test]
 fn a_statement_of_other_rules_is_not_read() {
     let rig = Rig::new(AccountName::new(AccountKind::Enterprise, "octo-ent"));
-    let mut encoded = rig.statement(Month::new(2026, 1).unwrap()).encode();
-    assert!(Statement::decode(&encoded).unwrap().is_some());
-    // After the mark and the format stands the version of the rules.
-    assert_eq!(u32::from(encoded[4]), RULES);
-    encoded[4] += 1;
-    assert_eq!(Statement::decode(&encoded).unwrap(), None);
+    let parts = rig.statement(Month::new(2026, 1).unwrap()).encode();
+    assert!(Source::decode(&parts[0]).unwrap().is_some());
+    // After the mark stand the format and the version of the rules.
+    assert_eq!(parts[0][3..5], [FORMAT, u8::try_from(RULES).unwrap()]);
+    for place in [3, 4] {
+        for change in [-1, 1] {
+            let mut other = parts[0].clone();
+            other[place] = other[place].wrapping_add_signed(change);
+            assert_eq!(Source::decode(&other).unwrap(), None);
+        }
+    }
 }
 
 /// The finer wins, by day and SKU; and an import for one organization yields.

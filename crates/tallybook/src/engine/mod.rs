@@ -6,6 +6,7 @@
 //! [`statements`] for reading, [`imports`] for importing.
 
 pub mod apply;
+mod cache;
 mod checkpoint;
 pub mod commit;
 pub mod entropy;
@@ -21,11 +22,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tallybook_core::account::AccountName;
 use tallybook_core::codec::DecodeError;
-use tallybook_core::fold::{MonthPlan, Spellings};
+use tallybook_core::fold::{MonthPlan, Spellings, Unrated};
 use tallybook_core::ids::{Digest, LogId};
 use tallybook_core::ledger::Account;
 use tallybook_core::ledger::owners::Owners;
 use tallybook_core::ledger::record::Dimension;
+use tallybook_core::rating::terms::Terms;
 use tallybook_core::site::Site;
 use tallybook_core::site::directory::Found;
 use tallybook_core::statement::RULES;
@@ -52,6 +54,9 @@ pub enum EngineError {
     /// The operating system gave no random numbers, or a background task died.
     #[error("{0}")]
     System(String),
+    /// Usage that was taken in cannot be priced any more.
+    #[error(transparent)]
+    Unrated(#[from] Unrated),
     /// Other writers were always faster; nothing was changed.
     #[error("gave up after {0} attempts to commit: other writers were always faster")]
     Contention(u32),
@@ -76,6 +81,12 @@ impl From<getrandom::Error> for EngineError {
     }
 }
 
+impl From<tokio::sync::AcquireError> for EngineError {
+    fn from(error: tokio::sync::AcquireError) -> Self {
+        Self::System(format!("no room can be waited for: {error}"))
+    }
+}
+
 impl From<tokio::task::JoinError> for EngineError {
     fn from(error: tokio::task::JoinError) -> Self {
         Self::System(format!("a task of the engine died: {error}"))
@@ -89,6 +100,8 @@ pub struct Options {
     pub cache_bytes: usize,
     /// Where ids and salts come from.
     pub entropy: Entropy,
+    /// Keys of events of one account in memory at which they become a run in the store.
+    pub recent_keys: usize,
 }
 
 /// The default of [`Options::cache_bytes`].
@@ -99,6 +112,7 @@ impl Default for Options {
         Self {
             cache_bytes: DEFAULT_CACHE_BYTES,
             entropy: Entropy::System,
+            recent_keys: metering::RECENT_KEYS,
         }
     }
 }
@@ -109,7 +123,7 @@ pub struct Engine {
     options: Options,
     site: RwLock<Arc<Site>>,
     views: Mutex<HashMap<LogId, Arc<View>>>,
-    cache: statements::Cache,
+    cache: Arc<cache::Cache>,
     tokens: tokens::Tokens,
     metering: metering::Metering,
     /// Checkpoints that are being stored.
@@ -127,6 +141,7 @@ pub struct View {
     pub account: Arc<Account>,
     pub(crate) owners: Arc<Owners>,
     spellings: Arc<Spellings>,
+    terms: Arc<Terms>,
     /// What identifies each month's statement; made on first use, for every answer asks.
     fingerprints: RwLock<HashMap<Month, Digest>>,
 }
@@ -178,11 +193,13 @@ impl View {
         for name in declared {
             spellings.declare(Dimension::Repository, name.as_str());
         }
+        let terms = Terms::new(&account, &site.catalog);
         Self {
             site,
             account,
             owners: Arc::new(owners),
             spellings: Arc::new(spellings),
+            terms: Arc::new(terms),
             fingerprints: RwLock::default(),
         }
     }
@@ -201,6 +218,7 @@ impl View {
             account,
             owners: Arc::clone(&self.owners),
             spellings: Arc::clone(&self.spellings),
+            terms: Arc::clone(&self.terms),
             fingerprints: RwLock::default(),
         }
     }
@@ -236,7 +254,7 @@ impl View {
 
     /// What the statement of a month is made of.
     pub(crate) fn plan(&self, month: Month) -> MonthPlan {
-        MonthPlan::new(&self.owners, month)
+        MonthPlan::new(&self.owners, &self.account, &self.terms, month)
     }
 
     /// How names are shown, and which ones live usage has.
@@ -270,7 +288,7 @@ impl Engine {
     ) -> Result<Arc<Self>, EngineError> {
         let site = load::site(store.as_ref()).await?;
         let tokens = tokens::Tokens::load(store.as_ref()).await?;
-        let cache = statements::Cache::new(options.cache_bytes);
+        let cache = Arc::new(cache::Cache::new(options.cache_bytes));
         let engine = Arc::new(Self {
             store,
             options,

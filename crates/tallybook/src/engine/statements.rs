@@ -2,11 +2,13 @@
 //!
 //! Invariant: a statement is known by its fingerprint (rules, catalogue, month, live imports), so
 //! that one in the cache or in a checkpoint is never stale. Each is made once, however many ask.
+//! Lines are read only when a question needs them. Look next: [`super::cache`].
 
 use super::checkpoint::{Checkpoint, Checkpoints};
 use super::{Engine, EngineError, View};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use std::sync::{Arc, LazyLock};
+use tallybook_core::codec::DecodeError;
 use tallybook_core::fold::MonthPlan;
 use tallybook_core::ids::Digest;
 use tallybook_core::ledger::Import;
@@ -14,95 +16,66 @@ use tallybook_core::ledger::chunk::Chunk;
 use tallybook_core::name::Name;
 use tallybook_core::query::Query;
 use tallybook_core::query::run::{Context, Period, PeriodAnswer, answer};
-use tallybook_core::statement::Statement;
+use tallybook_core::statement::build::BYTES_A_LINE;
+use tallybook_core::statement::{LinesPart, Source, Statement, Summary, Table};
 use tallybook_core::time::Month;
-use tokio::sync::OnceCell;
 
-type Slot = Arc<OnceCell<Arc<Statement>>>;
-
-/// Statements in memory, the least recently used dropped first.
-#[derive(Debug)]
-pub(super) struct Cache {
-    limit: usize,
-    state: Mutex<CacheState>,
-}
-
-#[derive(Debug, Default)]
-struct CacheState {
-    slots: HashMap<Digest, (Slot, u64)>,
-    uses: u64,
-    bytes: usize,
-}
-
-impl Cache {
-    pub(super) fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            state: Mutex::default(),
-        }
-    }
-
-    fn state(&self) -> std::sync::MutexGuard<'_, CacheState> {
-        self.state
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    fn slot(&self, fingerprint: Digest) -> Slot {
-        let mut state = self.state();
-        state.uses += 1;
-        let uses = state.uses;
-        let (slot, used) = state.slots.entry(fingerprint).or_default();
-        *used = uses;
-        Arc::clone(slot)
-    }
-
-    /// Counts a new statement, and drops others until the limit holds.
-    fn grew(&self, by: usize, keep: Digest) {
-        let mut state = self.state();
-        state.bytes += by;
-        while state.bytes > self.limit {
-            let droppable = |(fingerprint, (slot, used)): (&Digest, &(Slot, u64))| {
-                let bytes = slot.get()?.memory();
-                (*fingerprint != keep).then_some((*used, *fingerprint, bytes))
-            };
-            let Some((_, oldest, bytes)) = state.slots.iter().filter_map(droppable).min() else {
-                return;
-            };
-            state.slots.remove(&oldest);
-            state.bytes -= bytes;
-        }
-    }
-
-    /// Bytes held.
-    pub(super) fn bytes(&self) -> usize {
-        self.state().bytes
-    }
-}
+/// Reads of one request that go on at once: as many as there may be cores, and no more, for each
+/// holds a blob in memory.
+static AT_ONCE: LazyLock<usize> =
+    LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
 
 impl Engine {
     /// The statement of a month.
-    pub async fn statement(
-        &self,
-        view: &View,
-        month: Month,
-    ) -> Result<Arc<Statement>, EngineError> {
+    pub async fn statement(&self, view: &View, month: Month) -> Result<Statement, EngineError> {
+        match self.source(view, month).await? {
+            Source::Whole(statement) => Ok(statement),
+            Source::Summary(summary) => {
+                let lines = self.lines(view, &summary).await?;
+                let whole = summary.with(lines);
+                whole.map_err(|error| EngineError::damaged(format!("the lines of {month}"), error))
+            }
+        }
+    }
+
+    /// What answers every question that needs no line, at least.
+    async fn source(&self, view: &View, month: Month) -> Result<Source, EngineError> {
         let fingerprint = view.fingerprint(month);
-        let slot = self.cache.slot(fingerprint);
-        if let Some(statement) = slot.get() {
-            return Ok(Arc::clone(statement));
+        let slot = self.cache.summary(fingerprint);
+        if let Some(source) = slot.get() {
+            return Ok(source.clone());
         }
         let mut made = false;
-        let statement = slot
+        let source = slot
             .get_or_try_init(|| async {
                 made = true;
-                self.make(view, &view.plan(month), fingerprint).await
+                self.make(view, month, fingerprint).await
             })
             .await?;
         if made {
-            self.cache.grew(statement.memory(), fingerprint);
+            self.cache.made(fingerprint);
         }
-        Ok(Arc::clone(statement))
+        Ok(source.clone())
+    }
+
+    /// The lines of a long statement.
+    async fn lines(&self, view: &View, summary: &Arc<Summary>) -> Result<Arc<Table>, EngineError> {
+        let fingerprint = view.fingerprint(summary.month());
+        let slot = self.cache.lines(fingerprint);
+        if let Some(lines) = slot.get() {
+            return Ok(Arc::clone(lines));
+        }
+        let mut made = false;
+        let lines = slot
+            .get_or_try_init(|| async {
+                made = true;
+                self.make_lines(view, summary, fingerprint).await
+            })
+            .await?;
+        if made {
+            self.cache.made(fingerprint);
+        }
+        Ok(Arc::clone(lines))
     }
 
     /// Bytes of statements in memory.
@@ -114,26 +87,46 @@ impl Engine {
     async fn make(
         &self,
         view: &View,
-        plan: &MonthPlan,
+        month: Month,
         fingerprint: Digest,
-    ) -> Result<Arc<Statement>, EngineError> {
+    ) -> Result<Source, EngineError> {
+        let plan = view.plan(month);
         if plan.is_empty() {
-            return Ok(Arc::new(plan.fold(&view.site.catalog).finish()));
+            return Ok(Source::Whole(plan.fold(&view.site.catalog).finish()?));
         }
-        if let Some(statement) = self.checkpointed(view, plan.month, fingerprint).await? {
-            return Ok(Arc::new(statement));
+        if let Some(source) = self.checkpointed(view, month, fingerprint).await? {
+            return Ok(source);
         }
-        let statement = Arc::new(self.fold(view, plan).await?);
+        let statement = self.fold(view, &plan).await?;
         if let Some(at) = view.account.at {
             let checkpoint = Checkpoint {
                 log: view.account.log,
-                statement: Arc::clone(&statement),
+                statement: statement.clone(),
                 fingerprint,
                 at,
             };
-            self.later.spawn(checkpoint.store(Arc::clone(&self.store)));
+            let (store, cache) = (Arc::clone(&self.store), Arc::clone(&self.cache));
+            self.later.spawn(checkpoint.store(store, cache));
         }
-        Ok(statement)
+        if statement.parts() == 1 {
+            return Ok(Source::Whole(statement));
+        }
+        let lines = || async { Arc::clone(statement.lines()) };
+        self.cache.lines(fingerprint).get_or_init(lines).await;
+        Ok(Source::Summary(Arc::clone(statement.summary())))
+    }
+
+    async fn make_lines(
+        &self,
+        view: &View,
+        summary: &Arc<Summary>,
+        fingerprint: Digest,
+    ) -> Result<Arc<Table>, EngineError> {
+        if let Some(lines) = self.checkpointed_lines(view, summary, fingerprint).await? {
+            return Ok(lines);
+        }
+        let statement = self.fold(view, &view.plan(summary.month())).await?;
+        Ok(Arc::clone(statement.lines()))
     }
 
     /// Waits until every checkpoint that was begun is stored, or has failed.
@@ -150,6 +143,8 @@ impl Engine {
         let store = Arc::clone(&self.store);
         let (plan, catalog) = (plan.clone(), Arc::clone(&view.site.catalog));
         let runtime = tokio::runtime::Handle::current();
+        let lines: usize = plan.chunks().map(|(_, chunk)| chunk.lines as usize).sum();
+        let _room = self.cache.room(lines * BYTES_A_LINE).await?;
         tokio::task::spawn_blocking(move || {
             let mut fold = plan.fold(&catalog);
             for (contender, chunk) in plan.chunks() {
@@ -166,26 +161,65 @@ impl Engine {
                 fold.add(contender, chunk.blob, &decoded)
                     .map_err(|error| EngineError::damaged("the ledger", error))?;
             }
-            Ok(fold.finish())
+            Ok(fold.finish()?)
         })
         .await?
     }
 
+    /// What the checkpoint of a month says before its lines; `None` when there is none, or it was
+    /// made by other rules.
     async fn checkpointed(
         &self,
         view: &View,
         month: Month,
         fingerprint: Digest,
-    ) -> Result<Option<Statement>, EngineError> {
+    ) -> Result<Option<Source>, EngineError> {
         let (_, known) = Checkpoints::load(self.store.as_ref(), view.account.log).await?;
-        let Some(blob) = known.find(month, fingerprint) else {
+        match known.find(month, fingerprint).first() {
+            Some(blob) => self.read(*blob, Source::decode).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The lines of a long statement from its checkpoint, each part read, checked and decoded
+    /// beside the others.
+    async fn checkpointed_lines(
+        &self,
+        view: &View,
+        summary: &Arc<Summary>,
+        fingerprint: Digest,
+    ) -> Result<Option<Arc<Table>>, EngineError> {
+        let month = summary.month();
+        let (_, known) = Checkpoints::load(self.store.as_ref(), view.account.log).await?;
+        let Some((_, blobs)) = known.find(month, fingerprint).split_first() else {
             return Ok(None);
         };
-        // A checkpoint is derived: one that is gone is made again.
+        // What is stored of the parts being read is about as large as what becomes of them.
+        let _room = self.cache.room(2 * summary.lines_memory()).await?;
+        let reads = stream::iter(blobs.to_vec())
+            .map(|blob| self.read(blob, LinesPart::decode))
+            .buffered(*AT_ONCE);
+        let parts: Option<Vec<LinesPart>> =
+            reads.try_collect::<Vec<_>>().await?.into_iter().collect();
+        let Some(parts) = parts else {
+            return Ok(None);
+        };
+        let what = || format!("the checkpoint of {month} of {}", view.account.name);
+        let statement = summary.with_parts(parts);
+        let statement = statement.map_err(|error| EngineError::damaged(what(), error))?;
+        Ok(Some(Arc::clone(statement.lines())))
+    }
+
+    /// A part of a checkpoint. It is derived: one that is gone is made again.
+    async fn read<T: Send + 'static>(
+        &self,
+        blob: Digest,
+        decode: fn(&[u8]) -> Result<Option<T>, DecodeError>,
+    ) -> Result<Option<T>, EngineError> {
         let Some(bytes) = self.store.get_blob(blob).await? else {
             return Ok(None);
         };
-        let decoded = tokio::task::spawn_blocking(move || Statement::decode(&bytes)).await?;
+        let decoded = tokio::task::spawn_blocking(move || decode(&bytes)).await?;
         decoded.map_err(|error| EngineError::blob(blob, &error))
     }
 
@@ -196,14 +230,28 @@ impl Engine {
         query: &Query,
         period: Period,
     ) -> Result<PeriodAnswer, EngineError> {
-        let mut statements = Vec::new();
-        for month in period.months() {
-            let statement = self.statement(view, month).await?;
-            if !statement.is_empty() {
-                statements.push(statement);
-            }
+        let reads = stream::iter(period.months())
+            .map(|month| self.source_for(view, query, period, month))
+            .buffered(*AT_ONCE);
+        let mut sources: Vec<Source> = reads.try_collect().await?;
+        sources.retain(|source| !source.summary().is_empty());
+        let answered = answer(query, period, &sources, view.context());
+        answered.map_err(|error| EngineError::System(error.to_string()))
+    }
+
+    /// As much of a month as a question needs.
+    async fn source_for(
+        &self,
+        view: &View,
+        query: &Query,
+        period: Period,
+        month: Month,
+    ) -> Result<Source, EngineError> {
+        if query.needs_lines(period, month) {
+            self.statement(view, month).await.map(Source::Whole)
+        } else {
+            self.source(view, month).await
         }
-        Ok(answer(query, period, &statements, view.context()))
     }
 
     /// Makes the statements of an import's months beside whatever else happens, so that the first
@@ -218,14 +266,15 @@ impl Engine {
         });
     }
 
-    /// Makes the statements of some months, so that the first reader need not wait.
+    /// Makes the statements of some months and their checkpoints, so that the first reader need not
+    /// wait. Lines that are in a checkpoint already stay there.
     pub async fn warm(
         &self,
         view: &View,
         months: impl IntoIterator<Item = Month>,
     ) -> Result<(), EngineError> {
         for month in months {
-            self.statement(view, month).await?;
+            self.source(view, month).await?;
         }
         Ok(())
     }

@@ -120,9 +120,10 @@ impl From<EngineError> for ApiError {
             EngineError::Contention(_) | EngineError::Store(StoreError::Full { .. }) => {
                 Self::unavailable(error)
             }
-            EngineError::Store(_) | EngineError::Damaged { .. } | EngineError::System(_) => {
-                Self::internal(error)
-            }
+            EngineError::Store(_)
+            | EngineError::Damaged { .. }
+            | EngineError::Unrated(_)
+            | EngineError::System(_) => Self::internal(error),
         }
     }
 }

@@ -7,6 +7,7 @@
 mod bench;
 mod concurrent;
 mod data_format;
+mod events;
 mod faults;
 mod imports;
 mod tampering;

@@ -9,6 +9,8 @@ use super::submission::{
 use std::collections::HashMap;
 use tallybook_core::account::{AccountKind, AccountName};
 use tallybook_core::event::{Event, Usage};
+use tallybook_core::name::Name;
+use tallybook_core::rating::{self, RatingError};
 use tallybook_core::site::Site;
 use tallybook_core::time::Instant;
 
@@ -169,13 +171,17 @@ impl Checker<'_> {
             return Err((RejectionCode::UnknownSku, reason));
         };
         let day = event.time.instant().day();
-        let Some(price) = sku.price_on(day) else {
-            let reason = format!("data.sku: {} has no price on {day}", sku.id);
-            return Err((RejectionCode::NoPrice, reason));
-        };
-        price.gross_of(usage.quantity).map(drop).map_err(|error| {
-            let reason = format!("data.quantity: {} at {price} each: {error}", usage.quantity);
-            (RejectionCode::Overflow, reason)
+        let model = usage.model.as_ref().map(Name::folded).unwrap_or_default();
+        let checked = rating::check(&self.site.catalog, sku, &model, day, usage.quantity);
+        checked.map_err(|error| match error {
+            RatingError::NoPrice => {
+                let reason = format!("data.sku: {} has no price on {day}", sku.id);
+                (RejectionCode::NoPrice, reason)
+            }
+            RatingError::Overflow(error) => {
+                let reason = format!("data.quantity: {} of {}: {error}", usage.quantity, sku.id);
+                (RejectionCode::Overflow, reason)
+            }
         })
     }
 }

@@ -1,10 +1,15 @@
 //! Every event ever taken, by the hash of its name: what makes a redelivery a duplicate.
 //!
 //! Invariant: derived from the log, and exact: a key is here if and only if a batch up to `at` holds
-//! its event. Used only by whoever has the writer's turn.
+//! its event. Recent keys are in memory, older ones in runs in the store. Used only by whoever has
+//! the writer's turn. Look next: [`super::run`] for older keys, [`super::seal`] for how keys grow
+//! old.
 
+use super::run::{Pair, Run};
+use crate::engine::checkpoint::Checkpoints;
 use crate::engine::{Engine, EngineError, View};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use tallybook_core::batch::Batch;
 use tallybook_core::event::EventKey;
 use tallybook_core::ids::{LogId, Seq};
@@ -33,19 +38,52 @@ pub(super) struct Keys {
     /// The newest batch whose events are here.
     at: Seq,
     recent: HashMap<EventKey, Known>,
+    /// The longest first.
+    runs: Vec<Run>,
     used: u64,
+    /// Whether recent keys are on their way into a run.
+    pub sealing: bool,
 }
 
 impl Keys {
-    /// What is known of some keys.
-    pub(super) fn find(&self, key: EventKey) -> Option<Known> {
+    /// What is known of a recent key.
+    pub(super) fn recent(&self, key: EventKey) -> Option<Known> {
         self.recent.get(&key).copied()
     }
 
+    /// How many keys are in memory.
+    pub(super) fn recent_count(&self) -> usize {
+        self.recent.len()
+    }
+
+    /// What is known of those among sorted `keys` that are not recent.
+    pub(super) fn older(&self) -> &[Run] {
+        &self.runs
+    }
+
     /// Adds the events of the batch after `at`.
-    pub(super) fn add(&mut self, seq: Seq, keys: impl IntoIterator<Item = (EventKey, Known)>) {
+    pub(super) fn add(&mut self, seq: Seq, keys: impl IntoIterator<Item = Pair>) {
         self.at = seq;
         self.recent.extend(keys);
+    }
+
+    /// The recent keys up to a batch, sorted.
+    pub(super) fn up_to(&self, seq: Seq) -> Vec<Pair> {
+        let old = self
+            .recent
+            .iter()
+            .filter(|(_, known)| known.place.seq <= seq);
+        let mut pairs: Vec<Pair> = old.map(|(key, known)| (*key, *known)).collect();
+        pairs.sort_unstable_by_key(|(key, _)| *key);
+        pairs
+    }
+
+    /// Recent keys up to a batch are in runs now.
+    pub(super) fn sealed(&mut self, seq: Seq, runs: Vec<Run>) {
+        self.runs = runs;
+        self.recent.retain(|_, known| known.place.seq > seq);
+        self.recent.shrink_to_fit();
+        self.sealing = false;
     }
 }
 
@@ -58,10 +96,10 @@ pub(super) struct AllKeys {
 
 /// Keys kept in memory over all accounts, beyond which the account that was used least recently is
 /// dropped.
-const MOST_KEYS: usize = 2_000_000;
+const MOST_KEYS: usize = 1_500_000;
 
 /// Bytes of batches read at a time.
-const PAGE_BYTES: usize = 8 * 1024 * 1024;
+pub(super) const PAGE_BYTES: usize = 8 * 1024 * 1024;
 
 impl AllKeys {
     /// Forgets everything.
@@ -69,16 +107,24 @@ impl AllKeys {
         self.logs.clear();
     }
 
-    /// The keys of an account that [`Self::load`] loaded.
+    /// The keys of an account, as far as they were loaded.
     pub(super) fn of(&mut self, log: LogId) -> &mut Keys {
         self.logs.entry(log).or_default()
+    }
+
+    /// The keys of an account that is in use.
+    pub(super) fn known(&mut self, log: LogId) -> Option<&mut Keys> {
+        self.logs.get_mut(&log)
     }
 
     /// Brings an account's keys up to its view.
     pub(super) async fn load(&mut self, engine: &Engine, view: &View) -> Result<(), EngineError> {
         let log = view.account.log;
         self.uses += 1;
-        let keys = self.logs.entry(log).or_default();
+        let keys = match self.logs.entry(log) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(stored(engine, view).await?),
+        };
         keys.used = self.uses;
         while keys.at < view.account.seq {
             let rows = engine.store.read_log(log, keys.at, PAGE_BYTES).await?;
@@ -91,7 +137,7 @@ impl AllKeys {
                 let decoded = Batch::decode(&row.batch);
                 let (batch, _) = decoded.map_err(|error| EngineError::damaged(what(), error))?;
                 let found =
-                    known_of(&batch, view).map_err(|error| EngineError::damaged(what(), error))?;
+                    pairs_of(&batch, view).map_err(|error| EngineError::damaged(what(), error))?;
                 keys.add(row.seq, found);
             }
         }
@@ -100,10 +146,10 @@ impl AllKeys {
 
     /// Drops the accounts that were used least recently, until the rest is small enough.
     pub(super) fn shrink(&mut self) {
-        let mut held: usize = self.logs.values().map(|keys| keys.recent.len()).sum();
+        let mut held: usize = self.logs.values().map(Keys::recent_count).sum();
         while held > MOST_KEYS && self.logs.len() > 1 {
-            let oldest = self.logs.iter().min_by_key(|(_, keys)| keys.used);
-            let Some(log) = oldest.map(|(log, _)| *log) else {
+            let idle = self.logs.iter().filter(|(_, keys)| !keys.sealing);
+            let Some(log) = idle.min_by_key(|(_, keys)| keys.used).map(|(log, _)| *log) else {
                 return;
             };
             held -= self.logs.remove(&log).map_or(0, |keys| keys.recent.len());
@@ -111,8 +157,27 @@ impl AllKeys {
     }
 }
 
+/// The keys that an account's checkpoint names; none when there is no whole one, and then the log
+/// is read from its first batch.
+async fn stored(engine: &Engine, view: &View) -> Result<Keys, EngineError> {
+    let (_, checkpoints) = Checkpoints::load(engine.store.as_ref(), view.account.log).await?;
+    let mut keys = Keys::default();
+    if let Some(account) = checkpoints.account()
+        && account.at <= view.account.seq
+    {
+        for indexes in &account.runs {
+            match Run::read(&engine.store, indexes).await? {
+                Some(run) => keys.runs.push(run),
+                None => return Ok(Keys::default()),
+            }
+        }
+        keys.at = account.at;
+    }
+    Ok(keys)
+}
+
 /// The keys of a batch's events.
-fn known_of(batch: &Batch, view: &View) -> Result<Vec<(EventKey, Known)>, String> {
+pub(super) fn pairs_of(batch: &Batch, view: &View) -> Result<Vec<Pair>, String> {
     let mut found = Vec::new();
     for entry in batch.entries.iter().filter(|entry| entry.tag == EVENTS) {
         let recorded = events::decode(&entry.payload, &view.account.dictionary);

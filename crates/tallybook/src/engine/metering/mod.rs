@@ -4,17 +4,21 @@
 //! is never taken again, however late it comes back, and whoever sends something else under a known
 //! name is refused. Submissions that arrive while a commit is on its way share the next one.
 //! Look next: [`check`] for what is refused by itself, [`plan`] for what is new, [`keys`] for how
-//! every event is remembered.
+//! every event is remembered, [`seal`] for how an account is kept between starts.
 
 mod check;
+mod filter;
 mod keys;
 mod plan;
 mod queue;
+mod run;
+mod seal;
 pub mod submission;
 
 use super::EngineError;
 use keys::AllKeys;
 use queue::Queue;
+pub(super) use seal::{RECENT_KEYS, Stored, blobs};
 pub use submission::{
     Allowed, Incoming, OnError, Payer, Receipt, Rejection, RejectionCode, Submission, SubmitError,
 };

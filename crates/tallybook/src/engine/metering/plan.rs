@@ -6,6 +6,7 @@
 use super::check::{Checked, CheckedEvent};
 use super::keys::{AllKeys, Known, Place};
 use super::queue::Job;
+use super::seal::Sealing;
 use super::submission::{OnError, Receipt, Rejection, RejectionCode, SubmitError};
 use crate::engine::commit::{Changes, Committed, Turn};
 use crate::engine::{Engine, EngineError, View};
@@ -25,7 +26,7 @@ type Answer = Result<Receipt, SubmitError>;
 
 impl Engine {
     /// Commits everything that waits, and answers it.
-    pub(super) async fn commit_waiting(&self, now: Instant) {
+    pub(super) async fn commit_waiting(self: &Arc<Self>, now: Instant) {
         let turn = self.turn().await;
         // Of those who wait, the first to get the turn commits for all.
         let jobs = self.metering.queue.take();
@@ -50,7 +51,7 @@ impl Engine {
     }
 
     async fn commit_submissions(
-        &self,
+        self: &Arc<Self>,
         turn: &Turn<'_>,
         now: Instant,
         submissions: &[Checked],
@@ -89,7 +90,15 @@ impl Engine {
             }
             if let Committed::Done = turn.commit(now, changes).await? {
                 for (log, seq, found) in new {
-                    keys.of(log).add(seq, found);
+                    let known = keys.of(log);
+                    known.add(seq, found);
+                    let view = self.views().get(&log).cloned();
+                    if let Some(view) = view.filter(|view| view.account.seq == seq)
+                        && let Some(sealing) = Sealing::due(known, &view, self.options.recent_keys)
+                    {
+                        let engine = Arc::clone(self);
+                        self.later.spawn(async move { engine.seal(sealing).await });
+                    }
                 }
                 keys.shrink();
                 return Ok(receipts);
@@ -144,11 +153,14 @@ struct Planned {
     view: Arc<View>,
     events: Vec<Admitted>,
     new: HashMap<EventKey, Known>,
+    /// What is known of keys that are not recent, as far as it was asked for.
+    older: HashMap<EventKey, Known>,
 }
 
 /// What is to be done with one event.
 enum Verdict {
-    New(Admitted, bool),
+    /// It counts; whether it is a correction whose event has not come.
+    New(Box<Admitted>, bool),
     Duplicate,
     Refused(RejectionCode, String),
 }
@@ -169,6 +181,7 @@ impl<'a> Plan<'a> {
         for account in &checked.accounts {
             logs.push(self.account(account).await?);
         }
+        self.look_up(&logs, checked).await?;
         let planned = |log: &LogId| self.accounts.get(log).map_or(0, |it| it.events.len());
         let before: Vec<usize> = logs.iter().map(planned).collect();
         let mut receipt = Receipt::default();
@@ -181,7 +194,7 @@ impl<'a> Plan<'a> {
                     receipt.accepted += 1;
                     receipt.pending += u64::from(pending);
                     met.extend(admitted.event.usage().and_then(|usage| usage.user.clone()));
-                    self.admit(log, event, admitted);
+                    self.admit(log, event, *admitted);
                 }
                 Verdict::Duplicate => receipt.duplicates += 1,
                 Verdict::Refused(code, reason) => receipt.rejected.push(Rejection {
@@ -232,10 +245,38 @@ impl<'a> Plan<'a> {
                     view,
                     events: Vec::new(),
                     new: HashMap::new(),
+                    older: HashMap::new(),
                 },
             );
         }
         Ok(log)
+    }
+
+    /// Asks the store for what it knows of a submission's keys, all of an account at once.
+    async fn look_up(&mut self, logs: &[LogId], checked: &Checked) -> Result<(), EngineError> {
+        for (place, log) in logs.iter().enumerate() {
+            let keys = self.keys.of(*log);
+            if keys.older().is_empty() {
+                continue;
+            }
+            let of_account = checked.events.iter().filter(|event| event.account == place);
+            let names = of_account.flat_map(|checked| {
+                let name = std::iter::once(&checked.event.name);
+                name.chain(checked.event.target())
+            });
+            let mut asked: Vec<EventKey> = names.map(|name| name.key(*log)).collect();
+            asked.retain(|key| keys.recent(*key).is_none());
+            asked.sort_unstable();
+            asked.dedup();
+            let mut found = HashMap::new();
+            for run in keys.older() {
+                run.find(&self.engine.store, &asked, &mut found).await?;
+            }
+            if let Some(planned) = self.accounts.get_mut(log) {
+                planned.older.extend(found);
+            }
+        }
+        Ok(())
     }
 
     async fn event(&mut self, log: LogId, checked: &CheckedEvent) -> Result<Verdict, EngineError> {
@@ -257,7 +298,7 @@ impl<'a> Plan<'a> {
     async fn new_event(&mut self, log: LogId, event: &Event) -> Result<Verdict, EngineError> {
         let Some(target) = event.target() else {
             let (event, target) = (event.clone(), None);
-            return Ok(Verdict::New(Admitted { event, target }, false));
+            return Ok(Verdict::New(Box::new(Admitted { event, target }), false));
         };
         let key = target.key(log);
         let known = self.find(log, key);
@@ -270,13 +311,8 @@ impl<'a> Plan<'a> {
             None => None,
         };
         let (event, pending) = (event.clone(), known.is_none());
-        Ok(Verdict::New(
-            Admitted {
-                event,
-                target: stated,
-            },
-            pending,
-        ))
+        let target = stated;
+        Ok(Verdict::New(Box::new(Admitted { event, target }), pending))
     }
 
     /// What a usage event in an earlier batch said; `None` when it is in the batch in the making, or
@@ -311,8 +347,11 @@ impl<'a> Plan<'a> {
 
     fn find(&mut self, log: LogId, key: EventKey) -> Option<Known> {
         let planned = self.accounts.get(&log);
-        let new = planned.and_then(|planned| planned.new.get(&key).copied());
-        new.or_else(|| self.keys.of(log).find(key))
+        let known = planned.and_then(|planned| {
+            let known = planned.new.get(&key).or_else(|| planned.older.get(&key));
+            known.copied()
+        });
+        known.or_else(|| self.keys.of(log).recent(key))
     }
 
     fn admit(&mut self, log: LogId, checked: &CheckedEvent, admitted: Admitted) {

@@ -1,0 +1,312 @@
+//! How a statement's parts are read.
+//!
+//! Invariant: what is read is what a writer wrote, or an error; every code of it is a place in its
+//! list, so that answers need not look. Parts are read one by one, in any order.
+
+use super::encode::{APART, FORMAT, LineColumns, MAGIC, WITHIN};
+use super::table::{RollupKind, Table};
+use super::{RULES, Run, Source, Statement, StatementRate, Summary};
+use crate::codec::{DecodeError, Reader};
+use crate::ledger::chunk::Shares;
+use crate::ledger::record::Dimension;
+use crate::money::Price;
+use crate::packed::Packed;
+use crate::query::Rate;
+use crate::time::Month;
+use std::sync::Arc;
+
+const WHAT: &str = "statement";
+
+/// One part of a long statement's lines.
+#[derive(Debug)]
+pub struct LinesPart {
+    month: Month,
+    columns: Columns,
+}
+
+/// Some columns of a table, of one length.
+#[derive(Debug)]
+struct Columns {
+    which: LineColumns,
+    count: usize,
+    rate: Option<Packed>,
+    names: [Option<Packed>; 6],
+    numbers: Option<[Packed; 2]>,
+}
+
+impl Source {
+    /// Reads part 0: a short statement is whole in it. `None` when other rules made it.
+    pub fn decode(bytes: &[u8]) -> Result<Option<Self>, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let r = &mut reader;
+        let Some((part, month)) = read_start(r)? else {
+            return Ok(None);
+        };
+        if part != 0 {
+            return Err(r.invalid("the number of a part"));
+        }
+        let mut names: [Vec<Box<str>>; 6] = Default::default();
+        for list in &mut names {
+            let count = r.count(1, "names")?;
+            *list = (0..count)
+                .map(|_| Ok(r.text("name")?.into()))
+                .collect::<Result<_, _>>()?;
+        }
+        let rates = read_rates(r)?;
+        // Lines are numbered by 32 bits.
+        let count = r.varint32(WHAT)? as usize;
+        let lines_memory = usize::try_from(r.varint(WHAT)?).map_err(|_| r.invalid(WHAT))?;
+        let runs = read_runs(r, count, rates.len())?;
+        let mut rollups = RollupKind::ALL.map(|_| None);
+        for (slot, kind) in rollups.iter_mut().zip(RollupKind::ALL) {
+            let rows = r.varint32(WHAT)? as usize;
+            *slot = Some(read_table(r, rows, kind.dimensions())?);
+        }
+        let [
+            Some(of_rates),
+            Some(centers),
+            Some(users),
+            Some(repositories),
+        ] = rollups
+        else {
+            return Err(r.invalid("rollups"));
+        };
+        let lines = match r.byte("lines")? {
+            WITHIN => Some(read_table(r, count, &Dimension::ALL)?),
+            APART => None,
+            _ => return Err(r.invalid("lines")),
+        };
+        reader.finish(WHAT)?;
+        let summary = Arc::new(Summary {
+            month,
+            names,
+            rates,
+            runs,
+            count,
+            lines_memory,
+            rollups: [of_rates, centers, users, repositories],
+        });
+        summary.check()?;
+        let source = match lines {
+            Some(lines) => Self::Whole(summary.with(Arc::new(lines))?),
+            None => Self::Summary(summary),
+        };
+        Ok(Some(source))
+    }
+}
+
+impl LinesPart {
+    /// Reads a part other than 0; `None` when other rules made it.
+    pub fn decode(bytes: &[u8]) -> Result<Option<Self>, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let r = &mut reader;
+        let Some((part, month)) = read_start(r)? else {
+            return Ok(None);
+        };
+        let place = part.checked_sub(1);
+        let which = place.and_then(|place| LineColumns::ALL.get(place));
+        let which = *which.ok_or_else(|| r.invalid("the number of a part"))?;
+        let columns = Columns::read(r, which, None, &Dimension::ALL)?;
+        reader.finish(WHAT)?;
+        Ok(Some(Self { month, columns }))
+    }
+}
+
+impl Columns {
+    /// Reads columns of `count` values, or of as many as the first has; of names only those of some
+    /// dimensions.
+    fn read(
+        r: &mut Reader<'_>,
+        which: LineColumns,
+        count: Option<usize>,
+        dimensions: &[Dimension],
+    ) -> Result<Self, DecodeError> {
+        let mut columns = Self {
+            which,
+            count: count.unwrap_or_default(),
+            rate: None,
+            names: [const { None }; 6],
+            numbers: None,
+        };
+        let mut count = count;
+        let mut column = |r: &mut Reader<'_>| {
+            // Lines are numbered by 32 bits.
+            let column = Packed::decode(r, count.unwrap_or(u32::MAX as usize))?;
+            if *count.get_or_insert(column.len()) == column.len() {
+                columns.count = column.len();
+                Ok(column)
+            } else {
+                Err(r.invalid("column length"))
+            }
+        };
+        match which {
+            LineColumns::Quantities | LineColumns::Amounts => {
+                let whole = column(r)?;
+                let part = Shares::decode(r, whole.len())?.column(&whole);
+                columns.numbers = Some([whole, part]);
+            }
+            LineColumns::Places => {}
+            LineColumns::Others => columns.rate = Some(column(r)?),
+        }
+        for dimension in which.dimensions() {
+            if dimensions.contains(dimension) {
+                columns.names[*dimension as usize] = Some(column(r)?);
+            }
+        }
+        Ok(columns)
+    }
+}
+
+impl Summary {
+    /// The statement, with its lines from their parts.
+    pub fn with_parts(self: &Arc<Self>, parts: Vec<LinesPart>) -> Result<Statement, DecodeError> {
+        let belongs =
+            |part: &LinesPart| (part.month, part.columns.count) == (self.month, self.count);
+        if !parts.iter().all(belongs) {
+            return Err(invalid("a statement's part"));
+        }
+        let columns = parts.into_iter().map(|part| part.columns);
+        self.with(Arc::new(table(columns)?))
+    }
+
+    /// The statement, with lines that were read before.
+    pub fn with(self: &Arc<Self>, lines: Arc<Table>) -> Result<Statement, DecodeError> {
+        let sound = lines.names.iter().all(Option::is_some)
+            && (lines.len(), lines.memory()) == (self.count, self.lines_memory);
+        if !sound {
+            return Err(invalid("a statement's lines"));
+        }
+        self.check_codes(&lines)?;
+        Ok(Statement {
+            summary: Arc::clone(self),
+            lines,
+        })
+    }
+
+    fn check(&self) -> Result<(), DecodeError> {
+        let hours = self.month.hours();
+        if self.runs.iter().any(|run| usize::from(run.hour) >= hours) {
+            return Err(invalid("a statement's hour"));
+        }
+        self.rollups
+            .iter()
+            .try_for_each(|rollup| self.check_codes(rollup))
+    }
+
+    /// Every code must be a place in its list.
+    fn check_codes(&self, table: &Table) -> Result<(), DecodeError> {
+        let mut columns = table.names.iter().zip(&self.names);
+        let below = |(column, names): (&Option<Packed>, &Vec<_>)| {
+            column
+                .as_ref()
+                .is_none_or(|column| column.is_below(names.len()))
+        };
+        if table.rate.is_below(self.rates.len()) && columns.all(below) {
+            Ok(())
+        } else {
+            Err(invalid("a statement's code"))
+        }
+    }
+}
+
+fn invalid(what: &'static str) -> DecodeError {
+    DecodeError::Invalid { what, at: 0 }
+}
+
+/// The number of a part and its month; `None` when other rules made it.
+fn read_start(r: &mut Reader<'_>) -> Result<Option<(usize, Month)>, DecodeError> {
+    if r.raw(MAGIC.len(), WHAT)? != MAGIC {
+        return Err(invalid("the start of a statement"));
+    }
+    if r.byte(WHAT)? != FORMAT || r.varint(WHAT)? != u64::from(RULES) {
+        return Ok(None);
+    }
+    let part = r.varint32("the number of a part")? as usize;
+    let month = i32::try_from(r.signed("month")?).map_err(|_| r.invalid("month"))?;
+    let month = Month::from_index(month).map_err(|_| r.invalid("month"))?;
+    Ok(Some((part, month)))
+}
+
+fn read_rates(r: &mut Reader<'_>) -> Result<Vec<StatementRate>, DecodeError> {
+    let count = r.count(5, "rates")?;
+    (0..count)
+        .map(|_| {
+            let product = r.text("product")?.into();
+            let sku = r.text("SKU")?.into();
+            let unit = r.text("unit")?.into();
+            let price = Price::from_picos(r.signed("price")?);
+            let kinds = r.byte("report kinds")?;
+            let rate = Rate {
+                product,
+                sku,
+                unit,
+                price,
+            };
+            Ok(StatementRate::new(rate, kinds & 1 != 0, kinds & 2 != 0))
+        })
+        .collect()
+}
+
+fn read_runs(r: &mut Reader<'_>, lines: usize, rates: usize) -> Result<Vec<Run>, DecodeError> {
+    let count = r.count(4, "runs")?;
+    let mut runs: Vec<Run> = Vec::with_capacity(count);
+    for _ in 0..count {
+        let hour = u16::try_from(r.varint("hour")?).map_err(|_| r.invalid("hour"))?;
+        let of_sku = (r.varint32("rate")?, r.varint32("rate")?);
+        let start = r.varint32("run")?;
+        let rises = runs.last().map_or(start == 0, |last| last.start < start);
+        let in_range = start as usize <= lines && of_sku.0 < of_sku.1;
+        if !rises || !in_range || of_sku.1 as usize > rates {
+            return Err(r.invalid("run"));
+        }
+        runs.push(Run {
+            hour,
+            rates: of_sku,
+            start,
+        });
+    }
+    Ok(runs)
+}
+
+fn read_table(
+    r: &mut Reader<'_>,
+    count: usize,
+    dimensions: &[Dimension],
+) -> Result<Table, DecodeError> {
+    let columns = LineColumns::ALL
+        .into_iter()
+        .map(|which| Columns::read(r, which, Some(count), dimensions))
+        .collect::<Result<Vec<_>, _>>()?;
+    table(columns)
+}
+
+/// A table of all its columns.
+fn table(parts: impl IntoIterator<Item = Columns>) -> Result<Table, DecodeError> {
+    let mut numbers = [None, None];
+    let mut rate = None;
+    let mut names = [const { None }; 6];
+    for part in parts {
+        match part.which {
+            LineColumns::Quantities => numbers[0] = part.numbers,
+            LineColumns::Amounts => numbers[1] = part.numbers,
+            LineColumns::Places => {}
+            LineColumns::Others => rate = part.rate,
+        }
+        for (slot, column) in names.iter_mut().zip(part.names) {
+            *slot = slot.take().or(column);
+        }
+    }
+    let (Some(rate), [Some(quantities), Some(amounts)]) = (rate, numbers) else {
+        return Err(invalid("a statement's parts"));
+    };
+    let [quantity, discount_quantity] = quantities;
+    let [gross, discount] = amounts;
+    Ok(Table {
+        rate,
+        names,
+        quantity,
+        discount_quantity,
+        gross,
+        discount,
+    })
+}

@@ -1,0 +1,193 @@
+//! Statements in memory: the least recently used dropped first.
+//!
+//! Invariant: what is kept and what is being made are together no more than the limit, however many
+//! ask for however much; one thing that alone is larger is made by itself. Summaries and lines are
+//! kept apart: lines are some ten times larger, and most questions need none.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tallybook_core::ids::Digest;
+use tallybook_core::statement::{Source, Table};
+use tokio::sync::{AcquireError, OnceCell, OwnedSemaphorePermit, Semaphore};
+
+/// Where a value is, or will be once somebody has made it.
+pub(super) type Slot<T> = Arc<OnceCell<T>>;
+
+/// What is being made is counted in units of so many bytes.
+const UNIT: usize = 4096;
+
+/// Statements by their fingerprints.
+#[derive(Debug)]
+pub(super) struct Cache {
+    limit: usize,
+    /// One permit a unit of what may be in the making at once.
+    making: Arc<Semaphore>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    summaries: HashMap<Digest, Entry<Source>>,
+    lines: HashMap<Digest, Entry<Arc<Table>>>,
+    /// Rises with each use.
+    uses: u64,
+    /// Of what is kept.
+    bytes: usize,
+    /// Of what is being made.
+    reserved: usize,
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    slot: Slot<T>,
+    used: u64,
+    /// 0 until it is made.
+    bytes: usize,
+}
+
+impl<T> Default for Entry<T> {
+    fn default() -> Self {
+        Self {
+            slot: Slot::default(),
+            used: 0,
+            bytes: 0,
+        }
+    }
+}
+
+/// Room for something that is being made; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Room<'a> {
+    cache: &'a Cache,
+    bytes: usize,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.cache.state().reserved -= self.bytes;
+    }
+}
+
+impl Cache {
+    pub(super) fn new(limit: usize) -> Self {
+        let units = (limit / UNIT).clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
+        Self {
+            limit,
+            making: Arc::new(Semaphore::new(units)),
+            state: Mutex::default(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where a summary, or a short statement, is kept.
+    pub(super) fn summary(&self, fingerprint: Digest) -> Slot<Source> {
+        let mut state = self.state();
+        let used = state.next_use();
+        use_slot(&mut state.summaries, fingerprint, used)
+    }
+
+    /// Where a long statement's lines are kept.
+    pub(super) fn lines(&self, fingerprint: Digest) -> Slot<Arc<Table>> {
+        let mut state = self.state();
+        let used = state.next_use();
+        use_slot(&mut state.lines, fingerprint, used)
+    }
+
+    /// Waits until there is room to make something, and drops what is kept in its place.
+    pub(super) async fn room(&self, bytes: usize) -> Result<Room<'_>, AcquireError> {
+        let most = self.limit / UNIT;
+        let units = u32::try_from(bytes.div_ceil(UNIT).min(most)).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.making).acquire_many_owned(units).await?;
+        let mut state = self.state();
+        state.reserved += bytes;
+        state.shrink(self.limit, None);
+        drop(state);
+        Ok(Room {
+            cache: self,
+            bytes,
+            _permit: permit,
+        })
+    }
+
+    /// Counts what was made, and drops others until the limit holds. Nothing when it was dropped in
+    /// the meantime.
+    pub(super) fn made(&self, fingerprint: Digest) {
+        let mut state = self.state();
+        let State {
+            summaries,
+            lines,
+            bytes,
+            ..
+        } = &mut *state;
+        *bytes += weigh(summaries.get_mut(&fingerprint), Source::memory);
+        *bytes += weigh(lines.get_mut(&fingerprint), |lines| lines.memory());
+        state.shrink(self.limit, Some(fingerprint));
+    }
+
+    /// Bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        self.state().bytes
+    }
+}
+
+fn use_slot<T>(entries: &mut HashMap<Digest, Entry<T>>, fingerprint: Digest, used: u64) -> Slot<T> {
+    let entry = entries.entry(fingerprint).or_default();
+    entry.used = used;
+    Arc::clone(&entry.slot)
+}
+
+/// Sets an entry's size once it is made, and gives by how much that grew.
+fn weigh<T>(entry: Option<&mut Entry<T>>, memory: impl Fn(&T) -> usize) -> usize {
+    let Some(entry) = entry else {
+        return 0;
+    };
+    let before = entry.bytes;
+    entry.bytes = entry.slot.get().map_or(0, memory);
+    entry.bytes - before
+}
+
+impl State {
+    fn next_use(&mut self) -> u64 {
+        self.uses += 1;
+        self.uses
+    }
+
+    /// Drops the least recently used, but for what is `keep`'s, until the limit holds or nothing
+    /// more can be dropped.
+    fn shrink(&mut self, limit: usize, keep: Option<Digest>) {
+        while self.bytes + self.reserved > limit {
+            let summary = oldest(&self.summaries, keep);
+            let lines = oldest(&self.lines, keep);
+            let (bytes, of_lines, fingerprint) = match (summary, lines) {
+                (None, None) => return,
+                (Some(summary), Some(lines)) if summary.0 < lines.0 => {
+                    (summary.1, false, summary.2)
+                }
+                (_, Some(lines)) => (lines.1, true, lines.2),
+                (Some(summary), None) => (summary.1, false, summary.2),
+            };
+            if of_lines {
+                self.lines.remove(&fingerprint);
+            } else {
+                self.summaries.remove(&fingerprint);
+            }
+            self.bytes -= bytes;
+        }
+    }
+}
+
+/// The least recently used of what is made: its last use, its bytes, its fingerprint.
+fn oldest<T>(
+    entries: &HashMap<Digest, Entry<T>>,
+    keep: Option<Digest>,
+) -> Option<(u64, usize, Digest)> {
+    entries
+        .iter()
+        .filter(|(fingerprint, entry)| entry.bytes > 0 && Some(**fingerprint) != keep)
+        .map(|(fingerprint, entry)| (entry.used, entry.bytes, *fingerprint))
+        .min()
+}
