@@ -463,8 +463,8 @@ fn formats_say_what_a_body_is() {
 #[test]
 fn more_than_was_allowed_is_too_many() {
     let one = usage().to_string();
-    let array = format!("[{}]", vec![one.as_str(); 3].join(","));
-    let lines = vec![one.as_str(); 3].join("\n");
+    let array = format!("[{}]", [one.as_str(); 3].join(","));
+    let lines = [one.as_str(); 3].join("\n");
     for (format, body) in [(Format::Batch, array), (Format::Lines, lines)] {
         let read = |most| super::read(format, body.as_bytes(), LENGTHS, most);
         assert_eq!(read(3).unwrap().count(), 3);

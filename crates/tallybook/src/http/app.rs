@@ -16,6 +16,10 @@ use std::sync::Arc;
 use tallybook_store::StoreError;
 use tokio::sync::Semaphore;
 
+/// The most bodies of usage events, beside short ones, that are read at one time: each holds a
+/// thread that may block, of which there are some hundred for the whole server.
+const MOST_READERS: usize = 128;
+
 /// Bytes for which one permit of [`App::events_memory`] stands.
 pub const MEMORY_UNIT: u64 = 64 << 10;
 
@@ -69,6 +73,8 @@ pub struct App {
     pub limits: Limits,
     /// What may be held of the bodies of usage events at one time, in units of [`MEMORY_UNIT`].
     pub events_memory: Arc<Semaphore>,
+    /// A permit for each body of usage events that may be read at one time.
+    pub events_readers: Arc<Semaphore>,
     /// The frame, for where a key stands.
     pub frame: Arc<Frame>,
 }
@@ -91,6 +97,7 @@ impl App {
         let units = usize::try_from(units).unwrap_or(usize::MAX);
         Arc::new(Self {
             events_memory: Arc::new(Semaphore::new(units.clamp(1, Semaphore::MAX_PERMITS))),
+            events_readers: Arc::new(Semaphore::new(MOST_READERS)),
             engine,
             metrics,
             public_url: settings.public_url,

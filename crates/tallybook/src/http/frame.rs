@@ -152,7 +152,7 @@ impl Arrival {
 }
 
 /// Bodies of at most so many bytes are read before anything is answered.
-const SHORT_BODY_BYTES: usize = 16 * 1024;
+pub(super) const SHORT_BODY_BYTES: usize = 16 * 1024;
 
 /// Reads a short body whole. A request that is refused unread makes the client see a broken
 /// connection where the reason should be.

@@ -381,6 +381,17 @@ async fn to_a_sender_no_other_account_exists() {
     let server = server().await;
     let grants = Grants::sender(["organization/solo"], Vec::new()).unwrap();
     let secret = server.token("sender", &grants, None).await;
+    // Nor by naming it beside an account that it may send for.
+    let both = Grants::sender(["enterprise/ent"], Vec::new()).unwrap();
+    let both = server.token("both", &both, None).await;
+    let mut answers = Vec::new();
+    for name in ["solo", "nobody"] {
+        let payer = format!("\"enterprise\":\"ent\",\"organization\":\"{name}\"");
+        let event = ORGANIZATION_EVENT.replace("\"organization\":\"solo\"", &payer);
+        let answer = post_as(&server, &both, event).await;
+        answers.push(answer.replace(&format!(" {name} "), " NAME "));
+    }
+    assert_eq!(answers[0], answers[1]);
     for (member, known) in [
         ("enterprise", "ent"),
         ("organization", "org"),

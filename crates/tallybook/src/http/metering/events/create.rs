@@ -13,10 +13,12 @@ use crate::events::answer::{has_conflict, refused, taken};
 use crate::http::app::App;
 use crate::http::context::Context;
 use crate::http::error::ApiError;
+use crate::http::frame::SHORT_BODY_BYTES;
 use crate::http::params::{BadParameter, Params};
 use crate::http::upload;
 use crate::wire::events::EventsAnswer;
 use axum::Json;
+use axum::body::HttpBody;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -80,8 +82,12 @@ pub async fn create(
     let on_error = on_error(&Params::read(request.uri())?)?;
     let (format, coding) = (format(request.headers())?, coding(request.headers())?);
     let (pump, upload) = upload::channel();
-    let budget = Arc::clone(&app.events_memory);
-    let parts = Parts::new(upload, coding, format, &app.limits, budget);
+    let exact = request.body().size_hint().exact();
+    let is_short = exact.is_some_and(|bytes| bytes <= SHORT_BODY_BYTES as u64);
+    let parts = match Parts::new(upload, coding, format, &app, is_short) {
+        Ok(parts) => parts,
+        Err(error) => return Ok(unread(error.into())),
+    };
     tokio::spawn(pump.body("events", request.into_body().into_data_stream()));
     let sending = Sending {
         app,

@@ -6,7 +6,7 @@
 
 use crate::config::Limits;
 use crate::events::{self, Events, Format, Lengths, Unreadable};
-use crate::http::app::MEMORY_UNIT;
+use crate::http::app::{App, MEMORY_UNIT};
 use crate::http::error::ApiError;
 use crate::http::upload::Upload;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -77,7 +77,7 @@ pub(super) enum PartError {
     TooLarge(String),
     /// Other bodies have the memory.
     #[error(
-        "The server reads as many events as it has memory for ({}).",
+        "The server reads as many events as it can ({}).",
         Limits::EVENTS_MEMORY
     )]
     Busy,
@@ -126,22 +126,31 @@ pub(super) struct Parts {
     /// The index of the next line.
     line: u64,
     memory: Memory,
+    /// That the body may be read beside others; a short one was read already.
+    _reader: Option<OwnedSemaphorePermit>,
 }
 
 impl Parts {
-    /// Reads nothing yet.
+    /// Reads nothing yet. A body `is_short` when all of it has come.
     pub(super) fn new(
         upload: Upload,
         coding: Coding,
         format: Format,
-        limits: &Limits,
-        budget: Arc<Semaphore>,
-    ) -> Self {
+        app: &App,
+        is_short: bool,
+    ) -> Result<Self, PartError> {
+        let reader = if is_short {
+            None
+        } else {
+            let readers = Arc::clone(&app.events_readers);
+            Some(readers.try_acquire_owned().map_err(|_| PartError::Busy)?)
+        };
+        let limits = &app.limits;
         let body = Body {
             upload,
             has_begun: false,
         };
-        Self {
+        Ok(Self {
             input: Decoder {
                 waiting: Some((body, coding)),
                 input: Box::new(io::empty()),
@@ -157,8 +166,12 @@ impl Parts {
             ended: false,
             skipping: false,
             line: 0,
-            memory: Memory { budget, held: None },
-        }
+            memory: Memory {
+                budget: Arc::clone(&app.events_memory),
+                held: None,
+            },
+            _reader: reader,
+        })
     }
 
     /// The next part. Must be called from a thread that may block.
