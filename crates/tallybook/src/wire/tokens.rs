@@ -27,7 +27,8 @@ pub struct NewToken {
     /// Whether it sends usage events; then it has accounts and no user.
     #[serde(default)]
     pub metering_write: bool,
-    /// The accounts for which a sending token may send, such as `enterprise/octo-ent`.
+    /// The accounts for which a sending token may send, each as `enterprise/SLUG`,
+    /// `organization/LOGIN` or `user/LOGIN`.
     #[serde(default)]
     pub accounts: Vec<String>,
     /// The sources of the events that a sending token may send; none is every one.

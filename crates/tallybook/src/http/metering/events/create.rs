@@ -16,7 +16,7 @@ use crate::http::error::ApiError;
 use crate::http::frame::SHORT_BODY_BYTES;
 use crate::http::params::{BadParameter, Params};
 use crate::http::upload;
-use crate::wire::events::EventsAnswer;
+use crate::wire::events::{ChunkAnswer, EventsAnswer};
 use axum::Json;
 use axum::body::HttpBody;
 use axum::extract::{Request, State};
@@ -62,7 +62,8 @@ const DOCUMENTATION: &str = "/openapi.json";
         ),
     ),
     responses(
-        (status = 200, description = "What came of them, on disk", body = EventsAnswer),
+        (status = 200, description = "What came of them, on disk; NDJSON for a long stream",
+         content((EventsAnswer = "application/json"), (ChunkAnswer = "application/x-ndjson"))),
         (status = 400, description = "Not JSON, or a body that broke off"),
         (status = 409, description = "Something else is known under an event's name; nothing \
                                       changes", body = EventsAnswer),
