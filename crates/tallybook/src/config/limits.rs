@@ -39,7 +39,8 @@ pub struct Limits {
         long = "limit-events",
         value_name = "N",
         env = "TALLYBOOK_LIMIT_EVENTS",
-        default_value_t = 10_000
+        default_value_t = 10_000,
+        value_parser = clap::value_parser!(u32).range(1..)
     )]
     pub events: u32,
     /// The largest single usage event

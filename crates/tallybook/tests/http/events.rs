@@ -335,6 +335,23 @@ async fn a_long_stream_is_answered_chunk_by_chunk() {
 }
 
 #[tokio::test]
+async fn a_stream_ends_whatever_the_limits_are() {
+    let limits = Limits {
+        events: 0,
+        events_bytes: 1,
+        ..Limits::default()
+    };
+    let server = small(limits).await;
+    let body = lines(&[event("1"), event("2")]);
+    let answer = server.post(SKIP, NDJSON, body).await.text();
+    let total = answer.lines().last().unwrap();
+    assert!(
+        total.starts_with(r#"{"total":{"chunks":2,"accepted":2,"#),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
 async fn a_stream_that_breaks_off_has_no_total() {
     let limits = Limits {
         events: 1,

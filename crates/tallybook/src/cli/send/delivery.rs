@@ -65,6 +65,18 @@ impl Delivery {
     }
 }
 
+impl Delivery {
+    /// Waits for what is still being stored, so that the next start is quick.
+    pub(super) fn finish(&self) {
+        if let Self::Engine {
+            engine, runtime, ..
+        } = self
+        {
+            runtime.block_on(engine.settle());
+        }
+    }
+}
+
 const HEADERS: [(&str, &str); 2] = [
     ("Content-Type", "application/x-ndjson"),
     ("Content-Encoding", "zstd"),

@@ -42,7 +42,7 @@ pub(crate) fn run(request: &Request, place: Place, clock: Clock) -> anyhow::Resu
     let delivery = match place {
         Place::Directory(directory) => {
             let runtime = super::runtime()?;
-            let opened = runtime.block_on(open(&directory, WhenEmpty::Create, clock.now()?))?;
+            let opened = runtime.block_on(open(&directory, WhenEmpty::Refuse, clock.now()?))?;
             Delivery::Engine {
                 engine: opened.engine,
                 runtime,
@@ -67,6 +67,7 @@ pub(crate) fn run(request: &Request, place: Place, clock: Clock) -> anyhow::Resu
         progress.suspend(|| sending.send(&batch))
     });
     progress.finish_and_clear();
+    sending.delivery.finish();
     let read = read.with_context(|| format!("cannot send {name}"));
     sending.print_totals(&mut io::stdout().lock())?;
     read?;

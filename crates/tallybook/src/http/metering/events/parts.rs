@@ -158,7 +158,7 @@ impl Parts {
             format,
             lengths: Lengths::from(limits),
             most: Most {
-                events: usize::try_from(limits.events).unwrap_or(usize::MAX),
+                events: usize::try_from(limits.events.max(1)).unwrap_or(usize::MAX),
                 bytes: usize::try_from(limits.events_bytes).unwrap_or(usize::MAX),
             },
             buffer: Vec::new(),
@@ -250,7 +250,9 @@ impl Parts {
             let line = &rest[..length];
             let is_blank = !self.skipping && line.trim_ascii().is_empty();
             let is_full = !is_blank && part.events.count() == self.most.events;
-            if is_full || bytes + length > self.most.bytes {
+            // A part has at least one line, whatever the settings are, so that streams end.
+            let is_long = bytes > 0 && bytes + length > self.most.bytes;
+            if is_full || is_long {
                 return Ok(part);
             }
             if std::mem::take(&mut self.skipping) {
