@@ -113,7 +113,9 @@ impl MonthPlan {
     /// Starts the statement.
     #[must_use]
     pub fn fold<'a>(&'a self, catalog: &'a Catalog) -> Fold<'a> {
-        let builder = StatementBuilder::new(self.month);
+        let mut builder = StatementBuilder::new(self.month);
+        // Lines that another import owns are left out: then this is more than is needed.
+        builder.reserve(self.chunks().map(|(_, chunk)| chunk.lines as usize).sum());
         Fold {
             plan: self,
             catalog,
@@ -380,6 +382,12 @@ impl Spellings {
     #[must_use]
     pub fn find(&self, dimension: Dimension, text: &str) -> Option<&Arc<str>> {
         self.names[dimension as usize].get(dimension.fold(text).as_str())
+    }
+
+    /// [`Self::find`] for a name that is folded already.
+    #[must_use]
+    pub fn of_folded(&self, dimension: Dimension, folded: &str) -> Option<&Arc<str>> {
+        self.names[dimension as usize].get(folded)
     }
 
     /// Every name of a dimension, as it is shown, in order of the folded names; the absent name

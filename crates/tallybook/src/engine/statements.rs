@@ -230,13 +230,45 @@ impl Engine {
         query: &Query,
         period: Period,
     ) -> Result<PeriodAnswer, EngineError> {
-        let reads = stream::iter(period.months())
-            .map(|month| self.source_for(view, query, period, month))
-            .buffered(*AT_ONCE);
-        let mut sources: Vec<Source> = reads.try_collect().await?;
-        sources.retain(|source| !source.summary().is_empty());
+        let sources = self.sources(view, query, period).await?;
         let answered = answer(query, period, &sources, view.context());
         answered.map_err(|error| EngineError::System(error.to_string()))
+    }
+
+    /// As much of each month of a period as a question needs; months without usage left out.
+    pub(super) async fn sources(
+        &self,
+        view: &View,
+        query: &Query,
+        period: Period,
+    ) -> Result<Vec<Source>, EngineError> {
+        let at_hand = |month| self.at_hand(view, query, period, month);
+        let at_hand: Option<Vec<Source>> = period.months().map(at_hand).collect();
+        let mut sources = match at_hand {
+            Some(sources) => sources,
+            None => {
+                stream::iter(period.months())
+                    .map(|month| self.source_for(view, query, period, month))
+                    .buffered(*AT_ONCE)
+                    .try_collect()
+                    .await?
+            }
+        };
+        sources.retain(|source| !source.summary().is_empty());
+        Ok(sources)
+    }
+
+    /// What [`Self::source_for`] gives, if that is in memory and nobody has to wait.
+    fn at_hand(&self, view: &View, query: &Query, period: Period, month: Month) -> Option<Source> {
+        let fingerprint = view.fingerprint(month);
+        let source = self.cache.summary(fingerprint).get()?.clone();
+        match source {
+            Source::Summary(summary) if query.needs_lines(period, month) => {
+                let lines = Arc::clone(self.cache.lines(fingerprint).get()?);
+                summary.with(lines).map(Source::Whole).ok()
+            }
+            source => Some(source),
+        }
     }
 
     /// As much of a month as a question needs.

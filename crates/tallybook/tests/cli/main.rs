@@ -5,5 +5,6 @@
 
 mod commands;
 mod program;
+mod robust;
 mod send;
 mod serve;
