@@ -96,6 +96,13 @@ impl MonthPlan {
         self.owners.contenders().is_empty() && self.metered.is_none()
     }
 
+    /// How many sums of events the statement is made of, at most.
+    #[must_use]
+    pub fn metered_rows(&self) -> usize {
+        let metered = self.metered.as_ref();
+        metered.map_or(0, |metered| metered.usage.len())
+    }
+
     /// The chunks that the statement is made of, each with its contender.
     pub fn chunks(&self) -> impl Iterator<Item = (usize, &ChunkRef)> {
         self.owners
