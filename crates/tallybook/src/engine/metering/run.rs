@@ -332,7 +332,7 @@ mod tests {
                     seq: Seq(u64::from(number) + 1),
                     index: number % 10_000,
                 },
-                is_correction: number % 3 == 0,
+                is_correction: number.is_multiple_of(3),
             };
             (EventKey::new(LogId(1), "/test", &number.to_string()), known)
         };
