@@ -64,7 +64,8 @@ impl Checkpoint {
 ///
 /// Layout, format 2: `TBK2`, number of months, then of each the month, the fingerprint, the number
 /// of parts and their blobs; whether the account has a checkpoint, and then its batch, its blob,
-/// the blobs of its rows and its runs; at last the hash of all that. In format 1 each month had one blob, and that was all.
+/// the blobs of its rows and its runs; at last the hash of all that. In format 1 each month had one
+/// blob, and that was all.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Checkpoints {
     months: Vec<Known>,

@@ -3,9 +3,9 @@
 //! Invariant: a pure function of the set of events, whatever order and batches they came in: rows
 //! only add, a correction takes back what it replaces, any void wins, else the amend with the
 //! greatest (time, source, id). A copy shares what it has in common with the original, so that a
-//! view may keep it while the account goes on. What a checkpoint stored of a month is named here and
-//! read when a statement needs it. Look next: [`rows`] for sums, [`encode`] for how all this is kept
-//! between starts.
+//! view may keep it while the account goes on. What a checkpoint stored of a month is named here,
+//! and read when a statement needs it. Look next: [`rows`] for sums, [`encode`] for how all this is
+//! kept between starts.
 
 pub mod encode;
 pub mod rows;

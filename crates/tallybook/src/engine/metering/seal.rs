@@ -4,21 +4,19 @@
 //! a view, which never changes. A start then reads only what came after. Look next: [`super::run`],
 //! [`crate::engine::load`], which reads it.
 
-use super::keys::{Keys, PAGE_BYTES, pairs_of};
+use super::keys::{Keys, PAGE_BYTES};
 use super::run::{Pair, Run};
+use super::stored::{Stored, blobs, encode};
 use crate::engine::checkpoint::{AccountKnown, Checkpoints};
-use crate::engine::{Engine, EngineError, View, load};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use crate::engine::{Engine, EngineError, View};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use tallybook_core::batch::Batch;
-use tallybook_core::codec::{DecodeError, Reader, Writer};
-use tallybook_core::ids::{Digest, LogId, Seq};
+use tallybook_core::ids::{Digest, LogId};
 use tallybook_core::ledger::Account;
 use tallybook_core::ledger::metered::Metered;
 use tallybook_core::ledger::metered::rows::{self, MonthUsage, StoredRows};
-use tallybook_core::names::Dictionary;
 use tallybook_core::time::{Instant, Month};
-use tallybook_store::Store;
 
 /// The default of [`crate::engine::Options::recent_keys`]: some megabytes, and some hundredths of a
 /// second to read again.
@@ -229,8 +227,8 @@ impl Engine {
         Ok(StoredRows { blob, count })
     }
 
-    /// Names a checkpoint in the manifest, unless there is a newer one, and gives the blobs that the
-    /// one before it had alone.
+    /// Names a checkpoint in the manifest, unless there is a newer one, and gives the blobs that
+    /// the one before it had alone.
     async fn swap_account(
         &self,
         log: LogId,
@@ -262,170 +260,5 @@ impl Engine {
                 return Ok(Some(gone.collect()));
             }
         }
-    }
-}
-
-impl Engine {
-    /// Compares an account's checkpoint with what its log gives. False when there is none that this
-    /// version reads: the log is read instead.
-    pub(in crate::engine) async fn verify_account(&self, view: &View) -> Result<bool, EngineError> {
-        let (log, name) = (view.account.log, &view.account.name);
-        let what = || format!("the checkpoint of {name}");
-        let differs = |detail: &str| EngineError::damaged(what(), detail);
-        // With the batches after it, for it may be older than the view.
-        let Some(stored) = load::checkpointed(self.store.as_ref(), log, name).await? else {
-            return Ok(false);
-        };
-        let (_, checkpoints) = Checkpoints::load(self.store.as_ref(), log).await?;
-        let Some(known) = checkpoints.account().filter(|known| known.at == stored.seq) else {
-            return Ok(false);
-        };
-        let mut runs = Vec::new();
-        for indexes in &known.runs {
-            match Run::read(&self.store, indexes).await? {
-                Some(run) => runs.push(run),
-                None => return Ok(false),
-            }
-        }
-        let mut again = Account::new(log, name.clone());
-        again.dictionary = view.account.dictionary.clone();
-        let mut count = 0;
-        while again.seq < stored.seq {
-            let rows = self.store.read_log(log, again.seq, PAGE_BYTES).await?;
-            if rows.is_empty() {
-                return Err(differs("it says more than the log"));
-            }
-            for row in rows.into_iter().filter(|row| row.seq <= stored.seq) {
-                let decoded = Batch::decode(&row.batch);
-                let (batch, digest) = decoded.map_err(|error| differs(&error.to_string()))?;
-                let folded = again.fold(&batch, digest);
-                folded.map_err(|error| differs(&error.to_string()))?;
-                let mut pairs = pairs_of(&batch, view).map_err(|error| differs(&error))?;
-                pairs.sort_unstable_by_key(|(key, _)| *key);
-                let keys: Vec<_> = pairs.iter().map(|(key, _)| *key).collect();
-                let mut found = HashMap::new();
-                for run in &runs {
-                    run.find(&self.store, &keys, &mut found).await?;
-                }
-                count += pairs.len();
-                if pairs
-                    .iter()
-                    .any(|(key, known)| found.get(key) != Some(known))
-                {
-                    return Err(differs("it lacks the key of an event"));
-                }
-            }
-        }
-        if runs.iter().map(Run::len).sum::<usize>() != count {
-            return Err(differs("it has a key of no event"));
-        }
-        if (again.head, &again.settings) != (stored.head, &stored.settings)
-            || !same_usage(&again.metered, &stored.metered)
-        {
-            return Err(differs("it is not what the log gives"));
-        }
-        Ok(true)
-    }
-}
-
-/// Whether usage that was added up anew is what a checkpoint stores: its rows by their hashes.
-fn same_usage(again: &Metered, stored: &Metered) -> bool {
-    let of_stored = |metered: &Metered| -> BTreeMap<Month, StoredRows> {
-        let months = metered.months();
-        let stored = months.filter_map(|(month, usage)| Some((month, usage.stored()?)));
-        stored.collect()
-    };
-    let mut rows = BTreeMap::new();
-    for (month, usage) in again.months() {
-        let joined = usage.joined(&[]);
-        let blob = Digest::of(&rows::encode(month, &joined));
-        let count = u32::try_from(joined.len()).unwrap_or(u32::MAX);
-        rows.insert(month, StoredRows { blob, count });
-    }
-    let known = of_stored(stored);
-    rows == known && again.encode(&rows) == stored.encode(&known)
-}
-
-/// Every blob of an account's checkpoint; those that are gone are left out.
-pub(in crate::engine) async fn blobs(
-    store: &Arc<dyn Store>,
-    known: &AccountKnown,
-) -> Result<Vec<Digest>, EngineError> {
-    let mut blobs = vec![known.state];
-    blobs.extend(&known.rows);
-    for indexes in &known.runs {
-        blobs.extend(indexes);
-        if let Some(run) = Run::read(store, indexes).await? {
-            blobs.extend(run.blobs());
-        }
-    }
-    Ok(blobs)
-}
-
-/// The bytes of an account's state.
-///
-/// Layout: `TBA1`, log, batch, its hash, its time, number of names, the batches that hold more than
-/// events (they are read again), metered usage.
-fn encode(account: &Account, rows: &BTreeMap<Month, StoredRows>) -> Vec<u8> {
-    let mut out = Writer::new();
-    out.raw(b"TBA1");
-    out.varint(account.log.0);
-    out.varint(account.seq.0);
-    out.raw(&account.head.0);
-    out.signed(account.at.map_or(0, |at| i128::from(at.seconds())));
-    out.varint(u64::from(account.dictionary.next_id().0));
-    out.count(account.settings.len());
-    account.settings.iter().for_each(|seq| out.varint(seq.0));
-    out.run(&account.metered.encode(rows));
-    out.finish()
-}
-
-/// An account's state as it was stored.
-pub(in crate::engine) struct Stored {
-    pub seq: Seq,
-    pub head: Digest,
-    pub at: Instant,
-    pub names: u32,
-    pub settings: Vec<Seq>,
-    metered: Vec<u8>,
-}
-
-impl Stored {
-    /// `None` when another format wrote it.
-    pub(in crate::engine) fn decode(bytes: &[u8], log: LogId) -> Result<Option<Self>, DecodeError> {
-        let mut r = Reader::new(bytes);
-        if r.raw(4, "account")? != b"TBA1" {
-            return Ok(None);
-        }
-        if r.varint("log")? != log.0 {
-            return Err(r.invalid("log"));
-        }
-        let seq = Seq(r.varint("batch")?);
-        let head = Digest(r.array("hash")?);
-        let seconds = i64::try_from(r.signed("time")?).map_err(|_| r.invalid("time"))?;
-        let at = Instant::from_seconds(seconds).map_err(|_| r.invalid("time"))?;
-        let names = r.varint32("names")?;
-        let count = r.count(1, "batches")?;
-        let settings = (0..count)
-            .map(|_| r.varint("batch").map(Seq))
-            .collect::<Result<_, _>>()?;
-        let metered = r.run("metered usage")?.to_vec();
-        r.finish("account")?;
-        Ok(Some(Self {
-            seq,
-            head,
-            at,
-            names,
-            settings,
-            metered,
-        }))
-    }
-
-    /// Its metered usage; `None` when another format wrote it.
-    pub(in crate::engine) fn metered(
-        &self,
-        dictionary: &Dictionary,
-    ) -> Result<Option<Metered>, DecodeError> {
-        Metered::decode(&self.metered, dictionary)
     }
 }
