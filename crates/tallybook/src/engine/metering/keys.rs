@@ -1,9 +1,9 @@
 //! Every event ever taken, by the hash of its name: what makes a redelivery a duplicate.
 //!
 //! Invariant: derived from the log, and exact: a key is here if and only if a batch up to `at`
-//! holds its event. Recent keys are in memory, older ones in runs in the store. Used only by whoever has
-//! the writer's turn. Look next: [`super::run`] for older keys, [`super::seal`] for how keys grow
-//! old.
+//! holds its event. Recent keys are in memory, older ones in runs in the store. Used only by
+//! whoever has the writer's turn. Look next: [`super::run`] for older keys, [`super::seal`] for how
+//! keys grow old.
 
 use super::run::{Pair, Run};
 use crate::engine::checkpoint::Checkpoints;
