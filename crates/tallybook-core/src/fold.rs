@@ -1,16 +1,24 @@
-//! Fold: an account's imports, month by month, to statements.
+//! Fold: an account's imports and events, month by month, to statements.
 //!
 //! Invariant: pure; the same log gives the same statement bytes, whatever order imports and
 //! reverts came in, but for which of two imports of one kind is the newer.
 
+mod metered;
+
+pub use metered::Unrated;
+
 use crate::catalog::Catalog;
+use crate::codec::DecodeError;
 use crate::hash::QuickMap;
-use crate::ids::Digest;
+use crate::ids::{Digest, NameId};
 use crate::ledger::chunk::Chunk;
+use crate::ledger::metered::rows::{self, MonthUsage, Row, StoredRows};
 use crate::ledger::owners::{Contender, Owners, sku_id};
 use crate::ledger::record::{ChunkRef, Dimension, RawSku};
 use crate::ledger::{Account, Import};
 use crate::money::Price;
+use crate::names::Dictionary;
+use crate::rating::terms::Terms;
 use crate::report::ReportKind;
 use crate::statement::build::{BuilderLine, RateKey, StatementBuilder};
 use crate::statement::{RULES, Statement};
@@ -18,12 +26,22 @@ use crate::time::Month;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// One month of an account: which imports count, and what identifies the resulting statement.
+/// One month of an account: which imports and events count, and what identifies the resulting
+/// statement.
 #[derive(Debug, Clone)]
 pub struct MonthPlan {
     /// The month.
     pub month: Month,
     owners: Owners,
+    metered: Option<MeteredPlan>,
+}
+
+/// The metered usage of a month, and all that its rating depends on beside the catalogue.
+#[derive(Debug, Clone)]
+struct MeteredPlan {
+    usage: MonthUsage,
+    names: Dictionary,
+    terms: Arc<Terms>,
 }
 
 /// Why a chunk could not become lines of a statement.
@@ -39,14 +57,21 @@ pub struct ForeignCode {
 impl MonthPlan {
     /// The plan of a month.
     #[must_use]
-    pub fn new(owners: &Owners, month: Month) -> Self {
+    pub fn new(owners: &Owners, account: &Account, terms: &Arc<Terms>, month: Month) -> Self {
+        let metered = account.metered.month(month).map(|usage| MeteredPlan {
+            usage: usage.clone(),
+            names: account.dictionary.clone(),
+            terms: Arc::clone(terms),
+        });
         Self {
             month,
             owners: owners.between(month.first_day(), month.last_day()),
+            metered,
         }
     }
 
-    /// What the statement is a function of, as a hash: rules, catalogue, month and live imports.
+    /// What the statement is a function of, as a hash: rules, catalogue, month, live imports, and
+    /// where events have something to say of the month, the newest batch of them and the terms.
     #[must_use]
     pub fn fingerprint(&self, catalog: Digest) -> Digest {
         let mut hasher = blake3::Hasher::new();
@@ -58,13 +83,33 @@ impl MonthPlan {
             hasher.update(&contender.import.seq.0.to_le_bytes());
             hasher.update(&(contender.part as u64).to_le_bytes());
         }
+        if let Some(metered) = &self.metered {
+            hasher.update(b"metered");
+            hasher.update(&metered.usage.through().0.to_le_bytes());
+            hasher.update(&metered.terms.digest(self.month).0);
+        }
         Digest(*hasher.finalize().as_bytes())
     }
 
     /// Whether nothing live touches the month.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.owners.contenders().is_empty()
+        self.owners.contenders().is_empty() && self.metered.is_none()
+    }
+
+    /// The stored rows of the month's events, for [`Fold::add_rows`].
+    #[must_use]
+    pub fn stored_rows(&self) -> Option<StoredRows> {
+        self.metered
+            .as_ref()
+            .and_then(|metered| metered.usage.stored())
+    }
+
+    /// How many sums of events the statement is made of, at most.
+    #[must_use]
+    pub fn metered_rows(&self) -> usize {
+        let metered = self.metered.as_ref();
+        metered.map_or(0, |metered| metered.usage.len())
     }
 
     /// The chunks that the statement is made of, each with its contender.
@@ -92,17 +137,20 @@ impl MonthPlan {
             catalog,
             builder,
             mappings: HashMap::new(),
+            rows: Vec::new(),
         }
     }
 }
 
-/// A statement in the making: feed it every chunk of the plan.
+/// A statement in the making: feed it every chunk of the plan, and the rows that it names.
 #[derive(Debug)]
 pub struct Fold<'a> {
     plan: &'a MonthPlan,
     catalog: &'a Catalog,
     builder: StatementBuilder,
     mappings: HashMap<usize, Mapping>,
+    /// Stored rows of events.
+    rows: Vec<Row>,
 }
 
 /// How one contender's codes translate, and which of its usage counts.
@@ -175,6 +223,19 @@ impl Fold<'_> {
         Ok(())
     }
 
+    /// Takes the rows that [`MonthPlan::stored_rows`] names.
+    pub fn add_rows(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
+        let Some(metered) = &self.plan.metered else {
+            return Ok(());
+        };
+        let rows = rows::decode(bytes, self.plan.month, &metered.names)?;
+        self.rows = rows.ok_or(DecodeError::Invalid {
+            what: "the format of stored usage",
+            at: 0,
+        })?;
+        Ok(())
+    }
+
     fn mapping(&mut self, contender: usize) -> Mapping {
         let of = &self.plan.owners.contenders()[contender];
         let tables = &of.import.record.tables;
@@ -210,10 +271,25 @@ impl Fold<'_> {
         Mapping { names, counts }
     }
 
-    /// The statement.
-    #[must_use]
-    pub fn finish(self) -> Statement {
-        self.builder.finish()
+    /// The statement; an error where an amount is beyond what can be counted.
+    pub fn finish(mut self) -> Result<Statement, Unrated> {
+        if let Some(metered) = &self.plan.metered {
+            let MeteredPlan {
+                usage,
+                names,
+                terms,
+            } = metered;
+            let rows: Vec<&Row> = self.rows.iter().chain(usage.recent()).collect();
+            metered::rate(
+                self.plan.month,
+                &rows,
+                names,
+                self.catalog,
+                terms,
+                &mut self.builder,
+            )?;
+        }
+        Ok(self.builder.finish())
     }
 }
 
@@ -285,26 +361,37 @@ pub struct Spellings {
 }
 
 impl Spellings {
-    /// Of everything live in `account`.
+    /// Of everything live in `account`, and of all its events.
     #[must_use]
     pub fn new(account: &Account) -> Self {
         let mut spellings = Self::default();
         account
             .live_imports()
             .for_each(|import| spellings.add(import));
+        for dimension in Dimension::ALL {
+            for id in account.metered.names(dimension) {
+                if let Some(text) = account.dictionary.get(NameId(id)) {
+                    spellings.note(dimension, text);
+                }
+            }
+        }
         spellings
     }
 
     fn add(&mut self, import: &Import) {
         for dimension in Dimension::ALL {
             for text in &import.record.tables.names[dimension as usize] {
-                let folded = dimension.fold(text).into_boxed_str();
-                let shown = self.names[dimension as usize].entry(folded);
-                let shown = shown.or_insert_with(|| Arc::clone(text));
-                if **text < **shown {
-                    *shown = Arc::clone(text);
-                }
+                self.note(dimension, text);
             }
+        }
+    }
+
+    fn note(&mut self, dimension: Dimension, text: &Arc<str>) {
+        let folded = dimension.fold(text).into_boxed_str();
+        let shown = self.names[dimension as usize].entry(folded);
+        let shown = shown.or_insert_with(|| Arc::clone(text));
+        if **text < **shown {
+            *shown = Arc::clone(text);
         }
     }
 

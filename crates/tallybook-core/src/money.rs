@@ -148,9 +148,46 @@ impl Price {
         let rounded = mul_div_half_even(multiplied, self.0, PICOS * NANOS).ok_or(Overflow)?;
         within_limit(rounded).map(Amount)
     }
+
+    /// [`Self::gross_of`] for the sum of many quantities, each of which was within the limit by
+    /// itself: the amount may be beyond the limit of a single one.
+    pub fn gross_of_sum(self, quantity: Quantity) -> Result<Amount, Overflow> {
+        let rounded = mul_div_half_even(quantity.0, self.0, PICOS).ok_or(Overflow)?;
+        Ok(Amount(rounded))
+    }
+
+    /// Quantity divided by `divisor` times price, rounded half-even once to a billionth of a
+    /// dollar; an overflow when the divisor is zero.
+    ///
+    /// What is left of included core-hours pays for a part of a machine's hours: the amount of
+    /// that part.
+    pub fn gross_of_divided(self, quantity: Quantity, divisor: u32) -> Result<Amount, Overflow> {
+        let divisor = PICOS * i128::from(divisor);
+        let rounded = mul_div_half_even(quantity.0, self.0, divisor).ok_or(Overflow)?;
+        Ok(Amount(rounded))
+    }
 }
 
-fn within_limit(nanos: i128) -> Result<i128, Overflow> {
+impl Quantity {
+    /// Times `factor`, rounded half-even once to a billionth.
+    ///
+    /// A metered quantity is multiplied by its model's multiplier before it is priced. It may be
+    /// the sum of many quantities: the result may be beyond the limit of a single one.
+    pub fn times(self, factor: Self) -> Result<Self, Overflow> {
+        if factor.0 == NANOS {
+            return Ok(self);
+        }
+        let rounded = mul_div_half_even(self.0, factor.0, NANOS).ok_or(Overflow)?;
+        Ok(Self(rounded))
+    }
+
+    /// The quantity itself, if it is within the limit of a single one.
+    pub fn within_limit(self) -> Result<Self, Overflow> {
+        within_limit(self.0).map(Self)
+    }
+}
+
+pub(crate) fn within_limit(nanos: i128) -> Result<i128, Overflow> {
     if nanos.unsigned_abs() > LIMIT_NANOS.unsigned_abs() {
         Err(Overflow)
     } else {
@@ -197,7 +234,7 @@ pub fn checked_discount_quantity(
 }
 
 /// a x b / c, rounded half to even. `None` when c is zero or the result does not fit an i128.
-fn mul_div_half_even(a: i128, b: i128, c: i128) -> Option<i128> {
+pub(crate) fn mul_div_half_even(a: i128, b: i128, c: i128) -> Option<i128> {
     let negative = (a < 0) ^ (b < 0) ^ (c < 0);
     let (high, low) = widening_mul(a.unsigned_abs(), b.unsigned_abs());
     let divisor = c.unsigned_abs();

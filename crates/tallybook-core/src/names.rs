@@ -4,8 +4,11 @@
 //! name is found, and yet a person's name can be redacted (its salt and text deleted) without
 //! breaking the chain. Invariant: ids are dense and never reused; a text has one id.
 
+use crate::hash::QuickHasher;
 use crate::ids::NameId;
+use crate::layered::Layered;
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 /// What a batch says of a name: a hash over its salt and text.
@@ -25,18 +28,19 @@ impl Commitment {
     }
 }
 
-/// The names of a log, by id and by text.
+/// The names of a log, by id and by text. A copy shares what it has in common.
 #[derive(Debug, Clone, Default)]
 pub struct Dictionary {
-    texts: Vec<Arc<str>>,
-    ids: HashMap<Arc<str>, NameId>,
+    count: u32,
+    texts: Layered<u32, Arc<str>, BuildHasherDefault<QuickHasher>>,
+    ids: Layered<Arc<str>, NameId>,
 }
 
 impl Dictionary {
     /// The name; `None` for an id that no batch has introduced.
     #[must_use]
     pub fn get(&self, id: NameId) -> Option<&Arc<str>> {
-        self.texts.get(id.0 as usize)
+        self.texts.get(&id.0)
     }
 
     /// The id of a text.
@@ -48,15 +52,18 @@ impl Dictionary {
     /// The id that the next new name gets.
     #[must_use]
     pub fn next_id(&self) -> NameId {
-        NameId(u32::try_from(self.texts.len()).unwrap_or(u32::MAX))
+        NameId(self.count)
     }
 
     /// Adds a name under [`Self::next_id`]. `None` stands for a redacted one.
     pub fn push(&mut self, text: Option<Arc<str>>) -> NameId {
         let id = self.next_id();
         let text = text.unwrap_or_else(|| format!("redacted-{}", id.0).into());
-        self.ids.entry(Arc::clone(&text)).or_insert(id);
-        self.texts.push(text);
+        if self.ids.get(&*text).is_none() {
+            self.ids.insert(Arc::clone(&text), id);
+        }
+        self.texts.insert(id.0, text);
+        self.count = self.count.saturating_add(1);
         id
     }
 }

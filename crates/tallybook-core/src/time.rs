@@ -10,6 +10,10 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(i64);
 
+/// When a usage event happened: microseconds since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
 /// A calendar month, UTC: the billing period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Month {
@@ -52,9 +56,13 @@ const FIRST_SECOND: i64 = 946_684_800;
 /// 9999-12-31T23:59:59Z
 const LAST_SECOND: i64 = 253_402_300_799;
 const SECONDS_AN_HOUR: i64 = 3600;
+const MICROS_A_SECOND: i64 = 1_000_000;
 const HOURS_A_DAY: i32 = 24;
 
 impl Instant {
+    /// 2000-01-01T00:00:00Z.
+    pub const EARLIEST: Self = Self(FIRST_SECOND);
+
     /// From seconds since 1970-01-01T00:00:00Z; must lie in the years 2000 to 9999.
     pub fn from_seconds(seconds: i64) -> Result<Self, CalendarError> {
         if (FIRST_SECOND..=LAST_SECOND).contains(&seconds) {
@@ -113,6 +121,33 @@ impl fmt::Display for Instant {
     }
 }
 
+impl Timestamp {
+    /// From microseconds since 1970-01-01T00:00:00Z; must lie in the years 2000 to 9999.
+    pub fn from_micros(micros: i64) -> Result<Self, CalendarError> {
+        Instant::from_seconds(micros.div_euclid(MICROS_A_SECOND))?;
+        Ok(Self(micros))
+    }
+
+    /// Parses RFC 3339, as `CloudEvents` wants it: a date, a time and an offset. What is finer than
+    /// a microsecond is cut off.
+    pub fn parse(text: &str) -> Result<Self, CalendarError> {
+        let timestamp: jiff::Timestamp = text.parse().map_err(|_| CalendarError::Malformed)?;
+        Self::from_micros(timestamp.as_microsecond())
+    }
+
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// The second that contains it.
+    #[must_use]
+    pub const fn instant(self) -> Instant {
+        Instant(self.0.div_euclid(MICROS_A_SECOND))
+    }
+}
+
 impl Hour {
     /// Hours since 1970-01-01T00.
     #[must_use]
@@ -124,6 +159,12 @@ impl Hour {
     #[must_use]
     pub const fn from_index(index: i32) -> Self {
         Self(index)
+    }
+
+    /// From hours since 1970-01-01T00; must lie in the years 2000 to 9999.
+    pub fn try_from_index(index: i32) -> Result<Self, CalendarError> {
+        Instant::from_seconds(i64::from(index) * SECONDS_AN_HOUR)?;
+        Ok(Self(index))
     }
 
     /// The day that contains this hour.

@@ -1,15 +1,19 @@
-//! The catalogue: which products, units and SKUs exist, what they are called, and what they cost.
+//! The catalogue: which products, units and SKUs exist, what they are called, what they cost, and
+//! what of them is included in plans and seats.
 //!
 //! Invariant: a text names at most one SKU, one product and one unit, whatever its ASCII case;
 //! every SKU's product and unit are in the catalogue, its prices in the order of their days. The
 //! data is a text that a person can read and edit (`github.txt`, whose head explains the form);
 //! the code here knows no SKU by name. What a catalogue does not know is not an error: words then
-//! are the report's own. Look next: `parse.rs`, which reads the text.
+//! are the report's own. Look next: `parse`, which reads the text, `included.rs` for what is free.
 
+mod history;
+mod included;
 mod parse;
 #[cfg(test)]
 mod tests;
 
+use crate::ids::Digest;
 use crate::money::Price;
 use crate::name::NameKey;
 use crate::report::ReportKind;
@@ -17,6 +21,10 @@ use crate::time::Day;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use history::{History, Layer};
+use included::{Cover, Multipliers};
+
+pub use included::{Measure, Pool};
 pub use parse::{CatalogError, Problem};
 
 /// Every product, unit and SKU that is known, with its names and prices.
@@ -26,6 +34,9 @@ pub struct Catalog {
     products: Register<Product>,
     units: Register<Unit>,
     skus: Register<Sku>,
+    pools: Register<Pool>,
+    multipliers: Register<Multipliers>,
+    layer: Layer,
 }
 
 /// What SKUs are grouped by: `actions`, shown as `Actions`.
@@ -58,14 +69,11 @@ pub struct Sku {
     /// The id of its unit.
     pub unit: String,
     report: Option<ReportKind>,
-    prices: Vec<DatedPrice>,
-}
-
-/// A price per unit and the first day on which it holds; `None` is the beginning of time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct DatedPrice {
-    from: Option<Day>,
-    price: Price,
+    prices: History<Price>,
+    free_in_public: bool,
+    is_seat: bool,
+    covers: Vec<Cover>,
+    multipliers: Option<usize>,
 }
 
 /// How one (product, SKU, unit) is spelled in each vocabulary of the wire.
@@ -111,7 +119,31 @@ impl Catalog {
 
     /// Reads a catalogue's text; the error names line and column.
     pub fn parse(text: &str) -> Result<Self, CatalogError> {
-        parse::parse(text)
+        parse::parse(Self::default(), text)
+    }
+
+    /// This catalogue with a site's own text over it; the error's line and column are of `own`.
+    ///
+    /// The text adds entries, and changes those of this catalogue by naming their id alone: what
+    /// it says of them from a day on takes the place of what this catalogue says from that day on.
+    pub fn layered(&self, own: &str) -> Result<Self, CatalogError> {
+        let mut base = self.clone();
+        base.layer = base.layer.saturating_add(1);
+        parse::parse(base, own)
+    }
+
+    /// The hash that stands for a catalogue made of `base` and perhaps a site's own text: that of
+    /// the one text as it is, else one that no single text has.
+    #[must_use]
+    pub fn digest(base: &str, own: Option<&str>) -> Digest {
+        let base = Digest::of(base.as_bytes());
+        match own {
+            None => base,
+            Some(own) => {
+                let parts = [b"layered ".as_slice(), &base.0, own.as_bytes()];
+                Digest::of(&parts.concat())
+            }
+        }
     }
 
     /// The day as of which the text was written, if it says so: a newer version of the program
@@ -196,6 +228,11 @@ impl Catalog {
         self.products.entries.iter()
     }
 
+    /// Every pool of included usage, in the order of the text.
+    pub fn pools(&self) -> impl ExactSizeIterator<Item = &Pool> {
+        self.pools.entries.iter()
+    }
+
     /// Every unit, in the order of the text.
     pub fn units(&self) -> impl Iterator<Item = &Unit> {
         self.units.entries.iter()
@@ -206,8 +243,19 @@ impl Sku {
     /// The list price per unit in US dollars on `day`; `None` where none is published.
     #[must_use]
     pub fn price_on(&self, day: Day) -> Option<Price> {
-        let holds = |dated: &&DatedPrice| dated.from.is_none_or(|from| from <= day);
-        self.prices.iter().rev().find(holds).map(|it| it.price)
+        self.prices.on(day)
+    }
+
+    /// Whether it costs nothing in public repositories, as standard runners do.
+    #[must_use]
+    pub fn is_free_in_public(&self) -> bool {
+        self.free_in_public
+    }
+
+    /// Whether using it is having a seat that grants something.
+    #[must_use]
+    pub fn is_seat(&self) -> bool {
+        self.is_seat
     }
 
     /// Whether usage of this SKU is in reports of `kind`: every SKU is in the detailed and the
@@ -246,16 +294,21 @@ impl<T> Register<T> {
         self.entries.get(*place)
     }
 
-    /// Adds an entry without a name.
-    fn push(&mut self, entry: T) {
+    /// Adds an entry without a name, and gives its place.
+    fn push(&mut self, entry: T) -> usize {
         self.entries.push(entry);
+        self.entries.len() - 1
     }
 
-    /// Gives the newest entry a name; false when another entry has it.
+    /// The place of the entry that has a name.
+    fn place(&self, name: &str) -> Option<usize> {
+        self.places.get(&NameKey::new(name)).copied()
+    }
+
+    /// Gives the entry at `place` a name; false when another entry has it.
     ///
     /// An id and a display name that differ only in case (`copilot`, `Copilot`) are one name.
-    fn name_newest(&mut self, name: &str) -> bool {
-        let newest = self.entries.len().saturating_sub(1);
-        *self.places.entry(NameKey::new(name)).or_insert(newest) == newest
+    fn name(&mut self, place: usize, name: &str) -> bool {
+        *self.places.entry(NameKey::new(name)).or_insert(place) == place
     }
 }

@@ -148,7 +148,9 @@ fn errors_name_line_column_and_reason() {
     check_error(
         "skuu x",
         1,
-        "unknown statement 'skuu' (edition, product, unit, sku, alias, report and price are known)",
+        "unknown statement 'skuu' (edition, product, unit, sku, included and multipliers are \
+         known, and what stands under them: alias, report, price, free, for, worth, times, covers, \
+         plan, seat, model and prefix)",
     );
     check_error(
         "sku x \"X\" q u",

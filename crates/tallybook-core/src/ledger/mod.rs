@@ -1,11 +1,15 @@
-//! An account's log: its settings and its imports.
+//! An account's log: its settings, its imports and its usage events.
 //!
 //! Invariant: [`Account`] is a pure fold of the account's batches; a reverted import leaves no
 //! trace in anything that answers show. Look next: [`record`] for what an import is, [`chunk`] for
-//! its lines, [`owners`] for which import owns which usage.
+//! its lines, [`owners`] for which import owns which usage, [`events`] and [`metered`] for usage
+//! that was reported as it happened.
 
 pub mod builder;
 pub mod chunk;
+pub mod discount;
+pub mod events;
+pub mod metered;
 pub mod owners;
 pub mod record;
 
@@ -17,6 +21,8 @@ use crate::name::Name;
 use crate::names::{Dictionary, Draft};
 use crate::site::entry::{read_name, write_name};
 use crate::time::{Instant, Month};
+use discount::NegotiatedDiscount;
+use metered::Metered;
 use record::ImportRecord;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -30,6 +36,8 @@ pub enum AccountEntry {
     Import(Box<ImportRecord>),
     /// An import no longer counts.
     Revert(ImportId),
+    /// Usage events, none of which the log has already.
+    Events(Vec<events::Admitted>),
 }
 
 /// A setting of an account.
@@ -46,7 +54,13 @@ pub enum Setting {
         /// Who can see it.
         visibility: Visibility,
     },
+    /// Every discount that the account has negotiated; they carry their own days, so the newest
+    /// list holds for all time. Sorted, each once.
+    Discounts(Vec<NegotiatedDiscount>),
 }
+
+/// Who could see a repository from when on, oldest first.
+pub type VisibilityHistory = Vec<(Instant, Visibility)>;
 
 /// What an account's log says, up to one batch.
 #[derive(Debug, Clone)]
@@ -66,9 +80,15 @@ pub struct Account {
     /// The plan, with the time from which it holds; oldest first.
     pub plans: Vec<(Instant, Plan)>,
     /// Visibility by (owner, repository), with the time from which it holds; oldest first.
-    pub repositories: BTreeMap<(Name, Name), Vec<(Instant, Visibility)>>,
+    pub repositories: Arc<BTreeMap<(Name, Name), VisibilityHistory>>,
+    /// The negotiated discounts.
+    pub discounts: Vec<NegotiatedDiscount>,
     /// Every import, in the order of their batches.
     pub imports: Vec<Arc<Import>>,
+    /// The batches that hold anything but events.
+    pub settings: Arc<Vec<Seq>>,
+    /// Usage that was reported as it happened.
+    pub metered: Metered,
 }
 
 /// An import and what became of it.
@@ -103,6 +123,19 @@ const PLAN: u8 = 1;
 const REPOSITORY: u8 = 2;
 const IMPORT: u8 = 3;
 const REVERT: u8 = 4;
+/// The tag of a batch's usage events.
+pub const EVENTS: u8 = 5;
+const DISCOUNTS: u8 = 6;
+
+impl Setting {
+    /// The setting that lists these discounts, in any order.
+    #[must_use]
+    pub fn discounts(mut discounts: Vec<NegotiatedDiscount>) -> Self {
+        discounts.sort();
+        discounts.dedup();
+        Self::Discounts(discounts)
+    }
+}
 
 impl AccountEntry {
     /// Encodes, taking ids for names from `names`.
@@ -123,6 +156,13 @@ impl AccountEntry {
                 out.text(visibility.as_str());
                 REPOSITORY
             }
+            Self::Setting(Setting::Discounts(discounts)) => {
+                out.count(discounts.len());
+                discounts
+                    .iter()
+                    .for_each(|discount| discount.encode(&mut out));
+                DISCOUNTS
+            }
             Self::Import(record) => {
                 record.encode(&mut out, names);
                 IMPORT
@@ -130,6 +170,12 @@ impl AccountEntry {
             Self::Revert(import) => {
                 out.raw(&import.0);
                 REVERT
+            }
+            Self::Events(events) => {
+                return Entry {
+                    tag: EVENTS,
+                    payload: events::encode(events, names),
+                };
             }
         };
         Entry {
@@ -157,8 +203,25 @@ impl AccountEntry {
                     visibility,
                 })
             }
+            DISCOUNTS => {
+                let count = reader.count(4, "discounts")?;
+                let discounts = (0..count).map(|_| NegotiatedDiscount::decode(&mut reader));
+                let discounts = discounts.collect::<Result<Vec<_>, _>>()?;
+                if !discounts.is_sorted_by(|left, right| left < right) {
+                    return Err(reader.invalid("order of discounts"));
+                }
+                Self::Setting(Setting::Discounts(discounts))
+            }
             IMPORT => Self::Import(Box::new(ImportRecord::decode(&mut reader, names)?)),
             REVERT => Self::Revert(ImportId(reader.array("import")?)),
+            EVENTS => {
+                let recorded = events::decode(&entry.payload, names)?;
+                let admitted = recorded.iter().map(|event| event.admitted(names));
+                let admitted: Option<_> = admitted.collect();
+                return admitted
+                    .map(Self::Events)
+                    .ok_or_else(|| reader.invalid("name of an event"));
+            }
             _ => {
                 return Err(DecodeError::Invalid {
                     what: "account entry tag",
@@ -183,38 +246,66 @@ impl Account {
             at: None,
             dictionary: Dictionary::default(),
             plans: Vec::new(),
-            repositories: BTreeMap::new(),
+            repositories: Arc::default(),
+            discounts: Vec::new(),
             imports: Vec::new(),
+            settings: Arc::default(),
+            metered: Metered::default(),
         }
     }
 
     /// Folds the next batch; its names must already be in the dictionary.
     pub fn fold(&mut self, batch: &Batch, digest: Digest) -> Result<(), DecodeError> {
-        for entry in &batch.entries {
-            match AccountEntry::decode(entry, &self.dictionary)? {
-                AccountEntry::Setting(setting) => self.set(setting, batch.at),
-                AccountEntry::Import(record) => self.imports.push(Arc::new(Import {
-                    record: *record,
-                    seq: batch.seq,
-                    at: batch.at,
-                    reverted_at: None,
-                })),
-                AccountEntry::Revert(id) => {
-                    let import = self
-                        .imports
-                        .iter_mut()
-                        .find(|import| import.record.id == id);
-                    let import = import.ok_or(DecodeError::Invalid {
-                        what: "the import that a batch reverts",
-                        at: 0,
-                    })?;
-                    Arc::make_mut(import).reverted_at = Some(batch.at);
-                }
-            }
-        }
+        self.fold_events(batch)?;
+        self.fold_settings(batch)?;
         self.seq = batch.seq;
         self.head = digest;
         self.at = Some(batch.at);
+        Ok(())
+    }
+
+    /// Folds only the events of a batch.
+    pub fn fold_events(&mut self, batch: &Batch) -> Result<(), DecodeError> {
+        // There are many: they are folded as codes, without their texts.
+        for entry in batch.entries.iter().filter(|entry| entry.tag == EVENTS) {
+            let events = events::decode(&entry.payload, &self.dictionary)?;
+            self.metered.fold(self.log, batch.seq, &events);
+        }
+        Ok(())
+    }
+
+    /// Folds what a batch holds beside events: for accounts whose metered usage comes from a
+    /// checkpoint.
+    pub fn fold_settings(&mut self, batch: &Batch) -> Result<(), DecodeError> {
+        let mut any = false;
+        for entry in batch.entries.iter().filter(|entry| entry.tag != EVENTS) {
+            any = true;
+            self.fold_entry(AccountEntry::decode(entry, &self.dictionary)?, batch)?;
+        }
+        if any {
+            Arc::make_mut(&mut self.settings).push(batch.seq);
+        }
+        Ok(())
+    }
+
+    fn fold_entry(&mut self, entry: AccountEntry, batch: &Batch) -> Result<(), DecodeError> {
+        let invalid = |what| DecodeError::Invalid { what, at: 0 };
+        match entry {
+            AccountEntry::Setting(setting) => self.set(setting, batch.at),
+            AccountEntry::Import(record) => self.imports.push(Arc::new(Import {
+                record: *record,
+                seq: batch.seq,
+                at: batch.at,
+                reverted_at: None,
+            })),
+            AccountEntry::Revert(id) => {
+                let mut imports = self.imports.iter_mut();
+                let import = imports.find(|import| import.record.id == id);
+                let import = import.ok_or_else(|| invalid("the import that a batch reverts"))?;
+                Arc::make_mut(import).reverted_at = Some(batch.at);
+            }
+            AccountEntry::Events(_) => return Err(invalid("an entry of events")),
+        }
         Ok(())
     }
 
@@ -226,11 +317,12 @@ impl Account {
                 name,
                 visibility,
             } => {
-                self.repositories
+                Arc::make_mut(&mut self.repositories)
                     .entry((owner, name))
                     .or_default()
                     .push((at, visibility));
             }
+            Setting::Discounts(discounts) => self.discounts = discounts,
         }
     }
 
@@ -248,6 +340,7 @@ impl Account {
                 .get(&(owner.clone(), name.clone()))
                 .and_then(|history| history.last())
                 .is_some_and(|(_, known)| known == visibility),
+            Setting::Discounts(discounts) => self.discounts == *discounts,
         }
     }
 

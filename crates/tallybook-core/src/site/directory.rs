@@ -1,7 +1,8 @@
 //! Who exists, who pays for whom, and who stands in what relation to whom.
 //!
 //! Invariant: an organization or user that nobody declared is known exactly as long as a live
-//! import names it; reverting the import leaves the directory as it was before.
+//! import names it; reverting the import leaves the directory as it was before. A user whom a usage
+//! event names is known from then on.
 
 use super::entry::{EnterpriseFact, OrganizationFact, SiteEntry, UserFact};
 use crate::account::{AccountKind, AccountName};
@@ -21,6 +22,8 @@ pub struct Directory {
     sightings: BTreeMap<ImportId, Sighting>,
     seen_organizations: Seen,
     seen_users: Seen,
+    /// Users whom usage events name, each in the least spelling.
+    met: BTreeMap<Name, Name>,
 }
 
 /// How the live imports that name somebody spell the name.
@@ -104,6 +107,7 @@ impl Directory {
                 record(&mut self.seen_users, &sighting.users, import);
                 self.sightings.insert(import, sighting);
             }
+            SiteEntry::Met(users) => users.into_iter().for_each(|user| self.meet(user)),
             SiteEntry::Withdrawn(import) => {
                 if let Some(sighting) = self.sightings.remove(&import) {
                     forget(
@@ -130,6 +134,13 @@ impl Directory {
         }
         self.organizations
             .insert(fact.login.clone(), Organization { fact, payers });
+    }
+
+    fn meet(&mut self, user: Name) {
+        let known = self.met.entry(user.clone()).or_insert_with(|| user.clone());
+        if user.as_str() < known.as_str() {
+            *known = user;
+        }
     }
 
     /// The greatest log in use.
@@ -199,6 +210,22 @@ impl Directory {
         })
     }
 
+    /// Who pays for what an organization used at an instant: as declared then (before the first
+    /// declaration, as the first one says), else as for [`Self::payer`].
+    #[must_use]
+    pub fn payer_at(&self, organization: &Name, at: Instant) -> Option<AccountName> {
+        let Some(declared) = self.organizations.get(organization) else {
+            return self.payer(organization);
+        };
+        let payers = &declared.payers;
+        let later = payers.partition_point(|(from, _)| *from <= at);
+        let (_, enterprise) = payers.get(later.saturating_sub(1))?;
+        Some(match enterprise {
+            Some(slug) => AccountName::new(AccountKind::Enterprise, slug.clone()),
+            None => AccountName::new(AccountKind::Organization, declared.fact.login.clone()),
+        })
+    }
+
     /// Who pays for an organization by declaration or by live usage. Where it is `None` anybody may
     /// still import the organization's usage: an account whose imports were all reverted is no
     /// claim.
@@ -256,7 +283,8 @@ impl Directory {
                 let declared = self.users.get(&name.name).map(|fact| &fact.login);
                 let account = log.and_then(|log| self.accounts.get(&log)).map(|a| &a.name);
                 let seen = spelling(&self.seen_users, &name.name);
-                let login = declared.or(account).or(seen);
+                let met = self.met.get(&name.name);
+                let login = declared.or(account).or(seen).or(met);
                 let login = login.or_else(|| self.with_role(&name.name))?;
                 let payer = AccountName::new(AccountKind::User, login.clone());
                 Some(Found {

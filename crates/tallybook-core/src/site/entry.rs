@@ -38,6 +38,8 @@ pub enum SiteEntry {
     },
     /// An import was reverted: what only it named is no longer known.
     Withdrawn(ImportId),
+    /// Usage events name these users.
+    Met(Vec<Name>),
 }
 
 /// An enterprise's whole declared state.
@@ -84,6 +86,7 @@ const ORGANIZATION: u8 = 4;
 const USER: u8 = 5;
 const SEEN: u8 = 6;
 const WITHDRAWN: u8 = 7;
+const MET: u8 = 8;
 
 impl SiteEntry {
     /// Encodes, taking ids for names from `names`.
@@ -131,6 +134,10 @@ impl SiteEntry {
                 write_names(&mut out, names, organizations);
                 write_names(&mut out, names, users);
                 SEEN
+            }
+            Self::Met(users) => {
+                write_names(&mut out, names, users);
+                MET
             }
             Self::Withdrawn(import) => {
                 out.raw(&import.0);
@@ -180,6 +187,7 @@ impl SiteEntry {
                 organizations: read_names(reader, names)?,
                 users: read_names(reader, names)?,
             },
+            MET => Self::Met(read_names(reader, names)?),
             WITHDRAWN => Self::Withdrawn(ImportId(reader.array("import")?)),
             _ => {
                 return Err(DecodeError::Invalid {

@@ -19,6 +19,7 @@ use tallybook_core::names::{Commitment, Draft};
 use tallybook_core::query::rates::RateOrder;
 use tallybook_core::query::run::{Context, Period, PeriodAnswer, answer};
 use tallybook_core::query::{Group, Query, Totals};
+use tallybook_core::rating::terms::Terms;
 use tallybook_core::report;
 use tallybook_core::statement::{Source, Statement};
 use tallybook_core::time::{Instant, Month};
@@ -138,7 +139,9 @@ impl Rig {
 
     /// The plan of a month.
     pub(crate) fn plan(&self, month: Month) -> MonthPlan {
-        MonthPlan::new(&Owners::new(&self.account, &self.catalog), month)
+        let owners = Owners::new(&self.account, &self.catalog);
+        let terms = Arc::new(Terms::new(&self.account, &self.catalog));
+        MonthPlan::new(&owners, &self.account, &terms, month)
     }
 
     /// The statement of a month, read back from its bytes.
@@ -153,7 +156,7 @@ impl Rig {
             );
             fold.add(contender, chunk.blob, &decoded).unwrap();
         }
-        let statement = fold.finish();
+        let statement = fold.finish().unwrap();
         let parts = statement.encode();
         let read = Source::decode(&parts[0]).unwrap().expect("the same rules");
         let Source::Whole(read) = read else {

@@ -16,6 +16,7 @@ mod open;
 mod output;
 mod place;
 mod sample;
+mod send;
 mod serve;
 mod summary;
 mod token;
@@ -97,6 +98,15 @@ fn run(line: CommandLine, matches: &ArgMatches) -> anyhow::Result<()> {
         Command::Apply(apply) => {
             let place = apply.place.resolve(matches)?;
             apply::run(&apply.file, apply.dry_run, place, now)
+        }
+        Command::Send(send) => {
+            let request = send::Request {
+                file: send.file,
+                on_error: send.on_error,
+                batch: usize::try_from(send.batch)?,
+                retries: send.retries,
+            };
+            send::run(&request, send.place.resolve(matches)?, clock)
         }
         Command::Token(Token::Create(create)) => token::create(create, matches, now),
         Command::Token(Token::List { place }) => token::list(place.resolve(matches)?, now),

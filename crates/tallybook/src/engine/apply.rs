@@ -5,6 +5,7 @@ use super::{Engine, EngineError};
 use tallybook_core::account::AccountName;
 use tallybook_core::declaration::Declaration;
 use tallybook_core::ids::LogId;
+use tallybook_core::ledger::discount::NegotiatedDiscount;
 use tallybook_core::ledger::{Account, AccountEntry, Setting};
 use tallybook_core::site::Site;
 use tallybook_core::site::declare::{Change, DeclareError, Planned, plan};
@@ -116,5 +117,17 @@ fn difference(account: &Account, setting: &Setting) -> Change {
                 after: visibility.as_str().to_owned(),
             }
         }
+        Setting::Discounts(discounts) => Change {
+            subject: account.name.to_string(),
+            field: "discounts",
+            before: (!account.discounts.is_empty()).then(|| listed(&account.discounts)),
+            after: listed(discounts),
+        },
     }
+}
+
+/// Discounts as a person reads them: `12.5% on sku actions_linux from 2026-01-01`.
+fn listed(discounts: &[NegotiatedDiscount]) -> String {
+    let texts: Vec<String> = discounts.iter().map(ToString::to_string).collect();
+    texts.join(", ")
 }

@@ -128,6 +128,14 @@ impl Cache {
         state.shrink(self.limit, Some(fingerprint));
     }
 
+    /// Drops a statement that nobody will ask for again.
+    pub(super) fn forget(&self, fingerprint: Digest) {
+        let mut state = self.state();
+        let summary = state.summaries.remove(&fingerprint);
+        let lines = state.lines.remove(&fingerprint);
+        state.bytes -= summary.map_or(0, |it| it.bytes) + lines.map_or(0, |it| it.bytes);
+    }
+
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
         self.state().bytes

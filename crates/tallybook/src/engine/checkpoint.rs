@@ -7,7 +7,7 @@ use super::EngineError;
 use super::cache::Cache;
 use std::sync::Arc;
 use tallybook_core::codec::{DecodeError, Reader, Writer};
-use tallybook_core::ids::{Digest, LogId};
+use tallybook_core::ids::{Digest, LogId, Seq};
 use tallybook_core::statement::Statement;
 use tallybook_core::time::{Instant, Month};
 use tallybook_store::Store;
@@ -63,10 +63,26 @@ impl Checkpoint {
 /// Which blobs hold which month's statement: an account's manifest.
 ///
 /// Layout, format 2: `TBK2`, number of months, then of each the month, the fingerprint, the number
-/// of parts and their blobs; at last the hash of all that. In format 1 each had one blob.
+/// of parts and their blobs; whether the account has a checkpoint, and then its batch, its blob,
+/// the blobs of its rows and its runs; at last the hash of all that. In format 1 each month had one
+/// blob, and that was all.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Checkpoints {
     months: Vec<Known>,
+    account: Option<AccountKnown>,
+}
+
+/// The checkpoint of an account: what its log says up to one batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AccountKnown {
+    /// The newest batch that it covers.
+    pub at: Seq,
+    /// The account's state.
+    pub state: Digest,
+    /// The rows of the months that its events say something of.
+    pub rows: Vec<Digest>,
+    /// Runs of the keys of its events, each as the blobs of its segments' indexes.
+    pub runs: Vec<Vec<Digest>>,
 }
 
 /// The checkpoint of a month.
@@ -111,12 +127,22 @@ impl Checkpoints {
         old.unwrap_or_default()
     }
 
+    /// The account's.
+    pub(super) fn account(&self) -> Option<&AccountKnown> {
+        self.account.as_ref()
+    }
+
+    /// Replaces the account's.
+    pub(super) fn set_account(&mut self, account: AccountKnown) -> Option<AccountKnown> {
+        self.account.replace(account)
+    }
+
     /// Every month's.
     pub(super) fn all(&self) -> &[Known] {
         &self.months
     }
 
-    fn encode(&self) -> Vec<u8> {
+    pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Writer::new();
         out.raw(b"TBK2");
         out.count(self.months.len());
@@ -125,6 +151,18 @@ impl Checkpoints {
             out.raw(&known.fingerprint.0);
             out.count(known.blobs.len());
             known.blobs.iter().for_each(|blob| out.raw(&blob.0));
+        }
+        out.byte(u8::from(self.account.is_some()));
+        if let Some(account) = &self.account {
+            out.varint(account.at.0);
+            out.raw(&account.state.0);
+            out.count(account.rows.len());
+            account.rows.iter().for_each(|blob| out.raw(&blob.0));
+            out.count(account.runs.len());
+            for run in &account.runs {
+                out.count(run.len());
+                run.iter().for_each(|index| out.raw(&index.0));
+            }
         }
         let digest = Digest::of(out.written());
         out.raw(&digest.0);
@@ -162,9 +200,37 @@ impl Checkpoints {
                 })
             })
             .collect::<Result<_, DecodeError>>()?;
+        let account = if many && r.byte("account")? == 1 {
+            Some(read_account(&mut r)?)
+        } else {
+            None
+        };
         r.finish("manifest")?;
-        Ok(Self { months })
+        Ok(Self { months, account })
     }
+}
+
+fn read_account(r: &mut Reader<'_>) -> Result<AccountKnown, DecodeError> {
+    let at = Seq(r.varint("batch")?);
+    let state = Digest(r.array("account")?);
+    let count = r.count(32, "months")?;
+    let rows = (0..count).map(|_| Ok(Digest(r.array("rows")?)));
+    let rows = rows.collect::<Result<_, DecodeError>>()?;
+    let count = r.count(1, "runs")?;
+    let runs = (0..count)
+        .map(|_| {
+            let count = r.count(32, "segments")?;
+            (0..count)
+                .map(|_| Ok(Digest(r.array("segment")?)))
+                .collect()
+        })
+        .collect::<Result<_, DecodeError>>()?;
+    Ok(AccountKnown {
+        at,
+        state,
+        rows,
+        runs,
+    })
 }
 
 #[cfg(test)]
@@ -177,6 +243,12 @@ mod tests {
         known.put(month, Digest([1; 32]), vec![Digest([2; 32])]);
         let blobs = (3..8).map(|byte| Digest([byte; 32]));
         known.put(month.plus(-1), Digest([9; 32]), blobs.collect());
+        known.set_account(AccountKnown {
+            at: Seq(300),
+            state: Digest([10; 32]),
+            rows: vec![Digest([13; 32])],
+            runs: vec![vec![Digest([11; 32]), Digest([12; 32])], Vec::new()],
+        });
         known
     }
 

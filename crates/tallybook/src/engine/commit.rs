@@ -248,10 +248,11 @@ impl Turn<'_> {
     }
 
     /// Reads what others committed.
-    async fn reload(&self) -> Result<(), EngineError> {
+    pub(super) async fn reload(&self) -> Result<(), EngineError> {
         let mut site = Site::clone(&self.engine.site());
         load::catch_up_site(self.engine.store.as_ref(), &mut site).await?;
         self.engine.views().clear();
+        self.engine.metering.forget();
         self.publish(Some(site), Vec::new());
         Ok(())
     }
@@ -266,8 +267,12 @@ impl Turn<'_> {
             *slot = Arc::new(site);
         }
         for account in accounts {
-            self.engine
-                .keep(View::new(self.engine.site(), Arc::new(account)));
+            let (site, account) = (self.engine.site(), Arc::new(account));
+            let before = self.engine.views().get(&account.log).cloned();
+            self.engine.keep(match before {
+                Some(before) => before.after(site, account),
+                None => View::new(site, account),
+            });
         }
     }
 }

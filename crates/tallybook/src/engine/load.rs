@@ -4,8 +4,11 @@
 //! checked.
 
 use super::EngineError;
+use super::checkpoint::Checkpoints;
+use super::metering::Stored;
 use tallybook_core::account::AccountName;
 use tallybook_core::batch::Batch;
+use tallybook_core::codec::DecodeError;
 use tallybook_core::ids::{Digest, LogId, NameId, Seq};
 use tallybook_core::ledger::Account;
 use tallybook_core::names::{Commitment, Dictionary};
@@ -54,7 +57,7 @@ pub(crate) async fn site(store: &dyn Store) -> Result<Site, EngineError> {
 }
 
 /// Reads an account's log from its first batch.
-pub(crate) async fn account(
+pub(crate) async fn account_from_log(
     store: &dyn Store,
     log: LogId,
     name: &AccountName,
@@ -62,6 +65,72 @@ pub(crate) async fn account(
     let mut account = Account::new(log, name.clone());
     catch_up(store, &mut account).await?;
     Ok(account)
+}
+
+/// An account as its log says, most of it from its checkpoint if it has one.
+pub(crate) async fn account(
+    store: &dyn Store,
+    log: LogId,
+    name: &AccountName,
+) -> Result<Account, EngineError> {
+    match checkpointed(store, log, name).await? {
+        Some(mut account) => {
+            catch_up(store, &mut account).await?;
+            Ok(account)
+        }
+        None => account_from_log(store, log, name).await,
+    }
+}
+
+/// An account as of its checkpoint; `None` when it has none that this version reads.
+pub(super) async fn checkpointed(
+    store: &dyn Store,
+    log: LogId,
+    name: &AccountName,
+) -> Result<Option<Account>, EngineError> {
+    let (_, checkpoints) = Checkpoints::load(store, log).await?;
+    let Some(known) = checkpoints.account() else {
+        return Ok(None);
+    };
+    // A log that lost its end does not go on from what it once was.
+    if store.head(log).await? < known.at {
+        return Ok(None);
+    }
+    let Some(bytes) = store.get_blob(known.state).await? else {
+        return Ok(None);
+    };
+    let damaged = |error: DecodeError| EngineError::blob(known.state, &error);
+    let Some(stored) = Stored::decode(&bytes, log).map_err(damaged)? else {
+        return Ok(None);
+    };
+    let mut account = Account::new(log, name.clone());
+    let names = store.read_names(log, NameId(0)).await?;
+    // Later names are read, and checked, with the batches that introduce them.
+    for stored in names.into_iter().take(stored.names as usize) {
+        account.dictionary.push(stored.name.map(|(_, text)| text));
+    }
+    if account.dictionary.next_id().0 != stored.names {
+        let missing = missing(account.dictionary.next_id());
+        return Err(EngineError::damaged(format!("log {}", log.0), missing));
+    }
+    let Some(metered) = stored.metered(&account.dictionary).map_err(damaged)? else {
+        return Ok(None);
+    };
+    for seq in &stored.settings {
+        let rows = store.read_log(log, Seq(seq.0.saturating_sub(1)), 1).await?;
+        let what = || format!("batch {} of log {}", seq.0, log.0);
+        let row = rows.into_iter().find(|row| row.seq == *seq);
+        let row = row.ok_or_else(|| EngineError::damaged(what(), "missing"))?;
+        let decoded = Batch::decode(&row.batch);
+        let (batch, _) = decoded.map_err(|error| EngineError::damaged(what(), error))?;
+        let folded = account.fold_settings(&batch);
+        folded.map_err(|error| EngineError::damaged(what(), error))?;
+    }
+    account.metered = metered;
+    account.seq = stored.seq;
+    account.head = stored.head;
+    account.at = Some(stored.at);
+    Ok(Some(account))
 }
 
 /// Reads what the site's log has beyond `site`.

@@ -12,6 +12,7 @@ pub mod commit;
 pub mod entropy;
 pub mod imports;
 pub mod load;
+pub mod metering;
 pub mod rates;
 pub mod statements;
 pub mod tokens;
@@ -22,11 +23,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tallybook_core::account::AccountName;
 use tallybook_core::codec::DecodeError;
-use tallybook_core::fold::{MonthPlan, Spellings};
+use tallybook_core::fold::{MonthPlan, Spellings, Unrated};
 use tallybook_core::ids::{Digest, LogId};
 use tallybook_core::ledger::Account;
 use tallybook_core::ledger::owners::Owners;
 use tallybook_core::ledger::record::Dimension;
+use tallybook_core::rating::terms::Terms;
 use tallybook_core::site::Site;
 use tallybook_core::site::directory::Found;
 use tallybook_core::statement::RULES;
@@ -53,6 +55,9 @@ pub enum EngineError {
     /// The operating system gave no random numbers, or a background task died.
     #[error("{0}")]
     System(String),
+    /// Usage that was taken in cannot be priced any more.
+    #[error(transparent)]
+    Unrated(#[from] Unrated),
     /// Other writers were always faster; nothing was changed.
     #[error("gave up after {0} attempts to commit: other writers were always faster")]
     Contention(u32),
@@ -96,6 +101,8 @@ pub struct Options {
     pub cache_bytes: usize,
     /// Where ids and salts come from.
     pub entropy: Entropy,
+    /// Keys of events of one account in memory at which they become a run in the store.
+    pub recent_keys: usize,
 }
 
 /// The default of [`Options::cache_bytes`].
@@ -106,6 +113,7 @@ impl Default for Options {
         Self {
             cache_bytes: DEFAULT_CACHE_BYTES,
             entropy: Entropy::System,
+            recent_keys: metering::RECENT_KEYS,
         }
     }
 }
@@ -118,6 +126,7 @@ pub struct Engine {
     views: Mutex<HashMap<LogId, Arc<View>>>,
     cache: Arc<cache::Cache>,
     tokens: tokens::Tokens,
+    metering: metering::Metering,
     /// Checkpoints that are being stored.
     later: tokio_util::task::TaskTracker,
     /// Held from reading what is newest until the commit is folded: one writer.
@@ -131,8 +140,9 @@ pub struct View {
     pub site: Arc<Site>,
     /// The account.
     pub account: Arc<Account>,
-    pub(crate) owners: Owners,
-    spellings: Spellings,
+    pub(crate) owners: Arc<Owners>,
+    spellings: Arc<Spellings>,
+    terms: Arc<Terms>,
     /// What identifies each month's statement; made on first use, for every answer asks.
     fingerprints: RwLock<BTreeMap<Month, Digest>>,
     /// Made on first use, as well.
@@ -198,16 +208,47 @@ impl View {
         for name in declared {
             spellings.declare(Dimension::Repository, name.as_str());
         }
+        let terms = Terms::new(&account, &site.catalog);
+        Self::with(
+            site,
+            account,
+            Arc::new(owners),
+            Arc::new(spellings),
+            Arc::new(terms),
+        )
+    }
+
+    fn with(
+        site: Arc<Site>,
+        account: Arc<Account>,
+        owners: Arc<Owners>,
+        spellings: Arc<Spellings>,
+        terms: Arc<Terms>,
+    ) -> Self {
         let as_of = AsOf::new(&site, &account);
         Self {
             site,
             account,
             owners,
             spellings,
+            terms,
             fingerprints: RwLock::default(),
             rates: rates::RatesByMonths::default(),
             as_of_text: as_of.to_string(),
         }
+    }
+
+    /// The view after a batch. What usage events leave as it was is shared with the view before,
+    /// for they come by the thousand.
+    fn after(&self, site: Arc<Site>, account: Arc<Account>) -> Self {
+        let as_it_was = self.site.seq == site.seq
+            && self.account.settings.len() == account.settings.len()
+            && self.account.metered.name_count() == account.metered.name_count();
+        if !as_it_was {
+            return Self::new(site, account);
+        }
+        let (owners, spellings) = (Arc::clone(&self.owners), Arc::clone(&self.spellings));
+        Self::with(site, account, owners, spellings, Arc::clone(&self.terms))
     }
 
     /// What answers over this view are a function of.
@@ -243,7 +284,7 @@ impl View {
 
     /// What the statement of a month is made of.
     pub(crate) fn plan(&self, month: Month) -> MonthPlan {
-        MonthPlan::new(&self.owners, month)
+        MonthPlan::new(&self.owners, &self.account, &self.terms, month)
     }
 
     /// How names are shown, and which ones live usage has.
@@ -285,6 +326,7 @@ impl Engine {
             views: Mutex::new(HashMap::new()),
             cache,
             tokens,
+            metering: metering::Metering::default(),
             later: closed_tracker(),
             writing: tokio::sync::Mutex::new(()),
         });

@@ -18,7 +18,7 @@ use tallybook_core::query::Query;
 use tallybook_core::query::run::{Context, Period, PeriodAnswer, answer};
 use tallybook_core::statement::build::BYTES_A_LINE;
 use tallybook_core::statement::{LinesPart, Source, Statement, Summary, Table};
-use tallybook_core::time::Month;
+use tallybook_core::time::{Instant, Month};
 
 /// Reads of one request that go on at once: as many as there may be cores, and no more, for each
 /// holds a blob in memory.
@@ -92,13 +92,15 @@ impl Engine {
     ) -> Result<Source, EngineError> {
         let plan = view.plan(month);
         if plan.is_empty() {
-            return Ok(Source::Whole(plan.fold(&view.site.catalog).finish()));
+            return Ok(Source::Whole(plan.fold(&view.site.catalog).finish()?));
         }
         if let Some(source) = self.checkpointed(view, month, fingerprint).await? {
             return Ok(source);
         }
         let statement = self.fold(view, &plan).await?;
-        if let Some(at) = view.account.at {
+        if let Some(at) = view.account.at
+            && self.worth_storing(view, &plan, fingerprint, at)
+        {
             let checkpoint = Checkpoint {
                 log: view.account.log,
                 statement: statement.clone(),
@@ -114,6 +116,25 @@ impl Engine {
         let lines = || async { Arc::clone(statement.lines()) };
         self.cache.lines(fingerprint).get_or_init(lines).await;
         Ok(Source::Summary(Arc::clone(statement.summary())))
+    }
+
+    /// A month that events change is stored now and then only, and its older statement dropped.
+    fn worth_storing(
+        &self,
+        view: &View,
+        plan: &MonthPlan,
+        fingerprint: Digest,
+        at: Instant,
+    ) -> bool {
+        if plan.metered_rows() == 0 {
+            return true;
+        }
+        let hot = &self.metering.hot;
+        let advice = hot.made(view.account.log, plan.month, fingerprint, at);
+        if let Some(replaced) = advice.replaced {
+            self.cache.forget(replaced);
+        }
+        advice.store
     }
 
     async fn make_lines(
@@ -143,7 +164,8 @@ impl Engine {
         let store = Arc::clone(&self.store);
         let (plan, catalog) = (plan.clone(), Arc::clone(&view.site.catalog));
         let runtime = tokio::runtime::Handle::current();
-        let lines: usize = plan.chunks().map(|(_, chunk)| chunk.lines as usize).sum();
+        let reported: usize = plan.chunks().map(|(_, chunk)| chunk.lines as usize).sum();
+        let lines = reported + plan.metered_rows();
         let _room = self.cache.room(lines * BYTES_A_LINE).await?;
         tokio::task::spawn_blocking(move || {
             let mut fold = plan.fold(&catalog);
@@ -161,7 +183,14 @@ impl Engine {
                 fold.add(contender, chunk.blob, &decoded)
                     .map_err(|error| EngineError::damaged("the ledger", error))?;
             }
-            Ok(fold.finish())
+            if let Some(stored) = plan.stored_rows() {
+                let bytes = runtime.block_on(store.get_blob(stored.blob))?;
+                let what = format!("blob {}", stored.blob);
+                let bytes = bytes.ok_or_else(|| EngineError::damaged(what, "missing"))?;
+                let added = fold.add_rows(&bytes);
+                added.map_err(|error| EngineError::blob(stored.blob, &error))?;
+            }
+            Ok(fold.finish()?)
         })
         .await?
     }

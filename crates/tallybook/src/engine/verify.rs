@@ -55,7 +55,7 @@ impl Engine {
             }
         }
         for (log, name) in site.directory.accounts() {
-            let account = load::account(self.store.as_ref(), log, name).await?;
+            let account = load::account_from_log(self.store.as_ref(), log, name).await?;
             if in_one_log_only(&site, &account).is_some() {
                 self.verify_agreement(log, name).await?;
             }
@@ -67,6 +67,9 @@ impl Engine {
                 verified.lines += self.verify_import(import).await?;
             }
             self.verify_statements(&view, &mut verified).await?;
+            if self.verify_account(&view).await? {
+                verified.checkpoints += 1;
+            }
         }
         Ok(verified)
     }
@@ -77,7 +80,7 @@ impl Engine {
         // Nobody commits between the two reads.
         let _turn = self.turn().await;
         let site = load::site(self.store.as_ref()).await?;
-        let account = load::account(self.store.as_ref(), log, name).await?;
+        let account = load::account_from_log(self.store.as_ref(), log, name).await?;
         match in_one_log_only(&site, &account) {
             None => Ok(()),
             Some(import) => Err(EngineError::damaged(
@@ -142,6 +145,7 @@ impl Engine {
             .iter()
             .flat_map(|import| &import.record.parts)
             .flat_map(|part| part.chunks.iter().map(|chunk| chunk.month))
+            .chain(view.account.metered.months().map(|(month, _)| month))
             .collect();
         for month in months {
             let (plan, fingerprint) = (view.plan(month), view.fingerprint(month));

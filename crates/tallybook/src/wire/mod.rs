@@ -6,6 +6,7 @@
 //! and [`summary`] for the items.
 
 pub mod cost_centers;
+pub mod events;
 pub mod imports;
 pub mod json;
 pub mod rows;

@@ -6,4 +6,5 @@
 mod commands;
 mod program;
 mod robust;
+mod send;
 mod serve;

@@ -22,6 +22,7 @@ async fn open(directory: &Path, cache_bytes: usize) -> Arc<Engine> {
     let options = Options {
         cache_bytes,
         entropy: Entropy::System,
+        ..Options::default()
     };
     Engine::open(store, options, now()).await.unwrap()
 }
@@ -84,10 +85,11 @@ fn manifest(connection: &Connection) -> Vec<u8> {
     connection.query_row(read, [], |row| row.get(0)).unwrap()
 }
 
-/// The blobs that the only month of the manifest names: they stand last, before its hash.
+/// The blobs that the only month of the manifest names: they stand last, before a byte that says
+/// that the account has no checkpoint, and the hash.
 fn parts(directory: &Path) -> Vec<[u8; 32]> {
     let manifest = manifest(&connect(directory));
-    let content = &manifest[..manifest.len() - 32];
+    let content = &manifest[..manifest.len() - 33];
     // After the mark, the number of months, the month of three bytes and the fingerprint.
     let count = usize::from(content[4 + 1 + 3 + 32]);
     let blobs = &content[content.len() - 32 * count..];
@@ -99,8 +101,8 @@ fn name_parts(directory: &Path, parts: &[[u8; 32]]) {
     let connection = connect(directory);
     let mut manifest = manifest(&connection);
     manifest.truncate(manifest.len() - 32);
-    let start = manifest.len() - 32 * parts.len();
-    manifest[start..].copy_from_slice(parts.as_flattened());
+    let end = manifest.len() - 1;
+    manifest[end - 32 * parts.len()..end].copy_from_slice(parts.as_flattened());
     let digest = Digest::of(&manifest);
     manifest.extend_from_slice(&digest.0);
     let write = "UPDATE manifests SET bytes = ? WHERE log = 1";

@@ -8,6 +8,7 @@ mod bench;
 mod checkpoints;
 mod concurrent;
 mod data_format;
+mod events;
 mod faults;
 mod imports;
 mod tampering;

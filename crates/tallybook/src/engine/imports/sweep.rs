@@ -2,6 +2,7 @@
 
 use super::{Engine, EngineError};
 use crate::engine::checkpoint::Checkpoints;
+use crate::engine::metering;
 use std::collections::BTreeSet;
 use tallybook_core::time::Instant;
 
@@ -37,6 +38,11 @@ impl Engine {
             let (_, checkpoints) = Checkpoints::load(self.store.as_ref(), log).await?;
             for blob in checkpoints.all().iter().flat_map(|known| &known.blobs) {
                 candidates.remove(blob);
+            }
+            if let Some(known) = checkpoints.account() {
+                for blob in metering::blobs(&self.store, known).await? {
+                    candidates.remove(&blob);
+                }
             }
         }
         let count = candidates.len();

@@ -1,0 +1,52 @@
+//! A value that holds from a day on, until the next one does.
+//!
+//! Invariant: the entries stand in the order of their days, no two of one day. A later layer (a
+//! site's own text over the built-in one) takes the place of everything beneath it from its first
+//! day on.
+
+use crate::time::Day;
+
+/// Which text said it: 0 for the first, 1 for the one over it, ...
+pub(super) type Layer = u8;
+
+/// A value by day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct History<T>(Vec<Dated<T>>);
+
+/// A value and the first day on which it holds; `None` is the beginning of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Dated<T> {
+    from: Option<Day>,
+    layer: Layer,
+    value: T,
+}
+
+impl<T> Default for History<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Copy> History<T> {
+    /// The value that holds on `day`, if any does by then.
+    pub(super) fn on(&self, day: Day) -> Option<T> {
+        let holds = |dated: &&Dated<T>| dated.from.is_none_or(|from| from <= day);
+        self.0.iter().rev().find(holds).map(|dated| dated.value)
+    }
+
+    /// Adds a value; false when the same layer has one of the same or a later day.
+    pub(super) fn add(&mut self, from: Option<Day>, layer: Layer, value: T) -> bool {
+        // `None`, the beginning of time, is less than every day.
+        let same = |dated: &Dated<T>| dated.layer == layer;
+        if self
+            .0
+            .last()
+            .is_some_and(|last| same(last) && last.from >= from)
+        {
+            return false;
+        }
+        self.0.retain(|dated| same(dated) || dated.from < from);
+        self.0.push(Dated { from, layer, value });
+        true
+    }
+}

@@ -1,0 +1,103 @@
+//! What can be wrong with a catalogue's text.
+//!
+//! Invariant: a message tells what was found and what is needed, in words that a person who edits
+//! the text knows; line and column stand before it.
+
+use crate::decimal::ParseDecimalError;
+use crate::time::CalendarError;
+
+/// What is wrong with a catalogue's text, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: {problem}")]
+pub struct CatalogError {
+    /// From 1.
+    pub line: usize,
+    /// In characters, from 1.
+    pub column: usize,
+    /// What is wrong there.
+    pub problem: Problem,
+}
+
+/// What can be wrong with a catalogue's text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// A line begins with an unknown word.
+    #[error(
+        "unknown statement '{0}' (edition, product, unit, sku, included and multipliers are known, \
+         and what stands under them: alias, report, price, free, for, worth, times, covers, plan, \
+         seat, model and prefix)"
+    )]
+    UnknownStatement(String),
+    /// A word that the statement needs is not there.
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    /// A word more than the statement takes.
+    #[error("unexpected '{0}'")]
+    Unexpected(String),
+    /// A quoted text does not end on its line.
+    #[error("the text that begins here has no closing quote")]
+    OpenQuote,
+    /// Something stands directly behind a closing quote.
+    #[error("white space is needed after a closing quote")]
+    NoSpaceAfterQuote,
+    /// An id is not made of lower-case letters, digits, '_' and '-'.
+    #[error("'{0}' is not an id: lower-case letters, digits, '_' and '-' are allowed")]
+    InvalidId(String),
+    /// A name that another entry has.
+    #[error("'{0}' already names another {1}")]
+    Duplicate(String, &'static str),
+    /// A statement names a product, unit or SKU that is not defined above it.
+    #[error("there is no {1} '{0}' above this line")]
+    Undefined(String, &'static str),
+    /// A line without an entry that it could be about.
+    #[error("'{0}' must follow the {1} that it is about")]
+    Orphan(String, &'static str),
+    /// The report is none of those that a SKU can be in besides detailed and summarized.
+    #[error("'{0}' must be premium_request or ai_credit")]
+    InvalidReport(String),
+    /// The SKU has a report line already.
+    #[error("the SKU already has a report")]
+    SecondReport,
+    /// The price is not a decimal number.
+    #[error("the price '{0}' {1}")]
+    InvalidPrice(String, ParseDecimalError),
+    /// The price is below zero.
+    #[error("the price '{0}' is negative")]
+    NegativePrice(String),
+    /// The day is not a date.
+    #[error("'{0}' is not a day: {1}")]
+    InvalidDay(String, CalendarError),
+    /// A price without a day, or with an earlier day, below another.
+    #[error("prices must stand in the order of their days")]
+    PriceOrder,
+    /// A plan, seat or multiplier without a day, or with an earlier day, below another of its kind.
+    #[error("the lines of '{0}' must stand in the order of their days")]
+    DayOrder(String),
+    /// Not a decimal number.
+    #[error("'{0}' {1}")]
+    InvalidNumber(String, ParseDecimalError),
+    /// A number below zero.
+    #[error("'{0}' is negative")]
+    NegativeNumber(String),
+    /// Not a whole number of at least 1.
+    #[error("'{0}' must be a whole number of at least 1")]
+    InvalidCount(String),
+    /// No plan has this name.
+    #[error("'{0}' must be free, pro, team or enterprise")]
+    InvalidPlan(String),
+    /// No kind of account has this name.
+    #[error("'{0}' must be enterprise, organization or user")]
+    InvalidKind(String),
+    /// Two pools would cover one account's usage of a SKU.
+    #[error("'{0}' is covered by '{1}' already")]
+    Covered(String, String),
+    /// Two tables of multipliers would hold for one SKU.
+    #[error("'{0}' has multipliers already")]
+    Multiplied(String),
+    /// A `for` line below a `covers` line, which was checked without it.
+    #[error("'for' must stand above the first 'covers'")]
+    LateKinds,
+    /// An own text has an edition.
+    #[error("only a catalogue by itself has an edition, a text over another one does not")]
+    EditionOfOwn,
+}

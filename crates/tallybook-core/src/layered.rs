@@ -1,0 +1,136 @@
+//! A map whose copies share what they have in common, for state that grows with every commit.
+//!
+//! A view of an account never changes while the account goes on, so a commit makes a copy. A copy
+//! costs as little as its layers are few; each layer is at least twice as large as the one after
+//! it, so that there are few, and an entry is moved only as often as the map doubles.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash};
+use std::sync::Arc;
+
+/// A map in layers; an entry of a later layer hides that of an earlier one.
+#[derive(Debug, Clone)]
+pub struct Layered<K, V, S = std::hash::RandomState> {
+    layers: Vec<Arc<HashMap<K, V, S>>>,
+}
+
+impl<K, V, S> Default for Layered<K, V, S> {
+    fn default() -> Self {
+        Self { layers: Vec::new() }
+    }
+}
+
+impl<K: Clone + Eq + Hash, V: Clone, S: BuildHasher + Clone + Default> Layered<K, V, S> {
+    /// The newest value of a key.
+    pub fn get<Q>(&self, key: &Q) -> Option<&V>
+    where
+        K: std::borrow::Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        self.layers.iter().rev().find_map(|layer| layer.get(key))
+    }
+
+    /// Whether nothing was ever put.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.layers.is_empty()
+    }
+
+    /// Puts one entry.
+    pub fn insert(&mut self, key: K, value: V) {
+        if let Some(top) = self.layers.last_mut().and_then(Arc::get_mut) {
+            top.insert(key, value);
+            return;
+        }
+        // The top is shared, and may have grown before it was.
+        if let Some(top) = self.layers.pop() {
+            self.push(top);
+        }
+        self.layers
+            .push(Arc::new([(key, value)].into_iter().collect()));
+    }
+
+    /// Puts entries on top, and joins layers that have become too much alike in size.
+    pub fn extend(&mut self, entries: HashMap<K, V, S>) {
+        if entries.is_empty() {
+            return;
+        }
+        self.settle();
+        self.push(Arc::new(entries));
+    }
+
+    /// Joins the top, which may have grown since it was pushed, with what it has outgrown.
+    fn settle(&mut self) {
+        if let Some(top) = self.layers.pop() {
+            self.push(top);
+        }
+    }
+
+    fn push(&mut self, mut top: Arc<HashMap<K, V, S>>) {
+        while let Some(below) = self.layers.pop_if(|below| below.len() < 2 * top.len()) {
+            let mut joined = Arc::unwrap_or_clone(below);
+            joined.extend(Arc::unwrap_or_clone(top));
+            top = Arc::new(joined);
+        }
+        self.layers.push(top);
+    }
+
+    /// Every key with its newest value, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        let layers = self.layers.iter().enumerate();
+        layers.flat_map(move |(place, layer)| {
+            let hidden = move |key: &K| {
+                let later = &self.layers[place + 1..];
+                later.iter().any(|layer| layer.contains_key(key))
+            };
+            layer.iter().filter(move |(key, _)| !hidden(key))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    proptest! {
+        /// Whatever is put in whatever portions: copies keep what they had, and the newest value of
+        /// a key is found.
+        #[test]
+        fn it_is_a_map(portions: Vec<Vec<(u8, u32)>>) {
+            let mut layered: Layered<u8, u32> = Layered::default();
+            let mut model = BTreeMap::new();
+            for portion in portions {
+                let (copy, before) = (layered.clone(), model.clone());
+                model.extend(portion.iter().copied());
+                if portion.len() % 2 == 0 {
+                    layered.extend(portion.into_iter().collect());
+                } else {
+                    portion.into_iter().for_each(|(key, value)| layered.insert(key, value));
+                }
+                prop_assert_eq!(sorted(&copy), before);
+            }
+            prop_assert_eq!(sorted(&layered), model.clone());
+            for key in 0..=u8::MAX {
+                prop_assert_eq!(layered.get(&key), model.get(&key));
+            }
+        }
+    }
+
+    fn sorted(layered: &Layered<u8, u32>) -> BTreeMap<u8, u32> {
+        layered.iter().map(|(key, value)| (*key, *value)).collect()
+    }
+
+    #[test]
+    fn layers_stay_few() {
+        let mut layered: Layered<u32, ()> = Layered::default();
+        for key in 0..10_000 {
+            let copy = layered.clone();
+            layered.extend([(key, ())].into());
+            (0..10).for_each(|more| layered.insert(100_000 + 10 * key + more, ()));
+            drop(copy);
+        }
+        assert!(layered.layers.len() < 20, "{} layers", layered.layers.len());
+    }
+}

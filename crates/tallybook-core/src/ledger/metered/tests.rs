@@ -1,0 +1,192 @@
+//! Events in any order and batching against a model that knows them all at once.
+
+use super::rows::StoredRows;
+use super::*;
+use crate::event::{Event, EventBody, Usage};
+use crate::ids::Digest;
+use crate::ledger::events::{self, Admitted};
+use crate::money::Quantity;
+use crate::names::{Dictionary, Draft};
+use proptest::prelude::*;
+
+const LOG: LogId = LogId(3);
+
+/// An account's log of events in the making.
+#[derive(Default)]
+struct Log {
+    dictionary: Dictionary,
+    metered: Metered,
+    seq: u64,
+    /// Usage events so far, for what corrections carry.
+    known: HashMap<EventKey, Stated>,
+}
+
+impl Log {
+    fn commit(&mut self, batch: &[Event]) {
+        let admitted: Vec<Admitted> = batch
+            .iter()
+            .map(|event| {
+                let key = event.target().map(|target| target.key(LOG));
+                let target = key.and_then(|key| self.known.get(&key).copied());
+                Admitted {
+                    event: event.clone(),
+                    target,
+                }
+            })
+            .collect();
+        let mut draft = Draft::new(&self.dictionary);
+        let payload = events::encode(&admitted, &mut draft);
+        for name in draft.into_new() {
+            self.dictionary.push(Some(name));
+        }
+        let recorded = events::decode(&payload, &self.dictionary).unwrap();
+        self.seq += 1;
+        self.metered.fold(LOG, Seq(self.seq), &recorded);
+        for event in recorded {
+            self.known
+                .extend(event.stated().map(|stated| (event.key(LOG), stated)));
+        }
+    }
+
+    /// The sums by texts, so that logs with other dictionaries compare.
+    fn sums(&self) -> Sums {
+        let mut sums = Sums::new();
+        for (month, usage) in self.metered.months() {
+            for row in usage.joined(&[]) {
+                assert!(row.events > 0, "a row of no event: {row:?}");
+                let text = |code: u32| {
+                    let id = code.checked_sub(1)?;
+                    Some(
+                        self.dictionary
+                            .get(crate::ids::NameId(id))
+                            .unwrap()
+                            .to_string(),
+                    )
+                };
+                let hour = month.first_day().first_hour().index() + i32::from(row.hour);
+                let [sku, organization, ..] = row.names.map(text);
+                sums.insert(
+                    (hour, sku.unwrap(), organization),
+                    (row.events, row.quantity),
+                );
+            }
+        }
+        sums
+    }
+}
+
+type Sums = BTreeMap<(i32, String, Option<String>), (i64, i128)>;
+
+/// What a set of events adds up to, found the slow way.
+fn model(events: &[Event]) -> Sums {
+    let mut sums = Sums::new();
+    for event in events {
+        let EventBody::Usage(stated) = &event.body else {
+            continue;
+        };
+        let about = |other: &&Event| other.target() == Some(&event.name);
+        let corrections: Vec<&Event> = events.iter().filter(about).collect();
+        if corrections
+            .iter()
+            .any(|other| matches!(other.body, EventBody::Void(_)))
+        {
+            continue;
+        }
+        let winner = corrections
+            .iter()
+            .max_by_key(|other| (other.time, &other.name));
+        let usage = winner.map_or(stated, |other| other.usage().unwrap());
+        let organization = usage.organization.as_ref().map(ToString::to_string);
+        let key = (
+            event.time.instant().hour().index(),
+            usage.sku.to_string(),
+            organization,
+        );
+        let sum = sums.entry(key).or_default();
+        *sum = (sum.0 + 1, sum.1 + usage.quantity.nanos());
+    }
+    sums
+}
+
+/// A small world, so that corrections meet their targets and rows meet their like.
+fn any_event(number: usize) -> impl Strategy<Value = Event> {
+    let usage =
+        (0..2u8, 0..3i128, proptest::option::of(0..2u8)).prop_map(|(sku, n, organization)| Usage {
+            sku: format!("sku{sku}").into(),
+            quantity: Quantity::from_nanos(n),
+            organization: organization.map(|n| format!("org{n}").as_str().into()),
+            ..Usage::default()
+        });
+    let name = move |id: usize| EventName {
+        source: "/s".into(),
+        id: id.to_string().into(),
+    };
+    (0..6u8, 0..12usize, 0..3i64, usage).prop_map(move |(kind, target, hour, usage)| {
+        // Around a month's end.
+        let time = Timestamp::from_micros(1_772_323_200_000_000 + (hour - 1) * 3_600_000_000);
+        let body = match kind {
+            0 => EventBody::Void(name(target)),
+            1 | 2 => EventBody::Amend(name(target), usage),
+            _ => EventBody::Usage(usage),
+        };
+        Event {
+            name: name(number),
+            time: time.unwrap(),
+            body,
+        }
+    })
+}
+
+fn any_events() -> impl Strategy<Value = Vec<Event>> {
+    (0..12usize).prop_flat_map(|count| (0..count).map(any_event).collect::<Vec<_>>())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn order_and_batches_do_not_matter(
+        events in any_events(),
+        order in any::<u64>(),
+        cuts in proptest::collection::vec(1..5usize, 12),
+    ) {
+        let mut shuffled: Vec<&Event> = events.iter().collect();
+        shuffled.sort_by_key(|event| blake3_order(order, &event.name.id));
+        let mut log = Log::default();
+        let mut rest: Vec<Event> = shuffled.into_iter().cloned().collect();
+        for cut in cuts {
+            let batch: Vec<Event> = rest.drain(..cut.min(rest.len())).collect();
+            if !batch.is_empty() {
+                log.commit(&batch);
+            }
+        }
+        log.commit(&rest);
+        prop_assert_eq!(log.sums(), model(&events));
+
+        let mut blobs = BTreeMap::new();
+        let mut stored = BTreeMap::new();
+        for (month, usage) in log.metered.months() {
+            let rows = usage.joined(&[]);
+            let bytes = rows::encode(month, &rows);
+            let read = rows::decode(&bytes, month, &log.dictionary).unwrap().unwrap();
+            prop_assert_eq!(&read, &rows);
+            let blob = Digest::of(&bytes);
+            let count = u32::try_from(rows.len()).unwrap();
+            stored.insert(month, StoredRows { blob, count });
+            blobs.insert(month, rows);
+        }
+        let bytes = log.metered.encode(&stored);
+        let read = Metered::decode(&bytes, &log.dictionary).unwrap().unwrap();
+        prop_assert_eq!(read.encode(&stored), bytes);
+        for (month, usage) in read.months() {
+            prop_assert_eq!(&usage.joined(&blobs[&month]), &blobs[&month]);
+        }
+        prop_assert_eq!(read.events(), events.len() as u64);
+    }
+}
+
+fn blake3_order(seed: u64, id: &str) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&seed.to_le_bytes()).update(id.as_bytes());
+    *hasher.finalize().as_bytes()
+}

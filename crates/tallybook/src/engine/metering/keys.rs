@@ -1,0 +1,213 @@
+//! Every event ever taken, by the hash of its name: what makes a redelivery a duplicate.
+//!
+//! Invariant: derived from the log, and exact: a key is here if and only if a batch up to `at`
+//! holds its event. Recent keys are in memory, older ones in runs in the store. Used only by
+//! whoever has the writer's turn. Look next: [`super::run`] for older keys, [`super::seal`] for how
+//! keys grow old.
+
+use super::run::{Pair, Run};
+use crate::engine::checkpoint::Checkpoints;
+use crate::engine::{Engine, EngineError, View};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use tallybook_core::batch::Batch;
+use tallybook_core::event::EventKey;
+use tallybook_core::ids::{Digest, LogId, Seq};
+use tallybook_core::ledger::{EVENTS, events};
+use tallybook_core::time::Instant;
+
+/// Where an event is in its log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub seq: Seq,
+    /// Among the events of the batch.
+    pub index: u32,
+}
+
+/// What is remembered of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Known {
+    /// A hash over what it says.
+    pub content: u64,
+    pub place: Place,
+    pub is_correction: bool,
+}
+
+/// The events of one account.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    /// The newest batch whose events are here.
+    at: Seq,
+    recent: HashMap<EventKey, Known>,
+    /// The longest first.
+    runs: Vec<Run>,
+    used: u64,
+    /// Whether recent keys are on their way into a run.
+    pub sealing: bool,
+}
+
+impl Keys {
+    /// What is known of a recent key.
+    pub(super) fn recent(&self, key: EventKey) -> Option<Known> {
+        self.recent.get(&key).copied()
+    }
+
+    /// How many keys are in memory.
+    pub(super) fn recent_count(&self) -> usize {
+        self.recent.len()
+    }
+
+    /// What is known of those among sorted `keys` that are not recent.
+    pub(super) fn older(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// Adds the events of the batch after `at`.
+    pub(super) fn add(&mut self, seq: Seq, keys: impl IntoIterator<Item = Pair>) {
+        self.at = seq;
+        self.recent.extend(keys);
+    }
+
+    /// The recent keys up to a batch, sorted.
+    pub(super) fn up_to(&self, seq: Seq) -> Vec<Pair> {
+        let old = self
+            .recent
+            .iter()
+            .filter(|(_, known)| known.place.seq <= seq);
+        let mut pairs: Vec<Pair> = old.map(|(key, known)| (*key, *known)).collect();
+        pairs.sort_unstable_by_key(|(key, _)| *key);
+        pairs
+    }
+
+    /// Recent keys up to a batch are in runs now.
+    pub(super) fn sealed(&mut self, seq: Seq, runs: Vec<Run>) {
+        self.runs = runs;
+        self.recent.retain(|_, known| known.place.seq > seq);
+        self.recent.shrink_to_fit();
+        self.sealing = false;
+    }
+}
+
+/// The events of every account in use.
+#[derive(Debug, Default)]
+pub(super) struct AllKeys {
+    logs: HashMap<LogId, Keys>,
+    uses: u64,
+    /// Blobs that no checkpoint names any more, and since when.
+    stale: Vec<(Instant, Vec<Digest>)>,
+}
+
+/// Keys kept in memory over all accounts, beyond which the account that was used least recently is
+/// dropped.
+const MOST_KEYS: usize = 1_500_000;
+
+/// Bytes of batches read at a time.
+pub(super) const PAGE_BYTES: usize = 8 * 1024 * 1024;
+
+impl AllKeys {
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        self.logs.clear();
+    }
+
+    /// Notes blobs that no checkpoint names any more, and gives those of which that was noted some
+    /// seconds ago.
+    pub(super) fn stale(&mut self, at: Instant, blobs: Vec<Digest>, seconds: i64) -> Vec<Digest> {
+        if !blobs.is_empty() {
+            self.stale.push((at, blobs));
+        }
+        let is_old = |entry: &mut (Instant, _)| entry.0.seconds() + seconds <= at.seconds();
+        let old = self.stale.extract_if(.., is_old);
+        old.flat_map(|(_, blobs)| blobs).collect()
+    }
+
+    /// The keys of an account, as far as they were loaded.
+    pub(super) fn of(&mut self, log: LogId) -> &mut Keys {
+        self.logs.entry(log).or_default()
+    }
+
+    /// The keys of an account that is in use.
+    pub(super) fn known(&mut self, log: LogId) -> Option<&mut Keys> {
+        self.logs.get_mut(&log)
+    }
+
+    /// Brings an account's keys up to its view.
+    pub(super) async fn load(&mut self, engine: &Engine, view: &View) -> Result<(), EngineError> {
+        let log = view.account.log;
+        self.uses += 1;
+        let keys = match self.logs.entry(log) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(stored(engine, view).await?),
+        };
+        keys.used = self.uses;
+        while keys.at < view.account.seq {
+            let rows = engine.store.read_log(log, keys.at, PAGE_BYTES).await?;
+            if rows.is_empty() {
+                let what = format!("batch {} of log {}", keys.at.next().0, log.0);
+                return Err(EngineError::damaged(what, "missing"));
+            }
+            for row in rows {
+                let what = || format!("batch {} of log {}", row.seq.0, log.0);
+                let decoded = Batch::decode(&row.batch);
+                let (batch, _) = decoded.map_err(|error| EngineError::damaged(what(), error))?;
+                let found =
+                    pairs_of(&batch, view).map_err(|error| EngineError::damaged(what(), error))?;
+                keys.add(row.seq, found);
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops the accounts that were used least recently, until the rest is small enough.
+    pub(super) fn shrink(&mut self) {
+        let mut held: usize = self.logs.values().map(Keys::recent_count).sum();
+        while held > MOST_KEYS && self.logs.len() > 1 {
+            let idle = self.logs.iter().filter(|(_, keys)| !keys.sealing);
+            let Some(log) = idle.min_by_key(|(_, keys)| keys.used).map(|(log, _)| *log) else {
+                return;
+            };
+            held -= self.logs.remove(&log).map_or(0, |keys| keys.recent.len());
+        }
+    }
+}
+
+/// The keys that an account's checkpoint names; none when there is no whole one, and then the log
+/// is read from its first batch.
+async fn stored(engine: &Engine, view: &View) -> Result<Keys, EngineError> {
+    let (_, checkpoints) = Checkpoints::load(engine.store.as_ref(), view.account.log).await?;
+    let mut keys = Keys::default();
+    if let Some(account) = checkpoints.account()
+        && account.at <= view.account.seq
+    {
+        for indexes in &account.runs {
+            match Run::read(&engine.store, indexes).await? {
+                Some(run) => keys.runs.push(run),
+                None => return Ok(Keys::default()),
+            }
+        }
+        keys.at = account.at;
+    }
+    Ok(keys)
+}
+
+/// The keys of a batch's events.
+pub(super) fn pairs_of(batch: &Batch, view: &View) -> Result<Vec<Pair>, String> {
+    let mut found = Vec::new();
+    for entry in batch.entries.iter().filter(|entry| entry.tag == EVENTS) {
+        let recorded = events::decode(&entry.payload, &view.account.dictionary);
+        for (index, recorded) in (0u32..).zip(recorded.map_err(|error| error.to_string())?) {
+            let event = recorded.event(&view.account.dictionary);
+            let event = event.ok_or_else(|| "a name is missing".to_owned())?;
+            let known = Known {
+                content: event.content(),
+                place: Place {
+                    seq: batch.seq,
+                    index,
+                },
+                is_correction: event.is_correction(),
+            };
+            found.push((recorded.key(batch.log), known));
+        }
+    }
+    Ok(found)
+}

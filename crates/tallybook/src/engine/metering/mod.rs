@@ -1,0 +1,77 @@
+//! Usage events in: who pays, what is new, one commit for all who wait.
+//!
+//! Invariant: an event counts exactly once. What was acknowledged is on disk; what is in the log
+//! is never taken again, however late it comes back, and whoever sends something else under a known
+//! name is refused. Submissions that arrive while a commit is on its way share the next one.
+//! Look next: [`check`] for what is refused by itself, [`plan`] for what is new, [`keys`] for how
+//! every event is remembered, [`seal`] for how an account is kept between starts.
+
+mod check;
+mod filter;
+mod hot;
+mod keys;
+mod plan;
+mod queue;
+mod run;
+mod seal;
+mod stored;
+pub mod submission;
+mod verify;
+
+use super::EngineError;
+use keys::AllKeys;
+use queue::Queue;
+pub(super) use seal::RECENT_KEYS;
+pub(super) use stored::{Stored, blobs};
+pub use submission::{
+    Allowed, Incoming, OnError, Payer, Receipt, Rejection, RejectionCode, Submission, SubmitError,
+};
+
+use super::Engine;
+use std::sync::Arc;
+use tallybook_core::time::Instant;
+
+/// What the engine holds for taking in events.
+#[derive(Debug, Default)]
+pub(super) struct Metering {
+    queue: Queue,
+    /// Held only by whoever has the writer's turn.
+    keys: tokio::sync::Mutex<AllKeys>,
+    pub(super) hot: hot::Hot,
+}
+
+impl Metering {
+    /// Drops what was remembered: the log is no longer what it was thought to be.
+    pub(super) fn forget(&self) {
+        self.queue.forget();
+    }
+}
+
+impl Engine {
+    /// Takes events in. The answer comes after the commit; a submission whose caller stops waiting
+    /// is seen through to its end.
+    pub async fn submit(
+        self: &Arc<Self>,
+        now: Instant,
+        submission: Submission,
+    ) -> Result<Receipt, SubmitError> {
+        let engine = Arc::clone(self);
+        // Hashing some thousand events takes milliseconds: not on a worker that answers requests.
+        let checked =
+            tokio::task::spawn_blocking(move || check::check(&engine.site(), now, submission))
+                .await
+                .map_err(EngineError::from)?;
+        if checked.is_refused() {
+            return Err(SubmitError::Rejected(checked.into_receipt()));
+        }
+        if checked.events.is_empty() {
+            return Ok(checked.into_receipt());
+        }
+        let answer = self.metering.queue.push(checked)?;
+        let engine = Arc::clone(self);
+        tokio::spawn(async move { engine.commit_waiting(now).await });
+        answer.await.map_err(|_| {
+            EngineError::System("the commit of events ended without an answer".to_owned())
+        })?
+    }
+}

@@ -1,0 +1,395 @@
+//! From waiting submissions to one commit: what is new, what is a duplicate, what conflicts.
+//!
+//! Invariant: planned on the newest state while holding the writer's turn. A submission that is all
+//! or nothing leaves no trace when one of its events is refused.
+
+use super::check::{Checked, CheckedEvent};
+use super::keys::{AllKeys, Known, Place};
+use super::queue::Job;
+use super::seal::Sealing;
+use super::submission::{OnError, Receipt, Rejection, RejectionCode, SubmitError};
+use crate::engine::commit::{Changes, Committed, Turn};
+use crate::engine::{Engine, EngineError, View};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use tallybook_core::account::AccountName;
+use tallybook_core::batch::Batch;
+use tallybook_core::event::{Event, EventKey};
+use tallybook_core::ids::{LogId, Seq};
+use tallybook_core::ledger::events::{self, Admitted, Stated};
+use tallybook_core::ledger::{AccountEntry, EVENTS};
+use tallybook_core::name::Name;
+use tallybook_core::site::entry::SiteEntry;
+use tallybook_core::time::Instant;
+
+type Answer = Result<Receipt, SubmitError>;
+
+impl Engine {
+    /// Commits everything that waits, and answers it.
+    pub(super) async fn commit_waiting(self: &Arc<Self>, now: Instant) {
+        let turn = self.turn().await;
+        // Of those who wait, the first to get the turn commits for all.
+        let jobs = self.metering.queue.take();
+        if jobs.is_empty() {
+            return;
+        }
+        let (checked, waiting): (Vec<_>, Vec<_>) = jobs
+            .into_iter()
+            .map(|Job { checked, answer }| (checked, answer))
+            .unzip();
+        let answers = match self.commit_submissions(&turn, now, &checked).await {
+            Ok(answers) => answers,
+            Err(error) => {
+                let failed = |_| Err(SubmitError::Engine(error.clone()));
+                waiting.iter().map(failed).collect()
+            }
+        };
+        for (answer, waiting) in answers.into_iter().zip(waiting) {
+            // Whoever no longer waits has lost only the answer.
+            drop(waiting.send(answer));
+        }
+    }
+
+    async fn commit_submissions(
+        self: &Arc<Self>,
+        turn: &Turn<'_>,
+        now: Instant,
+        submissions: &[Checked],
+    ) -> Result<Vec<Answer>, EngineError> {
+        self.open_accounts(turn, now, submissions).await?;
+        let mut keys = self.metering.keys.lock().await;
+        for _ in 0..Turn::ATTEMPTS {
+            if self.metering.queue.was_forgotten() {
+                keys.clear();
+            }
+            let mut plan = Plan::new(self, &mut keys);
+            let mut receipts = Vec::with_capacity(submissions.len());
+            for checked in submissions {
+                receipts.push(plan.submission(checked).await?);
+            }
+            let Plan { accounts, met, .. } = plan;
+            let mut changes = Changes::default();
+            if !met.is_empty() {
+                changes
+                    .site
+                    .push(SiteEntry::Met(met.into_values().collect()));
+            }
+            let mut new = Vec::new();
+            for (log, planned) in accounts {
+                if planned.events.is_empty() {
+                    continue;
+                }
+                let name = planned.view.account.name.clone();
+                new.push((log, planned.view.account.seq.next(), planned.new));
+                changes
+                    .accounts
+                    .push((log, name, vec![AccountEntry::Events(planned.events)]));
+            }
+            if new.is_empty() {
+                return Ok(receipts);
+            }
+            if let Committed::Done = turn.commit(now, changes).await? {
+                for (log, seq, found) in new {
+                    let known = keys.of(log);
+                    known.add(seq, found);
+                    let view = self.views().get(&log).cloned();
+                    if let Some(view) = view.filter(|view| view.account.seq == seq)
+                        && let Some(sealing) = Sealing::due(known, &view, self.options.recent_keys)
+                    {
+                        let engine = Arc::clone(self);
+                        self.later.spawn(async move { engine.seal(sealing).await });
+                    }
+                }
+                keys.shrink();
+                return Ok(receipts);
+            }
+        }
+        Err(EngineError::Contention(Turn::ATTEMPTS))
+    }
+
+    /// Gives every payer that has none a log. One that then gets no event stays empty.
+    async fn open_accounts(
+        &self,
+        turn: &Turn<'_>,
+        now: Instant,
+        submissions: &[Checked],
+    ) -> Result<(), EngineError> {
+        for _ in 0..Turn::ATTEMPTS {
+            let site = self.site();
+            let mut next = site.next_log();
+            let mut opened: HashSet<&AccountName> = HashSet::new();
+            let mut changes = Changes::default();
+            for account in submissions.iter().flat_map(|checked| &checked.accounts) {
+                if site.directory.log_of(account).is_none() && opened.insert(account) {
+                    let account = account.clone();
+                    changes
+                        .site
+                        .push(SiteEntry::OpenAccount { log: next, account });
+                    next = LogId(next.0 + 1);
+                }
+            }
+            if changes.site.is_empty() {
+                return Ok(());
+            }
+            if let Committed::Done = turn.commit(now, changes).await? {
+                return Ok(());
+            }
+        }
+        Err(EngineError::Contention(Turn::ATTEMPTS))
+    }
+}
+
+/// A commit in the making.
+struct Plan<'a> {
+    engine: &'a Engine,
+    keys: &'a mut AllKeys,
+    accounts: BTreeMap<LogId, Planned>,
+    /// Users whom nobody knew, each in the least spelling.
+    met: BTreeMap<Name, Name>,
+}
+
+/// What one account's log gets.
+struct Planned {
+    view: Arc<View>,
+    events: Vec<Admitted>,
+    new: HashMap<EventKey, Known>,
+    /// What is known of keys that are not recent, as far as it was asked for.
+    older: HashMap<EventKey, Known>,
+}
+
+/// What is to be done with one event.
+enum Verdict {
+    /// It counts; whether it is a correction whose event has not come.
+    New(Box<Admitted>, bool),
+    Duplicate,
+    Refused(RejectionCode, String),
+}
+
+impl<'a> Plan<'a> {
+    fn new(engine: &'a Engine, keys: &'a mut AllKeys) -> Self {
+        Self {
+            engine,
+            keys,
+            accounts: BTreeMap::new(),
+            met: BTreeMap::new(),
+        }
+    }
+
+    /// Plans one submission: all of it, or what is good of it, as it wants.
+    async fn submission(&mut self, checked: &Checked) -> Result<Answer, EngineError> {
+        let mut logs = Vec::with_capacity(checked.accounts.len());
+        for account in &checked.accounts {
+            logs.push(self.account(account).await?);
+        }
+        self.look_up(&logs, checked).await?;
+        let planned = |log: &LogId| self.accounts.get(log).map_or(0, |it| it.events.len());
+        let before: Vec<usize> = logs.iter().map(planned).collect();
+        let mut receipt = Receipt::default();
+        receipt.rejected.clone_from(&checked.rejected);
+        let mut met = Vec::new();
+        for event in &checked.events {
+            let log = logs[event.account];
+            match self.event(log, event).await? {
+                Verdict::New(admitted, pending) => {
+                    receipt.accepted += 1;
+                    receipt.pending += u64::from(pending);
+                    met.extend(admitted.event.usage().and_then(|usage| usage.user.clone()));
+                    self.admit(log, event, *admitted);
+                }
+                Verdict::Duplicate => receipt.duplicates += 1,
+                Verdict::Refused(code, reason) => receipt.rejected.push(Rejection {
+                    index: event.index,
+                    code,
+                    reason,
+                }),
+            }
+        }
+        receipt.rejected.sort_by_key(|rejection| rejection.index);
+        if checked.on_error == OnError::Reject && !receipt.rejected.is_empty() {
+            for (log, before) in logs.iter().zip(before) {
+                self.take_back(*log, before);
+            }
+            let rejected = std::mem::take(&mut receipt.rejected);
+            let receipt = Receipt {
+                rejected,
+                ..Receipt::default()
+            };
+            return Ok(Err(SubmitError::Rejected(receipt)));
+        }
+        self.meet(met);
+        for (log, before) in logs.iter().zip(before) {
+            if let Some(planned) = self.accounts.get(log)
+                && planned.events.len() > before
+            {
+                let account = &planned.view.account;
+                receipt
+                    .commits
+                    .push((account.name.clone(), account.seq.next()));
+            }
+        }
+        receipt.commits.sort();
+        Ok(Ok(receipt))
+    }
+
+    /// Loads what has to be known of an account.
+    async fn account(&mut self, account: &AccountName) -> Result<LogId, EngineError> {
+        let site = self.engine.site();
+        let log = site.directory.log_of(account);
+        let log = log.ok_or_else(|| EngineError::System(format!("{account} has no log")))?;
+        if !self.accounts.contains_key(&log) {
+            let view = self.engine.view_of(log, account).await?;
+            self.keys.load(self.engine, &view).await?;
+            self.accounts.insert(
+                log,
+                Planned {
+                    view,
+                    events: Vec::new(),
+                    new: HashMap::new(),
+                    older: HashMap::new(),
+                },
+            );
+        }
+        Ok(log)
+    }
+
+    /// Asks the store for what it knows of a submission's keys, all of an account at once.
+    async fn look_up(&mut self, logs: &[LogId], checked: &Checked) -> Result<(), EngineError> {
+        for (place, log) in logs.iter().enumerate() {
+            let keys = self.keys.of(*log);
+            if keys.older().is_empty() {
+                continue;
+            }
+            let of_account = checked.events.iter().filter(|event| event.account == place);
+            let names = of_account.flat_map(|checked| {
+                let name = std::iter::once(&checked.event.name);
+                name.chain(checked.event.target())
+            });
+            let mut asked: Vec<EventKey> = names.map(|name| name.key(*log)).collect();
+            asked.retain(|key| keys.recent(*key).is_none());
+            asked.sort_unstable();
+            asked.dedup();
+            let mut found = HashMap::new();
+            for run in keys.older() {
+                run.find(&self.engine.store, &asked, &mut found).await?;
+            }
+            if let Some(planned) = self.accounts.get_mut(log) {
+                planned.older.extend(found);
+            }
+        }
+        Ok(())
+    }
+
+    async fn event(&mut self, log: LogId, checked: &CheckedEvent) -> Result<Verdict, EngineError> {
+        let event = &checked.event;
+        if let Some(known) = self.find(log, event.name.key(log)) {
+            return Ok(if known.content == checked.content {
+                Verdict::Duplicate
+            } else {
+                let reason = format!(
+                    "an event of source {:?} and id {:?} is known, and says something else",
+                    &*event.name.source, &*event.name.id
+                );
+                Verdict::Refused(RejectionCode::Conflict, reason)
+            });
+        }
+        self.new_event(log, event).await
+    }
+
+    async fn new_event(&mut self, log: LogId, event: &Event) -> Result<Verdict, EngineError> {
+        let Some(target) = event.target() else {
+            let (event, target) = (event.clone(), None);
+            return Ok(Verdict::New(Box::new(Admitted { event, target }), false));
+        };
+        let key = target.key(log);
+        let known = self.find(log, key);
+        if known.is_some_and(|known| known.is_correction) {
+            let reason = format!("data.target: {target} is a correction, not a usage event");
+            return Ok(Verdict::Refused(RejectionCode::NotUsage, reason));
+        }
+        let stated = match known {
+            Some(known) => self.stated(log, key, known).await?,
+            None => None,
+        };
+        let (event, pending) = (event.clone(), known.is_none());
+        let target = stated;
+        Ok(Verdict::New(Box::new(Admitted { event, target }), pending))
+    }
+
+    /// What a usage event in an earlier batch said; `None` when it is in the batch in the making,
+    /// or when the account knows already.
+    async fn stated(
+        &self,
+        log: LogId,
+        key: EventKey,
+        known: Known,
+    ) -> Result<Option<Stated>, EngineError> {
+        let Some(planned) = self.accounts.get(&log) else {
+            return Ok(None);
+        };
+        let corrected = planned.view.account.metered.correction(key);
+        if planned.new.contains_key(&key) || corrected.is_some_and(|known| !known.is_pending()) {
+            return Ok(None);
+        }
+        let Place { seq, index } = known.place;
+        let what = || format!("event {index} of batch {} of log {}", seq.0, log.0);
+        let missing = || EngineError::damaged(what(), "missing");
+        let rows = self.engine.store.read_log(log, Seq(seq.0 - 1), 1).await?;
+        let row = rows.first().ok_or_else(missing)?;
+        let decoded = Batch::decode(&row.batch);
+        let (batch, _) = decoded.map_err(|error| EngineError::damaged(what(), error))?;
+        let entry = batch.entries.iter().find(|entry| entry.tag == EVENTS);
+        let entry = entry.ok_or_else(missing)?;
+        let recorded = events::decode(&entry.payload, &planned.view.account.dictionary)
+            .map_err(|error| EngineError::damaged(what(), error))?;
+        let event = recorded.get(index as usize).ok_or_else(missing)?;
+        event.stated().map(Some).ok_or_else(missing)
+    }
+
+    fn find(&mut self, log: LogId, key: EventKey) -> Option<Known> {
+        let planned = self.accounts.get(&log);
+        let known = planned.and_then(|planned| {
+            let known = planned.new.get(&key).or_else(|| planned.older.get(&key));
+            known.copied()
+        });
+        known.or_else(|| self.keys.of(log).recent(key))
+    }
+
+    fn admit(&mut self, log: LogId, checked: &CheckedEvent, admitted: Admitted) {
+        let Some(planned) = self.accounts.get_mut(&log) else {
+            return;
+        };
+        let known = Known {
+            content: checked.content,
+            place: Place {
+                seq: planned.view.account.seq.next(),
+                index: u32::try_from(planned.events.len()).unwrap_or(u32::MAX),
+            },
+            is_correction: admitted.event.is_correction(),
+        };
+        planned.new.insert(admitted.event.name.key(log), known);
+        planned.events.push(admitted);
+    }
+
+    /// Takes a refused submission's events back out of the commit.
+    fn take_back(&mut self, log: LogId, before: usize) {
+        let Some(planned) = self.accounts.get_mut(&log) else {
+            return;
+        };
+        for admitted in planned.events.drain(before..) {
+            planned.new.remove(&admitted.event.name.key(log));
+        }
+    }
+
+    fn meet(&mut self, users: Vec<Name>) {
+        let site = self.engine.site();
+        for user in users {
+            if let Some(known) = self.met.get_mut(&user) {
+                if user.as_str() < known.as_str() {
+                    *known = user;
+                }
+            } else if !site.directory.knows_user(&user) {
+                self.met.insert(user.clone(), user);
+            }
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! Usage events: each counts once, however it is sent, and is rated with the others.
+
+use crate::bench::{enterprise, import, now, open, sums, view};
+use std::sync::Arc;
+use tallybook::engine::metering::{
+    Incoming, OnError, Payer, Receipt, RejectionCode, Submission, SubmitError,
+};
+use tallybook::engine::{Engine, Options};
+use tallybook_core::event::{Event, EventBody, EventName, Usage};
+use tallybook_core::money::Quantity;
+use tallybook_core::name::Name;
+use tallybook_core::time::{Instant, Timestamp};
+use tallybook_store::testing::MemoryStore;
+
+fn name(id: &str) -> EventName {
+    EventName {
+        source: "/ci".into(),
+        id: id.into(),
+    }
+}
+
+/// An event on a day of January 2026 of what the enterprise's organization used.
+fn event(id: &str, day: i8, body: EventBody) -> Incoming {
+    let time = Timestamp::parse(&format!("2026-01-{day:02}T10:20:30Z")).unwrap();
+    let event = Event {
+        name: name(id),
+        time,
+        body,
+    };
+    let payer = Payer {
+        enterprise: Some(Name::from("ent")),
+        ..Payer::default()
+    };
+    Incoming { event, payer }
+}
+
+fn minutes(quantity: i128) -> Usage {
+    Usage {
+        sku: "actions_linux".into(),
+        quantity: Quantity::from_nanos(quantity * 1_000_000_000),
+        user: Some(Name::from("mona")),
+        ..Usage::default()
+    }
+}
+
+fn used(id: &str, day: i8, quantity: i128) -> Incoming {
+    event(id, day, EventBody::Usage(minutes(quantity)))
+}
+
+fn void(id: &str, target: &str) -> Incoming {
+    event(id, 20, EventBody::Void(name(target)))
+}
+
+fn amend(id: &str, target: &str, quantity: i128) -> Incoming {
+    event(id, 20, EventBody::Amend(name(target), minutes(quantity)))
+}
+
+async fn submit(engine: &Arc<Engine>, events: Vec<Incoming>) -> Result<Receipt, SubmitError> {
+    submit_with(engine, OnError::Reject, events).await
+}
+
+async fn submit_with(
+    engine: &Arc<Engine>,
+    on_error: OnError,
+    events: Vec<Incoming>,
+) -> Result<Receipt, SubmitError> {
+    let submission = Submission {
+        events: (0..).zip(events).collect(),
+        on_error,
+        ..Submission::default()
+    };
+    engine.submit(now(), submission).await
+}
+
+/// Keys grow old after a few events, are joined, and are found again by whoever opens the store.
+#[tokio::test]
+async fn old_events_are_known_for_ever() {
+    let store = Arc::new(MemoryStore::default());
+    drop(engine(&store).await);
+    let open = async || {
+        let options = Options {
+            recent_keys: 20,
+            ..Options::default()
+        };
+        Engine::open(Arc::<MemoryStore>::clone(&store), options, now())
+            .await
+            .unwrap()
+    };
+    let mut engine = open().await;
+    for round in 0..30 {
+        let events = (0..9)
+            .map(|n| used(&(round * 9 + n).to_string(), 2, 1))
+            .collect();
+        assert_eq!(counts(&submit(&engine, events).await.unwrap()), (9, 0, 0));
+        engine.settle().await;
+        if round % 7 == 6 {
+            engine.verify().await.unwrap();
+            engine = open().await;
+        }
+        let again = (0..=round)
+            .map(|n| used(&(n * 9).to_string(), 3, 1))
+            .collect();
+        let known = counts(&submit(&engine, again).await.unwrap());
+        assert_eq!(known, (0, round + 1, 0), "round {round}");
+    }
+    assert_eq!(quantities(&engine).await, [day(2, 270)]);
+    submit(&engine, vec![void("v", "0"), amend("a", "269", 3)])
+        .await
+        .unwrap();
+    assert_eq!(quantities(&engine).await, [day(2, 271)]);
+    // What older checkpoints left is swept, and nothing that the newest needs.
+    let later = Instant::parse("2027-01-01T00:00:00Z").unwrap();
+    assert_ne!(engine.sweep(later).await.unwrap(), 0);
+    assert_eq!(engine.sweep(later).await.unwrap(), 0);
+    engine.verify().await.unwrap();
+    assert_eq!(
+        counts(&submit(&open().await, vec![used("7", 2, 1)]).await.unwrap()),
+        (0, 1, 0)
+    );
+}
+
+/// An engine that knows the enterprise.
+async fn engine(store: &Arc<MemoryStore>) -> Arc<Engine> {
+    let engine = open(Arc::<MemoryStore>::clone(store)).await;
+    import(&engine, &enterprise("ent"), "some", &[(1, "octo", 5)])
+        .await
+        .unwrap();
+    engine
+}
+
+/// Accepted, duplicates, pending.
+fn counts(receipt: &Receipt) -> (u64, u64, u64) {
+    (receipt.accepted, receipt.duplicates, receipt.pending)
+}
+
+/// Quantities by day, of what no organization used.
+async fn quantities(engine: &Engine) -> Vec<(String, i128)> {
+    let sums = sums(engine, &enterprise("ent")).await;
+    let metered = sums
+        .into_iter()
+        .filter(|((_, organization), _)| organization.is_empty());
+    metered
+        .map(|((day, _), quantity)| (day, quantity))
+        .collect()
+}
+
+fn day(day: i8, quantity: i128) -> (String, i128) {
+    (format!("2026-01-{day:02}"), quantity)
+}
+
+#[tokio::test]
+async fn a_redelivery_counts_once_also_after_a_restart() {
+    let store = Arc::new(MemoryStore::default());
+    let first = engine(&store).await;
+    let events = || vec![used("1", 2, 3), used("2", 3, 4), used("1", 2, 3)];
+    assert_eq!(counts(&submit(&first, events()).await.unwrap()), (2, 1, 0));
+    assert_eq!(counts(&submit(&first, events()).await.unwrap()), (0, 3, 0));
+    assert_eq!(quantities(&first).await, [day(2, 3), day(3, 4)]);
+
+    let again = open(Arc::<MemoryStore>::clone(&store)).await;
+    let mut late = used("1", 9, 3);
+    late.event.time = Timestamp::parse("2026-01-30T00:00:00Z").unwrap();
+    assert_eq!(
+        counts(&submit(&again, vec![late]).await.unwrap()),
+        (0, 1, 0)
+    );
+    assert_eq!(quantities(&again).await, [day(2, 3), day(3, 4)]);
+    again.verify().await.unwrap();
+}
+
+#[tokio::test]
+async fn another_content_is_a_conflict_and_nothing_changes() {
+    let store = Arc::new(MemoryStore::default());
+    let engine = engine(&store).await;
+    submit(&engine, vec![used("1", 2, 3)]).await.unwrap();
+    let before = view(&engine, &enterprise("ent")).await.unwrap().as_of();
+    let refused = submit(&engine, vec![used("2", 2, 1), used("1", 2, 4)]).await;
+    let Err(SubmitError::Rejected(receipt)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(counts(&receipt), (0, 0, 0));
+    assert_eq!(receipt.rejected.len(), 1);
+    assert_eq!(
+        (receipt.rejected[0].index, receipt.rejected[0].code),
+        (1, RejectionCode::Conflict)
+    );
+    assert_eq!(
+        view(&engine, &enterprise("ent")).await.unwrap().as_of(),
+        before
+    );
+    assert_eq!(quantities(&engine).await, [day(2, 3)]);
+
+    let events = vec![used("2", 2, 1), used("1", 2, 4)];
+    let receipt = submit_with(&engine, OnError::Skip, events).await.unwrap();
+    assert_eq!((counts(&receipt), receipt.rejected.len()), ((1, 0, 0), 1));
+    assert_eq!(quantities(&engine).await, [day(2, 4)]);
+}
+
+#[tokio::test]
+async fn corrections_act_whenever_they_come() {
+    let store = Arc::new(MemoryStore::default());
+    let engine = engine(&store).await;
+    let receipt = submit(&engine, vec![void("v", "1"), amend("a", "2", 7)])
+        .await
+        .unwrap();
+    assert_eq!(counts(&receipt), (2, 0, 2), "their events have not come");
+    submit(
+        &engine,
+        vec![used("1", 2, 3), used("2", 3, 4), used("3", 4, 5)],
+    )
+    .await
+    .unwrap();
+    assert_eq!(quantities(&engine).await, [day(3, 7), day(4, 5)]);
+    let receipt = submit(&engine, vec![amend("b", "3", 6)]).await.unwrap();
+    assert_eq!(counts(&receipt), (1, 0, 0));
+    assert_eq!(quantities(&engine).await, [day(3, 7), day(4, 6)]);
+
+    let again = open(Arc::<MemoryStore>::clone(&store)).await;
+    submit(&again, vec![void("w", "3")]).await.unwrap();
+    assert_eq!(quantities(&again).await, [day(3, 7)]);
+    let refused = submit(&again, vec![void("x", "w")]).await;
+    let Err(SubmitError::Rejected(receipt)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(receipt.rejected[0].code, RejectionCode::NotUsage);
+    again.verify().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_same_events_at_once_count_once() {
+    let store = Arc::new(MemoryStore::default());
+    let engine = engine(&store).await;
+    let mut tasks = Vec::new();
+    for sender in 0..8 {
+        let engine = Arc::clone(&engine);
+        tasks.push(tokio::spawn(async move {
+            let mut accepted = 0;
+            for start in 0..20 {
+                let id = |n: usize| ((start * 7 + n * (sender + 1)) % 100).to_string();
+                let events = (0..10).map(|n| used(&id(n), 2, 1)).collect();
+                accepted += submit(&engine, events).await.unwrap().accepted;
+            }
+            accepted
+        }));
+    }
+    let mut accepted = 0;
+    for task in tasks {
+        accepted += task.await.unwrap();
+    }
+    let counted = quantities(&engine).await;
+    assert_eq!(counted, [day(2, i128::from(accepted))]);
+    engine.verify().await.unwrap();
+}
+
+/// Through two engines over one store: whoever loses the race reads what is new.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_engines_count_once() {
+    let store = Arc::new(MemoryStore::default());
+    let engines = [
+        engine(&store).await,
+        open(Arc::<MemoryStore>::clone(&store)).await,
+    ];
+    let mut tasks = Vec::new();
+    for engine in &engines {
+        let engine = Arc::clone(engine);
+        tasks.push(tokio::spawn(async move {
+            let mut accepted = 0;
+            for start in 0..10 {
+                let events = (0..10).map(|n| used(&(start * 5 + n).to_string(), 2, 1));
+                let events: Vec<_> = events.collect();
+                loop {
+                    match submit(&engine, events.clone()).await {
+                        Ok(receipt) => break accepted += receipt.accepted,
+                        Err(SubmitError::Engine(tallybook::engine::EngineError::Contention(_))) => {
+                        }
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            }
+            accepted
+        }));
+    }
+    let mut accepted = 0;
+    for task in tasks {
+        accepted += task.await.unwrap();
+    }
+    assert_eq!(accepted, 55);
+    let third = open(Arc::<MemoryStore>::clone(&store)).await;
+    assert_eq!(quantities(&third).await, [day(2, 55)]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_billed_is_refused() {
+    let store = Arc::new(MemoryStore::default());
+    let engine = engine(&store).await;
+    let mut stranger = used("1", 2, 3);
+    stranger.payer.enterprise = Some(Name::from("nobody"));
+    let mut nameless = used("2", 2, 3);
+    nameless.payer = Payer::default();
+    let mut unknown = used("3", 2, 3);
+    let mut ahead = used("4", 2, 3);
+    ahead.event.time = Timestamp::parse("2026-02-10T08:05:01Z").unwrap();
+    let mut huge = used("5", 2, 3);
+    for (incoming, sku, quantity) in [
+        (&mut unknown, "actions_lunix", 1),
+        (&mut huge, "actions_linux", 1_000_000_000_000_000_000),
+    ] {
+        incoming.event.body = EventBody::Usage(Usage {
+            sku: sku.into(),
+            ..minutes(quantity)
+        });
+    }
+    let events = vec![stranger, nameless, unknown, ahead, huge, used("6", 2, 1)];
+    let receipt = submit_with(&engine, OnError::Skip, events).await.unwrap();
+    let codes: Vec<_> = receipt
+        .rejected
+        .iter()
+        .map(|it| (it.index, it.code))
+        .collect();
+    assert_eq!(
+        codes,
+        [
+            (0, RejectionCode::UnknownPayer),
+            (1, RejectionCode::UnknownPayer),
+            (2, RejectionCode::UnknownSku),
+            (3, RejectionCode::InFuture),
+            (4, RejectionCode::Overflow),
+        ]
+    );
+    assert_eq!(quantities(&engine).await, [day(2, 1)]);
+}
