@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use tallybook_core::account::{self, AccountKind, AccountName};
 use tallybook_core::ids::ImportId;
+use tallybook_core::report::ReportKind;
 use tallybook_core::time::{Day, Instant};
 
 /// Counts metered usage, keeps usage reports, and answers GitHub's billing REST API over them
@@ -50,6 +51,8 @@ pub(crate) enum Command {
     /// List imports, or revert one
     #[command(subcommand)]
     Imports(Imports),
+    /// Write a usage report of GitHub's form: what a server's report would hold
+    Export(Export),
     /// Declare enterprises, organizations, users and repositories from a file
     Apply(Apply),
     /// Send usage events from a file or a pipe, each counted once however often it is sent
@@ -215,6 +218,33 @@ pub(crate) struct AccountArguments {
     /// The user whose usage it is
     #[arg(long, value_name = "LOGIN", group = "account", value_parser = name)]
     user: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("account"))]
+pub(crate) struct Export {
+    /// Which report: detailed, summarized, premium_request or ai_credit
+    #[arg(long = "type", value_name = "TYPE", value_parser = report_kind)]
+    pub(crate) kind: ReportKind,
+
+    /// The first day
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    pub(crate) from: Day,
+
+    /// The last day, included
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    pub(crate) to: Day,
+
+    /// The file to write [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) account: AccountArguments,
+
+    /// The data directory [default: a folder of the user's; on Linux ~/.local/share/tallybook]
+    #[arg(long, value_name = "DIR", env = "TALLYBOOK_DATA")]
+    pub(crate) data: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -467,6 +497,13 @@ fn instant(text: &str) -> Result<Instant, String> {
 
 fn day(text: &str) -> Result<Day, String> {
     Day::parse(text).map_err(|error| format!("{error} (2026-10-02 is)"))
+}
+
+fn report_kind(text: &str) -> Result<ReportKind, String> {
+    ReportKind::parse(text).ok_or_else(|| {
+        let known = ReportKind::ALL.map(ReportKind::as_str).join(", ");
+        format!("there is no such report; there are {known}")
+    })
 }
 
 fn import_id(text: &str) -> Result<ImportId, String> {

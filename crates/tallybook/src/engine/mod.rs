@@ -10,6 +10,7 @@ mod cache;
 mod checkpoint;
 pub mod commit;
 pub mod entropy;
+pub mod export;
 pub mod imports;
 pub mod load;
 pub mod metering;

@@ -14,6 +14,7 @@ mod client;
 mod conditional;
 mod decimals;
 mod examples;
+mod exports;
 mod filters;
 mod manners;
 mod observed;
