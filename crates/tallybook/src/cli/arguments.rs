@@ -143,6 +143,16 @@ pub(crate) struct Answers {
     )]
     pub(crate) history_months: u32,
 
+    /// How many days usage reports and their files are kept
+    #[arg(
+        long,
+        value_name = "N",
+        env = "TALLYBOOK_REPORT_DAYS",
+        default_value_t = 31,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(crate) report_days: u32,
+
     /// Requests an hour for each token; 0 is no limit
     #[arg(
         long,

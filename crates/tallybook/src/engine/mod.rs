@@ -341,6 +341,17 @@ impl Engine {
         &self.store
     }
 
+    /// Random bytes, for a key.
+    pub fn random<const N: usize>(&self) -> Result<[u8; N], EngineError> {
+        Ok(self.options.entropy.bytes()?)
+    }
+
+    /// A random UUID (version 4), as text.
+    pub fn uuid(&self) -> Result<String, EngineError> {
+        let bytes = self.options.entropy.uuid()?;
+        Ok(uuid::Uuid::from_bytes(bytes).to_string())
+    }
+
     /// The site as it is now.
     #[must_use]
     pub fn site(&self) -> Arc<Site> {

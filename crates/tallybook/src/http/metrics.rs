@@ -45,6 +45,7 @@ pub struct Metrics {
     requests: Family<Labels, Counter>,
     durations: Family<RouteLabel, Histogram, fn() -> Histogram>,
     events: Family<OutcomeLabel, Counter>,
+    reports: Family<OutcomeLabel, Counter>,
     /// By pattern.
     routes: RwLock<HashMap<Box<str>, Arc<Route>>>,
 }
@@ -80,11 +81,18 @@ impl Default for Metrics {
             "Usage events that were answered: accepted, duplicate or rejected",
             events.clone(),
         );
+        let reports = Family::<OutcomeLabel, Counter>::default();
+        registry.register(
+            "reports",
+            "Usage reports that came to an end or are begun again: completed, failed or retried",
+            reports.clone(),
+        );
         Self {
             registry,
             requests,
             durations,
             events,
+            reports,
             routes: RwLock::default(),
         }
     }
@@ -139,6 +147,13 @@ impl Metrics {
             })
         });
         Arc::clone(route)
+    }
+
+    /// Counts a usage report by what came of it: `completed`, `failed` or `retried`.
+    pub fn report(&self, outcome: &'static str) {
+        self.reports
+            .get_or_create_owned(&OutcomeLabel { outcome })
+            .inc();
     }
 
     /// Counts usage events by what came of them.

@@ -19,6 +19,7 @@ mod filters;
 mod manners;
 mod observed;
 mod parameters;
+mod reports;
 mod reverts;
 mod schemas;
 mod server;

@@ -1,0 +1,174 @@
+//! `GET /reports/{id}/{part}`: a report's file, for whoever has the link.
+//!
+//! Invariant: the signature is all that is asked for, and it is asked for first, so that nobody
+//! learns without one which reports there are. Files are streamed.
+
+use crate::http::app::App;
+use crate::http::context::Context;
+use crate::http::error::ApiError;
+use crate::http::github::usage::read::with_as_of;
+use crate::jobs::keys::Signed;
+use crate::jobs::state::Status;
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use std::io::SeekFrom;
+use std::sync::Arc;
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio_util::io::ReaderStream;
+
+/// Bytes read from a file at a time.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// The SHA-256 of the whole file before any compression, in hexadecimal digits.
+const CHECKSUM: HeaderName = HeaderName::from_static("x-checksum-sha256");
+
+/// Downloads a file, or a range of it.
+pub async fn download(
+    State(app): State<Arc<App>>,
+    Path((id, part)): Path<(String, String)>,
+    context: Context,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let refused = || {
+        let message = "The link was changed, or an hour has passed: ask for the report again.";
+        ApiError::new(StatusCode::FORBIDDEN, message)
+    };
+    let part: usize = part.parse().map_err(|_| refused())?;
+    let Query(signed) = Query::<Signed>::try_from_uri(&uri).map_err(|_| refused())?;
+    let reports = app.reports()?;
+    if !reports.accepts(&id, part, &signed, context.now) {
+        return Err(refused());
+    }
+    let job = reports.find(&id).ok_or_else(ApiError::not_found)?;
+    let stated = part.checked_sub(1).and_then(|place| job.parts.get(place));
+    let stated = stated.filter(|_| job.status == Status::Completed);
+    let stated = stated.ok_or_else(ApiError::not_found)?;
+    let file = File::open(reports.path(&job, part)).await;
+    let mut file = file.map_err(ApiError::internal)?;
+    let length = file.metadata().await.map_err(ApiError::internal)?.len();
+    if length != stated.bytes {
+        return Err(ApiError::internal(format!(
+            "report {id}, part {part}: {length} bytes are there, {} were written",
+            stated.bytes
+        )));
+    }
+    let common = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+        (header::ACCEPT_RANGES, "bytes".to_owned()),
+        (
+            header::CONTENT_DISPOSITION,
+            format!("attachment; filename=\"{}\"", job.file_name(part)),
+        ),
+        (CHECKSUM, stated.sha256.clone()),
+    ];
+    let range = headers.get(header::RANGE).and_then(|it| it.to_str().ok());
+    let response = match range.and_then(|text| Range::read(text, length)) {
+        None => {
+            let whole = [(header::CONTENT_LENGTH, length.to_string())];
+            (whole, common, stream(file, length)).into_response()
+        }
+        Some(Range::Part(first, last)) => {
+            file.seek(SeekFrom::Start(first))
+                .await
+                .map_err(ApiError::internal)?;
+            let count = last - first + 1;
+            let partial = [
+                (header::CONTENT_LENGTH, count.to_string()),
+                (
+                    header::CONTENT_RANGE,
+                    format!("bytes {first}-{last}/{length}"),
+                ),
+            ];
+            let body = stream(file, count);
+            (StatusCode::PARTIAL_CONTENT, partial, common, body).into_response()
+        }
+        Some(Range::Nothing) => {
+            let mut response = ApiError::new(
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                "The range begins after the end of the file.",
+            )
+            .into_response();
+            let text = format!("bytes */{length}");
+            let value = text.parse().map_err(ApiError::internal)?;
+            response.headers_mut().insert(header::CONTENT_RANGE, value);
+            response
+        }
+    };
+    Ok(match &job.as_of {
+        Some(as_of) => with_as_of(response, as_of),
+        None => response,
+    })
+}
+
+fn stream(file: File, count: u64) -> Body {
+    Body::from_stream(ReaderStream::with_capacity(file.take(count), CHUNK_BYTES))
+}
+
+/// What a `Range` asks for of a file.
+#[derive(Debug, PartialEq, Eq)]
+enum Range {
+    /// From one byte to another, both included.
+    Part(u64, u64),
+    /// Nothing that is there.
+    Nothing,
+}
+
+impl Range {
+    /// Reads a header; `None` when it is to be ignored: other units, several ranges, nonsense.
+    fn read(text: &str, length: u64) -> Option<Self> {
+        let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
+        let number = |text: &str| {
+            let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+            text.parse::<u64>().ok().filter(|_| digits)
+        };
+        if first.is_empty() {
+            let count = number(last)?.min(length);
+            return Some(match count {
+                0 => Self::Nothing,
+                count => Self::Part(length - count, length - 1),
+            });
+        }
+        let first = number(first)?;
+        let last = match last {
+            "" => u64::MAX,
+            last => number(last)?,
+        };
+        if last < first {
+            return None;
+        }
+        if first >= length {
+            return Some(Self::Nothing);
+        }
+        Some(Self::Part(first, last.min(length - 1)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Range::{self, Nothing, Part};
+
+    #[test]
+    fn ranges() {
+        let read = |text| Range::read(text, 100);
+        assert_eq!(read("bytes=0-9"), Some(Part(0, 9)));
+        assert_eq!(read("bytes=90-"), Some(Part(90, 99)));
+        assert_eq!(read("bytes=90-1000"), Some(Part(90, 99)));
+        assert_eq!(read("bytes=-10"), Some(Part(90, 99)));
+        assert_eq!(read("bytes=-1000"), Some(Part(0, 99)));
+        assert_eq!(read("bytes=100-"), Some(Nothing));
+        assert_eq!(read("bytes=-0"), Some(Nothing));
+        for ignored in [
+            "bytes=9-0",
+            "bytes=",
+            "lines=0-1",
+            "bytes=0-1,3-4",
+            "bytes=+1-2",
+        ] {
+            assert_eq!(read(ignored), None, "{ignored}");
+        }
+    }
+}
