@@ -4,6 +4,8 @@
 //! order of precedence is the order of [`parse`]: flag, environment, file, default. Look next:
 //! [`super::place`] for `--data` against `--url`, and one file a command for what they do.
 
+mod export;
+
 use crate::config::{self, Dialect, Limits, PublicUrl, file::ConfigFileError};
 use clap::error::ErrorKind;
 use clap::{ArgGroup, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -12,8 +14,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use tallybook_core::account::{self, AccountKind, AccountName};
 use tallybook_core::ids::ImportId;
-use tallybook_core::report::ReportKind;
 use tallybook_core::time::{Day, Instant};
+
+pub(crate) use export::Export;
 
 /// Counts metered usage, keeps usage reports, and answers GitHub's billing REST API over them
 #[derive(Debug, Parser)]
@@ -228,33 +231,6 @@ pub(crate) struct AccountArguments {
     /// The user whose usage it is
     #[arg(long, value_name = "LOGIN", group = "account", value_parser = name)]
     user: Option<String>,
-}
-
-#[derive(Debug, Args)]
-#[command(group = ArgGroup::new("account"))]
-pub(crate) struct Export {
-    /// Which report: detailed, summarized, premium_request or ai_credit
-    #[arg(long = "type", value_name = "TYPE", value_parser = report_kind)]
-    pub(crate) kind: ReportKind,
-
-    /// The first day
-    #[arg(long, value_name = "DAY", value_parser = day)]
-    pub(crate) from: Day,
-
-    /// The last day, included
-    #[arg(long, value_name = "DAY", value_parser = day)]
-    pub(crate) to: Day,
-
-    /// The file to write [default: standard output]
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) out: Option<PathBuf>,
-
-    #[command(flatten)]
-    pub(crate) account: AccountArguments,
-
-    /// The data directory [default: a folder of the user's; on Linux ~/.local/share/tallybook]
-    #[arg(long, value_name = "DIR", env = "TALLYBOOK_DATA")]
-    pub(crate) data: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -507,13 +483,6 @@ fn instant(text: &str) -> Result<Instant, String> {
 
 fn day(text: &str) -> Result<Day, String> {
     Day::parse(text).map_err(|error| format!("{error} (2026-10-02 is)"))
-}
-
-fn report_kind(text: &str) -> Result<ReportKind, String> {
-    ReportKind::parse(text).ok_or_else(|| {
-        let known = ReportKind::ALL.map(ReportKind::as_str).join(", ");
-        format!("there is no such report; there are {known}")
-    })
 }
 
 fn import_id(text: &str) -> Result<ImportId, String> {

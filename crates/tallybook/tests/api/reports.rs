@@ -1,6 +1,7 @@
 //! Usage report exports: asked for, made, downloaded, pruned, and taken up again.
 
 use crate::answer::Answer;
+use crate::schemas::Description;
 use crate::server::{ADMIN, Server, at, detailed, enterprise, fixture};
 use axum::Router;
 use axum::body::Body;
@@ -388,4 +389,25 @@ async fn old_reports_are_removed_with_their_files() {
     );
     assert!(!path.exists());
     assert_eq!(maker.get(&format!("{PATH}/{id}")).await.status, 404);
+}
+
+/// Waiting, completed and failed ones, and every error.
+#[tokio::test]
+async fn bodies_are_of_github_s_schemas() {
+    let server = server().await;
+    let maker = Maker::over(&server, folder(), NOW).await;
+    let mut description = Description::new();
+    let list = "/enterprises/{enterprise}/settings/billing/reports";
+    let create = format!("post {list}");
+    let get = format!("{list}/{{report_id}}");
+    let accepted = maker.ask(Method::POST, PATH, NOVEMBER).await;
+    description.check(&create, &accepted);
+    description.check(&create, &maker.ask(Method::POST, PATH, "{}").await);
+    let path = format!("{PATH}/{}", accepted.json()["id"].as_str().unwrap());
+    description.check(&get, &maker.get(&path).await);
+    description.check(list, &maker.get(PATH).await);
+    maker.make().await;
+    description.check(&get, &maker.get(&path).await);
+    description.check(list, &maker.get(PATH).await);
+    description.check(&get, &maker.get(&format!("{PATH}/x")).await);
 }
