@@ -1,6 +1,8 @@
 //! Reports that are written: their bytes, and that they are what was imported.
 
-use crate::server::{Server, detailed, enterprise, fixture};
+use crate::server::{ADMIN, Server, detailed, enterprise, fixture};
+use axum::body::Body;
+use axum::http::Request;
 use bigdecimal::{BigDecimal, RoundingMode};
 use std::collections::BTreeMap;
 use std::io;
@@ -9,6 +11,7 @@ use tallybook::engine::export::{ExportRequest, ExportSink};
 use tallybook_core::export::{Days, columns, head};
 use tallybook_core::report::ReportKind;
 use tallybook_core::time::Day;
+use tower::ServiceExt;
 
 const NOW: &str = "2025-12-05T12:00:00Z";
 
@@ -238,24 +241,61 @@ fn the_columns_are_github_s() {
     }
 }
 
-/// Events of several hours are one row, and stand in the order of the names.
+/// Several hours are one row, and their rows stand in the order of the names.
 #[tokio::test]
 async fn the_hours_of_a_day_are_one_row() {
     let server = Server::new(NOW).await;
-    let name = "detailed_usage_at.csv";
-    let file = (name, fixture(name));
+    let report = "\
+usage_at,product,sku,quantity,unit_type,applied_cost_per_quantity,gross_amount,discount_amount,\
+net_amount,username,organization,repository,workflow_path
+2025-11-01T01:05:00Z,actions,actions_linux,1,minutes,0.008,0.008,0,0.008,zoe,octo,api,ci.yml
+2025-11-01T02:00:00Z,actions,actions_linux,2,minutes,0.008,0.016,0,0.016,amy,octo,api,ci.yml
+2025-11-01T13:00:00Z,actions,actions_linux,4,minutes,0.008,0.032,0.032,0,zoe,octo,api,ci.yml
+2025-11-01T14:00:00Z,actions,actions_linux,8,minutes,0.008,0.064,0,0.064,zoe,octo,api,a.yml
+2025-11-01T23:00:00Z,actions,actions_arm,16,minutes,0.005,0.08,0,0.08,bob,octo,api,ci.yml
+";
+    let file = ("report", report.as_bytes().to_vec());
     server.import(&enterprise("octo-ent"), &[file]).await;
-    let first = export(&server, ReportKind::Detailed, "2025-01-01", "2025-01-31").await;
-    let second = export(&server, ReportKind::Detailed, "2025-05-01", "2025-05-31").await;
-    let lines = String::from_utf8([first, second].concat()).unwrap();
-    let mut keys = Vec::new();
-    for line in lines.lines() {
-        let fields: Vec<&str> = line.split(',').collect();
-        keys.push([&fields[..3], &fields[9..]].concat());
-    }
-    let count = keys.len();
-    keys.sort();
-    keys.dedup();
-    // The header is there twice.
-    assert_eq!(keys.len(), count - 1, "{lines}");
+    let exported = export(&server, ReportKind::Detailed, "2025-11-01", "2025-11-01").await;
+    let text = String::from_utf8(exported).unwrap().replace('"', "");
+    let lines: Vec<&str> = text.lines().skip(1).collect();
+    let expected = [
+        "2025-11-01,actions,actions_arm,16,minutes,0.005,0.08,0,0.08,bob,octo,api,ci.yml,",
+        "2025-11-01,actions,actions_linux,2,minutes,0.008,0.016,0,0.016,amy,octo,api,ci.yml,",
+        "2025-11-01,actions,actions_linux,8,minutes,0.008,0.064,0,0.064,zoe,octo,api,a.yml,",
+        "2025-11-01,actions,actions_linux,5,minutes,0.008,0.04,0.032,0.008,zoe,octo,api,ci.yml,",
+    ];
+    assert_eq!(lines, expected);
+}
+
+/// What events say is in every report that is about its SKU.
+#[tokio::test]
+async fn events_are_exported_too() {
+    let server = Server::new(NOW).await;
+    let file = "enterprises: [{slug: octo-ent, organizations: [octo]}]";
+    server.apply(file).await;
+    let event = serde_json::json!({
+        "specversion": "1.0", "id": "1", "source": "/gateway", "type": "usage",
+        "time": "2025-12-01T10:00:00Z",
+        "data": {"sku": "copilot_premium_request", "quantity": 3, "organization": "octo",
+                 "user": "zoe", "model": "GPT-5"},
+    });
+    let request = Request::post("/metering/v1/events")
+        .header("authorization", format!("Bearer {ADMIN}"))
+        .header("content-type", "application/cloudevents+json")
+        .body(Body::from(event.to_string()))
+        .unwrap();
+    let answer = server.router.clone().oneshot(request).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let days = ("2025-12-01", "2025-12-01");
+    let premium = export(&server, ReportKind::PremiumRequest, days.0, days.1).await;
+    let text = String::from_utf8(premium).unwrap().replace('"', "");
+    let lines: Vec<&str> = text.lines().skip(1).collect();
+    let expected = "2025-12-01,zoe,copilot,copilot_premium_request,GPT-5,3,requests,0.04,0.12,0,\
+                    0.12,True,,octo,,,";
+    assert_eq!(lines, [expected]);
+    let detailed = export(&server, ReportKind::Detailed, days.0, days.1).await;
+    assert_eq!(String::from_utf8(detailed).unwrap().lines().count(), 2);
+    let credits = export(&server, ReportKind::AiCredit, days.0, days.1).await;
+    assert_eq!(String::from_utf8(credits).unwrap().lines().count(), 1);
 }

@@ -4,6 +4,7 @@
 //! it, and ports are free ones. Look next: `program.rs` for how the binary is run.
 
 mod commands;
+mod export;
 mod program;
 mod robust;
 mod send;

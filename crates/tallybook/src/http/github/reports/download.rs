@@ -13,7 +13,7 @@ use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use std::io::SeekFrom;
+use std::io::{ErrorKind, SeekFrom};
 use std::sync::Arc;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
@@ -25,7 +25,27 @@ const CHUNK_BYTES: usize = 256 * 1024;
 /// The SHA-256 of the whole file before any compression, in hexadecimal digits.
 const CHECKSUM: HeaderName = HeaderName::from_static("x-checksum-sha256");
 
-/// Downloads a file, or a range of it.
+/// Downloads a file of a usage report, or a range of it. The link is all that is needed.
+#[utoipa::path(
+    get,
+    path = "/reports/{id}/{part}",
+    tag = "reports",
+    params(
+        ("id" = String, Path, description = "The report's id"),
+        ("part" = u64, Path, description = "Which of its files, from 1"),
+        ("expires" = i64, Query, description = "The second from which the link is stale"),
+        ("key" = u64, Query, description = "Which key signed it"),
+        ("signature" = String, Query, description = "The signature"),
+    ),
+    security(()),
+    responses(
+        (status = 200, description = "The file", body = String, content_type = "text/csv"),
+        (status = 206, description = "A range of it", body = String, content_type = "text/csv"),
+        (status = 403, description = "A link that was changed or is stale"),
+        (status = 404, description = "A report that was removed"),
+        (status = 416, description = "A range after the end"),
+    )
+)]
 pub async fn download(
     State(app): State<Arc<App>>,
     Path((id, part)): Path<(String, String)>,
@@ -48,7 +68,11 @@ pub async fn download(
     let stated = stated.filter(|_| job.status == Status::Completed);
     let stated = stated.ok_or_else(ApiError::not_found)?;
     let file = File::open(reports.path(&job, part)).await;
-    let mut file = file.map_err(ApiError::internal)?;
+    let mut file = file.map_err(|error| match error.kind() {
+        // The data was restored from a backup, in which no file of a report is.
+        ErrorKind::NotFound => ApiError::not_found(),
+        _ => ApiError::internal(error),
+    })?;
     let length = file.metadata().await.map_err(ApiError::internal)?.len();
     if length != stated.bytes {
         return Err(ApiError::internal(format!(
