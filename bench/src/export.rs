@@ -89,7 +89,9 @@ pub(crate) async fn run(directory: &Path, times: usize) -> Result<()> {
         importer.await??.commit().await?;
     }
     let found = engine.site().directory.find(&account);
-    let view = engine.view(&found.context("the account just imported")?).await?;
+    let view = engine
+        .view(&found.context("the account just imported")?)
+        .await?;
     let month = month()?;
     let statement = engine.statement(&view, month).await?;
     engine.settle().await;
@@ -106,9 +108,12 @@ pub(crate) async fn run(directory: &Path, times: usize) -> Result<()> {
         // The high-water mark begins anew.
         std::fs::write("/proc/self/clear_refs", "5").context("Linux is needed")?;
         let started = Stopwatch::now();
-        let mut out = BufWriter::with_capacity(256 * 1024, File::create(directory.join("out.csv"))?);
+        let mut out =
+            BufWriter::with_capacity(256 * 1024, File::create(directory.join("out.csv"))?);
         out.write_all(&head(ReportKind::Detailed))?;
-        let mut sink = engine.export(&view, &request, Sink { out, lines: 0 }).await?;
+        let mut sink = engine
+            .export(&view, &request, Sink { out, lines: 0 })
+            .await?;
         sink.out.flush()?;
         let seconds = started.elapsed().as_secs_f64();
         let above = memory("VmHWM:")?.saturating_sub(resident);
@@ -127,7 +132,9 @@ fn memory(name: &str) -> Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status").context("Linux is needed")?;
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     let number = line.and_then(|line| line.split_whitespace().next());
-    Ok(number.context("no such line in the process's status")?.parse()?)
+    Ok(number
+        .context("no such line in the process's status")?
+        .parse()?)
 }
 
 struct Sink {

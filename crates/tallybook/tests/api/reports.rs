@@ -14,7 +14,9 @@ use std::sync::Arc;
 use tallybook::clock::Clock;
 use tallybook::http::app::{App, HttpSettings};
 use tallybook::http::router::router;
+use tallybook::jobs::state::Job;
 use tallybook::jobs::{ReportSettings, Reports};
+use tallybook_store::Effect;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -323,6 +325,26 @@ async fn a_report_that_cannot_be_made_fails_after_some_attempts() {
     let metrics = maker.get("/metrics").await.ok();
     let failed = "tallybook_reports_total{outcome=\"failed\"} 1";
     assert!(metrics.text().contains(failed), "{}", metrics.text());
+}
+
+/// Attempts are counted before they begin, so that a report that kills the server ends, too.
+#[tokio::test]
+async fn a_report_that_always_kills_the_server_is_given_up() {
+    let server = server().await;
+    let folder = folder();
+    let maker = Maker::over(&server, Arc::clone(&folder), NOW).await;
+    let id = maker.create(NOVEMBER).await;
+    let killed = Job {
+        attempts: 3,
+        ..maker.reports.find(&id).unwrap()
+    };
+    let effects = vec![Effect::PutJob(killed.row().unwrap())];
+    let stored = server.engine.store().append(Vec::new(), effects).await;
+    stored.unwrap();
+    let restarted = Maker::over(&server, folder, NOW).await;
+    restarted.make().await;
+    let report = restarted.get(&format!("{PATH}/{id}")).await.ok().json();
+    assert_eq!(report["status"], "failed");
 }
 
 #[tokio::test]

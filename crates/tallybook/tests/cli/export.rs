@@ -41,13 +41,28 @@ fn a_report_goes_to_standard_output_or_into_a_file() {
 fn what_the_api_refuses_is_refused() {
     let program = with_usage();
     let message = program.run(&export("2025-11-02", "2025-11-01")).failure(1);
-    assert_eq!(message, "error: --to 2025-11-01 is before --from 2025-11-02\n");
+    assert_eq!(
+        message,
+        "error: --to 2025-11-01 is before --from 2025-11-02\n"
+    );
     let message = program.run(&export("2025-11-01", "2025-12-02")).failure(1);
     assert!(message.contains("at most 31 days"), "{message}");
-    let words = ["export", "--type", "weekly", "--from", "2025-11-01", "--to", "2025-11-02"];
+    let words = [
+        "export",
+        "--type",
+        "weekly",
+        "--from",
+        "2025-11-01",
+        "--to",
+        "2025-11-02",
+    ];
     let message = program.run(&words).failure(2);
     assert!(message.contains("premium_request, ai_credit"), "{message}");
-    let words = [&export("2025-11-01", "2025-11-02")[..], &["--enterprise", "nobody"]].concat();
+    let words = [
+        &export("2025-11-01", "2025-11-02")[..],
+        &["--enterprise", "nobody"],
+    ]
+    .concat();
     let message = program.run(&words).failure(1);
     assert_eq!(message, "error: there is no enterprise nobody\n");
 }
@@ -58,7 +73,10 @@ fn a_server_makes_the_same_bytes() {
     let program = with_usage();
     let printed = program.run(&export("2025-11-01", "2025-11-30")).success();
     let server = program.start(&["serve"], &[("TALLYBOOK_ADMIN_TOKEN", TOKEN)]);
-    let reports = format!("{}/enterprises/octo-ent/settings/billing/reports", server.url);
+    let reports = format!(
+        "{}/enterprises/octo-ent/settings/billing/reports",
+        server.url
+    );
     let body = r#"{"report_type":"detailed","start_date":"2025-11-01","end_date":"2025-11-30"}"#;
     let asked = ureq::post(&reports).header("Authorization", format!("Bearer {TOKEN}"));
     assert_eq!(asked.send(body).expect("an answer").status(), 202);
@@ -70,7 +88,12 @@ fn a_server_makes_the_same_bytes() {
             std::thread::sleep(Duration::from_millis(100));
             return None;
         }
-        Some(report["download_urls"][0].as_str().expect("a link").to_owned())
+        Some(
+            report["download_urls"][0]
+                .as_str()
+                .expect("a link")
+                .to_owned(),
+        )
     });
     let link = made.expect("the report is made");
     let mut file = ureq::get(&link).call().expect("a download");

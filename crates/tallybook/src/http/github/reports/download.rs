@@ -68,7 +68,7 @@ pub async fn download(
     let stated = stated.filter(|_| job.status == Status::Completed);
     let stated = stated.ok_or_else(ApiError::not_found)?;
     let file = File::open(reports.path(&job, part)).await;
-    let mut file = file.map_err(|error| match error.kind() {
+    let file = file.map_err(|error| match error.kind() {
         // The data was restored from a backup, in which no file of a report is.
         ErrorKind::NotFound => ApiError::not_found(),
         _ => ApiError::internal(error),
@@ -90,42 +90,46 @@ pub async fn download(
         (CHECKSUM, stated.sha256.clone()),
     ];
     let range = headers.get(header::RANGE).and_then(|it| it.to_str().ok());
-    let response = match range.and_then(|text| Range::read(text, length)) {
-        None => {
-            let whole = [(header::CONTENT_LENGTH, length.to_string())];
-            (whole, common, stream(file, length)).into_response()
-        }
+    let range = range.and_then(|text| Range::read(text, length));
+    let response = match range {
+        None => (common, whole(file, length)).into_response(),
         Some(Range::Part(first, last)) => {
-            file.seek(SeekFrom::Start(first))
-                .await
-                .map_err(ApiError::internal)?;
-            let count = last - first + 1;
-            let partial = [
-                (header::CONTENT_LENGTH, count.to_string()),
-                (
-                    header::CONTENT_RANGE,
-                    format!("bytes {first}-{last}/{length}"),
-                ),
-            ];
-            let body = stream(file, count);
-            (StatusCode::PARTIAL_CONTENT, partial, common, body).into_response()
+            (common, partial(file, first, last, length).await?).into_response()
         }
-        Some(Range::Nothing) => {
-            let mut response = ApiError::new(
-                StatusCode::RANGE_NOT_SATISFIABLE,
-                "The range begins after the end of the file.",
-            )
-            .into_response();
-            let text = format!("bytes */{length}");
-            let value = text.parse().map_err(ApiError::internal)?;
-            response.headers_mut().insert(header::CONTENT_RANGE, value);
-            response
-        }
+        Some(Range::Nothing) => unsatisfiable(length)?,
     };
     Ok(match &job.as_of {
         Some(as_of) => with_as_of(response, as_of),
         None => response,
     })
+}
+
+fn whole(file: File, length: u64) -> Response {
+    let length_header = [(header::CONTENT_LENGTH, length.to_string())];
+    (length_header, stream(file, length)).into_response()
+}
+
+async fn partial(mut file: File, first: u64, last: u64, length: u64) -> Result<Response, ApiError> {
+    let found = file.seek(SeekFrom::Start(first)).await;
+    found.map_err(ApiError::internal)?;
+    let count = last - first + 1;
+    let headers = [
+        (header::CONTENT_LENGTH, count.to_string()),
+        (
+            header::CONTENT_RANGE,
+            format!("bytes {first}-{last}/{length}"),
+        ),
+    ];
+    Ok((StatusCode::PARTIAL_CONTENT, headers, stream(file, count)).into_response())
+}
+
+fn unsatisfiable(length: u64) -> Result<Response, ApiError> {
+    let message = "The range begins after the end of the file.";
+    let mut response = ApiError::new(StatusCode::RANGE_NOT_SATISFIABLE, message).into_response();
+    let range = format!("bytes */{length}");
+    let range = range.parse().map_err(ApiError::internal)?;
+    response.headers_mut().insert(header::CONTENT_RANGE, range);
+    Ok(response)
 }
 
 fn stream(file: File, count: u64) -> Body {
