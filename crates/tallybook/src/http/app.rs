@@ -90,8 +90,8 @@ impl App {
     /// Reads the jobs of usage reports; until then their endpoints are not available. Who calls
     /// this runs what it gives.
     pub async fn open_reports(&self, settings: ReportSettings) -> Result<Arc<Reports>, JobError> {
-        let (engine, metrics) = (Arc::clone(&self.engine), Arc::clone(&self.metrics));
-        let reports = Reports::open(engine, settings, self.frame.clock, metrics).await?;
+        let (engine, outcomes) = (Arc::clone(&self.engine), Arc::clone(&self.metrics) as _);
+        let reports = Reports::open(engine, settings, self.frame.clock, outcomes).await?;
         Ok(Arc::clone(self.reports.get_or_init(|| reports)))
     }
 

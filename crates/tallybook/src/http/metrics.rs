@@ -3,6 +3,7 @@
 //! Invariant: labels are route patterns, methods and statuses; no account, user or token is ever a
 //! label, so that whoever reads metrics learns no name.
 
+use crate::jobs::Outcomes;
 use axum::http::Method;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -98,6 +99,13 @@ impl Default for Metrics {
     }
 }
 
+impl Outcomes for Metrics {
+    fn report(&self, outcome: &'static str) {
+        let label = OutcomeLabel { outcome };
+        self.reports.get_or_create_owned(&label).inc();
+    }
+}
+
 impl Metrics {
     /// Counts one answer. `route` is a pattern, or `unmatched`.
     pub fn answered(&self, method: &Method, route: &str, status: u16, duration: Duration) {
@@ -147,13 +155,6 @@ impl Metrics {
             })
         });
         Arc::clone(route)
-    }
-
-    /// Counts a usage report by what came of it: `completed`, `failed` or `retried`.
-    pub fn report(&self, outcome: &'static str) {
-        self.reports
-            .get_or_create_owned(&OutcomeLabel { outcome })
-            .inc();
     }
 
     /// Counts usage events by what came of them.

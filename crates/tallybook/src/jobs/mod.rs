@@ -12,7 +12,6 @@ pub mod state;
 
 use crate::clock::Clock;
 use crate::engine::{Engine, EngineError};
-use crate::http::metrics::Metrics;
 use keys::{Keys, Signed};
 use state::{DamagedJob, Job, Status};
 use std::collections::BTreeSet;
@@ -58,6 +57,12 @@ impl ReportSettings {
     }
 }
 
+/// Who counts what came of reports; nothing here knows how.
+pub trait Outcomes: std::fmt::Debug + Send + Sync {
+    /// One report was `completed`, `retried` or `failed`.
+    fn report(&self, outcome: &'static str);
+}
+
 /// Why a change of jobs was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
@@ -81,7 +86,7 @@ pub struct Reports {
     engine: Arc<Engine>,
     settings: ReportSettings,
     clock: Clock,
-    metrics: Arc<Metrics>,
+    outcomes: Arc<dyn Outcomes>,
     /// In the order in which they were asked for.
     jobs: Mutex<Vec<Job>>,
     keys: Mutex<Keys>,
@@ -97,7 +102,7 @@ impl Reports {
         engine: Arc<Engine>,
         settings: ReportSettings,
         clock: Clock,
-        metrics: Arc<Metrics>,
+        outcomes: Arc<dyn Outcomes>,
     ) -> Result<Arc<Self>, JobError> {
         let rows = engine.store().jobs().await.map_err(EngineError::from)?;
         let jobs = rows.into_iter().map(Job::of).collect::<Result<_, _>>()?;
@@ -109,7 +114,7 @@ impl Reports {
             engine,
             settings,
             clock,
-            metrics,
+            outcomes,
             jobs: Mutex::new(jobs),
             keys: Mutex::new(keys),
             rotating: tokio::sync::Mutex::new(()),

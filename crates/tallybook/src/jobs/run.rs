@@ -77,7 +77,7 @@ impl Reports {
                 let lines: u64 = job.parts.iter().map(|part| part.lines).sum();
                 tracing::info!(report = job.id, kind = %job.kind, lines, "made a usage report");
                 self.put(job).await?;
-                self.metrics.report("completed");
+                self.outcomes.report("completed");
                 Ok(())
             }
             Err(_) if shutdown.is_cancelled() => {
@@ -90,7 +90,7 @@ impl Reports {
             Err(error) => {
                 let attempt = job.attempts;
                 tracing::warn!(report = job.id, attempt, %error, "a usage report is begun again");
-                self.metrics.report("retried");
+                self.outcomes.report("retried");
                 self.pause(shutdown).await;
                 Ok(())
             }
@@ -115,7 +115,7 @@ impl Reports {
         job.status = Status::Failed;
         job.reason = Some(reason);
         self.put(job).await?;
-        self.metrics.report("failed");
+        self.outcomes.report("failed");
         let removed = tokio::task::spawn_blocking(move || super::files::remove(&folder, &id));
         Ok(removed.await.map_err(EngineError::from)??)
     }
