@@ -7,6 +7,7 @@ use super::submission::{
     Allowed, Incoming, OnError, Receipt, Rejection, RejectionCode, Submission,
 };
 use std::collections::HashMap;
+use std::sync::Arc;
 use tallybook_core::account::{AccountKind, AccountName};
 use tallybook_core::event::{Event, Usage};
 use tallybook_core::name::Name;
@@ -32,7 +33,7 @@ pub(super) struct Checked {
 #[derive(Debug)]
 pub(super) struct CheckedEvent {
     pub index: u64,
-    pub event: Event,
+    pub event: Arc<Event>,
     /// Its place in [`Checked::accounts`].
     pub account: usize,
     /// A hash over what it says.
@@ -78,7 +79,7 @@ pub(super) fn check(site: &Site, now: Instant, submission: Submission) -> Checke
                 let content = incoming.event.content();
                 checked.events.push(CheckedEvent {
                     index,
-                    event: incoming.event,
+                    event: Arc::new(incoming.event),
                     account,
                     content,
                 });
