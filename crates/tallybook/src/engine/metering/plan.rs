@@ -3,7 +3,7 @@
 //! Invariant: planned on the newest state while holding the writer's turn. A submission that is all
 //! or nothing leaves no trace when one of its events is refused.
 
-use super::check::{Checked, CheckedEvent};
+use super::check::{Checked, CheckedEvent, price};
 use super::keys::{AllKeys, Known, Place};
 use super::queue::Job;
 use super::seal::Sealing;
@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use tallybook_core::account::AccountName;
 use tallybook_core::batch::Batch;
+use tallybook_core::catalog::Catalog;
 use tallybook_core::event::{Event, EventKey};
 use tallybook_core::ids::{LogId, Seq};
 use tallybook_core::ledger::events::{self, Admitted, Stated};
@@ -187,9 +188,11 @@ impl<'a> Plan<'a> {
         let mut receipt = Receipt::default();
         receipt.rejected.clone_from(&checked.rejected);
         let mut met = Vec::new();
+        let catalog = Arc::clone(&self.engine.site().catalog);
+        let repriced = (!Arc::ptr_eq(&catalog, &checked.catalog)).then_some(&*catalog);
         for event in &checked.events {
             let log = logs[event.account];
-            match self.event(log, event).await? {
+            match self.event(log, event, repriced).await? {
                 Verdict::New(admitted, pending) => {
                     receipt.accepted += 1;
                     receipt.pending += u64::from(pending);
@@ -279,7 +282,14 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    async fn event(&mut self, log: LogId, checked: &CheckedEvent) -> Result<Verdict, EngineError> {
+    /// What is to be done with an event; `repriced` is the catalogue, where it has become another
+    /// since the event was checked.
+    async fn event(
+        &mut self,
+        log: LogId,
+        checked: &CheckedEvent,
+        repriced: Option<&Catalog>,
+    ) -> Result<Verdict, EngineError> {
         let event = &checked.event;
         if let Some(known) = self.find(log, event.name.key(log)) {
             return Ok(if known.content == checked.content {
@@ -291,6 +301,11 @@ impl<'a> Plan<'a> {
                 );
                 Verdict::Refused(RejectionCode::Conflict, reason)
             });
+        }
+        if let (Some(catalog), Some(usage)) = (repriced, event.usage())
+            && let Err((code, reason)) = price(catalog, event, usage)
+        {
+            return Ok(Verdict::Refused(code, reason));
         }
         self.new_event(log, event).await
     }
