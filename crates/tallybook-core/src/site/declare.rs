@@ -16,8 +16,8 @@ use crate::declaration::{
 use crate::ledger::Setting;
 use crate::ledger::discount::{DiscountScope, NegotiatedDiscount};
 use crate::name::Name;
-use changes::Changes;
 pub use changes::Change;
+use changes::Changes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -132,9 +132,8 @@ pub fn plan(site: &Site, declarations: &[Declaration]) -> Result<Planned, Declar
         match declaration {
             Declaration::Organization(organization) => draft.organization(organization)?,
             Declaration::User(user) => draft.user(user)?,
-            Declaration::Enterprise(_)
-            | Declaration::Repository(_)
-            | Declaration::Catalogue(_) => {}
+            Declaration::Enterprise(_) | Declaration::Repository(_) | Declaration::Catalogue(_) => {
+            }
         }
     }
     for declaration in declarations {

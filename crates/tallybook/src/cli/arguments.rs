@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use tallybook_core::account::{self, AccountKind, AccountName};
 use tallybook_core::ids::ImportId;
-use tallybook_core::time::{Day, Instant};
+use tallybook_core::time::{Day, Instant, Month};
 
 /// Counts metered usage, keeps usage reports, and answers GitHub's billing REST API over them
 #[derive(Debug, Parser)]
@@ -50,8 +50,11 @@ pub(crate) enum Command {
     /// List imports, or revert one
     #[command(subcommand)]
     Imports(Imports),
-    /// Declare enterprises, organizations, users and repositories from a file
+    /// Declare enterprises, organizations, users, repositories and prices from a file
     Apply(Apply),
+    /// Show, check or put the site's own catalogue: products, SKUs, prices, included usage
+    #[command(subcommand)]
+    Catalog(Catalog),
     /// Create, list and revoke access tokens
     #[command(subcommand)]
     Token(Token),
@@ -244,12 +247,60 @@ pub(crate) struct Apply {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) file: PathBuf,
 
+    /// Let organizations with metered usage go to another payer from now on
+    #[arg(long)]
+    pub(crate) move_payers: bool,
+
+    #[command(flatten)]
+    pub(crate) trial: Trial,
+
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+}
+
+/// Whether something is only tried.
+#[derive(Debug, Args)]
+pub(crate) struct Trial {
     /// Print what would change, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    #[command(flatten)]
-    pub(crate) place: PlaceArguments,
+    /// Print what a month such as 2026-06 costs and would cost, and change nothing
+    #[arg(long, value_name = "MONTH", value_parser = month)]
+    pub(crate) what_if: Option<Month>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Catalog {
+    /// Print the site's own text, or the whole catalogue as JSON
+    Show {
+        /// The whole catalogue, built-in and own, as JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: PlaceArguments,
+    },
+    /// List the versions: when the catalogue changed, and by whom
+    Versions {
+        #[command(flatten)]
+        place: PlaceArguments,
+    },
+    /// Check an own text against the built-in catalogue of this program; needs no data
+    Check {
+        /// The text; - is standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Put a text in the place of the site's own; an empty one takes it away
+    Put {
+        /// The text; - is standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        #[command(flatten)]
+        trial: Trial,
+        #[command(flatten)]
+        place: PlaceArguments,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -410,6 +461,10 @@ fn instant(text: &str) -> Result<Instant, String> {
 
 fn day(text: &str) -> Result<Day, String> {
     Day::parse(text).map_err(|error| format!("{error} (2026-10-02 is)"))
+}
+
+fn month(text: &str) -> Result<Month, String> {
+    Month::parse(text).map_err(|error| format!("{error} (2026-10 is)"))
 }
 
 fn import_id(text: &str) -> Result<ImportId, String> {

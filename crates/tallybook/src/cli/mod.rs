@@ -7,6 +7,7 @@
 
 mod apply;
 mod arguments;
+mod catalog;
 mod client;
 mod demo;
 mod import;
@@ -20,6 +21,7 @@ mod serve;
 mod summary;
 mod token;
 mod upkeep;
+mod what_if;
 
 use crate::clock::Clock;
 use crate::telemetry;
@@ -95,9 +97,14 @@ fn run(line: CommandLine, matches: &ArgMatches) -> anyhow::Result<()> {
             imports::revert(id, account.name(), place.resolve(matches)?, now)
         }
         Command::Apply(apply) => {
-            let place = apply.place.resolve(matches)?;
-            apply::run(&apply.file, apply.dry_run, place, now)
+            let request = apply::Request {
+                file: apply.file,
+                trial: apply.trial,
+                move_payers: apply.move_payers,
+            };
+            apply::run(&request, apply.place.resolve(matches)?, now)
         }
+        Command::Catalog(command) => catalog::run(command, matches, now),
         Command::Token(Token::Create(create)) => token::create(create, matches, now),
         Command::Token(Token::List { place }) => token::list(place.resolve(matches)?, now),
         Command::Token(Token::Revoke { id, place }) => {

@@ -45,9 +45,10 @@ const ALWAYS: [(&str, &str); 9] = [
 const PREFLIGHT: [(&str, &str); 3] = [
     (
         "access-control-allow-headers",
-        "Authorization, Content-Type, Content-Encoding, If-None-Match, X-GitHub-Api-Version",
+        "Authorization, Content-Type, Content-Encoding, If-Match, If-None-Match, \
+         X-GitHub-Api-Version",
     ),
-    ("access-control-allow-methods", "GET, POST, DELETE"),
+    ("access-control-allow-methods", "GET, POST, PUT, DELETE"),
     ("access-control-max-age", "86400"),
 ];
 

@@ -67,7 +67,12 @@ impl<'a> Changes<'a> {
         });
     }
 
-    pub(super) fn names(&mut self, field: &'static str, before: Option<&Vec<Name>>, after: &[Name]) {
+    pub(super) fn names(
+        &mut self,
+        field: &'static str,
+        before: Option<&Vec<Name>>,
+        after: &[Name],
+    ) {
         let joined = |list: &[Name]| list.iter().map(Name::as_str).collect::<Vec<_>>().join(", ");
         self.field(field, before.map(|list| joined(list)), &joined(after));
     }

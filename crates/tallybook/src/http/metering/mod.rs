@@ -1,8 +1,9 @@
-//! Our own API under `/metering/v1`: imports, tokens, and what the site's administrators do.
+//! Our own API under `/metering/v1`: imports, tokens, the catalogue, and what the site's administrators do.
 //!
 //! Invariant: the same conventions as GitHub's endpoints (errors, tokens, versions, paging), and
 //! the OpenAPI document is made of the handlers themselves. Look next: [`openapi`] for all of it.
 
+pub mod catalog;
 pub mod imports;
 pub mod openapi;
 pub mod site;
