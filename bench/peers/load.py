@@ -50,9 +50,9 @@ def fetch(url, token):
     return size, time.perf_counter() - started
 
 
-def resident(pid):
+def resident(pid, key="VmRSS"):
     with open(f"/proc/{pid}/status") as status:
-        return int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1)) * 1024
+        return int(re.search(key + r":\s+(\d+)", status.read()).group(1)) * 1024
 
 
 def disk(data):
@@ -64,8 +64,9 @@ def disk(data):
         count, at = varint(manifest, at)
         for _ in range(count):
             _, at = varint(manifest, at)
-            named.add(manifest[at + 32:at + 64])
-            at += 64
+            parts, at = varint(manifest, at + 32)
+            named.update(manifest[at + 32 * part:at + 32 * (part + 1)] for part in range(parts))
+            at += 32 * parts
     statements = sum(size for id, size in connection.execute("SELECT id, stored_size FROM blobs")
                      if bytes(id) in named)
     whole = os.path.getsize(f"{data}/tallybook.db")
@@ -119,6 +120,10 @@ def main():
     print(json.dumps({"event": "stream", "question": "q3", "bytes": size,
                       "bytes_per_second": size / seconds, "resident_before": before,
                       "resident_after": resident(arguments.pid)}), flush=True)
+    for path in [sample for _, sample in PATHS.values()] + [ALL]:
+        fetch(arguments.server + path, arguments.token)
+    print(json.dumps({"event": "memory", "engine": "Tallybook", "after": resident(arguments.pid),
+                      "peak": resident(arguments.pid, "VmHWM")}), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The questions of the benchmark, asked of DuckDB, ClickHouse, PostgreSQL and SQLite.
 
 Called by `cargo xtask bench query` with the folder of flat rows; prints one JSON object a line:
-{"engine", "event": "load" | "time", ...}. Every engine gets the same integers, its natural sort
+{"engine", "event": "load" | "time" | "memory", ...}. Each engine runs in a process of its own. Every engine gets the same integers, its natural sort
 order, and an index on (repository, day) where it has indexes. Each timed question differs from the
 last. ClickHouse runs in process (chdb); PostgreSQL is a private cluster in a temporary folder.
 """
@@ -75,7 +75,23 @@ def size_of(path):
                for folder, _, names in os.walk(path) for name in names)
 
 
-class DuckDB:
+def status(key, pid="self"):
+    with open(f"/proc/{pid}/status") as lines:
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key + ":"))
+
+
+class InProcess:
+    """An engine whose memory is this process's, Python and the fetched rows included."""
+
+    def forget_peak(self):
+        with open("/proc/self/clear_refs", "w") as clear:
+            clear.write("5")
+
+    def peak(self):
+        return status("VmHWM")
+
+
+class DuckDB(InProcess):
     name = "DuckDB"
 
     def __init__(self, folder):
@@ -108,7 +124,7 @@ class DuckDB:
         return size_of(self.path)
 
 
-class ClickHouse:
+class ClickHouse(InProcess):
     name = "ClickHouse (chdb)"
 
     def __init__(self, folder):
@@ -145,7 +161,7 @@ class ClickHouse:
         return size_of(self.folder)
 
 
-class SQLite:
+class SQLite(InProcess):
     name = "SQLite"
 
     def __init__(self, folder):
@@ -247,6 +263,29 @@ class PostgreSQL:
         query = "SELECT pg_total_relation_size('lines')"
         return self.connection.execute(query).fetchone()[0]
 
+    def forget_peak(self):
+        self.most = 0
+
+    def sample(self):
+        """Shared memory counts once; the peak is the most that was seen after a question."""
+        with open(f"{self.folder}/data/postmaster.pid") as file:
+            server = file.readline().strip()
+        total = 0
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/stat") as stat:
+                    parent = stat.read().rsplit(")", 1)[1].split()[1]
+                if server in (pid, parent):
+                    with open(f"/proc/{pid}/smaps_rollup") as rollup:
+                        total += next(int(line.split()[1]) * 1024 for line in rollup
+                                      if line.startswith("Pss:"))
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+        self.most = max(self.most, total)
+
+    def peak(self):
+        return self.most
+
     def close(self):
         self.connection.close()
         self.run([f"{self.bin}/pg_ctl", "-D", f"{self.folder}/data", "-m", "fast", "stop"])
@@ -275,26 +314,46 @@ def measure(engine, name, times):
            bytes=size)
 
 
-def main():
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("rows", help="the folder with rows_*.csv")
-    arguments.add_argument("--times", type=int, default=15)
-    arguments = arguments.parse_args()
-    files = sorted(glob.glob(os.path.join(os.path.abspath(arguments.rows), "rows_*.csv")))
-    if not files:
-        sys.exit(f"no rows_*.csv in {arguments.rows}")
-    for kind in [DuckDB, ClickHouse, PostgreSQL, SQLite]:
-        with tempfile.TemporaryDirectory(prefix="tallybook-bench-") as folder:
-            engine = kind(folder)
+KINDS = {"duckdb": DuckDB, "clickhouse": ClickHouse, "postgresql": PostgreSQL, "sqlite": SQLite}
+
+
+def run_engine(kind, files, times):
+    with tempfile.TemporaryDirectory(prefix="tallybook-bench-") as folder:
+        engine = kind(folder)
+        try:
             started = time.perf_counter()
             engine.load(files)
             report(engine=engine.name, event="load", version=str(engine.version),
                    seconds=time.perf_counter() - started, bytes=engine.size())
+            engine.forget_peak()
             for name in ["q1", "q1f", "q2", "q3", "q4", "q5"]:
                 slow = name == "q3" or (kind in (SQLite, PostgreSQL) and name in ("q1", "q1f"))
-                measure(engine, name, 3 if slow else arguments.times)
+                measure(engine, name, 3 if slow else times)
+                if hasattr(engine, "sample"):
+                    engine.sample()
+            report(engine=engine.name, event="memory", peak=engine.peak())
+        finally:
             if hasattr(engine, "close"):
                 engine.close()
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("rows", help="the folder with rows_*.csv")
+    arguments.add_argument("--times", type=int, default=15)
+    arguments.add_argument("--engines", default=",".join(KINDS), help="names with commas between")
+    arguments = arguments.parse_args()
+    files = sorted(glob.glob(os.path.join(os.path.abspath(arguments.rows), "rows_*.csv")))
+    if not files:
+        sys.exit(f"no rows_*.csv in {arguments.rows}")
+    names = [name for name in arguments.engines.split(",") if name]
+    if unknown := set(names) - set(KINDS):
+        sys.exit(f"no such engine: {', '.join(sorted(unknown))} (known: {', '.join(KINDS)})")
+    if len(names) == 1:
+        return run_engine(KINDS[names[0]], files, arguments.times)
+    for name in names:
+        subprocess.run([sys.executable, __file__, arguments.rows, "--times", str(arguments.times),
+                        "--engines", name], check=True)
 
 
 if __name__ == "__main__":

@@ -54,6 +54,12 @@ enum Command {
         data: PathBuf,
         #[arg(long, default_value_t = DEFAULT_CACHE_BYTES)]
         cache_bytes: usize,
+        /// Only this question.
+        #[arg(long)]
+        only: Option<String>,
+        /// How often to ask it: for a profile.
+        #[arg(long)]
+        times: Option<usize>,
     },
     /// Serves fixed bodies from the same stack, to compare requests a second with.
     Fixed {
@@ -75,9 +81,14 @@ fn main() -> Result<()> {
             let runtime = tokio::runtime::Runtime::new()?;
             runtime.block_on(import(&directory, &data))
         }
-        Command::Engine { data, cache_bytes } => {
+        Command::Engine {
+            data,
+            cache_bytes,
+            only,
+            times,
+        } => {
             let runtime = tokio::runtime::Runtime::new()?;
-            runtime.block_on(ask(&data, cache_bytes))
+            runtime.block_on(ask(&data, cache_bytes, only.as_deref(), times))
         }
         Command::Fixed { listen, sizes } => {
             let runtime = tokio::runtime::Runtime::new()?;
@@ -159,7 +170,12 @@ async fn import_month(
     Ok(())
 }
 
-async fn ask(data: &Path, cache_bytes: usize) -> Result<()> {
+async fn ask(
+    data: &Path,
+    cache_bytes: usize,
+    only: Option<&str>,
+    times: Option<usize>,
+) -> Result<()> {
     let started = Stopwatch::now();
     let store = Arc::new(SqliteStore::open(data, "bench")?);
     let now = Instant::parse("2026-01-01T00:00:00Z")?;
@@ -191,20 +207,30 @@ async fn ask(data: &Path, cache_bytes: usize) -> Result<()> {
         milliseconds(cold.elapsed()),
         engine.cached_bytes(),
     );
-    for question in &questions::QUESTIONS {
-        let times = if question.name == "q3" { 5 } else { 200 };
+    let wanted = |question: &&questions::Question| only.is_none_or(|name| name == question.name);
+    for question in questions::QUESTIONS.iter().filter(wanted) {
+        let times = times.unwrap_or(if question.name == "q3" { 9 } else { 200 });
         let timing = questions::time(&engine, &view, question, times).await?;
-        println!(
-            "{{\"engine\":\"Tallybook\",\"event\":\"time\",\"question\":\"{}\",\"what\":\"{}\",\
-             \"median_ms\":{:.4},\"p99_ms\":{:.4},\"rows\":{}}}",
-            question.name,
-            question.what,
-            milliseconds(timing.median),
-            milliseconds(timing.p99),
-            timing.rows
-        );
+        print_timing("time", question, &timing, "rows");
+        if question.is_usage() {
+            let timing = questions::time_json(&engine, &view, question, times).await?;
+            print_timing("json", question, &timing, "bytes");
+        }
     }
     Ok(())
+}
+
+fn print_timing(event: &str, question: &questions::Question, timing: &questions::Timing, of: &str) {
+    println!(
+        "{{\"engine\":\"Tallybook\",\"event\":\"{event}\",\"question\":\"{}\",\"what\":\"{}\",\
+         \"least_ms\":{:.4},\"median_ms\":{:.4},\"p99_ms\":{:.4},\"{of}\":{}}}",
+        question.name,
+        question.what,
+        milliseconds(timing.least),
+        milliseconds(timing.median),
+        milliseconds(timing.p99),
+        timing.count
+    );
 }
 
 fn milliseconds(duration: std::time::Duration) -> f64 {

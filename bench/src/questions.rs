@@ -3,8 +3,13 @@
 use crate::workload;
 use anyhow::{Context, Result};
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::{Duration, Instant as Stopwatch};
 use tallybook::engine::{Engine, View};
+use tallybook::http::body::{Chunks, End};
+use tallybook::http::github::usage::render::{Answer, Shape};
+use tallybook::wire::Dialect;
+use tallybook::wire::usage::{UsageShape, UsageWriter};
 use tallybook_core::account::{AccountKind, AccountName};
 use tallybook_core::query::{CostCenterFilter, Filter, Grain, Group, Query, RepositoryName};
 use tallybook_core::report::ReportKind;
@@ -17,6 +22,13 @@ pub(crate) struct Question {
     pub(crate) what: &'static str,
     /// The `index`-th question of its sort.
     pub(crate) ask: fn(usize) -> Query,
+}
+
+impl Question {
+    /// Whether its answer is dated items: the body of `usage`.
+    pub(crate) fn is_usage(&self) -> bool {
+        (self.ask)(0).grain == Grain::Day
+    }
 }
 
 pub(crate) const QUESTIONS: [Question; 6] = [
@@ -54,9 +66,25 @@ pub(crate) const QUESTIONS: [Question; 6] = [
 
 /// What one sort of question cost.
 pub(crate) struct Timing {
-    pub(crate) rows: usize,
+    /// How many rows or bytes the longest answer had.
+    pub(crate) count: usize,
+    /// The fastest: what other programs on the machine disturbed least.
+    pub(crate) least: Duration,
     pub(crate) median: Duration,
     pub(crate) p99: Duration,
+}
+
+impl Timing {
+    fn of(mut took: Vec<Duration>, count: usize) -> Self {
+        took.sort_unstable();
+        let p99 = took[(took.len() * 99 / 100).min(took.len() - 1)];
+        Self {
+            count,
+            least: took[0],
+            median: took[took.len() / 2],
+            p99,
+        }
+    }
 }
 
 fn months(first: Month, count: i32) -> Query {
@@ -169,11 +197,41 @@ pub(crate) async fn time(
             rows = rows.max(counted);
         }
     }
-    took.sort_unstable();
-    let p99 = took[(took.len() * 99 / 100).min(took.len() - 1)];
-    Ok(Timing {
-        rows,
-        median: took[took.len() / 2],
-        p99,
-    })
+    Ok(Timing::of(took, rows))
+}
+
+/// Like [`time`], of the JSON that the server would send for a question of `usage`: written by the
+/// same code, a chunk at a time, and dropped where the server would hand it to the kernel.
+pub(crate) async fn time_json(
+    engine: &Arc<Engine>,
+    view: &Arc<View>,
+    question: &Question,
+    times: usize,
+) -> Result<Timing> {
+    let mut took = Vec::new();
+    let mut bytes = 0;
+    for index in 0..times + 3 {
+        let query = (question.ask)(index);
+        let started = Stopwatch::now();
+        let shape = UsageShape {
+            dialect: Dialect::Documented,
+            grain: query.grain,
+            with_organization: true,
+        };
+        let shape = Shape::Usage(UsageWriter::new(shape, ""));
+        let mut answer = Answer::new(Arc::clone(engine), Arc::clone(view), query, shape);
+        let mut written = 0;
+        loop {
+            let (chunk, end) = answer.next().await?;
+            written += black_box(chunk).len();
+            if end == End::Last {
+                break;
+            }
+        }
+        if index >= 3 {
+            took.push(started.elapsed());
+            bytes = bytes.max(written);
+        }
+    }
+    Ok(Timing::of(took, bytes))
 }

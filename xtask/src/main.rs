@@ -18,8 +18,10 @@ cargo xtask COMMAND
   tidy    check the structure: what folders must not know, sizes, heads of files
   bless   run the tests and accept what clients see now as the expected snapshots
   clients run real clients (Octokit, githubkit, gh, schemathesis) against the demo
-  bench   query [LINES]: all engines over 20 million usage lines, into bench/RESULTS.md (needs
-          python3, wrk and PostgreSQL); anything else is for the benchmark program itself
+  bench   query [LINES] [--peers duckdb,clickhouse,postgresql,sqlite | none]: Tallybook and the
+          others over 20 million usage lines, into bench/RESULTS.md beside the other sizes that have
+          run (needs python3, wrk and PostgreSQL); report: only writes what has run; anything else
+          is for the benchmark program itself
 ";
 
 fn main() -> ExitCode {
@@ -44,8 +46,10 @@ fn run() -> anyhow::Result<()> {
             cargo(&["test", "--workspace"], &accept, &root)
         }
         ["clients"] => clients::run(&root),
-        ["bench", "query"] => bench::query(&root, "20000000"),
-        ["bench", "query", lines] => bench::query(&root, lines),
+        ["bench", "query", ref arguments @ ..] => {
+            bench::query(&root, &bench::Run::parse(arguments)?)
+        }
+        ["bench", "report"] => bench::report(&root),
         ["bench", ..] => {
             let mut command = vec!["run", "--release", "--package", "tallybook-bench", "--"];
             command.extend(arguments[1..].iter().map(String::as_str));

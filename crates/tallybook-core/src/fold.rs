@@ -96,6 +96,13 @@ impl MonthPlan {
         self.owners.contenders().is_empty() && self.metered.is_none()
     }
 
+    /// How many sums of events the statement is made of, at most.
+    #[must_use]
+    pub fn metered_rows(&self) -> usize {
+        let metered = self.metered.as_ref();
+        metered.map_or(0, |metered| metered.usage.len())
+    }
+
     /// The chunks that the statement is made of, each with its contender.
     pub fn chunks(&self) -> impl Iterator<Item = (usize, &ChunkRef)> {
         self.owners
@@ -113,7 +120,9 @@ impl MonthPlan {
     /// Starts the statement.
     #[must_use]
     pub fn fold<'a>(&'a self, catalog: &'a Catalog) -> Fold<'a> {
-        let builder = StatementBuilder::new(self.month);
+        let mut builder = StatementBuilder::new(self.month);
+        // Lines that another import owns are left out: then this is more than is needed.
+        builder.reserve(self.chunks().map(|(_, chunk)| chunk.lines as usize).sum());
         Fold {
             plan: self,
             catalog,
@@ -380,6 +389,12 @@ impl Spellings {
     #[must_use]
     pub fn find(&self, dimension: Dimension, text: &str) -> Option<&Arc<str>> {
         self.names[dimension as usize].get(dimension.fold(text).as_str())
+    }
+
+    /// [`Self::find`] for a name that is folded already.
+    #[must_use]
+    pub fn of_folded(&self, dimension: Dimension, folded: &str) -> Option<&Arc<str>> {
+        self.names[dimension as usize].get(folded)
     }
 
     /// Every name of a dimension, as it is shown, in order of the folded names; the absent name

@@ -200,6 +200,37 @@ impl Packed {
         i64::try_from(self.base).is_ok() && i64::try_from(self.greatest).is_ok()
     }
 
+    /// One value without its high bits: for columns of codes, whose values are known to fit.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "codes fit 32 bits by construction"
+    )]
+    #[must_use]
+    pub fn code(&self, index: usize) -> u32 {
+        let offset = match &self.offsets {
+            Offsets::Same(_) => 0,
+            Offsets::One(values) => u32::from(values[index]),
+            Offsets::Two(values) => u32::from(values[index]),
+            Offsets::Four(values) => values[index],
+            Offsets::Eight(values) => values[index] as u32,
+            Offsets::Sixteen(values) => values[index] as u32,
+        };
+        (self.base as u32).wrapping_add(offset)
+    }
+
+    /// Sets `changes[i]` where the values at `start + i` and the next place differ.
+    pub fn mark_changes(&self, start: usize, changes: &mut [bool]) {
+        let end = start + changes.len() + 1;
+        match &self.offsets {
+            Offsets::Same(_) => {}
+            Offsets::One(values) => mark_changes(&values[start..end], changes),
+            Offsets::Two(values) => mark_changes(&values[start..end], changes),
+            Offsets::Four(values) => mark_changes(&values[start..end], changes),
+            Offsets::Eight(values) => mark_changes(&values[start..end], changes),
+            Offsets::Sixteen(values) => mark_changes(&values[start..end], changes),
+        }
+    }
+
     /// Copies `out.len()` values from `start` on into `out`, without their high bits: for columns
     /// of codes, whose values are known to fit.
     #[expect(
@@ -241,6 +272,49 @@ impl Packed {
                 copy(&values[start..end], out, |v| base.wrapping_add(v as i64));
             }
         }
+    }
+
+    /// Whether no value is farther than `most` from 0.
+    #[must_use]
+    pub fn is_within(&self, most: i64) -> bool {
+        let most = i128::from(most);
+        self.base >= -most && self.greatest <= most
+    }
+
+    /// Writes the sums of the values' distances from the column's base, from `start` on: of none of
+    /// them, the first, the first two and so on, modulo 2^64. For many sums over short pieces:
+    /// [`Self::sum_between`] is then two reads.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the high bits do not matter modulo 2^64"
+    )]
+    pub fn read_running_sums(&self, start: usize, out: &mut [u64]) {
+        let Some((first, out)) = out.split_first_mut() else {
+            return;
+        };
+        *first = 0;
+        let end = start + out.len();
+        match &self.offsets {
+            Offsets::Same(_) => out.fill(0),
+            Offsets::One(values) => add_up(&values[start..end], out, u64::from),
+            Offsets::Two(values) => add_up(&values[start..end], out, u64::from),
+            Offsets::Four(values) => add_up(&values[start..end], out, u64::from),
+            Offsets::Eight(values) => add_up(&values[start..end], out, |v| v),
+            Offsets::Sixteen(values) => add_up(&values[start..end], out, |v| v as u64),
+        }
+    }
+
+    /// The sum of the values `from .. end`, counted from where `running` begins; exact whenever it
+    /// fits an `i64`, because what wrapped on the way wraps back.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the high bits do not matter modulo 2^64"
+    )]
+    #[must_use]
+    pub fn sum_between(&self, running: &[u64], from: usize, end: usize) -> i64 {
+        let bases = (self.base as u64).wrapping_mul((end - from) as u64);
+        let offsets = running[end].wrapping_sub(running[from]);
+        bases.wrapping_add(offsets).cast_signed()
     }
 
     fn greatest_offset(&self) -> u128 {
@@ -362,6 +436,22 @@ fn copy<T: Copy, U>(values: &[T], out: &mut [U], convert: impl Fn(T) -> U) {
     }
 }
 
+/// Sets `changes[i]` where `values[i]` and `values[i + 1]` differ.
+pub(crate) fn mark_changes<T: PartialEq>(values: &[T], changes: &mut [bool]) {
+    let neighbours = values.iter().zip(values.iter().skip(1));
+    for (changes, (value, next)) in changes.iter_mut().zip(neighbours) {
+        *changes |= value != next;
+    }
+}
+
+fn add_up<T: Copy>(offsets: &[T], out: &mut [u64], offset: impl Fn(T) -> u64) {
+    let mut sum = 0u64;
+    for (to, from) in out.iter_mut().zip(offsets) {
+        sum = sum.wrapping_add(offset(*from));
+        *to = sum;
+    }
+}
+
 fn chunks<const N: usize, T>(bytes: &[u8], read: fn([u8; N]) -> T) -> Vec<T> {
     let (chunks, _) = bytes.as_chunks::<N>();
     chunks.iter().map(|chunk| read(*chunk)).collect()
@@ -390,6 +480,21 @@ mod tests {
                 let mut out = vec![0; values.len()];
                 column.read_i64(0, &mut out);
                 prop_assert!(out.iter().zip(&values).all(|(a, b)| i128::from(*a) == *b));
+                let mut changes = vec![false; values.len().saturating_sub(1)];
+                if !values.is_empty() {
+                    column.mark_changes(0, &mut changes);
+                }
+                let differ = values.windows(2).map(|two| two[0] != two[1]);
+                prop_assert!(differ.eq(changes));
+                let mut running = vec![7; values.len() + 1];
+                column.read_running_sums(0, &mut running);
+                for (from, end) in [(0, 0), (0, 1), (1, 3), (0, values.len())] {
+                    if let Some(between) = values.get(from..end)
+                        && let Ok(sum) = i64::try_from(between.iter().sum::<i128>())
+                    {
+                        prop_assert_eq!(column.sum_between(&running, from, end), sum);
+                    }
+                }
             }
         }
     }

@@ -223,6 +223,19 @@ proptest! {
     }
 
     #[test]
+    fn appends_what_it_prints(
+        value: i128, shift in 0u32..120, zeros in 0u32..12, before in "[a-z]{0,3}",
+    ) {
+        let power = 10i128.pow(zeros);
+        for nanos in [value >> shift, (value >> shift) / power * power] {
+            let mut out = before.clone().into_bytes();
+            decimal::append_nanos(&mut out, nanos);
+            let expected = format!("{before}{}", Buffer::new().format(nanos, 9));
+            prop_assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+    }
+
+    #[test]
     fn gross_rounds_half_even(
         quantity in -LIMIT_NANOS..LIMIT_NANOS, price in -10i128.pow(15)..10i128.pow(15),
         shifts in (0u32..80, 0u32..50),

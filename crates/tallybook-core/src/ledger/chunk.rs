@@ -211,26 +211,28 @@ impl Shares {
             return Packed::new(&self.unpack(|line| wholes[line]));
         }
         let mut marks = [0; BLOCK];
-        let mut partial = vec![0; self.partial.len()];
-        self.partial.read_i64(0, &mut partial);
-        let mut rest = &partial[..];
+        // One more than there are, so that there is always a next one.
+        let mut partial = vec![0; self.partial.len() + 1];
+        self.partial.read_i64(0, &mut partial[..self.partial.len()]);
+        let mut next = 0;
         Packed::from_blocks(self.marks.len(), |start, out| {
             if start == 0 {
-                rest = &partial;
+                next = 0;
             }
             let marks = &mut marks[..out.len()];
             self.marks.read_codes(start, marks);
             whole.read_i64(start, out);
+            // Marks follow no pattern: choosing among values is quicker than branching.
             for (value, mark) in out.iter_mut().zip(marks) {
-                if *mark == u32::from(NOTHING) {
-                    *value = 0;
-                } else if *mark == u32::from(PARTIAL)
-                    // `decode` checked that there is a value for every such mark.
-                    && let Some((first, others)) = rest.split_first()
-                {
-                    *value = *first;
-                    rest = others;
-                }
+                let is_partial = *mark == u32::from(PARTIAL);
+                let all = if *mark == u32::from(EVERYTHING) {
+                    *value
+                } else {
+                    0
+                };
+                *value = if is_partial { partial[next] } else { all };
+                // `decode` checked that there is a value for every such mark.
+                next += usize::from(is_partial);
             }
         })
     }

@@ -2,9 +2,12 @@
 //!
 //! Invariant: an answer depends only on the statements' lines and the question; rows come in the
 //! order (start, product, SKU, price, organization, repository, model), names by their folded
-//! bytes. Look next: [`run`] for how they are answered.
+//! bytes. Look next: [`run`] for how they are answered, [`rates`] for the quick way of summaries.
 
+mod merge;
+pub mod rates;
 pub mod run;
+mod scan;
 mod select;
 
 use crate::money::{Amount, Price, Quantity};
@@ -13,7 +16,7 @@ use crate::report::ReportKind;
 use crate::time::Hour;
 
 /// What usage to sum, and by what to group it. Product, SKU, unit and price always group.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Query {
     /// The first hour.
     pub from: Hour,
@@ -28,7 +31,7 @@ pub struct Query {
 }
 
 /// The length of the periods that rows stand for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Grain {
     /// One period from `from` to `to`.
     Whole,
@@ -41,7 +44,7 @@ pub enum Grain {
 }
 
 /// Dimensions that group besides product, SKU, unit and price.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Group {
     /// By organization and repository.
     pub repository: bool,
@@ -49,8 +52,15 @@ pub struct Group {
     pub model: bool,
 }
 
+impl Group {
+    /// Whether organization, repository and model group.
+    pub(crate) fn by(self) -> [bool; 3] {
+        [self.repository, self.repository, self.model]
+    }
+}
+
 /// Which usage counts; `None` is any.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Filter {
     /// Of this organization.
     pub organization: Option<Name>,
@@ -71,7 +81,7 @@ pub struct Filter {
 }
 
 /// `owner/name`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RepositoryName {
     /// The organization or user that owns it.
     pub owner: Name,
@@ -80,7 +90,7 @@ pub struct RepositoryName {
 }
 
 /// Which cost centers count.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub enum CostCenterFilter {
     /// All usage, in whatever center or none.
     #[default]

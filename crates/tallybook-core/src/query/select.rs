@@ -59,11 +59,7 @@ impl<'a> Selection<'a> {
         context: Context<'_>,
     ) -> Option<Self> {
         let filter = &query.filter;
-        let wanted = |known: &StatementRate| wants(known, filter, context);
-        let rates: Vec<bool> = statement.rates.iter().map(wanted).collect();
-        if !rates.contains(&true) {
-            return None;
-        }
+        let rates = wanted_rates(statement, filter, context)?;
         let mut equal = Vec::new();
         for (dimension, name) in named(filter) {
             if let (Some(name), Some(column)) = (name, &table.names[dimension as usize]) {
@@ -144,10 +140,14 @@ impl<'a> Selection<'a> {
         }
     }
 
-    /// Marks which of the rows from `start` on match; `rates` are their rate codes.
-    pub(super) fn matches(&self, start: usize, rates: &[u32], codes: &mut [u32], out: &mut [bool]) {
-        for (matches, rate) in out.iter_mut().zip(rates) {
-            *matches = self.rates[*rate as usize];
+    /// Marks which of the rows from `start` on match, and counts them; `codes` is scratch.
+    pub(super) fn matches(&self, start: usize, codes: &mut [u32], out: &mut [bool]) -> usize {
+        out.fill(true);
+        if self.rates.contains(&false) {
+            self.table.rate.read_codes(start, codes);
+            for (matches, rate) in out.iter_mut().zip(codes.iter()) {
+                *matches = self.rates[*rate as usize];
+            }
         }
         for (_, column, wanted) in &self.equal {
             column.read_codes(start, codes);
@@ -158,6 +158,7 @@ impl<'a> Selection<'a> {
         if let Some(repositories) = &self.repositories {
             repositories.matches(start, out);
         }
+        out.iter().filter(|matches| **matches).count()
     }
 }
 
@@ -270,6 +271,17 @@ impl<'a> Repositories<'a> {
             });
         }
     }
+}
+
+/// Which rates are wanted, by code; `None` when none is.
+fn wanted_rates(statement: &Summary, filter: &Filter, context: Context<'_>) -> Option<Vec<bool>> {
+    let every = filter.product.is_none() && filter.sku.is_none() && filter.report.is_none();
+    if every {
+        return Some(vec![true; statement.rates.len()]);
+    }
+    let wanted = |known: &StatementRate| wants(known, filter, context);
+    let rates: Vec<bool> = statement.rates.iter().map(wanted).collect();
+    rates.contains(&true).then_some(rates)
 }
 
 fn wants(known: &StatementRate, filter: &Filter, context: Context<'_>) -> bool {

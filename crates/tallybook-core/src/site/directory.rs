@@ -45,7 +45,7 @@ struct Sighting {
 }
 
 /// What a name in a path stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Found {
     /// The name as it is shown: declared spelling, or an enterprise's display name.
     pub display: String,

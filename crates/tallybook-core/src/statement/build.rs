@@ -10,9 +10,9 @@ use crate::time::Month;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Bytes in memory that making a statement takes for each line, at most and nearly always: the line
-/// as it is collected (54), and its sorting key.
-pub const BYTES_A_LINE: usize = 72;
+/// Bytes in memory that making a statement takes for each line at its peak: the line as it was
+/// collected (54), and its sorting key and number (16, seldom 32) or columns that are being packed.
+pub const BYTES_A_LINE: usize = 80;
 
 /// Collects the lines of one month, in any order.
 #[derive(Debug)]
@@ -51,6 +51,13 @@ impl Numbers {
         }
     }
 
+    fn reserve(&mut self, lines: usize) {
+        match self {
+            Self::Narrow(values) => values.reserve_exact(lines),
+            Self::Wide(values) => values.reserve_exact(lines),
+        }
+    }
+
     fn get(&self, line: usize) -> i128 {
         match self {
             Self::Narrow(values) => i128::from(values[line]),
@@ -59,16 +66,24 @@ impl Numbers {
     }
 
     /// The values in another order.
-    fn gather(&self, order: &[u32]) -> Packed {
+    fn gather(self, order: &[u32]) -> Packed {
         match self {
             Self::Narrow(values) => Packed::new(&gather(values, order)),
             Self::Wide(values) => Packed::new(&gather(values, order)),
         }
     }
+
+    fn pack(self) -> Packed {
+        match self {
+            Self::Narrow(values) => Packed::new(&values),
+            Self::Wide(values) => Packed::new(&values),
+        }
+    }
 }
 
-/// The values in another order: once through the cache misses, then packed in sequence.
-fn gather<T: Copy>(values: &[T], order: &[u32]) -> Vec<T> {
+/// The values in another order: once through the cache misses, then packed in sequence. What they
+/// were in is given up before they are packed: a large month's columns are most of memory.
+fn gather<T: Copy>(values: Vec<T>, order: &[u32]) -> Vec<T> {
     order.iter().map(|line| values[*line as usize]).collect()
 }
 
@@ -120,6 +135,18 @@ impl StatementBuilder {
             gross: Numbers::Narrow(Vec::new()),
             discount: Numbers::Narrow(Vec::new()),
         }
+    }
+
+    /// Makes room for so many lines: columns that grow as they fill take up to twice as much.
+    pub fn reserve(&mut self, lines: usize) {
+        self.hour.reserve_exact(lines);
+        self.rate.reserve_exact(lines);
+        self.codes
+            .iter_mut()
+            .for_each(|column| column.reserve_exact(lines));
+        [&mut self.quantity, &mut self.gross, &mut self.discount]
+            .into_iter()
+            .for_each(|column| column.reserve(lines));
     }
 
     /// The code of a name.
@@ -256,7 +283,10 @@ impl StatementBuilder {
                 .cmp(&right.0)
                 .then_with(|| tie(left.1).cmp(&tie(right.1)))
         });
-        keyed.into_iter().map(|(_, line)| line).collect()
+        let mut order: Vec<u32> = keyed.into_iter().map(|(_, line)| line).collect();
+        // It is collected in place, where the keys were.
+        order.shrink_to_fit();
+        order
     }
 
     fn runs(&self, order: &[u32], sku_of: &[u32]) -> Vec<Run> {
@@ -280,20 +310,19 @@ impl StatementBuilder {
         runs
     }
 
-    fn lines(self, order: &[u32]) -> Table {
-        let codes = |column: &[u32]| Packed::new(&gather(column, order));
+    fn lines(mut self, order: &[u32]) -> Table {
+        self.hour = Vec::new();
         let mut discounted = Numbers::Narrow(Vec::with_capacity(order.len()));
         order
             .iter()
             .for_each(|line| discounted.push(self.discounted(*line)));
+        let discount_quantity = discounted.pack();
+        let codes = |column: Vec<u32>| Packed::new(&gather(column, order));
         Table {
-            rate: codes(&self.rate),
-            names: std::array::from_fn(|dimension| Some(codes(&self.codes[dimension]))),
+            rate: codes(self.rate),
+            names: self.codes.map(|column| Some(codes(column))),
             quantity: self.quantity.gather(order),
-            discount_quantity: match discounted {
-                Numbers::Narrow(values) => Packed::new(&values),
-                Numbers::Wide(values) => Packed::new(&values),
-            },
+            discount_quantity,
             gross: self.gross.gather(order),
             discount: self.discount.gather(order),
         }

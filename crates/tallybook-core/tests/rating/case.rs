@@ -19,6 +19,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::sync::Arc;
 use tallybook_core::account::{AccountKind, AccountName, Plan, Visibility};
 use tallybook_core::catalog::Catalog;
 use tallybook_core::ids::LogId;
@@ -194,7 +195,9 @@ impl Case {
                 let (owner, name) = path.split_once('/').unwrap();
                 let key = (owner.into(), name.into());
                 let visibility = Visibility::parse(visibility).unwrap();
-                let history = account.repositories.entry(key).or_default();
+                let history = Arc::make_mut(&mut account.repositories)
+                    .entry(key)
+                    .or_default();
                 history.push((time(from), visibility));
             }
             ["discount", percent, "on", scope @ ..] => {

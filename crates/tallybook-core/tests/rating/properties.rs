@@ -4,6 +4,7 @@ use crate::case::{Usage, rate};
 use crate::generate::{MODELS, Scenario, USERS, scenario};
 use bigdecimal::num_bigint::BigInt;
 use proptest::prelude::*;
+use std::sync::Arc;
 use tallybook_core::account::{AccountKind, AccountName, Plan, Visibility};
 use tallybook_core::catalog::Catalog;
 use tallybook_core::ids::LogId;
@@ -25,9 +26,7 @@ fn account(scenario: &Scenario) -> Account {
     let at = Instant::parse("2026-01-01").unwrap();
     account.plans.push((at, Plan::Team));
     let public = vec![(at, Visibility::Public)];
-    account
-        .repositories
-        .insert(("octo".into(), "open".into()), public);
+    Arc::make_mut(&mut account.repositories).insert(("octo".into(), "open".into()), public);
     let discount = |scope, nanos: u64| NegotiatedDiscount {
         scope,
         percent: Percent::from_nanos(i128::from(nanos)).unwrap(),

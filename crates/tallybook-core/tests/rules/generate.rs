@@ -87,6 +87,28 @@ pub(crate) fn part(scope: Option<&'static str>, kind: ReportKind) -> impl Strate
     })
 }
 
+/// An import of so many lines that columns are read in several blocks, in numbers of which many
+/// can be added up in 64 bits.
+pub(crate) fn long() -> impl Strategy<Value = Import> {
+    let lines = vec(
+        line(organizations(AccountKind::Enterprise, None)),
+        1200..2500,
+    );
+    lines.prop_map(|mut lines| {
+        for line in &mut lines {
+            let all_discounted = line.discount == line.gross;
+            line.quantity %= 1_000_000_000_007;
+            line.gross %= 1_000_000_000_007;
+            line.discount = if all_discounted { line.gross } else { 0 };
+        }
+        Import {
+            organization: None,
+            parts: BTreeMap::from([(ReportKind::Detailed, lines)]),
+            live: true,
+        }
+    })
+}
+
 fn organizations(kind: AccountKind, scope: Option<&'static str>) -> Vec<&'static str> {
     match (kind, scope) {
         (AccountKind::Enterprise, None) => ENTERPRISE_ORGANIZATIONS.to_vec(),

@@ -16,8 +16,9 @@ use tallybook_core::ledger::{Account, AccountEntry};
 use tallybook_core::money::{Amount, Price, Quantity};
 use tallybook_core::name::Name;
 use tallybook_core::names::{Commitment, Draft};
-use tallybook_core::query::run::{Context, answer};
-use tallybook_core::query::{Query, Totals};
+use tallybook_core::query::rates::RateOrder;
+use tallybook_core::query::run::{Context, Period, PeriodAnswer, answer};
+use tallybook_core::query::{Group, Query, Totals};
 use tallybook_core::rating::terms::Terms;
 use tallybook_core::report;
 use tallybook_core::statement::{Source, Statement};
@@ -194,6 +195,9 @@ impl Rig {
                 })
                 .collect();
             let answered = answer(query, period, &sources, context).unwrap();
+            if query.group == Group::default() {
+                assert_same_sums(query, period, &sources, context, &answered);
+            }
             rows.extend(answered.rows().map(|row| Row {
                 start: row.start,
                 product: row.rate.product.to_string(),
@@ -208,6 +212,22 @@ impl Rig {
         }
         rows
     }
+}
+
+/// Summaries are answered by another way than everything else: it must come to the same.
+fn assert_same_sums(
+    query: &Query,
+    period: Period,
+    sources: &[Source],
+    context: Context<'_>,
+    answered: &PeriodAnswer,
+) {
+    let order = RateOrder::new(sources);
+    let sums = order.sums(query, period, sources, context).unwrap();
+    let sums = order.rates().iter().zip(sums);
+    let summed = sums.filter_map(|(rate, totals)| Some((rate, totals?)));
+    let rows = answered.rows().map(|row| (row.rate, row.totals));
+    assert_eq!(summed.collect::<Vec<_>>(), rows.collect::<Vec<_>>());
 }
 
 fn sums(totals: &Totals) -> [bigdecimal::num_bigint::BigInt; 4] {

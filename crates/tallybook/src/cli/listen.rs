@@ -3,10 +3,12 @@
 //! Invariant: the port is taken before anything else is done, so that a busy one is an error
 //! without a trace; when asked to end, requests under way are answered first.
 
-use crate::config::{PublicUrl, TlsFiles};
+use crate::config::{Limits, PublicUrl, TlsFiles};
+use crate::http::connection::Watchful;
 use anyhow::{Context, bail};
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::accept::DefaultAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
@@ -73,28 +75,45 @@ impl Listening {
     }
 
     /// Serves until SIGTERM or SIGINT, then answers what is under way and returns.
-    pub(crate) async fn serve(self, app: axum::Router) -> anyhow::Result<()> {
+    pub(crate) async fn serve(self, app: axum::Router, limits: &Limits) -> anyhow::Result<()> {
         let handle = Handle::new();
         let ending = tokio::spawn(end_when_asked(handle.clone()));
         let service = app.into_make_service_with_connect_info::<SocketAddr>();
+        let mut server = axum_server::from_tcp(self.listener).context("cannot listen")?;
+        let head = largest_head(limits);
+        server.http_builder().http1().max_buf_size(head);
+        server
+            .http_builder()
+            .http2()
+            .max_send_buf_size(SEND_BYTES)
+            .max_concurrent_streams(100)
+            .max_header_list_size(u32::try_from(head).unwrap_or(u32::MAX));
+        let server = server.handle(handle);
         let served = match &self.tls {
             None => {
-                let server = axum_server::from_tcp(self.listener).context("cannot listen")?;
-                server.handle(handle).serve(service).await
+                let acceptor = Watchful::new(DefaultAcceptor::new(), limits);
+                server.acceptor(acceptor).serve(service).await
             }
             Some(files) => {
-                let config = tls_config(files).await?;
-                let server = axum_server::from_tcp_rustls(self.listener, config);
-                server
-                    .context("cannot listen")?
-                    .handle(handle)
-                    .serve(service)
-                    .await
+                let tls = RustlsAcceptor::new(tls_config(files).await?);
+                let acceptor = Watchful::new(tls.handshake_timeout(limits.headers), limits);
+                server.acceptor(acceptor).serve(service).await
             }
         };
         ending.abort();
         served.context("the server stopped")
     }
+}
+
+/// Bytes of an answer that wait for one client, beside those in the kernel.
+const SEND_BYTES: usize = 128 * 1024;
+
+/// What the library reads of a head before it refuses it: more than our own limits, whose refusals
+/// say more. It is also what waits to be written to a client of HTTP/1.1.
+fn largest_head(limits: &Limits) -> usize {
+    let head = limits.url_bytes.saturating_add(limits.header_bytes);
+    let head = usize::try_from(head.saturating_mul(2)).unwrap_or(usize::MAX);
+    head.max(SEND_BYTES)
 }
 
 async fn tls_config(files: &TlsFiles) -> anyhow::Result<RustlsConfig> {

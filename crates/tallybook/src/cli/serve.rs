@@ -107,13 +107,13 @@ pub(crate) async fn serve_app(
         dialect: settings.dialect,
         history_months: settings.history_months,
         rate_limit: settings.rate_limit,
-        limits: settings.limits,
+        limits: settings.limits.clone(),
         admin_token,
         tls: settings.tls.is_some(),
     };
     let app = App::new(Arc::clone(&opened.engine), clock, http);
     tracing::info!(address = %listening.address, url = %listening.url, "serving");
-    listening.serve(router(app)).await?;
+    listening.serve(router(app), &settings.limits).await?;
     opened.engine.settle().await;
     tracing::info!("ended");
     Ok(())

@@ -47,6 +47,14 @@ struct Keys {
     limit_import_bytes: Option<Scalar>,
     limit_import_files: Option<Scalar>,
     limit_line_bytes: Option<Scalar>,
+    limit_url_bytes: Option<Scalar>,
+    limit_header_bytes: Option<Scalar>,
+    limit_long_answers: Option<Scalar>,
+    timeout_queue: Option<Scalar>,
+    timeout_headers: Option<Scalar>,
+    timeout_body: Option<Scalar>,
+    timeout_write: Option<Scalar>,
+    timeout_idle: Option<Scalar>,
 }
 
 /// A number, or a text such as `64MiB`; the flag's parser decides what is right.
@@ -95,6 +103,14 @@ fn parse(text: &str) -> Result<Defaults, String> {
         ("limit-import-bytes", number(keys.limit_import_bytes)),
         ("limit-import-files", number(keys.limit_import_files)),
         ("limit-line-bytes", number(keys.limit_line_bytes)),
+        ("limit-url-bytes", number(keys.limit_url_bytes)),
+        ("limit-header-bytes", number(keys.limit_header_bytes)),
+        ("limit-long-answers", number(keys.limit_long_answers)),
+        ("timeout-queue", number(keys.timeout_queue)),
+        ("timeout-headers", number(keys.timeout_headers)),
+        ("timeout-body", number(keys.timeout_body)),
+        ("timeout-write", number(keys.timeout_write)),
+        ("timeout-idle", number(keys.timeout_idle)),
     ];
     let given = values
         .into_iter()

@@ -2,9 +2,10 @@
 //!
 //! An answer that is caused by a limit names its flag.
 
-use super::parse_bytes;
+use super::{parse_bytes, parse_seconds};
+use std::time::Duration;
 
-/// How large what clients send may be.
+/// How large what clients send may be, how slow they may be, and how many.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 #[command(next_help_heading = "Limits")]
 pub struct Limits {
@@ -29,6 +30,44 @@ pub struct Limits {
     #[arg(long = "limit-line-bytes", value_name = "BYTES", env = "TALLYBOOK_LIMIT_LINE_BYTES",
           default_value = "64KiB", value_parser = parse_bytes)]
     pub line_bytes: u64,
+    /// The longest path and query of a request
+    #[arg(long = "limit-url-bytes", value_name = "BYTES", env = "TALLYBOOK_LIMIT_URL_BYTES",
+          default_value = "8KiB", value_parser = parse_bytes)]
+    pub url_bytes: u64,
+    /// The most bytes of all headers of a request
+    #[arg(long = "limit-header-bytes", value_name = "BYTES",
+          env = "TALLYBOOK_LIMIT_HEADER_BYTES",
+          default_value = "32KiB", value_parser = parse_bytes)]
+    pub header_bytes: u64,
+    /// How many long answers are written at the same time; more of them wait
+    #[arg(
+        long = "limit-long-answers",
+        value_name = "N",
+        env = "TALLYBOOK_LIMIT_LONG_ANSWERS",
+        default_value_t = 64,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub long_answers: u32,
+    /// How long a long answer waits for its turn, before it is refused with 503
+    #[arg(long = "timeout-queue", value_name = "SECONDS", env = "TALLYBOOK_TIMEOUT_QUEUE",
+          default_value = "10", value_parser = parse_seconds)]
+    pub queue: Duration,
+    /// How long a client may take to send the headers of a request
+    #[arg(long = "timeout-headers", value_name = "SECONDS", env = "TALLYBOOK_TIMEOUT_HEADERS",
+          default_value = "30", value_parser = parse_seconds)]
+    pub headers: Duration,
+    /// In how much time a client must send the next 64 KiB of a body
+    #[arg(long = "timeout-body", value_name = "SECONDS", env = "TALLYBOOK_TIMEOUT_BODY",
+          default_value = "60", value_parser = parse_seconds)]
+    pub body: Duration,
+    /// In how much time a client must take the next 64 KiB of an answer
+    #[arg(long = "timeout-write", value_name = "SECONDS", env = "TALLYBOOK_TIMEOUT_WRITE",
+          default_value = "60", value_parser = parse_seconds)]
+    pub write: Duration,
+    /// How long a connection is kept on which nothing is asked
+    #[arg(long = "timeout-idle", value_name = "SECONDS", env = "TALLYBOOK_TIMEOUT_IDLE",
+          default_value = "120", value_parser = parse_seconds)]
+    pub idle: Duration,
 }
 
 impl Limits {
@@ -40,6 +79,22 @@ impl Limits {
     pub const IMPORT_FILES: &'static str = "--limit-import-files";
     /// The flag of the longest line.
     pub const LINE_BYTES: &'static str = "--limit-line-bytes";
+    /// The flag of the longest path and query.
+    pub const URL_BYTES: &'static str = "--limit-url-bytes";
+    /// The flag of the largest headers.
+    pub const HEADER_BYTES: &'static str = "--limit-header-bytes";
+    /// The flag of the most long answers.
+    pub const LONG_ANSWERS: &'static str = "--limit-long-answers";
+    /// The flag of the longest wait of a long answer.
+    pub const QUEUE: &'static str = "--timeout-queue";
+    /// The flag of the slowest headers.
+    pub const HEADERS: &'static str = "--timeout-headers";
+    /// The flag of the slowest body.
+    pub const BODY: &'static str = "--timeout-body";
+    /// The flag of the slowest reader.
+    pub const WRITE: &'static str = "--timeout-write";
+    /// The flag of the longest silence.
+    pub const IDLE: &'static str = "--timeout-idle";
 }
 
 impl Default for Limits {
@@ -49,6 +104,14 @@ impl Default for Limits {
             import_bytes: 8 << 30,
             import_files: 1000,
             line_bytes: 64 << 10,
+            url_bytes: 8 << 10,
+            header_bytes: 32 << 10,
+            long_answers: 64,
+            queue: Duration::from_secs(10),
+            headers: Duration::from_secs(30),
+            body: Duration::from_secs(60),
+            write: Duration::from_secs(60),
+            idle: Duration::from_secs(120),
         }
     }
 }
@@ -82,6 +145,22 @@ mod tests {
             "3",
             Limits::LINE_BYTES,
             "4",
+            Limits::URL_BYTES,
+            "5",
+            Limits::HEADER_BYTES,
+            "6",
+            Limits::LONG_ANSWERS,
+            "7",
+            Limits::QUEUE,
+            "8",
+            Limits::HEADERS,
+            "9",
+            Limits::BODY,
+            "10",
+            Limits::WRITE,
+            "11",
+            Limits::IDLE,
+            "12",
         ];
         let parsed = Command::try_parse_from(arguments).expect("each flag is known");
         let expected = Limits {
@@ -89,6 +168,14 @@ mod tests {
             import_bytes: 2048,
             import_files: 3,
             line_bytes: 4,
+            url_bytes: 5,
+            header_bytes: 6,
+            long_answers: 7,
+            queue: Duration::from_secs(8),
+            headers: Duration::from_secs(9),
+            body: Duration::from_secs(10),
+            write: Duration::from_secs(11),
+            idle: Duration::from_secs(12),
         };
         assert_eq!(parsed.limits, expected);
     }

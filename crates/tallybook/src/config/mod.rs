@@ -12,6 +12,7 @@ pub use limits::Limits;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Everything that `serve` and `demo` are told.
 #[derive(Debug, Clone)]
@@ -117,6 +118,15 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
     number.checked_mul(factor).ok_or_else(needed)
 }
 
+/// Parses a time: whole seconds, at least one.
+pub fn parse_seconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        // A day is longer than anybody waits, and what is longer was not meant in seconds.
+        Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
+        _ => Err("a number of seconds from 1 to 86400 is needed".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +166,14 @@ mod tests {
         assert_eq!(parse_bytes("2 GiB"), Ok(2 << 30));
         for bad in ["", "MiB", "1.5MiB", "-1", "64MB", "99999999999GiB"] {
             assert!(parse_bytes(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn seconds() {
+        assert_eq!(parse_seconds("30"), Ok(Duration::from_secs(30)));
+        for bad in ["", "0", "-1", "1.5", "30s", "86401"] {
+            assert!(parse_seconds(bad).is_err(), "{bad}");
         }
     }
 }

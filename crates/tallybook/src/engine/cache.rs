@@ -128,6 +128,14 @@ impl Cache {
         state.shrink(self.limit, Some(fingerprint));
     }
 
+    /// Drops a statement that nobody will ask for again.
+    pub(super) fn forget(&self, fingerprint: Digest) {
+        let mut state = self.state();
+        let summary = state.summaries.remove(&fingerprint);
+        let lines = state.lines.remove(&fingerprint);
+        state.bytes -= summary.map_or(0, |it| it.bytes) + lines.map_or(0, |it| it.bytes);
+    }
+
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
         self.state().bytes
@@ -190,4 +198,79 @@ fn oldest<T>(
         .filter(|(fingerprint, entry)| entry.bytes > 0 && Some(**fingerprint) != keep)
         .map(|(fingerprint, entry)| (entry.used, entry.bytes, *fingerprint))
         .min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tallybook_core::statement::build::StatementBuilder;
+    use tallybook_core::time::Month;
+
+    fn source() -> Source {
+        let month = Month::new(2026, 1).unwrap();
+        Source::Whole(StatementBuilder::new(month).finish())
+    }
+
+    fn keep(cache: &Cache, number: u8) {
+        let fingerprint = Digest([number; 32]);
+        cache.summary(fingerprint).set(source()).unwrap();
+        cache.made(fingerprint);
+    }
+
+    fn is_kept(cache: &Cache, number: u8) -> bool {
+        let state = cache.state();
+        state.summaries.contains_key(&Digest([number; 32]))
+    }
+
+    #[test]
+    fn the_least_recently_used_is_dropped() {
+        let one = source().memory();
+        let cache = Cache::new(2 * one);
+        keep(&cache, 1);
+        keep(&cache, 2);
+        assert_eq!(cache.bytes(), 2 * one);
+        cache.summary(Digest([1; 32]));
+        keep(&cache, 3);
+        let kept = [1, 2, 3].map(|number| is_kept(&cache, number));
+        assert_eq!(kept, [true, false, true]);
+        assert_eq!(cache.bytes(), 2 * one);
+    }
+
+    #[tokio::test]
+    async fn room_is_made_and_given_back() {
+        let one = source().memory();
+        let cache = Cache::new(2 * one);
+        keep(&cache, 1);
+        keep(&cache, 2);
+        let room = cache.room(one).await.unwrap();
+        assert_eq!(cache.bytes(), one, "in the place of what was kept");
+        keep(&cache, 3);
+        assert_eq!(cache.bytes(), one);
+        drop(room);
+        keep(&cache, 4);
+        assert_eq!(cache.bytes(), 2 * one);
+    }
+
+    #[tokio::test]
+    async fn what_is_larger_than_the_limit_is_made_alone() {
+        let cache = Arc::new(Cache::new(10 * UNIT));
+        let first = cache.room(1 << 30).await.unwrap();
+        let waiting = tokio::spawn({
+            let cache = Arc::clone(&cache);
+            async move { cache.room(1).await.map(drop) }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(first);
+        waiting.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_limit_of_nothing_keeps_only_the_newest() {
+        let cache = Cache::new(0);
+        drop(cache.room(100).await.unwrap());
+        keep(&cache, 1);
+        keep(&cache, 2);
+        assert_eq!([1, 2].map(|number| is_kept(&cache, number)), [false, true]);
+    }
 }

@@ -14,13 +14,14 @@ pub mod entropy;
 pub mod imports;
 pub mod load;
 pub mod metering;
+pub mod rates;
 pub mod statements;
 pub mod tokens;
 pub mod verify;
 pub mod what_if;
 
 use entropy::Entropy;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tallybook_core::account::AccountName;
 use tallybook_core::codec::DecodeError;
@@ -145,7 +146,11 @@ pub struct View {
     spellings: Arc<Spellings>,
     terms: Arc<Terms>,
     /// What identifies each month's statement; made on first use, for every answer asks.
-    fingerprints: RwLock<HashMap<Month, Digest>>,
+    fingerprints: RwLock<BTreeMap<Month, Digest>>,
+    /// Made on first use, as well.
+    rates: rates::RatesByMonths,
+    /// [`AsOf`] as text.
+    as_of_text: String,
 }
 
 /// What an answer is a function of.
@@ -157,6 +162,16 @@ pub struct AsOf {
     pub site: u64,
     /// The version of the rules.
     pub rules: u32,
+}
+
+impl AsOf {
+    fn new(site: &Site, account: &Account) -> Self {
+        Self {
+            account: account.seq.0,
+            site: site.seq.0,
+            rules: RULES,
+        }
+    }
 }
 
 /// `account=12;site=3;rules=1`.
@@ -196,13 +211,32 @@ impl View {
             spellings.declare(Dimension::Repository, name.as_str());
         }
         let terms = Terms::new(&account, &site.catalog);
+        Self::with(
+            site,
+            account,
+            Arc::new(owners),
+            Arc::new(spellings),
+            Arc::new(terms),
+        )
+    }
+
+    fn with(
+        site: Arc<Site>,
+        account: Arc<Account>,
+        owners: Arc<Owners>,
+        spellings: Arc<Spellings>,
+        terms: Arc<Terms>,
+    ) -> Self {
+        let as_of = AsOf::new(&site, &account);
         Self {
             site,
             account,
-            owners: Arc::new(owners),
-            spellings: Arc::new(spellings),
-            terms: Arc::new(terms),
+            owners,
+            spellings,
+            terms,
             fingerprints: RwLock::default(),
+            rates: rates::RatesByMonths::default(),
+            as_of_text: as_of.to_string(),
         }
     }
 
@@ -215,24 +249,20 @@ impl View {
         if !as_it_was {
             return Self::new(site, account);
         }
-        Self {
-            site,
-            account,
-            owners: Arc::clone(&self.owners),
-            spellings: Arc::clone(&self.spellings),
-            terms: Arc::clone(&self.terms),
-            fingerprints: RwLock::default(),
-        }
+        let (owners, spellings) = (Arc::clone(&self.owners), Arc::clone(&self.spellings));
+        Self::with(site, account, owners, spellings, Arc::clone(&self.terms))
     }
 
     /// What answers over this view are a function of.
     #[must_use]
     pub fn as_of(&self) -> AsOf {
-        AsOf {
-            account: self.account.seq.0,
-            site: self.site.seq.0,
-            rules: RULES,
-        }
+        AsOf::new(&self.site, &self.account)
+    }
+
+    /// [`Self::as_of`] as text.
+    #[must_use]
+    pub fn as_of_text(&self) -> &str {
+        &self.as_of_text
     }
 
     /// What identifies the statement of a month.

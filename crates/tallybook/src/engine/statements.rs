@@ -18,7 +18,7 @@ use tallybook_core::query::Query;
 use tallybook_core::query::run::{Context, Period, PeriodAnswer, answer};
 use tallybook_core::statement::build::BYTES_A_LINE;
 use tallybook_core::statement::{LinesPart, Source, Statement, Summary, Table};
-use tallybook_core::time::Month;
+use tallybook_core::time::{Instant, Month};
 
 /// Reads of one request that go on at once: as many as there may be cores, and no more, for each
 /// holds a blob in memory.
@@ -98,7 +98,9 @@ impl Engine {
             return Ok(source);
         }
         let statement = self.fold(view, &plan).await?;
-        if let Some(at) = view.account.at {
+        if let Some(at) = view.account.at
+            && self.worth_storing(view, &plan, fingerprint, at)
+        {
             let checkpoint = Checkpoint {
                 log: view.account.log,
                 statement: statement.clone(),
@@ -114,6 +116,25 @@ impl Engine {
         let lines = || async { Arc::clone(statement.lines()) };
         self.cache.lines(fingerprint).get_or_init(lines).await;
         Ok(Source::Summary(Arc::clone(statement.summary())))
+    }
+
+    /// A month that events change is stored now and then only, and its older statement dropped.
+    fn worth_storing(
+        &self,
+        view: &View,
+        plan: &MonthPlan,
+        fingerprint: Digest,
+        at: Instant,
+    ) -> bool {
+        if plan.metered_rows() == 0 {
+            return true;
+        }
+        let hot = &self.metering.hot;
+        let advice = hot.made(view.account.log, plan.month, fingerprint, at);
+        if let Some(replaced) = advice.replaced {
+            self.cache.forget(replaced);
+        }
+        advice.store
     }
 
     async fn make_lines(
@@ -143,7 +164,8 @@ impl Engine {
         let store = Arc::clone(&self.store);
         let (plan, catalog) = (plan.clone(), Arc::clone(&view.site.catalog));
         let runtime = tokio::runtime::Handle::current();
-        let lines: usize = plan.chunks().map(|(_, chunk)| chunk.lines as usize).sum();
+        let reported: usize = plan.chunks().map(|(_, chunk)| chunk.lines as usize).sum();
+        let lines = reported + plan.metered_rows();
         let _room = self.cache.room(lines * BYTES_A_LINE).await?;
         tokio::task::spawn_blocking(move || {
             let mut fold = plan.fold(&catalog);
@@ -230,13 +252,45 @@ impl Engine {
         query: &Query,
         period: Period,
     ) -> Result<PeriodAnswer, EngineError> {
-        let reads = stream::iter(period.months())
-            .map(|month| self.source_for(view, query, period, month))
-            .buffered(*AT_ONCE);
-        let mut sources: Vec<Source> = reads.try_collect().await?;
-        sources.retain(|source| !source.summary().is_empty());
+        let sources = self.sources(view, query, period).await?;
         let answered = answer(query, period, &sources, view.context());
         answered.map_err(|error| EngineError::System(error.to_string()))
+    }
+
+    /// As much of each month of a period as a question needs; months without usage left out.
+    pub(super) async fn sources(
+        &self,
+        view: &View,
+        query: &Query,
+        period: Period,
+    ) -> Result<Vec<Source>, EngineError> {
+        let at_hand = |month| self.at_hand(view, query, period, month);
+        let at_hand: Option<Vec<Source>> = period.months().map(at_hand).collect();
+        let mut sources = match at_hand {
+            Some(sources) => sources,
+            None => {
+                stream::iter(period.months())
+                    .map(|month| self.source_for(view, query, period, month))
+                    .buffered(*AT_ONCE)
+                    .try_collect()
+                    .await?
+            }
+        };
+        sources.retain(|source| !source.summary().is_empty());
+        Ok(sources)
+    }
+
+    /// What [`Self::source_for`] gives, if that is in memory and nobody has to wait.
+    fn at_hand(&self, view: &View, query: &Query, period: Period, month: Month) -> Option<Source> {
+        let fingerprint = view.fingerprint(month);
+        let source = self.cache.summary(fingerprint).get()?.clone();
+        match source {
+            Source::Summary(summary) if query.needs_lines(period, month) => {
+                let lines = Arc::clone(self.cache.lines(fingerprint).get()?);
+                summary.with(lines).map(Source::Whole).ok()
+            }
+            source => Some(source),
+        }
     }
 
     /// As much of a month as a question needs.

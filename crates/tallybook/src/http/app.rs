@@ -2,11 +2,13 @@
 //!
 //! Invariant: immutable once the server runs. Look next: [`super::router`].
 
+use super::body::{NoBody, Room};
 use super::error::ApiError;
 use super::frame::Frame;
 use super::metrics::Metrics;
 use super::period::History;
 use super::rate_limit::RateLimiter;
+use super::request_id::RequestIds;
 use crate::auth::AdminToken;
 use crate::clock::Clock;
 use crate::config::{self, Limits};
@@ -63,6 +65,8 @@ pub struct App {
     pub history: History,
     /// How large things may be.
     pub limits: Limits,
+    /// Where long answers are written.
+    pub room: Room,
     /// The frame, for where a key stands.
     pub frame: Arc<Frame>,
 }
@@ -79,7 +83,9 @@ impl App {
             admin_token: admin_token.as_deref().map(AdminToken::new),
             rate_limiter: (settings.rate_limit > 0).then(|| RateLimiter::new(settings.rate_limit)),
             strict_transport: settings.tls,
+            limits: settings.limits.clone(),
             metrics: Arc::clone(&metrics),
+            request_ids: RequestIds::default(),
         };
         Arc::new(Self {
             engine,
@@ -89,6 +95,7 @@ impl App {
             history: History {
                 months: settings.history_months,
             },
+            room: Room::new(&settings.limits),
             limits: settings.limits,
             frame: Arc::new(frame),
         })
@@ -115,6 +122,19 @@ impl From<EngineError> for ApiError {
             | EngineError::Damaged { .. }
             | EngineError::Unrated(_)
             | EngineError::System(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<NoBody<EngineError>> for ApiError {
+    fn from(error: NoBody<EngineError>) -> Self {
+        match error {
+            NoBody::Failed(error) => error.into(),
+            NoBody::NoRoom => Self::busy(format!(
+                "Too many long answers are being written at the same time ({}, {}).",
+                Limits::LONG_ANSWERS,
+                Limits::QUEUE
+            )),
         }
     }
 }

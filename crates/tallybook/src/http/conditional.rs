@@ -7,61 +7,61 @@ use super::version::ApiVersion;
 use crate::wire::{Dialect, RENDER_VERSION};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use std::hash::{Hash, Hasher};
 
-/// What decides a body.
-#[derive(Debug, Clone, Copy)]
-pub struct Identity<'a> {
+/// What decides a body. `Q` is the resolved question, with its dates and echoes; questions that
+/// hash alike are answered alike.
+#[derive(Debug, Clone, Copy, Hash)]
+pub struct Identity<'a, Q> {
     /// The ledger's state that the answer is of.
     pub as_of: &'a str,
-    /// The resolved question, with its dates and echoes, in any one spelling.
-    pub question: &'a str,
+    /// What was asked.
+    pub question: Q,
     /// Whose shape.
     pub dialect: Dialect,
     /// For which version of the API.
     pub version: ApiVersion,
 }
 
+/// The letters of a tag: `W/"`, a hash in hexadecimal digits, `"`.
+const LENGTH: usize = 3 + 64 + 1;
+
 /// A weak entity tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ETag(String);
+pub struct ETag([u8; LENGTH]);
 
 impl ETag {
     /// The tag of a body.
     #[must_use]
-    pub fn of(identity: &Identity<'_>) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        let parts = [
-            identity.as_of,
-            identity.question,
-            identity.dialect.as_str(),
-            identity.version.as_str(),
-        ];
-        for part in parts {
-            // The length keeps neighbours from running into each other.
-            hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
-            hasher.update(part.as_bytes());
-        }
-        hasher.update(&RENDER_VERSION.to_le_bytes());
-        Self(format!("W/\"{}\"", hasher.finalize().to_hex()))
+    pub fn of<Q: Hash>(identity: &Identity<'_, Q>) -> Self {
+        let mut said = Said(Vec::with_capacity(512));
+        identity.hash(&mut said);
+        RENDER_VERSION.hash(&mut said);
+        let digest = blake3::hash(&said.0).to_hex();
+        let mut tag = [b'"'; LENGTH];
+        tag[..2].copy_from_slice(b"W/");
+        tag[3..LENGTH - 1].copy_from_slice(digest.as_bytes());
+        Self(tag)
     }
 
     /// `W/"..."`.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        // Only ASCII was written.
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
     /// As a header's value.
     #[must_use]
     pub fn header(&self) -> HeaderValue {
         // Hexadecimal digits and quotes are always a valid value.
-        HeaderValue::from_str(&self.0).unwrap_or_else(|_| HeaderValue::from_static("W/\"\""))
+        HeaderValue::from_bytes(&self.0).unwrap_or_else(|_| HeaderValue::from_static("W/\"\""))
     }
 
     /// Whether the client already holds this body (`If-None-Match`, compared weakly).
     #[must_use]
     pub fn matches(&self, headers: &HeaderMap) -> bool {
-        let opaque = self.0.trim_start_matches("W/");
+        let opaque = self.as_str().trim_start_matches("W/");
         let values = headers.get_all(header::IF_NONE_MATCH).iter();
         let mut tags = values
             .filter_map(|value| value.to_str().ok())
@@ -77,11 +77,26 @@ impl ETag {
     }
 }
 
+/// Everything that a value's [`Hash`] says of it, one part after the other. `Hash` keeps neighbours
+/// from running into each other: what differs says something else.
+struct Said(Vec<u8>);
+
+impl Hasher for Said {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// Nobody asks: the tag is a hash of the bytes.
+    fn finish(&self) -> u64 {
+        0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const IDENTITY: Identity<'_> = Identity {
+    const IDENTITY: Identity<'_, &str> = Identity {
         as_of: "3.7",
         question: "usage",
         dialect: Dialect::Documented,

@@ -8,9 +8,10 @@ use crate::auth::{Unauthenticated, Viewer};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use std::net::IpAddr;
+use std::sync::Arc;
 use tallybook_core::time::Instant;
 
-/// One request's circumstances.
+/// One request's circumstances; copies are cheap.
 #[derive(Debug, Clone)]
 pub struct Context {
     /// When the request came.
@@ -18,7 +19,7 @@ pub struct Context {
     /// The version of the API that it selected.
     pub version: ApiVersion,
     /// Who is asking; `None` only on endpoints that are open to all.
-    pub viewer: Option<Viewer>,
+    pub viewer: Option<Arc<Viewer>>,
     /// From which address, where the server knows it.
     pub address: Option<IpAddr>,
 }
@@ -27,7 +28,7 @@ impl Context {
     /// Who is asking; 401 when nobody is known to be.
     pub fn viewer(&self) -> Result<&Viewer, ApiError> {
         self.viewer
-            .as_ref()
+            .as_deref()
             .ok_or_else(|| Unauthenticated::Absent.into())
     }
 }

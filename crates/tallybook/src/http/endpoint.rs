@@ -30,9 +30,10 @@ impl Endpoint {
     #[must_use]
     pub fn of(pattern: &str) -> Self {
         let pattern = pattern.strip_prefix(SERVER_BASE).unwrap_or(pattern);
-        let mut parts = pattern.split('/').skip(1);
+        // Nothing, the kind of account, its name, and what is asked of it.
+        let mut parts = pattern.splitn(4, '/').skip(1);
         let (first, _name) = (parts.next().unwrap_or_default(), parts.next());
-        let rest = parts.collect::<Vec<_>>().join("/");
+        let rest = parts.next().unwrap_or_default();
         if let Some(billing) = rest.strip_prefix("settings/billing/") {
             return Self::billing(first, billing);
         }

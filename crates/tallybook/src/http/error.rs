@@ -21,6 +21,8 @@ pub struct ApiError {
     pub documentation_url: Option<&'static str>,
     /// What is wrong with which field of a body (status 422).
     pub fields: Vec<FieldError>,
+    /// After how many seconds it may be worth to try again (`Retry-After`).
+    pub retry_after: Option<u32>,
     /// For the log only.
     pub cause: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
@@ -57,6 +59,7 @@ impl ApiError {
             message: message.into(),
             documentation_url: None,
             fields: Vec::new(),
+            retry_after: None,
             cause: None,
         }
     }
@@ -96,8 +99,17 @@ impl ApiError {
     /// 503: later it will work; the cause is logged.
     pub fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self {
+            retry_after: Some(1),
             cause: Some(Arc::from(cause.into())),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "Service unavailable")
+        }
+    }
+
+    /// 503: too many ask for the same at once. Nothing failed, so there is nothing to log.
+    pub fn busy(message: impl Into<String>) -> Self {
+        Self {
+            retry_after: Some(5),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
         }
     }
 
@@ -154,6 +166,10 @@ impl IntoResponse for ApiError {
             header::CONTENT_TYPE,
             header::HeaderValue::from_static(super::JSON),
         );
+        if let Some(seconds) = self.retry_after {
+            let seconds = header::HeaderValue::from(seconds);
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
         response.extensions_mut().insert(self);
         response
     }

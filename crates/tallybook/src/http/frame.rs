@@ -9,15 +9,17 @@ use super::endpoint::Endpoint;
 use super::error::ApiError;
 use super::headers;
 use super::metrics::Metrics;
+use super::pace;
 use super::rate_limit::{Key, RateLimiter, Standing};
-use super::request_id;
+use super::request_id::{RequestId, RequestIds};
 use super::version::ApiVersion;
 use crate::auth::{AdminToken, Credential, Unauthenticated, Viewer};
 use crate::clock::{Clock, Stopwatch};
+use crate::config::Limits;
 use crate::engine::Engine;
 use axum::body::HttpBody;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
@@ -51,8 +53,12 @@ pub struct Frame {
     pub rate_limiter: Option<RateLimiter>,
     /// Whether answers go out over TLS of the server's own.
     pub strict_transport: bool,
+    /// How large and how slow requests may be.
+    pub limits: Limits,
     /// Where answers are counted.
     pub metrics: Arc<Metrics>,
+    /// What tells requests apart.
+    pub request_ids: RequestIds,
 }
 
 impl std::fmt::Debug for Frame {
@@ -66,10 +72,10 @@ impl std::fmt::Debug for Frame {
 /// What is known of a request before anybody is asked.
 struct Arrival {
     method: Method,
-    path: String,
-    pattern: Option<String>,
+    uri: Uri,
+    pattern: Option<MatchedPath>,
     endpoint: Endpoint,
-    request_id: String,
+    request_id: RequestId,
     now: Instant,
 }
 
@@ -83,26 +89,26 @@ pub async fn frame(State(frame): State<Arc<Frame>>, request: Request, next: Next
             return ApiError::internal(error).into_response();
         }
     };
-    let arrival = Arrival::of(&request, now);
-    let (mut response, token_id) = frame.answer(&arrival, request, next).await;
+    let arrival = Arrival::of(&request, now, frame.request_ids.next(now));
+    let (mut response, viewer) = frame.answer(&arrival, request, next).await;
     finish_error(&mut response, &arrival);
     let strict = frame.strict_transport;
-    headers::write_always(response.headers_mut(), &arrival.request_id, strict);
+    headers::write_always(response.headers_mut(), arrival.request_id, strict);
     let status = response.status().as_u16();
     let duration = stopwatch.elapsed();
-    let route = arrival.pattern.as_deref().unwrap_or("unmatched");
+    let route = arrival.pattern().unwrap_or("unmatched");
     frame
         .metrics
-        .answered(arrival.method.as_str(), route, status, duration);
+        .answered(&arrival.method, route, status, duration);
     let microseconds = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     macro_rules! log {
         ($level:ident) => {
             tracing::$level!(
-                request_id = arrival.request_id,
+                request_id = %arrival.request_id,
                 method = %arrival.method,
-                path = arrival.path,
+                path = arrival.uri.path(),
                 status,
-                token = token_id,
+                token = viewer.as_ref().map(|viewer| viewer.token_id.as_str()),
                 microseconds,
                 "request"
             )
@@ -118,30 +124,27 @@ pub async fn frame(State(frame): State<Arc<Frame>>, request: Request, next: Next
 }
 
 impl Arrival {
-    fn of(request: &Request, now: Instant) -> Self {
+    fn of(request: &Request, now: Instant, request_id: RequestId) -> Self {
         let pattern = request.extensions().get::<MatchedPath>();
-        let pattern = pattern.map(|path| path.as_str().to_owned());
-        let request_id = request_id::generate(now).unwrap_or_else(|error| {
-            tracing::warn!(%error, "no randomness for a request id");
-            "0000:000000:000000:000000:00000000".to_owned()
-        });
+        let text = pattern.map_or("", MatchedPath::as_str);
         Self {
             method: request.method().clone(),
-            path: request.uri().path().to_owned(),
-            endpoint: endpoint(pattern.as_deref().unwrap_or_default(), request.uri().path()),
-            pattern,
+            uri: request.uri().clone(),
+            endpoint: endpoint(text, request.uri().path()),
+            pattern: pattern.cloned(),
             request_id,
             now,
         }
     }
 
+    fn pattern(&self) -> Option<&str> {
+        self.pattern.as_ref().map(MatchedPath::as_str)
+    }
+
     /// Whether somebody may be asking: on the billing and metering routes, and where a token's
     /// standing is shown. Probes cost no look-up.
     fn authenticates(&self) -> bool {
-        let shows_standing = self
-            .pattern
-            .as_deref()
-            .is_some_and(|p| p.ends_with("/rate_limit"));
+        let shows_standing = self.pattern().is_some_and(|p| p.ends_with("/rate_limit"));
         self.endpoint.family.is_some() || shows_standing
     }
 
@@ -149,6 +152,29 @@ impl Arrival {
     const fn is_counted(&self) -> bool {
         self.endpoint.family.is_some()
     }
+}
+
+/// Refuses addresses and headers that are larger than a limit.
+fn check_size(request: &Request, limits: &Limits) -> Result<(), ApiError> {
+    let (uri, most) = (request.uri(), limits.url_bytes);
+    let url = uri.path_and_query().map_or(0, |text| text.as_str().len());
+    if url as u64 > most {
+        let flag = Limits::URL_BYTES;
+        let message = format!("The path and query have more than {most} bytes ({flag}).");
+        return Err(ApiError::new(StatusCode::URI_TOO_LONG, message));
+    }
+    let headers = request.headers().iter();
+    let headers: usize = headers
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    let most = limits.header_bytes;
+    if headers as u64 > most {
+        let flag = Limits::HEADER_BYTES;
+        let message = format!("The headers have more than {most} bytes ({flag}).");
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Err(ApiError::new(status, message));
+    }
+    Ok(())
 }
 
 /// Bodies of at most so many bytes are read before anything is answered.
@@ -163,24 +189,28 @@ async fn with_short_body(request: Request) -> Result<Request, ApiError> {
     }
     let (parts, body) = request.into_parts();
     let bytes = axum::body::to_bytes(body, SHORT_BODY_BYTES).await;
-    let bytes = bytes.map_err(|_| ApiError::bad_request("The body of the request broke off."))?;
+    let bytes = bytes.map_err(pace::broken_body)?;
     Ok(Request::from_parts(parts, bytes.into()))
 }
 
 impl Frame {
-    /// The answer, and the id of the token that asked.
+    /// The answer, and who asked.
     async fn answer(
         &self,
         arrival: &Arrival,
-        mut request: Request,
+        request: Request,
         next: Next,
-    ) -> (Response, Option<String>) {
+    ) -> (Response, Option<Arc<Viewer>>) {
         if arrival.method == Method::OPTIONS {
             let mut response = StatusCode::NO_CONTENT.into_response();
             headers::write_preflight(response.headers_mut());
             return (response, None);
         }
-        request = match with_short_body(request).await {
+        let request = match check_size(&request, &self.limits) {
+            Ok(()) => with_short_body(pace::paced(request, self.limits.body)).await,
+            Err(error) => Err(error),
+        };
+        let mut request = match request {
             Ok(request) => request,
             Err(error) => return (error.into_response(), None),
         };
@@ -195,10 +225,6 @@ impl Frame {
             viewer: viewer.as_ref().ok().cloned().flatten(),
             address: address(&request),
         };
-        let token_id = context
-            .viewer
-            .as_ref()
-            .map(|viewer| viewer.token_id.clone());
         let standing = self.count(arrival, &context);
         let allowed = standing.as_ref().is_none_or(|standing| standing.allowed);
         let mut response = match viewer {
@@ -209,11 +235,12 @@ impl Frame {
                 run(next, request).await
             }
         };
+        headers::make_room(response.headers_mut());
         headers::write_context(response.headers_mut(), arrival.endpoint, &context);
         if let Some(standing) = self.settle(standing, &response, &context) {
             headers::write_standing(response.headers_mut(), &standing);
         }
-        (response, token_id)
+        (response, context.viewer)
     }
 
     /// Who is asking. On routes that need somebody, nobody is an error.
@@ -221,7 +248,7 @@ impl Frame {
         &self,
         arrival: &Arrival,
         headers: &HeaderMap,
-    ) -> Result<Option<Viewer>, ApiError> {
+    ) -> Result<Option<Arc<Viewer>>, ApiError> {
         if !arrival.authenticates() {
             return Ok(None);
         }
@@ -243,7 +270,7 @@ impl Frame {
             .tokens
             .token(&credential.hash())
             .ok_or(Unauthenticated::Bad)?;
-        Ok(Some(Viewer::of(&token, arrival.now)?))
+        Ok(Some(Arc::new(Viewer::of(&token, arrival.now)?)))
     }
 
     fn count(&self, arrival: &Arrival, context: &Context) -> Option<Standing> {
@@ -332,9 +359,9 @@ fn finish_error(response: &mut Response, arrival: &Arrival) {
     };
     if let Some(cause) = &error.cause {
         tracing::error!(
-            request_id = arrival.request_id,
+            request_id = %arrival.request_id,
             method = %arrival.method,
-            path = arrival.path,
+            path = arrival.uri.path(),
             status = status.as_u16(),
             cause = %Causes(cause.as_ref()),
             "request failed"

@@ -6,6 +6,7 @@
 use super::context::Context;
 use super::endpoint::Endpoint;
 use super::rate_limit::Standing;
+use super::request_id::RequestId;
 use super::version::ApiVersion;
 use crate::auth::{EndpointFamily, Grants, Viewer};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -17,45 +18,66 @@ pub const AS_OF: HeaderName = HeaderName::from_static("x-tallybook-as-of");
 /// The request's id, as clients quote it.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-github-request-id");
 
+const VERSION_SELECTED: HeaderName = HeaderName::from_static("x-github-api-version-selected");
+
 const EXPOSED: &str = "ETag, Link, Location, Retry-After, X-GitHub-OTP, X-RateLimit-Limit, \
      X-RateLimit-Remaining, X-RateLimit-Used, X-RateLimit-Resource, X-RateLimit-Reset, \
      X-OAuth-Scopes, X-Accepted-OAuth-Scopes, X-Poll-Interval, X-GitHub-Media-Type, X-GitHub-SSO, \
      X-GitHub-Request-Id, Deprecation, Sunset, X-Tallybook-As-Of";
 
+/// So many headers an answer has at most: growing step by step costs more than writing them.
+const MOST: usize = 24;
+
 /// Headers that are the same on every answer.
-const ALWAYS: [(&str, &str); 9] = [
-    ("access-control-allow-origin", "*"),
-    ("access-control-expose-headers", EXPOSED),
-    (
+static ALWAYS: [(HeaderName, HeaderValue); 9] = [
+    fixed("access-control-allow-origin", "*"),
+    fixed("access-control-expose-headers", EXPOSED),
+    fixed(
         "referrer-policy",
         "origin-when-cross-origin, strict-origin-when-cross-origin",
     ),
-    ("server", "tallybook"),
-    (
+    fixed("server", "tallybook"),
+    fixed(
         "vary",
         "Accept, Authorization, Cookie, X-GitHub-OTP,Accept-Encoding, Accept, X-Requested-With",
     ),
-    ("x-content-type-options", "nosniff"),
-    ("x-frame-options", "deny"),
-    ("x-xss-protection", "0"),
-    ("x-github-media-type", "github.v3; format=json"),
+    fixed("x-content-type-options", "nosniff"),
+    fixed("x-frame-options", "deny"),
+    fixed("x-xss-protection", "0"),
+    fixed("x-github-media-type", "github.v3; format=json"),
 ];
 
 /// What a preflight request of a browser is answered, besides [`ALWAYS`].
-const PREFLIGHT: [(&str, &str); 3] = [
-    (
+static PREFLIGHT: [(HeaderName, HeaderValue); 3] = [
+    fixed(
         "access-control-allow-headers",
         "Authorization, Content-Type, Content-Encoding, If-Match, If-None-Match, \
          X-GitHub-Api-Version",
     ),
-    ("access-control-allow-methods", "GET, POST, PUT, DELETE"),
-    ("access-control-max-age", "86400"),
+    fixed("access-control-allow-methods", "GET, POST, PUT, DELETE"),
+    fixed("access-control-max-age", "86400"),
 ];
 
+/// What standings are of.
+static RESOURCE: [(HeaderName, HeaderValue); 1] = [fixed("x-ratelimit-resource", "core")];
+
+/// A header, checked when the program is built.
+const fn fixed(name: &'static str, value: &'static str) -> (HeaderName, HeaderValue) {
+    (
+        HeaderName::from_static(name),
+        HeaderValue::from_static(value),
+    )
+}
+
+/// Makes room for all headers of an answer at once.
+pub fn make_room(headers: &mut HeaderMap) {
+    headers.reserve(MOST.saturating_sub(headers.len()));
+}
+
 /// Writes what every answer carries.
-pub fn write_always(headers: &mut HeaderMap, request_id: &str, strict_transport: bool) {
+pub fn write_always(headers: &mut HeaderMap, request_id: RequestId, strict_transport: bool) {
     insert_all(headers, &ALWAYS);
-    insert(headers, REQUEST_ID, request_id);
+    headers.insert(REQUEST_ID, request_id.header());
     if strict_transport {
         headers.insert(
             header::STRICT_TRANSPORT_SECURITY,
@@ -101,14 +123,11 @@ pub fn write_standing(headers: &mut HeaderMap, standing: &Standing) {
     for (name, value) in values {
         headers.insert(HeaderName::from_static(name), HeaderValue::from(value));
     }
-    insert_all(headers, &[("x-ratelimit-resource", "core")]);
+    insert_all(headers, &RESOURCE);
 }
 
 fn write_version(headers: &mut HeaderMap, version: ApiVersion) {
-    insert_all(
-        headers,
-        &[("x-github-api-version-selected", version.as_str())],
-    );
+    headers.insert(VERSION_SELECTED, HeaderValue::from_static(version.as_str()));
 }
 
 fn write_viewer(headers: &mut HeaderMap, endpoint: Endpoint, viewer: &Viewer) {
@@ -146,12 +165,9 @@ fn expiration(at: Instant) -> String {
     at.to_string().replace('T', " ").replace('Z', " UTC")
 }
 
-fn insert_all(headers: &mut HeaderMap, values: &[(&'static str, &'static str)]) {
+fn insert_all(headers: &mut HeaderMap, values: &[(HeaderName, HeaderValue)]) {
     for (name, value) in values {
-        headers.insert(
-            HeaderName::from_static(name),
-            HeaderValue::from_static(value),
-        );
+        headers.insert(name, value.clone());
     }
 }
 

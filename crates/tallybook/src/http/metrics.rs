@@ -3,11 +3,14 @@
 //! Invariant: labels are route patterns, methods and statuses; no account, user or token is ever a
 //! label, so that whoever reads metrics learns no name.
 
+use axum::http::Method;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 /// The content type of [`Metrics::encode`].
@@ -20,7 +23,7 @@ const BOUNDS: [f64; 12] = [
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
-    method: String,
+    method: &'static str,
     route: String,
     status: u16,
 }
@@ -36,6 +39,16 @@ pub struct Metrics {
     registry: Registry,
     requests: Family<Labels, Counter>,
     durations: Family<RouteLabel, Histogram, fn() -> Histogram>,
+    /// By pattern.
+    routes: RwLock<HashMap<Box<str>, Arc<Route>>>,
+}
+
+/// The metrics of one route, so that an answer is counted without making labels for it.
+#[derive(Debug)]
+struct Route {
+    durations: Histogram,
+    /// By method and status: hardly more than a handful.
+    requests: RwLock<Vec<(&'static str, u16, Counter)>>,
 }
 
 impl Default for Metrics {
@@ -59,27 +72,60 @@ impl Default for Metrics {
             registry,
             requests,
             durations,
+            routes: RwLock::default(),
         }
     }
 }
 
 impl Metrics {
     /// Counts one answer. `route` is a pattern, or `unmatched`.
-    pub fn answered(&self, method: &str, route: &str, status: u16, duration: Duration) {
-        let route = route.to_owned();
-        let method = method.to_owned();
-        let labels = RouteLabel {
-            route: route.clone(),
-        };
-        self.durations
-            .get_or_create(&labels)
-            .observe(duration.as_secs_f64());
+    pub fn answered(&self, method: &Method, route: &str, status: u16, duration: Duration) {
+        let metrics = self.route(route);
+        metrics.durations.observe(duration.as_secs_f64());
+        let method = method_label(method);
+        let same = |known: &&(&str, u16, Counter)| (known.0, known.1) == (method, status);
+        let known = metrics
+            .requests
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, _, count)) = known.iter().find(same) {
+            count.inc();
+            return;
+        }
+        drop(known);
         let labels = Labels {
             method,
-            route,
+            route: route.to_owned(),
             status,
         };
-        self.requests.get_or_create(&labels).inc();
+        let count = self.requests.get_or_create_owned(&labels);
+        count.inc();
+        let mut known = metrics
+            .requests
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if !known.iter().any(|known| same(&known)) {
+            known.push((method, status, count));
+        }
+    }
+
+    fn route(&self, pattern: &str) -> Arc<Route> {
+        let known = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(route) = known.get(pattern) {
+            return Arc::clone(route);
+        }
+        drop(known);
+        let labels = RouteLabel {
+            route: pattern.to_owned(),
+        };
+        let mut known = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+        let route = known.entry(pattern.into()).or_insert_with(|| {
+            Arc::new(Route {
+                durations: self.durations.get_or_create_owned(&labels),
+                requests: RwLock::default(),
+            })
+        });
+        Arc::clone(route)
     }
 
     /// Everything, in the text format that Prometheus reads.
@@ -87,6 +133,20 @@ impl Metrics {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+}
+
+/// Methods that no route knows share a label, so that no client can make ever more of them.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
     }
 }
 
@@ -98,8 +158,8 @@ mod tests {
     fn requests_are_counted_by_route_and_status() {
         let metrics = Metrics::default();
         let route = "/users/{username}/settings/billing/usage";
-        metrics.answered("GET", route, 200, Duration::from_millis(3));
-        metrics.answered("GET", route, 200, Duration::from_millis(3));
+        metrics.answered(&Method::GET, route, 200, Duration::from_millis(3));
+        metrics.answered(&Method::GET, route, 200, Duration::from_millis(3));
         let text = metrics.encode().unwrap();
         let line = format!(
             "tallybook_http_requests_total{{method=\"GET\",route=\"{route}\",status=\"200\"}} 2"
@@ -109,5 +169,17 @@ mod tests {
             text.contains("tallybook_http_request_duration_seconds_count"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn methods_that_nobody_knows_share_a_label() {
+        let metrics = Metrics::default();
+        for method in ["BREW", "WHEN"] {
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            metrics.answered(&method, "unmatched", 404, Duration::ZERO);
+        }
+        let text = metrics.encode().unwrap();
+        assert!(text.contains("method=\"other\""), "{text}");
+        assert!(!text.contains("BREW"), "{text}");
     }
 }

@@ -38,10 +38,10 @@ impl<'a> Read<'a> {
 
     /// The answer with these bytes of JSON.
     pub fn bytes(&self, body: Vec<u8>) -> Result<Response, ApiError> {
-        let as_of = self.view.as_of().to_string();
+        let as_of = self.view.as_of_text();
         let digest = blake3::hash(&body).to_hex();
         let etag = ETag::of(&Identity {
-            as_of: &as_of,
+            as_of,
             question: digest.as_str(),
             dialect: self.app.dialect,
             version: self.context.version,
@@ -52,6 +52,6 @@ impl<'a> Read<'a> {
             let json = (header::CONTENT_TYPE, HeaderValue::from_static(super::JSON));
             ([json, (header::ETAG, etag.header())], body).into_response()
         };
-        Ok(with_as_of(response, &as_of))
+        Ok(with_as_of(response, as_of))
     }
 }

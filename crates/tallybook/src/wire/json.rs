@@ -3,7 +3,7 @@
 //! Invariant: what is written is valid JSON whatever the names contain, and a number is the
 //! shortest plain decimal of its exact value: no exponent, no `.0`, never a float.
 
-use tallybook_core::decimal::Buffer;
+use tallybook_core::decimal::{Buffer, append_nanos};
 use tallybook_core::money::{Amount, Price, Quantity};
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -62,28 +62,19 @@ pub trait Number {
 
 impl Number for Quantity {
     fn push(self, out: &mut Vec<u8>) {
-        push_decimal(out, self.nanos(), 9);
+        append_nanos(out, self.nanos());
     }
 }
 
 impl Number for Amount {
     fn push(self, out: &mut Vec<u8>) {
-        push_decimal(out, self.nanos(), 9);
+        append_nanos(out, self.nanos());
     }
 }
 
 impl Number for Price {
     fn push(self, out: &mut Vec<u8>) {
-        push_decimal(out, self.picos(), 12);
-    }
-}
-
-fn push_decimal(out: &mut Vec<u8>, value: i128, digits: u32) {
-    // Discounts and nets are very often nothing.
-    if value == 0 {
-        out.push(b'0');
-    } else {
-        out.extend_from_slice(Buffer::new().format_bytes(value, digits));
+        out.extend_from_slice(Buffer::new().format_bytes(self.picos(), 12));
     }
 }
 

@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod cost_centers;
 pub mod imports;
 pub mod json;
+pub mod rows;
 pub mod site;
 pub mod summary;
 pub mod tokens;

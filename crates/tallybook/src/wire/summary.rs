@@ -5,12 +5,15 @@
 //! the schemas. Look next: [`super::words`].
 
 use super::json::{Number, push_integer, push_key, push_string, push_text_field};
-use super::words::{Vocabulary, Words, shown};
+use super::rows::Rows;
+use super::words::{Shown, Vocabulary, Words, shown, words};
 use tallybook_core::account::AccountKind;
-use tallybook_core::query::Row;
+use tallybook_core::catalog::Catalog;
+use tallybook_core::money::Price;
+use tallybook_core::query::{Rate, Row, Totals};
 
 /// The period that was resolved, as `timePeriod` echoes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TimePeriod {
     /// Four digits.
     pub year: i16,
@@ -21,7 +24,7 @@ pub struct TimePeriod {
 }
 
 /// A cost center, as it is echoed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CostCenterEcho {
     /// Its id.
     pub id: String,
@@ -30,7 +33,7 @@ pub struct CostCenterEcho {
 }
 
 /// Filters in their canonical spelling; those that were not given are absent.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Echoes {
     /// An organization of the enterprise.
     pub organization: Option<String>,
@@ -61,42 +64,71 @@ pub struct Envelope {
     pub echoes: Echoes,
 }
 
-/// Which of the three bodies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SummaryKind {
-    /// `usage/summary`: SKUs by id, no model.
-    Summary,
-    /// Premium requests and AI credits: SKUs by display name, with a model.
-    Requests,
+/// What every item of a rate begins with on `usage/summary`: SKUs by id, no model. `words` are
+/// those of the rate.
+#[must_use]
+pub fn summary_label(rate: &Rate, words: &Words<'_>) -> Box<[u8]> {
+    let called = shown(words, Vocabulary::Summary);
+    let mut out = Vec::new();
+    push_product_and_sku(&mut out, &called);
+    push_unit_and_price(&mut out, &called, rate.price);
+    out.into()
 }
 
-/// Writes one body, an item at a time.
-#[derive(Debug)]
-pub struct SummaryWriter {
-    kind: SummaryKind,
+/// Room for the sums of an item, so that a body grows rarely.
+const SUMS_BYTES: usize = 224;
+/// Room for an envelope with some echoes.
+const ENVELOPE_BYTES: usize = 512;
+
+/// The body of `usage/summary`: an item for each rate's [`summary_label`] and its sums.
+pub fn summary_body<'a>(
+    envelope: &Envelope,
+    items: impl Iterator<Item = (&'a [u8], &'a Totals)> + Clone,
+) -> Vec<u8> {
+    let sizes = items.clone().map(|(label, _)| label.len() + SUMS_BYTES);
+    let mut out = Vec::with_capacity(ENVELOPE_BYTES + sizes.sum::<usize>());
+    push_envelope(&mut out, envelope);
+    for (index, (label, totals)) in items.enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(label);
+        push_totals(&mut out, totals);
+    }
+    out.extend_from_slice(END);
+    out
+}
+
+/// Writes the body of premium requests or AI credits, an item at a time: SKUs by display name,
+/// with a model.
+#[derive(Debug, Default)]
+pub struct RequestsWriter {
     any: bool,
 }
 
-impl SummaryWriter {
-    /// A writer for one body.
-    #[must_use]
-    pub const fn new(kind: SummaryKind) -> Self {
-        Self { kind, any: false }
-    }
-
+impl RequestsWriter {
     /// Appends the envelope.
     pub fn open(&self, out: &mut Vec<u8>, envelope: &Envelope) {
-        out.push(b'{');
-        push_time_period(out, envelope.time_period);
-        out.push(b',');
-        push_text_field(out, envelope.account_kind.as_str(), &envelope.account);
-        push_echoes(out, &envelope.echoes);
-        out.extend_from_slice(b",\"usageItems\":[");
+        push_envelope(out, envelope);
     }
 
     /// Appends what stands after the items.
     pub fn close(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"]}");
+        out.extend_from_slice(END);
+    }
+
+    /// Appends items until `out` is at least `enough` bytes long, and says whether those were all
+    /// of `rows`. Words are the catalogue's.
+    pub fn items(
+        &mut self,
+        out: &mut Vec<u8>,
+        rows: &mut Rows,
+        enough: usize,
+        catalog: &Catalog,
+    ) -> bool {
+        rows.write(out, enough, |out, row, _, _| {
+            self.item(out, row, &words(catalog, row.rate));
+        })
     }
 
     /// Appends one item. `words` are those of the row's rate.
@@ -104,39 +136,57 @@ impl SummaryWriter {
         if std::mem::replace(&mut self.any, true) {
             out.push(b',');
         }
-        let called = shown(
-            words,
-            match self.kind {
-                SummaryKind::Summary => Vocabulary::Summary,
-                SummaryKind::Requests => Vocabulary::Requests,
-            },
-        );
-        out.push(b'{');
-        push_text_field(out, "product", called.product);
+        let called = shown(words, Vocabulary::Requests);
+        push_product_and_sku(out, &called);
         out.push(b',');
-        push_text_field(out, "sku", called.sku);
-        if self.kind == SummaryKind::Requests {
-            out.push(b',');
-            push_text_field(out, "model", row.model);
-        }
-        out.push(b',');
-        push_text_field(out, "unitType", called.unit);
-        let totals = &row.totals;
-        push_number(out, "pricePerUnit", row.rate.price);
-        push_number(out, "grossQuantity", totals.quantity);
-        push_number(out, "grossAmount", totals.gross);
-        push_number(out, "discountQuantity", totals.discount_quantity);
-        push_number(out, "discountAmount", totals.discount);
-        push_number(out, "netQuantity", totals.net_quantity());
-        push_number(out, "netAmount", totals.net());
-        out.push(b'}');
+        push_text_field(out, "model", row.model);
+        push_unit_and_price(out, &called, row.rate.price);
+        push_totals(out, &row.totals);
     }
 }
 
-fn push_number(out: &mut Vec<u8>, key: &str, value: impl Number) {
+/// What stands after the items.
+const END: &[u8] = b"]}";
+
+fn push_envelope(out: &mut Vec<u8>, envelope: &Envelope) {
+    out.push(b'{');
+    push_time_period(out, envelope.time_period);
     out.push(b',');
-    push_key(out, key);
-    value.push(out);
+    push_text_field(out, envelope.account_kind.as_str(), &envelope.account);
+    push_echoes(out, &envelope.echoes);
+    out.extend_from_slice(b",\"usageItems\":[");
+}
+
+fn push_product_and_sku(out: &mut Vec<u8>, called: &Shown<'_>) {
+    out.push(b'{');
+    push_text_field(out, "product", called.product);
+    out.push(b',');
+    push_text_field(out, "sku", called.sku);
+}
+
+fn push_unit_and_price(out: &mut Vec<u8>, called: &Shown<'_>, price: Price) {
+    out.push(b',');
+    push_text_field(out, "unitType", called.unit);
+    out.push(b',');
+    push_key(out, "pricePerUnit");
+    price.push(out);
+}
+
+/// The sums of an item, and its end.
+fn push_totals(out: &mut Vec<u8>, totals: &Totals) {
+    out.extend_from_slice(b",\"grossQuantity\":");
+    totals.quantity.push(out);
+    out.extend_from_slice(b",\"grossAmount\":");
+    totals.gross.push(out);
+    out.extend_from_slice(b",\"discountQuantity\":");
+    totals.discount_quantity.push(out);
+    out.extend_from_slice(b",\"discountAmount\":");
+    totals.discount.push(out);
+    out.extend_from_slice(b",\"netQuantity\":");
+    totals.net_quantity().push(out);
+    out.extend_from_slice(b",\"netAmount\":");
+    totals.net().push(out);
+    out.push(b'}');
 }
 
 fn push_time_period(out: &mut Vec<u8>, period: TimePeriod) {

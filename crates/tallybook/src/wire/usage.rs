@@ -1,11 +1,14 @@
 //! The body of `usage`: dated items.
 //!
 //! Invariant: the order of keys is that of the documents' examples. The parts of an item that are
-//! the same for a run of rows (its date; its product, SKU, unit and price) are written once and
-//! copied, because answers reach millions of items. Look next: [`super::words`].
+//! the same for many rows (its date, product, SKU, unit and price; its organization and repository)
+//! are written once and copied, because answers reach millions of items. Look next:
+//! [`super::words`], and [`super::rows`] for what is copied.
 
 use super::json::{Number, push_key, push_parts, push_string, push_text_field};
-use super::words::{Dialect, Vocabulary, Words, shown};
+use super::rows::Rows;
+use super::words::{Dialect, Vocabulary, Words, shown, words};
+use tallybook_core::catalog::Catalog;
 use tallybook_core::query::{Grain, Rate, Row};
 use tallybook_core::time::Hour;
 
@@ -28,12 +31,11 @@ pub struct UsageWriter {
     owner: Box<str>,
     any: bool,
     date: Option<Hour>,
-    date_part: Vec<u8>,
     rate: Option<Rate>,
     rate_part: RatePart,
 }
 
-/// What stands before the quantity, and between it and the amounts.
+/// What stands before the quantity of items of one date and rate, and between it and the amounts.
 #[derive(Debug, Default)]
 struct RatePart {
     before_quantity: Vec<u8>,
@@ -50,7 +52,6 @@ impl UsageWriter {
             owner: owner.into(),
             any: false,
             date: None,
-            date_part: Vec::new(),
             rate: None,
             rate_part: RatePart::default(),
         }
@@ -66,13 +67,36 @@ impl UsageWriter {
         out.extend_from_slice(b"]}");
     }
 
+    /// Appends items until `out` is at least `enough` bytes long, and says whether those were all
+    /// of `rows`. Words are the catalogue's.
+    pub fn items(
+        &mut self,
+        out: &mut Vec<u8>,
+        rows: &mut Rows,
+        enough: usize,
+        catalog: &Catalog,
+    ) -> bool {
+        rows.write(out, enough, |out, row, another_rate, end| {
+            if another_rate {
+                self.remember(row, &words(catalog, row.rate));
+            }
+            self.start(out, row);
+            end.push(out, |out| self.end(out, row));
+        })
+    }
+
     /// Appends one item. `words` are those of the row's rate.
     pub fn item(&mut self, out: &mut Vec<u8>, row: &Row<'_>, words: &Words<'_>) {
         self.remember(row, words);
+        self.start(out, row);
+        self.end(out, row);
+    }
+
+    /// What depends on the date, the rate, which are remembered, and the sums.
+    fn start(&mut self, out: &mut Vec<u8>, row: &Row<'_>) {
         if std::mem::replace(&mut self.any, true) {
             out.push(b',');
         }
-        out.extend_from_slice(&self.date_part);
         out.extend_from_slice(&self.rate_part.before_quantity);
         row.totals.quantity.push(out);
         out.extend_from_slice(&self.rate_part.after_quantity);
@@ -81,6 +105,10 @@ impl UsageWriter {
         row.totals.discount.push(out);
         out.extend_from_slice(b",\"netAmount\":");
         row.totals.net().push(out);
+    }
+
+    /// What depends on the organization and the repository only.
+    fn end(&self, out: &mut Vec<u8>, row: &Row<'_>) {
         if self.shape.with_organization {
             out.extend_from_slice(b",\"organizationName\":");
             push_string(out, row.organization);
@@ -110,17 +138,11 @@ impl UsageWriter {
     }
 
     fn remember(&mut self, row: &Row<'_>, words: &Words<'_>) {
-        if self.date != Some(row.start) {
+        if self.date != Some(row.start) || self.rate.as_ref() != Some(row.rate) {
             self.date = Some(row.start);
-            self.date_part.clear();
-            self.date_part.extend_from_slice(b"{\"date\":\"");
-            let date = self.date_text(row.start);
-            self.date_part.extend_from_slice(date.as_bytes());
-            self.date_part.push(b'"');
-        }
-        if self.rate.as_ref() != Some(row.rate) {
             self.rate = Some(row.rate.clone());
-            self.rate_part = RatePart::new(row.rate, words, self.shape.dialect);
+            let date = self.date_text(row.start);
+            self.rate_part = RatePart::new(&date, row.rate, words, self.shape.dialect);
         }
     }
 
@@ -135,10 +157,12 @@ impl UsageWriter {
 }
 
 impl RatePart {
-    fn new(rate: &Rate, words: &Words<'_>, dialect: Dialect) -> Self {
+    fn new(date: &str, rate: &Rate, words: &Words<'_>, dialect: Dialect) -> Self {
         let called = shown(words, Vocabulary::Usage(dialect));
         let mut part = Self::default();
         let out = &mut part.before_quantity;
+        out.push(b'{');
+        push_text_field(out, "date", date);
         out.push(b',');
         push_text_field(out, "product", called.product);
         out.push(b',');

@@ -4,6 +4,9 @@
 //! GitHub's documents show; the observed one is what GitHub was seen to send where that differs,
 //! which is on `usage` only.
 
+use tallybook_core::catalog::Catalog;
+use tallybook_core::query::Rate;
+
 pub use tallybook_core::catalog::Words;
 
 /// Whose shape answers have.
@@ -33,6 +36,11 @@ impl Dialect {
             .into_iter()
             .find(|dialect| dialect.as_str() == text)
     }
+}
+
+/// What a rate is called; words that the catalogue lacks are the rate's own.
+pub(super) fn words<'a>(catalog: &'a Catalog, rate: &'a Rate) -> Words<'a> {
+    catalog.words(&rate.product, &rate.sku, &rate.unit)
 }
 
 /// The three words that one endpoint shows.

@@ -5,4 +5,5 @@
 
 mod commands;
 mod program;
+mod robust;
 mod serve;

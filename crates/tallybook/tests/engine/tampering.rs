@@ -142,16 +142,18 @@ async fn changed_and_missing_blobs() {
 
 #[tokio::test]
 async fn a_checkpoint_that_is_not_what_the_ledger_gives() {
-    // The manifest ends with the month's fingerprint and blob, and its own hash: name another blob.
+    // The manifest ends with the month's fingerprint and blob, a byte that says that the account has
+    // no checkpoint, and its own hash: name another blob.
     let other = |connection: &Connection| {
         let read = "SELECT bytes FROM manifests WHERE log = 1";
         let mut manifest: Vec<u8> = connection.query_row(read, [], |row| row.get(0)).unwrap();
-        manifest.truncate(manifest.len() - 32);
+        manifest.truncate(manifest.len() - 33);
         let place = manifest.len() - 32;
         let read = "SELECT id FROM blobs WHERE id <> ? ORDER BY number";
         let named = [manifest[place..].to_vec()];
         let other: Vec<u8> = connection.query_row(read, named, |row| row.get(0)).unwrap();
         manifest[place..].copy_from_slice(&other);
+        manifest.push(0);
         let digest = Digest::of(&manifest);
         manifest.extend_from_slice(&digest.0);
         let write = "UPDATE manifests SET bytes = ? WHERE log = 1";

@@ -88,6 +88,18 @@ impl MonthUsage {
         self.through
     }
 
+    /// How many rows; those of one key may be several.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.runs.iter().map(|run| run.len()).sum()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
     /// Every row; those of one key may be several, which add up.
     pub fn rows(&self) -> impl Iterator<Item = &Row> {
         self.runs.iter().flat_map(|run| run.iter())

@@ -8,6 +8,7 @@
 
 mod check;
 mod filter;
+mod hot;
 mod keys;
 mod plan;
 mod queue;
@@ -33,6 +34,7 @@ pub(super) struct Metering {
     queue: Queue,
     /// Held only by whoever has the writer's turn.
     keys: tokio::sync::Mutex<AllKeys>,
+    pub(super) hot: hot::Hot,
 }
 
 impl Metering {

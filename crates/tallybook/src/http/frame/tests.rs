@@ -37,7 +37,9 @@ fn app(grants: Grants, rate_limit: Option<u32>) -> Router {
         admin_token: Some(AdminToken::new("boss")),
         rate_limiter: rate_limit.map(RateLimiter::new),
         strict_transport: false,
+        limits: Limits::default(),
         metrics: Arc::default(),
+        request_ids: RequestIds::default(),
     });
     let usage = |context: Context, headers: HeaderMap| async move {
         if headers.contains_key(header::IF_NONE_MATCH) {

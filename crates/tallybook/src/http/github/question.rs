@@ -47,7 +47,7 @@ pub struct Subject<'a> {
 }
 
 /// A question, ready to be answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Question {
     /// What to sum.
     pub query: Query,

@@ -1,4 +1,5 @@
-//! Our own API under `/metering/v1`: imports, tokens, the catalogue, and what the site's administrators do.
+//! Our own API under `/metering/v1`: imports, tokens, the catalogue, and what the site's
+//! administrators do.
 //!
 //! Invariant: the same conventions as GitHub's endpoints (errors, tokens, versions, paging), and
 //! the OpenAPI document is made of the handlers themselves. Look next: [`openapi`] for all of it.
@@ -12,12 +13,14 @@ pub mod tokens;
 use super::app::App;
 use super::context::Context;
 use super::error::ApiError;
+use super::pace;
 use crate::auth::{EndpointFamily, Relation, authorize};
 use crate::engine::EngineError;
 use crate::engine::commit::Actor;
 use axum::body::{Body, to_bytes};
 use axum::http::StatusCode;
 use bytes::Bytes;
+use http_body_util::LengthLimitError;
 use std::future::Future;
 
 /// Only a site administrator goes on.
@@ -47,9 +50,12 @@ async fn to_the_end<T: Send + 'static>(
 /// The whole of a small body; 413 when it is not small.
 async fn small_body(app: &App, body: Body) -> Result<Bytes, ApiError> {
     let limit = usize::try_from(app.limits.body_bytes).unwrap_or(usize::MAX);
-    to_bytes(body, limit).await.map_err(|_| {
+    to_bytes(body, limit).await.map_err(|error| {
+        if !pace::causes(&error).any(|cause| cause.is::<LengthLimitError>()) {
+            return pace::broken_body(error);
+        }
         let flag = crate::config::Limits::BODY_BYTES;
-        let message = format!("The body cannot be read, or has more than {limit} bytes ({flag}).");
+        let message = format!("The body has more than {limit} bytes ({flag}).");
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, message)
     })
 }

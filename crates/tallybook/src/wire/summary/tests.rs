@@ -65,21 +65,28 @@ fn year_of(account_kind: AccountKind, account: &str) -> Envelope {
     }
 }
 
-fn body(kind: SummaryKind, envelope: &Envelope, rows: &[Row<'_>], words: &Words<'_>) -> String {
-    let mut writer = SummaryWriter::new(kind);
+fn requests(envelope: &Envelope, rows: &[Row<'_>]) -> String {
+    let mut writer = RequestsWriter::default();
     let mut out = Vec::new();
     writer.open(&mut out, envelope);
     for row in rows {
-        writer.item(&mut out, row, words);
+        writer.item(&mut out, row, &PREMIUM);
     }
     writer.close(&mut out);
     String::from_utf8(out).unwrap()
 }
 
+fn summary(envelope: &Envelope, items: &[(Rate, Totals)]) -> String {
+    let label = |(rate, _): &(Rate, Totals)| summary_label(rate, &LINUX);
+    let labels: Vec<_> = items.iter().map(label).collect();
+    let totals = items.iter().map(|(_, totals)| totals);
+    let items = labels.iter().map(|label| &**label).zip(totals);
+    String::from_utf8(summary_body(envelope, items)).unwrap()
+}
+
 #[test]
 fn enterprise_summary_example() {
-    let rate = rate("0.008");
-    let rows = [row(&rate, "", totals("1000", "8"))];
+    let items = [(rate("0.008"), totals("1000", "8"))];
     let envelope = year_of(AccountKind::Enterprise, "GitHub");
     let expected = concat!(
         r#"{"timePeriod":{"year":2025},"enterprise":"GitHub","usageItems":[{"#,
@@ -87,10 +94,7 @@ fn enterprise_summary_example() {
         r#""pricePerUnit":0.008,"grossQuantity":1000,"grossAmount":8,"discountQuantity":0,"#,
         r#""discountAmount":0,"netQuantity":1000,"netAmount":8}]}"#,
     );
-    assert_eq!(
-        body(SummaryKind::Summary, &envelope, &rows, &LINUX),
-        expected
-    );
+    assert_eq!(summary(&envelope, &items), expected);
 }
 
 #[test]
@@ -114,10 +118,7 @@ fn premium_request_examples_of_all_three_kinds() {
             name
         );
         let envelope = year_of(kind, name);
-        assert_eq!(
-            body(SummaryKind::Requests, &envelope, &rows, &PREMIUM),
-            expected
-        );
+        assert_eq!(requests(&envelope, &rows), expected);
     }
 }
 
@@ -147,19 +148,26 @@ fn a_day_and_every_echo() {
         r#""product":"Actions","sku":"actions_linux","model":"GPT-5","costCenter":{"#,
         r#""id":"2eeb8ffe-6903-11ee-8c99-0242ac120002","name":"Ops"},"usageItems":[]}"#,
     );
-    assert_eq!(body(SummaryKind::Summary, &envelope, &[], &LINUX), expected);
+    assert_eq!(summary(&envelope, &[]), expected);
+    assert_eq!(requests(&envelope, &[]), expected);
 }
 
 #[test]
 fn items_are_separated_by_commas() {
-    let rate = rate("0.04");
+    let premium = rate("0.04");
     let rows = [
-        row(&rate, "GPT-5", totals("1", "0.04")),
-        row(&rate, "o3", totals("2", "0.08")),
+        row(&premium, "GPT-5", totals("1", "0.04")),
+        row(&premium, "o3", totals("2", "0.08")),
     ];
     let envelope = year_of(AccountKind::User, "monalisa");
-    let body = body(SummaryKind::Requests, &envelope, &rows, &PREMIUM);
-    let value: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&requests(&envelope, &rows)).unwrap();
     assert_eq!(value["usageItems"][1]["model"], "o3");
+    assert_eq!(value["usageItems"].as_array().map(Vec::len), Some(2));
+    let items = [
+        (rate("0.008"), totals("1", "0.008")),
+        (rate("0.016"), totals("1", "0.016")),
+    ];
+    let value: serde_json::Value = serde_json::from_str(&summary(&envelope, &items)).unwrap();
+    assert_eq!(value["usageItems"][1]["pricePerUnit"], 0.016);
     assert_eq!(value["usageItems"].as_array().map(Vec::len), Some(2));
 }

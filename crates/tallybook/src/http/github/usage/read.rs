@@ -1,18 +1,18 @@
 //! The handler of all twelve endpoints: find, authorize, make the query, load, render.
 
-use super::render::{Answer, Shape};
+use super::render::{self, Shown};
 use crate::http::account::{Account, PathKind};
 use crate::http::app::App;
-use crate::http::body;
 use crate::http::conditional::{ETag, Identity};
 use crate::http::context::Context;
 use crate::http::error::ApiError;
 use crate::http::github::question::{Endpoint, Question, Subject};
-use crate::http::headers::AS_OF;
+use crate::http::headers::{AS_OF, make_room};
 use crate::http::params::Params;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, Uri, header};
-use axum::response::{IntoResponse, Response};
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
 use std::sync::Arc;
 
 /// The endpoints, as types: a route says which it is.
@@ -52,8 +52,7 @@ pub async fn read<K: PathKind, R: Report>(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
     context: Context,
-    uri: Uri,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, ApiError> {
     let account = Account::find(&app, K::KIND, &name)?;
     account.authorize(&app, K::FAMILY, &context)?;
@@ -64,30 +63,40 @@ pub async fn read<K: PathKind, R: Report>(
         site: &view.site,
         spellings: view.spellings(),
     };
-    let params = Params::read(&uri)?;
+    let params = Params::read(request.uri())?;
     let question = Question::read(R::ENDPOINT, subject, &params, context.now, app.history)?;
 
-    let as_of = view.as_of().to_string();
-    let found = &account.found;
     let etag = ETag::of(&Identity {
-        as_of: &as_of,
-        question: &format!("{:?} {} {found:?} {question:?}", R::ENDPOINT, K::KIND),
+        as_of: view.as_of_text(),
+        question: (R::ENDPOINT, K::KIND, &account.found, &question),
         dialect: app.dialect,
         version: context.version,
     });
-    let response = if etag.matches(&headers) {
+    let response = if etag.matches(request.headers()) {
         etag.not_modified()
     } else {
-        let shape = Shape::new(R::ENDPOINT, K::KIND, &account.found, &question, app.dialect);
-        let answer = Answer::new(Arc::clone(&app.engine), view, question.query, shape);
-        let body = body::body(answer).await?;
-        let json = (
-            header::CONTENT_TYPE,
-            HeaderValue::from_static(crate::http::JSON),
-        );
-        ([json, (header::ETAG, etag.header())], body).into_response()
+        let shown = Shown {
+            kind: K::KIND,
+            account: account.found.display,
+            dialect: app.dialect,
+        };
+        let body =
+            render::body(&app.room, R::ENDPOINT, &app.engine, &view, question, shown).await?;
+        json(body, &etag)
     };
-    Ok(with_as_of(response, &as_of))
+    Ok(with_as_of(response, view.as_of_text()))
+}
+
+fn json(body: Body, etag: &ETag) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    make_room(headers);
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(crate::http::JSON),
+    );
+    headers.insert(header::ETAG, etag.header());
+    response
 }
 
 /// Says which commits an answer is of.

@@ -1,77 +1,126 @@
-//! Writing an answer's body while it is loaded, a period at a time.
+//! Writing an answer's body: summaries at once, everything else while it is loaded, a period at a
+//! time.
 //!
-//! Invariant: memory holds the rows of two periods and one chunk of bytes, not the answer.
+//! Invariant: memory holds the rows of two periods and one chunk of bytes, not the answer. A
+//! summary has an item a rate, and so is no longer than what memory holds of rates anyway.
 
+use crate::engine::rates::RateSums;
 use crate::engine::{Engine, EngineError, View};
-use crate::http::body::{CHUNK_BYTES, Chunks, End};
+use crate::http::body::{CHUNK_BYTES, Chunks, End, NoBody, Room};
 use crate::http::github::question::{Endpoint, Question};
-use crate::wire::summary::{Envelope, SummaryKind, SummaryWriter};
+use crate::wire::Dialect;
+use crate::wire::rows::Rows;
+use crate::wire::summary::{Envelope, RequestsWriter, summary_body, summary_label};
 use crate::wire::usage::{UsageShape, UsageWriter};
-use crate::wire::{Dialect, Words};
+use axum::body::Body;
 use bytes::Bytes;
 use std::sync::Arc;
 use tallybook_core::account::AccountKind;
+use tallybook_core::query::Query;
 use tallybook_core::query::run::{Period, PeriodAnswer};
-use tallybook_core::query::{Query, Rate};
-use tallybook_core::site::directory::Found;
 use tokio::task::JoinHandle;
 
-/// What the body looks like.
+/// What a body shows besides its items.
+#[derive(Debug)]
+pub struct Shown {
+    /// Which kind of path it was.
+    pub kind: AccountKind,
+    /// The account, as it is shown.
+    pub account: String,
+    /// Whose shape.
+    pub dialect: Dialect,
+}
+
+/// The body that answers `question` over `view`.
+pub async fn body(
+    room: &Room,
+    endpoint: Endpoint,
+    engine: &Arc<Engine>,
+    view: &Arc<View>,
+    question: Question,
+    shown: Shown,
+) -> Result<Body, NoBody<EngineError>> {
+    let Question {
+        query,
+        time_period,
+        echoes,
+    } = question;
+    let answer = |shape| Answer::new(Arc::clone(engine), Arc::clone(view), query.clone(), shape);
+    if endpoint == Endpoint::Usage {
+        let begin = || answer(Shape::Usage(usage_writer(&query, &shown)));
+        return room.body(begin).await;
+    }
+    let envelope = Envelope {
+        time_period,
+        account_kind: shown.kind,
+        account: shown.account,
+        echoes,
+    };
+    if endpoint == Endpoint::Summary {
+        return Ok(summary(engine, view, &query, &envelope).await?);
+    }
+    let begin = || answer(Shape::Requests(RequestsWriter::default(), envelope.clone()));
+    room.body(begin).await
+}
+
+fn usage_writer(query: &Query, shown: &Shown) -> UsageWriter {
+    let is_user = shown.kind == AccountKind::User;
+    let shape = UsageShape {
+        dialect: shown.dialect,
+        grain: query.grain,
+        with_organization: !is_user,
+    };
+    let owner = if is_user { shown.account.as_str() } else { "" };
+    UsageWriter::new(shape, owner)
+}
+
+/// A summary is short, an item a rate: it is summed and written at once.
+async fn summary(
+    engine: &Engine,
+    view: &View,
+    query: &Query,
+    envelope: &Envelope,
+) -> Result<Body, EngineError> {
+    let RateSums { rates, sums } = engine.sums(view, query).await?;
+    let labels = rates.labels(|rate| {
+        let words = view
+            .site
+            .catalog
+            .words(&rate.product, &rate.sku, &rate.unit);
+        summary_label(rate, &words)
+    });
+    let items = labels.iter().zip(&sums);
+    let items = items.filter_map(|(label, totals)| Some((&**label, totals.as_ref()?)));
+    Ok(Body::from(summary_body(envelope, items)))
+}
+
+/// What a body looks like that is written a chunk at a time.
 #[derive(Debug)]
 pub enum Shape {
     /// Dated items.
     Usage(UsageWriter),
-    /// An envelope and items without dates.
-    Summary(SummaryWriter, Envelope),
+    /// An envelope and items with models, without dates.
+    Requests(RequestsWriter, Envelope),
 }
 
 impl Shape {
-    /// The shape of an endpoint's answer.
-    #[must_use]
-    pub fn new(
-        endpoint: Endpoint,
-        kind: AccountKind,
-        found: &Found,
-        question: &Question,
-        dialect: Dialect,
-    ) -> Self {
-        let summary = match endpoint {
-            Endpoint::Usage => {
-                let is_user = kind == AccountKind::User;
-                let shape = UsageShape {
-                    dialect,
-                    grain: question.query.grain,
-                    with_organization: !is_user,
-                };
-                let owner = if is_user { found.display.as_str() } else { "" };
-                return Self::Usage(UsageWriter::new(shape, owner));
-            }
-            Endpoint::Summary => SummaryKind::Summary,
-            Endpoint::PremiumRequest | Endpoint::AiCredit => SummaryKind::Requests,
-        };
-        let envelope = Envelope {
-            time_period: question.time_period,
-            account_kind: kind,
-            account: found.display.clone(),
-            echoes: question.echoes.clone(),
-        };
-        Self::Summary(SummaryWriter::new(summary), envelope)
-    }
-
     fn open(&self, out: &mut Vec<u8>) {
         match self {
             Self::Usage(writer) => writer.open(out),
-            Self::Summary(writer, envelope) => writer.open(out, envelope),
+            Self::Requests(writer, envelope) => writer.open(out, envelope),
         }
     }
 
     fn close(&self, out: &mut Vec<u8>) {
         match self {
             Self::Usage(writer) => writer.close(out),
-            Self::Summary(writer, _) => writer.close(out),
+            Self::Requests(writer, _) => writer.close(out),
         }
     }
 }
+
+/// Bytes of most items.
+const ITEM_BYTES: usize = 320;
 
 /// From so many rows on, the next period is made while this one is written.
 const ROWS_WORTH_A_TASK: usize = 4096;
@@ -86,8 +135,8 @@ pub struct Answer {
     periods: Box<dyn Iterator<Item = Period> + Send>,
     shape: Shape,
     opened: bool,
-    /// The rows of the period that is being written, and the next of them.
-    rows: Option<(PeriodAnswer, usize)>,
+    /// The rows of the period that is being written.
+    rows: Option<Rows>,
 }
 
 impl std::fmt::Debug for Answer {
@@ -117,28 +166,14 @@ impl Answer {
 
     /// Writes rows until the chunk is full; says whether the period is done.
     fn write_rows(&mut self, out: &mut Vec<u8>) -> bool {
-        let Some((answer, next)) = &mut self.rows else {
+        let Some(rows) = &mut self.rows else {
             return true;
         };
         let catalog = &self.view.site.catalog;
-        // Rows come by rate: its words are looked up when it changes.
-        let mut last: Option<(&Rate, Words<'_>)> = None;
-        while let Some(row) = answer.row(*next) {
-            if out.len() >= CHUNK_BYTES {
-                return false;
-            }
-            let words = match last {
-                Some((rate, words)) if std::ptr::eq(rate, row.rate) => words,
-                _ => catalog.words(&row.rate.product, &row.rate.sku, &row.rate.unit),
-            };
-            last = Some((row.rate, words));
-            match &mut self.shape {
-                Shape::Usage(writer) => writer.item(out, &row, &words),
-                Shape::Summary(writer, _) => writer.item(out, &row, &words),
-            }
-            *next += 1;
+        match &mut self.shape {
+            Shape::Usage(writer) => writer.items(out, rows, CHUNK_BYTES, catalog),
+            Shape::Requests(writer, _) => writer.items(out, rows, CHUNK_BYTES, catalog),
         }
-        true
     }
 }
 
@@ -192,7 +227,10 @@ impl Chunks for Answer {
                 self.shape.close(&mut out);
                 return Ok((Bytes::from(out), End::Last));
             };
-            self.rows = Some((answer, 0));
+            // Room for the rows at once: growing step by step copies what is written.
+            let room = (answer.len() * ITEM_BYTES).min(CHUNK_BYTES + 1024);
+            out.reserve(room.saturating_sub(out.len()));
+            self.rows = Some(Rows::new(answer));
         }
     }
 }

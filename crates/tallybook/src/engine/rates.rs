@@ -1,0 +1,88 @@
+//! Sums by rate over a view: what summaries ask for.
+//!
+//! Invariant: what is kept beside a view depends on the view alone, never on a question: which
+//! rates its months have, in the order of answers, and how each begins when it is shown. Every
+//! question is summed anew. Look next: [`tallybook_core::query::rates`].
+
+use super::{Engine, EngineError, View};
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use tallybook_core::query::rates::RateOrder;
+use tallybook_core::query::{Query, Rate, Totals};
+use tallybook_core::statement::Source;
+use tallybook_core::time::Month;
+
+/// The rates of some months of a view, in the order of answers.
+#[derive(Debug)]
+pub struct ViewRates {
+    order: RateOrder,
+    labels: OnceLock<Vec<Box<[u8]>>>,
+}
+
+/// Sums by rate: the answer to a question that groups by nothing else.
+#[derive(Debug)]
+pub struct RateSums {
+    /// The rates that could be in the answer.
+    pub rates: Arc<ViewRates>,
+    /// By place in the order of the rates; `None` where no usage counts.
+    pub sums: Vec<Option<Totals>>,
+}
+
+impl ViewRates {
+    fn new(sources: &[Source]) -> Self {
+        Self {
+            order: RateOrder::new(sources),
+            labels: OnceLock::new(),
+        }
+    }
+
+    /// What whoever shows the rates writes for each, made when it is asked for first. There is one
+    /// set of labels: every caller must make the same.
+    pub fn labels(&self, make: impl Fn(&Rate) -> Box<[u8]>) -> &[Box<[u8]>] {
+        self.labels
+            .get_or_init(|| self.order.rates().iter().map(make).collect())
+    }
+}
+
+/// By the first and the last month of a question. Questions are about a month or a year, so that
+/// there are hardly more of them than months with usage.
+#[derive(Debug, Default)]
+pub(super) struct RatesByMonths(RwLock<HashMap<(Month, Month), Arc<ViewRates>>>);
+
+impl RatesByMonths {
+    /// `sources` are those of the months.
+    fn get(&self, months: (Month, Month), sources: &[Source]) -> Arc<ViewRates> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(rates) = known.get(&months) {
+            return Arc::clone(rates);
+        }
+        drop(known);
+        let rates = Arc::new(ViewRates::new(sources));
+        // Months without usage cost nothing to look at again.
+        if !sources.is_empty() {
+            let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            known.insert(months, Arc::clone(&rates));
+        }
+        rates
+    }
+}
+
+impl Engine {
+    /// Answers a query over one whole period that groups by rate alone.
+    pub async fn sums(&self, view: &View, query: &Query) -> Result<RateSums, EngineError> {
+        let (mut first, mut last) = (None, None);
+        for month in query.months() {
+            first = first.or(Some(month));
+            last = Some(month);
+        }
+        let (Some(months), Some(period)) = (first.zip(last), query.periods().next()) else {
+            let (rates, sums) = (Arc::new(ViewRates::new(&[])), Vec::new());
+            return Ok(RateSums { rates, sums });
+        };
+        let sources = self.sources(view, query, period).await?;
+        let rates = view.rates.get(months, &sources);
+        let sums = rates.order.sums(query, period, &sources, view.context());
+        let sums = sums.map_err(|error| EngineError::System(error.to_string()))?;
+        Ok(RateSums { rates, sums })
+    }
+}

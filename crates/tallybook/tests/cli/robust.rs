@@ -1,0 +1,94 @@
+//! Clients that send too much, too little or nonsense, over a socket.
+
+use crate::program::{Program, Server};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// Sends bytes as they are, and reads until the server closes: status and body of the answer.
+fn send(server: &Server, bytes: &[u8]) -> (String, String) {
+    let address = server.url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).expect("a server");
+    // Only so that a server that never closes fails the test instead of hanging it.
+    let patience = Some(Duration::from_secs(120));
+    stream.set_read_timeout(patience).expect("a socket");
+    stream.write_all(bytes).expect("sent");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("the server closes");
+    let answer = String::from_utf8(answer).expect("UTF-8");
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.lines().next().unwrap_or_default();
+    (status.to_owned(), body.to_owned())
+}
+
+fn get(path: &str, headers: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n").into_bytes()
+}
+
+#[test]
+fn too_much_is_refused_with_github_s_body() {
+    let program = Program::new();
+    let variables = [("TALLYBOOK_ADMIN_TOKEN", "s3cret-s3cret")];
+    let server = program.start(&["serve", "--limit-body-bytes", "100"], &variables);
+    let check = |bytes: &[u8], status: &str, message: &str| {
+        let (line, body) = send(&server, bytes);
+        assert!(line.starts_with(&format!("HTTP/1.1 {status} ")), "{line}");
+        let begin = format!("{{\"message\":\"{message}\",\"documentation_url\":");
+        assert!(body.starts_with(&begin), "{body}");
+        assert!(
+            body.ends_with(&format!("\"status\":\"{status}\"}}")),
+            "{body}"
+        );
+    };
+    let url = |bytes: usize| get(&format!("/healthz?{}", "x".repeat(bytes)), "");
+    let ours = "The path and query have more than 8192 bytes (--limit-url-bytes).";
+    check(&url(10_000), "414", ours);
+    check(&url(70_000), "414", "The path and query are too long.");
+    let header = |bytes: usize| get("/healthz", &format!("a: {}\r\n", "x".repeat(bytes)));
+    let ours = "The headers have more than 32768 bytes (--limit-header-bytes).";
+    check(&header(40_000), "431", ours);
+    let theirs = "The headers are too large, or more than 100.";
+    check(&header(200_000), "431", theirs);
+    check(&get("/healthz", &"a: b\r\n".repeat(101)), "431", theirs);
+    check(b"nonsense\r\n\r\n", "400", "Problems parsing the request.");
+    let body = "x".repeat(101);
+    let post = format!(
+        "POST /metering/v1/apply HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+         authorization: Bearer s3cret-s3cret\r\ncontent-length: 101\r\n\r\n{body}"
+    );
+    let large = "The body has more than 100 bytes (--limit-body-bytes).";
+    check(post.as_bytes(), "413", large);
+    assert_eq!(send(&server, &get("/healthz", "")).1, "ok\n");
+}
+
+#[test]
+fn half_a_request_and_none_at_all_end_the_connection() {
+    let program = Program::new();
+    let words = ["serve", "--timeout-headers", "1", "--timeout-idle", "1"];
+    let server = program.start(&words, &[]);
+    assert_eq!(send(&server, b"GET / HT"), (String::new(), String::new()));
+    assert_eq!(send(&server, b""), (String::new(), String::new()));
+    let (status, _) = send(&server, b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n");
+    assert_eq!(
+        status, "HTTP/1.1 200 OK",
+        "kept alive, and closed in the end"
+    );
+}
+
+#[test]
+fn half_a_body_is_told_so() {
+    let program = Program::new();
+    let variables = [("TALLYBOOK_ADMIN_TOKEN", "s3cret-s3cret")];
+    let server = program.start(&["serve", "--timeout-body", "1"], &variables);
+    let import = "POST /metering/v1/users/someone/imports HTTP/1.1\r\nhost: x\r\n\
+                  authorization: Bearer s3cret-s3cret\r\ncontent-type: text/csv\r\n\
+                  content-length: 100000\r\n\r\ndate,product";
+    let (status, body) = send(&server, import.as_bytes());
+    assert_eq!(status, "HTTP/1.1 400 Bad Request", "{body}");
+    let reason = "less than 65536 bytes of the body came in 1 seconds (--timeout-body)";
+    assert!(body.contains(reason), "{body}");
+    let short = import.replace("100000", "100");
+    let (status, body) = send(&server, short.as_bytes());
+    assert_eq!(status, "HTTP/1.1 408 Request Timeout", "{body}");
+    assert!(body.contains(reason), "{body}");
+}
