@@ -21,7 +21,7 @@ use tallybook_core::site::entry::SiteEntry;
 use tallybook_core::time::Instant;
 
 /// Folds entries as one batch, through its bytes.
-fn commit(site: &mut Site, entries: &[SiteEntry]) {
+pub(crate) fn commit(site: &mut Site, entries: &[SiteEntry]) {
     let mut draft = Draft::new(&site.dictionary);
     let encoded = entries.iter().map(|entry| entry.encode(&mut draft));
     let encoded = encoded.collect();

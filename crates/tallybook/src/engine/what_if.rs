@@ -109,8 +109,11 @@ impl Engine {
             filter: Filter::default(),
             group: Group::default(),
         };
-        let sources = [Source::Whole(statement)];
         let mut sums = Sums::new();
+        if statement.is_empty() {
+            return Ok(sums);
+        }
+        let sources = [Source::Whole(statement)];
         for period in query.periods() {
             let answered = answer(&query, period, &sources, view.context());
             let answered = answered.map_err(|error| EngineError::System(error.to_string()))?;
