@@ -74,14 +74,7 @@ impl Catalog {
     /// Other names of a SKU than its id and its display name, as they are compared, sorted.
     #[must_use]
     pub fn aliases(&self, sku: &Sku) -> Vec<&str> {
-        let Some(place) = self.skus.place(&sku.id) else {
-            return Vec::new();
-        };
-        let mut names = self.skus.names(place);
-        names.retain(|name| {
-            !name.eq_ignore_ascii_case(&sku.id) && !name.eq_ignore_ascii_case(&sku.display)
-        });
-        names
+        self.skus.aliases(&sku.id, &sku.display)
     }
 
     /// What a pool's amounts count: `units`, `dollars`, or the id of the SKU whose units they are.

@@ -83,15 +83,17 @@ impl Catalog {
         let mut say = |subject: &str, field: &str, value: String| {
             facts.insert((subject.to_owned(), field.to_owned()), value);
         };
-        for (place, product) in self.products().enumerate() {
+        for product in self.products() {
             let subject = format!("product {}", product.id);
             say(&subject, "name", product.display.clone());
-            say(&subject, "names", self.products.names(place).join(", "));
+            let aliases = self.products.aliases(&product.id, &product.display);
+            stated(&subject, "alias", &aliases.join(", "), &mut say);
         }
-        for (place, unit) in self.units().enumerate() {
+        for unit in self.units() {
             let subject = format!("unit {}", unit.id);
             say(&subject, "name", unit.pascal.clone());
-            say(&subject, "names", self.units.names(place).join(", "));
+            let aliases = self.units.aliases(&unit.id, &unit.pascal);
+            stated(&subject, "alias", &aliases.join(", "), &mut say);
         }
         for sku in self.skus() {
             self.sku_facts(sku, &mut say);
@@ -114,10 +116,7 @@ impl Catalog {
         say(&subject, "name", sku.display.clone());
         say(&subject, "product", sku.product.clone());
         say(&subject, "unit", sku.unit.clone());
-        let aliases = self.aliases(sku);
-        if !aliases.is_empty() {
-            say(&subject, "alias", aliases.join(", "));
-        }
+        stated(&subject, "alias", &self.aliases(sku).join(", "), say);
         if let Some(report) = sku.report() {
             say(&subject, "report", report.as_str().to_owned());
         }
@@ -135,12 +134,15 @@ impl Catalog {
         for pool in self.pools() {
             let subject = format!("included {}", pool.id);
             say(&subject, "name", pool.display.clone());
-            let whom = if pool.per_user { "user" } else { "account" };
-            say(&subject, "per", whom.to_owned());
+            if pool.per_user {
+                say(&subject, "per user", "yes".to_owned());
+            }
             let kinds: Vec<String> = pool.kinds().iter().map(ToString::to_string).collect();
-            say(&subject, "for", kinds.join(", "));
+            stated(&subject, "for", &kinds.join(", "), say);
             say(&subject, "worth", self.worth(pool).to_owned());
-            say(&subject, "times", pool.times().to_string());
+            if pool.times() != 1 {
+                say(&subject, "times", pool.times().to_string());
+            }
             for (plan, history) in pool.plans() {
                 dated(&subject, &format!("plan {}", plan.as_str()), &history, say);
             }
@@ -148,6 +150,13 @@ impl Catalog {
                 dated(&subject, &format!("seat {sku}"), &history, say);
             }
         }
+    }
+}
+
+/// A fact, unless there is nothing to say.
+fn stated(subject: &str, field: &str, value: &str, say: &mut impl FnMut(&str, &str, String)) {
+    if !value.is_empty() {
+        say(subject, field, value.to_owned());
     }
 }
 

@@ -312,6 +312,15 @@ impl<T> Register<T> {
         names
     }
 
+    /// The names of the entry with this id besides its id and its display name, as they are
+    /// compared, sorted.
+    fn aliases(&self, id: &str, display: &str) -> Vec<&str> {
+        let place = self.place(id);
+        let mut names = place.map_or_else(Vec::new, |place| self.names(place));
+        names.retain(|name| !name.eq_ignore_ascii_case(id) && !name.eq_ignore_ascii_case(display));
+        names
+    }
+
     /// The place of the entry that has a name.
     fn place(&self, name: &str) -> Option<usize> {
         self.places.get(&NameKey::new(name)).copied()

@@ -73,3 +73,48 @@ fn texts(amounts: &AmountsAnswer) -> [String; 3] {
     ];
     amounts.map(ToString::to_string)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(accounts: &str) -> String {
+        let answer = format!("{{\"month\": \"2026-06\", \"accounts\": [{accounts}]}}");
+        let answer = serde_json::from_str(&answer).expect("an answer");
+        let mut out = Vec::new();
+        print(&mut out, &answer).expect("written");
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    fn amounts(gross: &str, discount: &str, net: &str) -> String {
+        format!(
+            r#"{{"gross_amount": {gross}, "discount_amount": {discount}, "net_amount": {net}}}"#
+        )
+    }
+
+    #[test]
+    fn only_what_changes_is_printed_with_the_sum_of_its_account() {
+        let (ten, twelve) = (amounts("10", "0", "10"), amounts("12.5", "0.5", "12"));
+        let (all, more) = (amounts("11", "0", "11"), amounts("13.5", "0.5", "13"));
+        let one = amounts("1", "0", "1");
+        let account = |name: &str, sums: (&str, &str), skus: &str| {
+            let (before, after) = sums;
+            format!(
+                r#"{{"account": {{"kind": "organization", "name": "{name}"}},
+                    "before": {before}, "after": {after}, "skus": [{skus}]}}"#
+            )
+        };
+        let same = format!(r#"{{"sku": "a", "before": {one}, "after": {one}}}"#);
+        let other = format!(r#"{{"sku": "b", "before": {ten}, "after": {twelve}}}"#);
+        let quiet = account("quiet", (&one, &one), &same);
+        let loud = account("loud", (&all, &more), &format!("{same}, {other}"));
+        let expected = "
+2026-06, in US dollars:
+ACCOUNT            SKU    GROSS  WOULD BE  DISCOUNT  WOULD BE  NET  WOULD BE
+organization loud  b      10     12.5      0         0.5       10   12
+organization loud  (all)  11     13.5      0         0.5       11   13
+";
+        assert_eq!(printed(&format!("{quiet}, {loud}")), expected);
+        assert_eq!(printed(&quiet), "\n2026-06 would cost what it costs now.\n");
+    }
+}

@@ -62,7 +62,7 @@ type Column = (&'static str, &'static str, &'static str, &'static str);
 const IMPORT: &str = "date,product,sku,quantity,unit_type,applied_cost_per_quantity,gross_amount,\
                       discount_amount,net_amount,organization,repository,cost_center_name\n";
 
-const COLUMNS: [Column; 18] = [
+const COLUMNS: [Column; 20] = [
     (
         "e:usage",
         "GET",
@@ -124,6 +124,8 @@ const COLUMNS: [Column; 18] = [
         "users: [{login: self}]",
     ),
     ("verify", "POST", "/metering/v1/verify", ""),
+    ("catalog", "GET", "/metering/v1/catalog", ""),
+    ("putcat", "PUT", "/metering/v1/catalog", ""),
     ("gone", "GET", "/orgs/org/settings/billing/actions", ""),
     ("open", "GET", "/openapi.json", ""),
 ];
@@ -134,8 +136,9 @@ const HEAD: &str = "\
 # Accounts: the enterprise ent (e:), its organization org (o:), the organization solo, which pays
 # for itself (s:), and the user self (u:). `usage` stands for the four usage endpoints, `cc` for
 # cost centers, `imp` and `post` for listing imports and importing, `nobody` for a name that nobody
-# has, `tokens`, `apply` and `verify` for the site's own endpoints (as are revoking and backup),
-# `gone` for GitHub's retired endpoints and `open` for what anybody may read.
+# has, `tokens`, `apply`, `verify`, `catalog` (read) and `putcat` (written) for the site's own
+# endpoints (as are revoking, backup and the catalogue's versions), `gone` for GitHub's retired endpoints and `open`
+# for what anybody may read.
 #
 # Written by TALLYBOOK_BLESS=1 cargo test -p tallybook --test api authorization
 ";

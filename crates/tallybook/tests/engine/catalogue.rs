@@ -1,7 +1,7 @@
 //! The own catalogue in force: usage is priced by it, none of it may lose its price, and what a
 //! month would cost can be asked before anything changes.
 
-use crate::bench::{actor, enterprise, now, open};
+use crate::bench::{actor, enterprise, import, now, open};
 use std::sync::Arc;
 use tallybook::engine::Engine;
 use tallybook::engine::apply::{Applied, ApplyError, ApplyOptions};
@@ -83,10 +83,20 @@ async fn submit(
     sku: &str,
     time: &str,
 ) -> Result<Receipt, SubmitError> {
+    submit_of(engine, "solo", id, sku, time).await
+}
+
+async fn submit_of(
+    engine: &Arc<Engine>,
+    login: &str,
+    id: &str,
+    sku: &str,
+    time: &str,
+) -> Result<Receipt, SubmitError> {
     let usage = Usage {
         sku: sku.into(),
         quantity: Quantity::from_nanos(100 * 1_000_000_000),
-        organization: Some("solo".into()),
+        organization: Some(login.into()),
         ..Usage::default()
     };
     let event = Event {
@@ -98,7 +108,7 @@ async fn submit(
         body: EventBody::Usage(usage),
     };
     let payer = Payer {
-        organization: Some("solo".into()),
+        organization: Some(login.into()),
         ..Payer::default()
     };
     let submission = Submission {
@@ -310,4 +320,39 @@ async fn an_organization_with_metered_usage_moves_only_when_that_is_meant() {
         .await
         .unwrap();
     assert_eq!(old.commits[0].0, organization("solo"));
+}
+
+/// Whose usage an import made known, and nobody declared: it stays where it was just the same.
+#[tokio::test]
+async fn what_an_organization_that_nobody_declared_used_stays_where_it_was() {
+    let store = Arc::new(MemoryStore::default());
+    let engine = engine(&store).await;
+    let lone = organization("lone");
+    let imported = import(&engine, &lone, "lone", &[(1, "lone", 5)])
+        .await
+        .unwrap();
+    let event = "2026-01-05T10:00:00Z";
+    submit_of(&engine, "lone", "1", "gpu_minutes", event)
+        .await
+        .unwrap();
+    let id = imported.import.record.id;
+    engine
+        .revert_import(&lone, id, &actor(), now())
+        .await
+        .unwrap();
+    let file = [of_enterprise("ent", "lone")];
+    let refused = apply(&engine, &file, &ApplyOptions::default()).await;
+    assert!(
+        matches!(refused, Err(ApplyError::HasMeteredUsage { .. })),
+        "{refused:?}"
+    );
+    let meant = ApplyOptions {
+        move_payers: true,
+        ..ApplyOptions::default()
+    };
+    apply(&engine, &file, &meant).await.unwrap();
+    let again = submit_of(&engine, "lone", "1", "gpu_minutes", event)
+        .await
+        .unwrap();
+    assert_eq!((again.accepted, again.duplicates), (0, 1));
 }

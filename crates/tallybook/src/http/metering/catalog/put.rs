@@ -38,7 +38,7 @@ use tallybook_core::ids::Seq;
         (
             "account" = Option<String>,
             Query,
-            description = "With month: of this account alone, such as enterprise/octo-ent"
+            description = "With month: of this account alone, such as enterprise/SLUG"
         ),
     ),
     request_body(content = String, content_type = "text/plain"),

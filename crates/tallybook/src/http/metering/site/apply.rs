@@ -33,7 +33,7 @@ use tallybook_core::time::Month;
         (
             "account" = Option<String>,
             Query,
-            description = "With month: of this account alone, such as enterprise/octo-ent"
+            description = "With month: of this account alone, such as enterprise/SLUG"
         ),
         (
             "move_payers" = Option<bool>,
