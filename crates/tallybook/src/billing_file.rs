@@ -1,9 +1,9 @@
 //! The billing file: who exists, who pays and who may look, as `tallybook apply -f` reads it.
 //!
 //! YAML, and so JSON too. The site's own catalogue stands in it as a text (`catalog`), or in a file
-//! beside it (`catalog_file`), which only the command line can read. Invariant: a file is understood whole or refused with line, column and
-//! reason; names are checked here, what they mean for what is known already is decided by the
-//! core. Look next: `tallybook_core::declaration`.
+//! beside it (`catalog_file`), which only the command line can read. Invariant: a file is
+//! understood whole or refused with line, column and reason; names are checked here, what they mean
+//! for what is known already is decided by the core. Look next: `tallybook_core::declaration`.
 
 mod discount;
 

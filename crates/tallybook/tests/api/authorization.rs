@@ -137,8 +137,8 @@ const HEAD: &str = "\
 # for itself (s:), and the user self (u:). `usage` stands for the four usage endpoints, `cc` for
 # cost centers, `imp` and `post` for listing imports and importing, `nobody` for a name that nobody
 # has, `tokens`, `apply`, `verify`, `catalog` (read) and `putcat` (written) for the site's own
-# endpoints (as are revoking, backup and the catalogue's versions), `gone` for GitHub's retired endpoints and `open`
-# for what anybody may read.
+# endpoints (as are revoking, backup and the catalogue's versions), `gone` for GitHub's retired
+# endpoints and `open` for what anybody may read.
 #
 # Written by TALLYBOOK_BLESS=1 cargo test -p tallybook --test api authorization
 ";

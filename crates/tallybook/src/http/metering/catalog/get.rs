@@ -20,6 +20,7 @@ use tallybook_core::ids::Seq;
 #[utoipa::path(
     get,
     path = "/metering/v1/catalog",
+    operation_id = "get_catalog",
     tag = "catalog",
     params(("version" = Option<u64>, Query, description = "An earlier version")),
     responses(

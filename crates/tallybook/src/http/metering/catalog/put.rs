@@ -22,6 +22,7 @@ use tallybook_core::ids::Seq;
 #[utoipa::path(
     put,
     path = "/metering/v1/catalog",
+    operation_id = "put_catalog",
     tag = "catalog",
     params(
         (

@@ -13,6 +13,7 @@ use std::sync::Arc;
 #[utoipa::path(
     get,
     path = "/metering/v1/catalog/versions",
+    operation_id = "list_catalog_versions",
     tag = "catalog",
     responses((status = 200, description = "The versions", body = CatalogVersions))
 )]
