@@ -8,10 +8,11 @@ mod metered;
 pub use metered::Unrated;
 
 use crate::catalog::Catalog;
+use crate::codec::DecodeError;
 use crate::hash::QuickMap;
 use crate::ids::{Digest, NameId};
 use crate::ledger::chunk::Chunk;
-use crate::ledger::metered::rows::MonthUsage;
+use crate::ledger::metered::rows::{self, MonthUsage, Row, StoredRows};
 use crate::ledger::owners::{Contender, Owners, sku_id};
 use crate::ledger::record::{ChunkRef, Dimension, RawSku};
 use crate::ledger::{Account, Import};
@@ -96,6 +97,14 @@ impl MonthPlan {
         self.owners.contenders().is_empty() && self.metered.is_none()
     }
 
+    /// The stored rows of the month's events, for [`Fold::add_rows`].
+    #[must_use]
+    pub fn stored_rows(&self) -> Option<StoredRows> {
+        self.metered
+            .as_ref()
+            .and_then(|metered| metered.usage.stored())
+    }
+
     /// How many sums of events the statement is made of, at most.
     #[must_use]
     pub fn metered_rows(&self) -> usize {
@@ -128,17 +137,20 @@ impl MonthPlan {
             catalog,
             builder,
             mappings: HashMap::new(),
+            rows: Vec::new(),
         }
     }
 }
 
-/// A statement in the making: feed it every chunk of the plan.
+/// A statement in the making: feed it every chunk of the plan, and the rows that it names.
 #[derive(Debug)]
 pub struct Fold<'a> {
     plan: &'a MonthPlan,
     catalog: &'a Catalog,
     builder: StatementBuilder,
     mappings: HashMap<usize, Mapping>,
+    /// Stored rows of events.
+    rows: Vec<Row>,
 }
 
 /// How one contender's codes translate, and which of its usage counts.
@@ -211,6 +223,19 @@ impl Fold<'_> {
         Ok(())
     }
 
+    /// Takes the rows that [`MonthPlan::stored_rows`] names.
+    pub fn add_rows(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
+        let Some(metered) = &self.plan.metered else {
+            return Ok(());
+        };
+        let rows = rows::decode(bytes, self.plan.month, &metered.names)?;
+        self.rows = rows.ok_or(DecodeError::Invalid {
+            what: "the format of stored usage",
+            at: 0,
+        })?;
+        Ok(())
+    }
+
     fn mapping(&mut self, contender: usize) -> Mapping {
         let of = &self.plan.owners.contenders()[contender];
         let tables = &of.import.record.tables;
@@ -254,9 +279,10 @@ impl Fold<'_> {
                 names,
                 terms,
             } = metered;
+            let rows: Vec<&Row> = self.rows.iter().chain(usage.recent()).collect();
             metered::rate(
                 self.plan.month,
-                usage,
+                &rows,
                 names,
                 self.catalog,
                 terms,

@@ -142,6 +142,13 @@ const BANS: &[Ban] = &[
         instead: "the command line and the HTTP API import through here, never the other way",
     },
     Ban {
+        folder: "crates/tallybook/src/events/",
+        except: &[],
+        words: &["crate::http", "crate::cli", "axum", "f32", "f64"],
+        instead: "the command line and the HTTP API read events through here, never the other way, \
+                  and a quantity is its digits",
+    },
+    Ban {
         folder: "crates/",
         except: &["crates/tallybook/src/clock.rs"],
         words: &[

@@ -55,11 +55,10 @@ impl Pool {
 
     /// What each plan brings, in the order of the plans.
     pub fn plans(&self) -> impl Iterator<Item = (Plan, Vec<Dated<Quantity>>)> + '_ {
-        let stated = Plan::ALL.iter().filter_map(|plan| {
+        Plan::ALL.iter().filter_map(|plan| {
             let history = self.plans.get(plan)?;
             Some((*plan, history.iter().collect()))
-        });
-        stated
+        })
     }
 
     /// What a seat of each SKU brings, in the order of the SKUs' ids.

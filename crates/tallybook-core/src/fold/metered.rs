@@ -7,7 +7,7 @@
 use crate::catalog::{Catalog, Sku};
 use crate::hash::QuickMap;
 use crate::ids::NameId;
-use crate::ledger::metered::rows::{MonthUsage, Row};
+use crate::ledger::metered::rows::Row;
 use crate::ledger::record::Dimension;
 use crate::money::{Price, Quantity};
 use crate::names::Dictionary;
@@ -43,7 +43,7 @@ pub enum Unrated {
 /// Adds the rated lines of a month's events to a statement in the making.
 pub(super) fn rate(
     month: Month,
-    usage: &MonthUsage,
+    usage: &[&Row],
     names: &Dictionary,
     catalog: &Catalog,
     terms: &Terms,
@@ -98,14 +98,10 @@ struct Names {
 }
 
 impl<'a> Texts<'a> {
-    fn new(
-        usage: &MonthUsage,
-        dictionary: &Dictionary,
-        catalog: &'a Catalog,
-    ) -> Result<Self, Unrated> {
+    fn new(usage: &[&Row], dictionary: &Dictionary, catalog: &'a Catalog) -> Result<Self, Unrated> {
         let mut used: [BTreeSet<u32>; 6] = Default::default();
         let mut last = [u32::MAX; 6];
-        for row in usage.rows() {
+        for row in usage {
             for ((used, last), code) in used.iter_mut().zip(&mut last).zip(row.names) {
                 // Neighbours mostly have the same names.
                 if *last != code {
@@ -192,13 +188,13 @@ fn place(index: usize) -> u32 {
 }
 
 /// The lines in the order of the statement: one for each key that an event counts for.
-fn lines(usage: &MonthUsage, texts: &Texts<'_>) -> Vec<Line> {
+fn lines(usage: &[&Row], texts: &Texts<'_>) -> Vec<Line> {
     let mut lines: Vec<Line> = usage
-        .rows()
+        .iter()
         .map(|row| Line {
             key: texts.key(row),
             quantity: row.quantity,
-            events: i64::from(row.events),
+            events: row.events,
         })
         .collect();
     lines.sort_unstable_by_key(|line| line.key);

@@ -256,15 +256,21 @@ impl Account {
 
     /// Folds the next batch; its names must already be in the dictionary.
     pub fn fold(&mut self, batch: &Batch, digest: Digest) -> Result<(), DecodeError> {
-        // There are many events: they are folded as codes, without their texts.
-        for entry in batch.entries.iter().filter(|entry| entry.tag == EVENTS) {
-            let events = events::decode(&entry.payload, &self.dictionary)?;
-            self.metered.fold(self.log, batch.seq, &events);
-        }
+        self.fold_events(batch)?;
         self.fold_settings(batch)?;
         self.seq = batch.seq;
         self.head = digest;
         self.at = Some(batch.at);
+        Ok(())
+    }
+
+    /// Folds only the events of a batch.
+    pub fn fold_events(&mut self, batch: &Batch) -> Result<(), DecodeError> {
+        // There are many: they are folded as codes, without their texts.
+        for entry in batch.entries.iter().filter(|entry| entry.tag == EVENTS) {
+            let events = events::decode(&entry.payload, &self.dictionary)?;
+            self.metered.fold(self.log, batch.seq, &events);
+        }
         Ok(())
     }
 

@@ -20,6 +20,8 @@ pub enum EndpointFamily {
     UserBilling,
     /// Imports into an account, looks at its imports, reverts them.
     Imports(AccountKind),
+    /// Sends usage events; for which accounts, the events' payers are held against the token.
+    Events,
     /// Tokens, apply, verify, backup.
     Site,
 }
@@ -53,7 +55,7 @@ impl EndpointFamily {
             Self::OrganizationBilling => Some(AccountKind::Organization),
             Self::UserBilling => Some(AccountKind::User),
             Self::Imports(kind) => Some(kind),
-            Self::Site => None,
+            Self::Events | Self::Site => None,
         }
     }
 
@@ -67,7 +69,7 @@ impl EndpointFamily {
             Self::OrganizationBilling => &["admin:org", "read:org"],
             Self::Imports(AccountKind::Organization) => &["admin:org"],
             Self::UserBilling | Self::Imports(AccountKind::User) => &["user"],
-            Self::Site => &[],
+            Self::Events | Self::Site => &[],
         }
     }
 
@@ -83,7 +85,7 @@ impl EndpointFamily {
                 Some((Permission::OrganizationAdministration, Level::Write))
             }
             Self::UserBilling => Some((Permission::Plan, Level::Read)),
-            Self::EnterpriseBilling | Self::Imports(_) | Self::Site => None,
+            Self::EnterpriseBilling | Self::Imports(_) | Self::Events | Self::Site => None,
         }
     }
 }
@@ -99,12 +101,22 @@ pub fn authorize(
     if viewer.is_site_admin() {
         return Ok(());
     }
+    if family == EndpointFamily::Events {
+        // Whose usage it is no role decides: only a token that was made for sending, and a site
+        // administrator's, may say what somebody is billed for.
+        return match viewer.grants {
+            Grants::Sender(_) => Ok(()),
+            _ => Err(Denied::TokenKind),
+        };
+    }
     let Some(kind) = family.account_kind() else {
         return Err(Denied::NotSiteAdmin);
     };
     check_role(kind, relation)?;
     let granted = match &viewer.grants {
         Grants::SiteAdmin => Ok(()),
+        // It is nobody's relation, so that the role has refused it already.
+        Grants::Sender(_) => Err(Denied::NotFound),
         Grants::Classic { scopes, .. } => check_scopes(family, relation, scopes),
         Grants::FineGrained { permissions, .. } => match family.accepted_permission() {
             Some((needed, level)) if permissions.get(&needed).is_some_and(|l| *l >= level) => {

@@ -1,8 +1,11 @@
-//! What a token may do: everything, a classic token's scopes, or a fine-grained one's permissions.
+//! What a token may do: everything, a classic token's scopes, a fine-grained one's permissions, or
+//! sending usage events.
 //!
-//! Invariant: grants name a user (but for a site administrator's), and never exceed what that
-//! user's roles allow: both are asked in [`super::decide`]. They are stored as one line of JSON.
+//! Invariant: grants name a user and never exceed what that user's roles allow: both are asked in
+//! [`super::decide`]. A site administrator's have no user, nor have a sender's, which write events
+//! for the accounts that they name and open nothing else. They are stored as one line of JSON.
 
+use super::sender::{self, Sender};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -26,6 +29,8 @@ pub enum Grants {
         /// How far each permission goes.
         permissions: BTreeMap<Permission, Level>,
     },
+    /// Sends usage events (`metering:write`) and reads nothing.
+    Sender(Sender),
 }
 
 /// Why grants are refused.
@@ -53,6 +58,9 @@ pub enum GrantsError {
     /// The same permission twice.
     #[error("permission {0} is given more than once")]
     Repeated(&'static str),
+    /// An account is not written `kind/name`.
+    #[error(transparent)]
+    Account(#[from] sender::SenderError),
     /// Nothing is granted.
     #[error("a token needs at least one scope or permission")]
     Nothing,
@@ -107,9 +115,18 @@ impl Grants {
     #[must_use]
     pub fn user(&self) -> Option<&str> {
         match self {
-            Self::SiteAdmin => None,
+            Self::SiteAdmin | Self::Sender(_) => None,
             Self::Classic { user, .. } | Self::FineGrained { user, .. } => Some(user),
         }
+    }
+
+    /// A sending token's, from accounts such as `enterprise/octo-ent` and, where not every source
+    /// may send by it, sources.
+    pub fn sender<'a>(
+        accounts: impl IntoIterator<Item = &'a str>,
+        sources: Vec<String>,
+    ) -> Result<Self, GrantsError> {
+        Ok(Self::Sender(Sender::new(accounts, sources)?))
     }
 
     /// One line of JSON, as stored.
@@ -299,7 +316,13 @@ mod tests {
     fn grants_survive_being_stored() {
         let classic = Grants::classic("monalisa", ["user", "admin:org", "user"]).unwrap();
         let fine = Grants::fine_grained("hubot", ["organization_administration=write"]).unwrap();
-        for grants in [Grants::SiteAdmin, classic, fine] {
+        let sender = Grants::sender(["enterprise/octo-ent"], vec!["/ci".to_owned()]).unwrap();
+        assert_eq!(
+            sender.encode().unwrap(),
+            r#"{"kind":"sender","accounts":["enterprise/octo-ent"],"sources":["/ci"]}"#,
+            "stored lines must stay readable"
+        );
+        for grants in [Grants::SiteAdmin, classic, fine, sender] {
             let line = grants.encode().unwrap();
             assert!(!line.contains('\n'));
             assert_eq!(Grants::decode(&line).unwrap(), grants);

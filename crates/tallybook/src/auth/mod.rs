@@ -8,8 +8,10 @@ pub mod credential;
 pub mod decide;
 pub mod grants;
 pub mod secret;
+pub mod sender;
 
 pub use credential::{AdminToken, Credential, Unauthenticated, Viewer};
 pub use decide::{Denied, EndpointFamily, Relation, authorize};
 pub use grants::{Grants, GrantsError, Level, Permission, Scope};
 pub use secret::Secret;
+pub use sender::{Sender, SenderError};

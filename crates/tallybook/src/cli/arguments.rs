@@ -55,6 +55,8 @@ pub(crate) enum Command {
     /// Show, check or put the site's own catalogue: products, SKUs, prices, included usage
     #[command(subcommand)]
     Catalog(Catalog),
+    /// Send usage events from a file or a pipe, each counted once however often it is sent
+    Send(Send),
     /// Create, list and revoke access tokens
     #[command(subcommand)]
     Token(Token),
@@ -303,6 +305,38 @@ pub(crate) enum Catalog {
     },
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Send {
+    /// Usage events (CloudEvents as NDJSON, a JSON array, or one object); - is standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// What happens to the good events of a batch beside a bad one
+    #[arg(long, value_name = "WORD", value_enum, default_value_t = OnErrorArgument::Reject)]
+    pub(crate) on_error: OnErrorArgument,
+
+    /// Events in a batch, which counts whole or not at all
+    #[arg(long, value_name = "N", default_value_t = 10_000,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) batch: u32,
+
+    /// How often a batch is sent again that got no answer, or 429, 502, 503 or 504
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) retries: u32,
+
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+}
+
+/// What happens to good events beside bad ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum OnErrorArgument {
+    /// Refuse the batch, and end.
+    Reject,
+    /// Take the good ones, and go on.
+    Skip,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Token {
     /// Create a token and print it; it cannot be shown again
@@ -323,7 +357,8 @@ pub(crate) enum Token {
 }
 
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("holder").required(true).args(["user", "site_admin"]))]
+#[command(group = ArgGroup::new("holder").required(true)
+    .args(["user", "site_admin", "metering_write"]))]
 #[command(group = ArgGroup::new("grant").args(["scopes", "permissions"]))]
 pub(crate) struct TokenCreate {
     /// The user whose token it is
@@ -346,6 +381,28 @@ pub(crate) struct TokenCreate {
     /// A token of the site's administrator, who may read and do everything
     #[arg(long, conflicts_with_all = ["user", "scopes", "permissions"])]
     pub(crate) site_admin: bool,
+
+    /// A token that sends usage events (metering:write) for the accounts named, and reads nothing
+    #[arg(long, requires = "accounts", conflicts_with_all = ["scopes", "permissions"])]
+    pub(crate) metering_write: bool,
+
+    /// An account for which a sending token may send, such as enterprise/octo-ent; repeatable
+    #[arg(
+        long = "account",
+        value_name = "KIND/NAME",
+        requires = "metering_write",
+        conflicts_with_all = ["user", "site_admin"]
+    )]
+    pub(crate) accounts: Vec<String>,
+
+    /// A source that a sending token may send from [default: every source]; repeatable
+    #[arg(
+        long = "source",
+        value_name = "URI",
+        requires = "metering_write",
+        conflicts_with_all = ["user", "site_admin"]
+    )]
+    pub(crate) sources: Vec<String>,
 
     /// When it stops working: a day (its first instant, UTC) or an instant
     #[arg(long, value_name = "DATE", value_parser = instant)]

@@ -7,12 +7,25 @@ use crate::config::PublicUrl;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::io::Read;
+use std::time::Duration;
 use ureq::http::{Response, StatusCode};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body, SendBody};
 
 /// The most bytes of an answer that are read into memory; downloads stream.
 const MOST_ANSWER_BYTES: u64 = 64 << 20;
+
+/// How long [`Client::deliver`] waits for one answer.
+const MOST_WAIT: Duration = Duration::from_secs(300);
+
+/// An answer of any status.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    /// How long the server wants to be left alone.
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) text: String,
+}
 
 /// A server and the token for it.
 pub(crate) struct Client {
@@ -148,6 +161,50 @@ impl Client {
         self.json(sent)
     }
 
+    /// `POST` of bytes in memory; any status is an answer, for the caller may send them again.
+    pub(crate) fn deliver(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Answer, ClientError> {
+        let mut request = self
+            .agent
+            .post(self.link(path))
+            .header("Authorization", &self.authorization);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.config().timeout_global(Some(MOST_WAIT)).build();
+        let unreachable = |reason| ClientError::Unreachable {
+            url: self.url.clone(),
+            reason,
+        };
+        let mut response = request.send(body).map_err(unreachable)?;
+        let status = response.status();
+        let seconds = response.headers().get("retry-after");
+        let seconds = seconds.and_then(|value| value.to_str().ok()?.parse().ok());
+        let text = response
+            .body_mut()
+            .with_config()
+            .limit(MOST_ANSWER_BYTES)
+            .read_to_string()
+            .map_err(unreachable)?;
+        Ok(Answer {
+            status,
+            retry_after: seconds.map(Duration::from_secs),
+            text,
+        })
+    }
+
+    /// The error that an answer is which was of no use.
+    pub(crate) fn refusal(answer: &Answer) -> ClientError {
+        ClientError::Refused {
+            status: answer.status,
+            message: message(&answer.text),
+        }
+    }
+
     fn link(&self, path: &str) -> String {
         format!("{}/metering/v1/{path}", self.url)
     }
@@ -169,10 +226,7 @@ impl Client {
             .with_config()
             .limit(MOST_ANSWER_BYTES)
             .read_to_string();
-        let message = match body.as_deref().map(serde_json::from_str::<Value>) {
-            Ok(Ok(answer)) => explanation(&answer),
-            _ => "it is no Tallybook, or something stands before it".to_owned(),
-        };
+        let message = message(&body.unwrap_or_default());
         Err(ClientError::Refused { status, message })
     }
 
@@ -205,6 +259,14 @@ impl Client {
             url: self.url.clone(),
             reason,
         }
+    }
+}
+
+/// What the body of a refusal says.
+fn message(body: &str) -> String {
+    match serde_json::from_str::<Value>(body) {
+        Ok(answer) => explanation(&answer),
+        Err(_) => "it is no Tallybook, or something stands before it".to_owned(),
     }
 }
 

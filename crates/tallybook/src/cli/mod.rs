@@ -17,6 +17,7 @@ mod open;
 mod output;
 mod place;
 mod sample;
+mod send;
 mod serve;
 mod summary;
 mod token;
@@ -105,6 +106,15 @@ fn run(line: CommandLine, matches: &ArgMatches) -> anyhow::Result<()> {
             apply::run(&request, apply.place.resolve(matches)?, now)
         }
         Command::Catalog(command) => catalog::run(command, matches, now),
+        Command::Send(send) => {
+            let request = send::Request {
+                file: send.file,
+                on_error: send.on_error,
+                batch: usize::try_from(send.batch)?,
+                retries: send.retries,
+            };
+            send::run(&request, send.place.resolve(matches)?, clock)
+        }
         Command::Token(Token::Create(create)) => token::create(create, matches, now),
         Command::Token(Token::List { place }) => token::list(place.resolve(matches)?, now),
         Command::Token(Token::Revoke { id, place }) => {

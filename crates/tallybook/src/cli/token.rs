@@ -70,6 +70,10 @@ pub(crate) async fn add(
 }
 
 fn grants(create: &TokenCreate) -> anyhow::Result<Grants> {
+    if create.metering_write {
+        let accounts = create.accounts.iter().map(|text| text.trim());
+        return Grants::sender(accounts, create.sources.clone()).context("--metering-write");
+    }
     let Some(user) = &create.user else {
         return Ok(Grants::SiteAdmin);
     };
@@ -93,6 +97,11 @@ fn body(grants: &Grants, expires_at: Option<Instant>) -> Value {
         Grants::Classic { user, scopes } => json!({"user": user, "scopes": scopes}),
         Grants::FineGrained { user, permissions } => {
             json!({"user": user, "permissions": permissions})
+        }
+        Grants::Sender(sender) => {
+            let mut body = json!(sender);
+            body["metering_write"] = true.into();
+            body
         }
     };
     if let Some(at) = expires_at {
@@ -135,6 +144,7 @@ fn shown(row: &TokenRow, now: Instant) -> anyhow::Result<Vec<String>> {
         Grants::SiteAdmin => "site_admin",
         Grants::Classic { .. } => "classic",
         Grants::FineGrained { .. } => "fine_grained",
+        Grants::Sender(_) => "sender",
     }
     .into();
     Ok(answered(&token, now))
@@ -147,6 +157,7 @@ fn answered(token: &Value, now: Instant) -> Vec<String> {
     let permissions: Option<BTreeMap<String, String>> =
         serde_json::from_value(token["permissions"].clone()).ok();
     let may = match (scopes, permissions) {
+        _ if token["kind"] == "sender" => sending(token),
         (Some(scopes), _) => scopes.join(","),
         (None, Some(permissions)) => {
             let pairs = permissions
@@ -173,6 +184,19 @@ fn answered(token: &Value, now: Instant) -> Vec<String> {
         expires_at,
         state,
     ]
+}
+
+/// What a sending token may send: for which accounts, and by which sources where those are named.
+fn sending(token: &Value) -> String {
+    let list = |key: &str| {
+        let texts = token[key].as_array().into_iter().flatten();
+        let texts: Vec<&str> = texts.filter_map(Value::as_str).collect();
+        texts.join(",")
+    };
+    match list("sources") {
+        sources if sources.is_empty() => format!("send for {}", list("accounts")),
+        sources => format!("send for {} from {sources}", list("accounts")),
+    }
 }
 
 /// Revokes a token.
@@ -227,6 +251,14 @@ mod tests {
             "expired",
         ];
         assert_eq!(cells, expected);
+        let sender = Grants::sender(["user/hubot"], vec!["/ci".to_owned()]).expect("grants");
+        let row = TokenRow {
+            grants: sender.encode().expect("a line"),
+            expires_at: None,
+            ..row
+        };
+        let cells = shown(&row, now).expect("a row");
+        assert_eq!(cells[1..4], ["sender", "", "send for user/hubot from /ci"]);
         let admin = answered(
             &json!({"id": "x", "kind": "site_admin", "revoked_at": null}),
             now,

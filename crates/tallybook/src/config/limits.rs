@@ -30,6 +30,34 @@ pub struct Limits {
     #[arg(long = "limit-line-bytes", value_name = "BYTES", env = "TALLYBOOK_LIMIT_LINE_BYTES",
           default_value = "64KiB", value_parser = parse_bytes)]
     pub line_bytes: u64,
+    /// The largest body of usage events that is one atomic batch, after decompression
+    #[arg(long = "limit-events-bytes", value_name = "BYTES",
+          env = "TALLYBOOK_LIMIT_EVENTS_BYTES",
+          default_value = "16MiB", value_parser = parse_bytes)]
+    pub events_bytes: u64,
+    /// The most usage events of one atomic batch
+    #[arg(
+        long = "limit-events",
+        value_name = "N",
+        env = "TALLYBOOK_LIMIT_EVENTS",
+        default_value_t = 10_000,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub events: u32,
+    /// The largest single usage event
+    #[arg(long = "limit-event-bytes", value_name = "BYTES", env = "TALLYBOOK_LIMIT_EVENT_BYTES",
+          default_value = "64KiB", value_parser = parse_bytes)]
+    pub event_bytes: u64,
+    /// The longest id and the longest source of a usage event
+    #[arg(long = "limit-event-name-bytes", value_name = "BYTES",
+          env = "TALLYBOOK_LIMIT_EVENT_NAME_BYTES",
+          default_value = "256", value_parser = parse_bytes)]
+    pub event_name_bytes: u64,
+    /// Memory for the bodies of usage events that are being read; beyond it the answer is 503
+    #[arg(long = "limit-events-memory", value_name = "BYTES",
+          env = "TALLYBOOK_LIMIT_EVENTS_MEMORY",
+          default_value = "256MiB", value_parser = parse_bytes)]
+    pub events_memory: u64,
     /// The longest path and query of a request
     #[arg(long = "limit-url-bytes", value_name = "BYTES", env = "TALLYBOOK_LIMIT_URL_BYTES",
           default_value = "8KiB", value_parser = parse_bytes)]
@@ -79,6 +107,16 @@ impl Limits {
     pub const IMPORT_FILES: &'static str = "--limit-import-files";
     /// The flag of the longest line.
     pub const LINE_BYTES: &'static str = "--limit-line-bytes";
+    /// The flag of the largest body of events.
+    pub const EVENTS_BYTES: &'static str = "--limit-events-bytes";
+    /// The flag of the most events of a batch.
+    pub const EVENTS: &'static str = "--limit-events";
+    /// The flag of the largest event.
+    pub const EVENT_BYTES: &'static str = "--limit-event-bytes";
+    /// The flag of the longest id and source.
+    pub const EVENT_NAME_BYTES: &'static str = "--limit-event-name-bytes";
+    /// The flag of the memory for bodies of events.
+    pub const EVENTS_MEMORY: &'static str = "--limit-events-memory";
     /// The flag of the longest path and query.
     pub const URL_BYTES: &'static str = "--limit-url-bytes";
     /// The flag of the largest headers.
@@ -104,6 +142,11 @@ impl Default for Limits {
             import_bytes: 8 << 30,
             import_files: 1000,
             line_bytes: 64 << 10,
+            events_bytes: 16 << 20,
+            events: 10_000,
+            event_bytes: 64 << 10,
+            event_name_bytes: 256,
+            events_memory: 256 << 20,
             url_bytes: 8 << 10,
             header_bytes: 32 << 10,
             long_answers: 64,
@@ -145,6 +188,16 @@ mod tests {
             "3",
             Limits::LINE_BYTES,
             "4",
+            Limits::EVENTS_BYTES,
+            "5",
+            Limits::EVENTS,
+            "6",
+            Limits::EVENT_BYTES,
+            "7",
+            Limits::EVENT_NAME_BYTES,
+            "8",
+            Limits::EVENTS_MEMORY,
+            "9",
             Limits::URL_BYTES,
             "5",
             Limits::HEADER_BYTES,
@@ -168,6 +221,11 @@ mod tests {
             import_bytes: 2048,
             import_files: 3,
             line_bytes: 4,
+            events_bytes: 5,
+            events: 6,
+            event_bytes: 7,
+            event_name_bytes: 8,
+            events_memory: 9,
             url_bytes: 5,
             header_bytes: 6,
             long_answers: 7,

@@ -11,10 +11,11 @@ use tallybook_core::batch::Batch;
 use tallybook_core::catalog::{Catalog, CatalogError};
 use tallybook_core::ids::{LogId, NameId, Seq};
 use tallybook_core::ledger::Account;
+use tallybook_core::ledger::metered::rows::{self, MonthUsage, Row};
 use tallybook_core::site::Site;
 use tallybook_core::site::catalogue::VersionChange;
 use tallybook_core::site::entry::SiteEntry;
-use tallybook_core::time::{Day, Hour, Instant};
+use tallybook_core::time::{Day, Hour, Instant, Month};
 
 /// The catalogue as it was at one version.
 #[derive(Debug, Clone)]
@@ -99,9 +100,31 @@ impl Engine {
         }
         for (log, name) in site.directory.accounts() {
             let view = self.view_of(log, name).await?;
-            check_account(&view.account, next)?;
+            for (month, usage) in view.account.metered.months() {
+                let stored = self.stored_rows(&view.account, month, usage).await?;
+                let rows = stored.iter().chain(usage.recent());
+                check_rows(&view.account, month, rows, next)?;
+            }
         }
         Ok(())
+    }
+
+    /// The sums of a month's events that are in a checkpoint.
+    async fn stored_rows(
+        &self,
+        account: &Account,
+        month: Month,
+        usage: &MonthUsage,
+    ) -> Result<Vec<Row>, EngineError> {
+        let Some(stored) = usage.stored() else {
+            return Ok(Vec::new());
+        };
+        let damaged = |what| EngineError::damaged(format!("blob {}", stored.blob), what);
+        let bytes = self.store.get_blob(stored.blob).await?;
+        let bytes = bytes.ok_or_else(|| damaged("missing"))?;
+        let decoded = rows::decode(&bytes, month, &account.dictionary);
+        let decoded = decoded.map_err(|error| EngineError::blob(stored.blob, &error))?;
+        decoded.ok_or_else(|| damaged("its format"))
     }
 
     /// The catalogue at one of its versions; `None` when there never was such a version.
@@ -172,35 +195,36 @@ fn clash(error: &CatalogError) -> String {
     format!("the own catalogue, {error}")
 }
 
-/// Whether every row of an account's metered usage has a price.
-fn check_account(account: &Account, next: &Catalog) -> Result<(), ApplyError> {
-    for month in account.metered.months() {
-        let Some(usage) = account.metered.month(month) else {
-            continue;
+/// Whether every sum of a month's events has a price. Also of one that was taken back: it is still
+/// looked up when its month is rated.
+fn check_rows<'a>(
+    account: &Account,
+    month: Month,
+    rows: impl Iterator<Item = &'a Row>,
+    next: &Catalog,
+) -> Result<(), ApplyError> {
+    let first = month.first_day().first_hour().index();
+    for row in rows {
+        let text = row.names[0].checked_sub(1);
+        let text = text.and_then(|id| account.dictionary.get(NameId(id)));
+        let text = text.ok_or_else(|| {
+            EngineError::damaged(format!("log {}", account.log.0), "a SKU has no name")
+        })?;
+        let day = Hour::from_index(first + i32::from(row.hour)).day();
+        let what = match next.sku(text) {
+            None => "no such SKU".to_owned(),
+            Some(sku) if sku.price_on(day).is_none() => match sku.prices().next() {
+                Some((Some(from), _)) => format!("no price for it before {from}"),
+                _ => "no price for it".to_owned(),
+            },
+            Some(_) => continue,
         };
-        let first = month.first_day().first_hour().index();
-        for row in usage.rows() {
-            let text = row.names[0].checked_sub(1);
-            let text = text.and_then(|id| account.dictionary.get(NameId(id)));
-            let text = text.ok_or_else(|| {
-                EngineError::damaged(format!("log {}", account.log.0), "a SKU has no name")
-            })?;
-            let day = Hour::from_index(first + i32::from(row.hour)).day();
-            let what = match next.sku(text) {
-                None => "no such SKU".to_owned(),
-                Some(sku) if sku.price_on(day).is_none() => match sku.prices().next() {
-                    Some((Some(from), _)) => format!("no price for it before {from}"),
-                    _ => "no price for it".to_owned(),
-                },
-                Some(_) => continue,
-            };
-            return Err(ApplyError::InUse {
-                account: account.name.clone(),
-                sku: text.to_string(),
-                day,
-                what,
-            });
-        }
+        return Err(ApplyError::InUse {
+            account: account.name.clone(),
+            sku: text.to_string(),
+            day,
+            what,
+        });
     }
     Ok(())
 }

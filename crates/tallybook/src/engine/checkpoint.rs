@@ -63,8 +63,9 @@ impl Checkpoint {
 /// Which blobs hold which month's statement: an account's manifest.
 ///
 /// Layout, format 2: `TBK2`, number of months, then of each the month, the fingerprint, the number
-/// of parts and their blobs; whether the account has a checkpoint, and then its batch, its blob and
-/// its runs; at last the hash of all that. In format 1 each month had one blob, and that was all.
+/// of parts and their blobs; whether the account has a checkpoint, and then its batch, its blob,
+/// the blobs of its rows and its runs; at last the hash of all that. In format 1 each month had one
+/// blob, and that was all.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Checkpoints {
     months: Vec<Known>,
@@ -78,6 +79,8 @@ pub(super) struct AccountKnown {
     pub at: Seq,
     /// The account's state.
     pub state: Digest,
+    /// The rows of the months that its events say something of.
+    pub rows: Vec<Digest>,
     /// Runs of the keys of its events, each as the blobs of its segments' indexes.
     pub runs: Vec<Vec<Digest>>,
 }
@@ -153,6 +156,8 @@ impl Checkpoints {
         if let Some(account) = &self.account {
             out.varint(account.at.0);
             out.raw(&account.state.0);
+            out.count(account.rows.len());
+            account.rows.iter().for_each(|blob| out.raw(&blob.0));
             out.count(account.runs.len());
             for run in &account.runs {
                 out.count(run.len());
@@ -208,6 +213,9 @@ impl Checkpoints {
 fn read_account(r: &mut Reader<'_>) -> Result<AccountKnown, DecodeError> {
     let at = Seq(r.varint("batch")?);
     let state = Digest(r.array("account")?);
+    let count = r.count(32, "months")?;
+    let rows = (0..count).map(|_| Ok(Digest(r.array("rows")?)));
+    let rows = rows.collect::<Result<_, DecodeError>>()?;
     let count = r.count(1, "runs")?;
     let runs = (0..count)
         .map(|_| {
@@ -217,7 +225,12 @@ fn read_account(r: &mut Reader<'_>) -> Result<AccountKnown, DecodeError> {
                 .collect()
         })
         .collect::<Result<_, DecodeError>>()?;
-    Ok(AccountKnown { at, state, runs })
+    Ok(AccountKnown {
+        at,
+        state,
+        rows,
+        runs,
+    })
 }
 
 #[cfg(test)]
@@ -233,6 +246,7 @@ mod tests {
         known.set_account(AccountKnown {
             at: Seq(300),
             state: Digest([10; 32]),
+            rows: vec![Digest([13; 32])],
             runs: vec![vec![Digest([11; 32]), Digest([12; 32])], Vec::new()],
         });
         known

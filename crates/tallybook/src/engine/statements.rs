@@ -183,6 +183,13 @@ impl Engine {
                 fold.add(contender, chunk.blob, &decoded)
                     .map_err(|error| EngineError::damaged("the ledger", error))?;
             }
+            if let Some(stored) = plan.stored_rows() {
+                let bytes = runtime.block_on(store.get_blob(stored.blob))?;
+                let what = format!("blob {}", stored.blob);
+                let bytes = bytes.ok_or_else(|| EngineError::damaged(what, "missing"))?;
+                let added = fold.add_rows(&bytes);
+                added.map_err(|error| EngineError::blob(stored.blob, &error))?;
+            }
             Ok(fold.finish()?)
         })
         .await?

@@ -145,7 +145,7 @@ impl Engine {
             .iter()
             .flat_map(|import| &import.record.parts)
             .flat_map(|part| part.chunks.iter().map(|chunk| chunk.month))
-            .chain(view.account.metered.months())
+            .chain(view.account.metered.months().map(|(month, _)| month))
             .collect();
         for month in months {
             let (plan, fingerprint) = (view.plan(month), view.fingerprint(month));

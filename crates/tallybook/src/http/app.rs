@@ -16,6 +16,14 @@ use crate::engine::{Engine, EngineError};
 use crate::wire::Dialect;
 use std::sync::Arc;
 use tallybook_store::StoreError;
+use tokio::sync::Semaphore;
+
+/// The most bodies of usage events, beside short ones, that are read at one time: each holds a
+/// thread that may block, of which there are some hundred for the whole server.
+const MOST_READERS: usize = 128;
+
+/// Bytes for which one permit of [`App::events_memory`] stands.
+pub const MEMORY_UNIT: u64 = 64 << 10;
 
 /// Settings of the HTTP face.
 #[derive(Debug, Clone)]
@@ -65,6 +73,10 @@ pub struct App {
     pub history: History,
     /// How large things may be.
     pub limits: Limits,
+    /// What may be held of the bodies of usage events at one time, in units of [`MEMORY_UNIT`].
+    pub events_memory: Arc<Semaphore>,
+    /// A permit for each body of usage events that may be read at one time.
+    pub events_readers: Arc<Semaphore>,
     /// Where long answers are written.
     pub room: Room,
     /// The frame, for where a key stands.
@@ -87,7 +99,11 @@ impl App {
             metrics: Arc::clone(&metrics),
             request_ids: RequestIds::default(),
         };
+        let units = settings.limits.events_memory / MEMORY_UNIT;
+        let units = usize::try_from(units).unwrap_or(usize::MAX);
         Arc::new(Self {
+            events_memory: Arc::new(Semaphore::new(units.clamp(1, Semaphore::MAX_PERMITS))),
+            events_readers: Arc::new(Semaphore::new(MOST_READERS)),
             engine,
             metrics,
             public_url: settings.public_url,

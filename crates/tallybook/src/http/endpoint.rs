@@ -75,6 +75,7 @@ fn metering_family(path: &str) -> Option<EndpointFamily> {
         Some("enterprises") => AccountKind::Enterprise,
         Some("organizations") => AccountKind::Organization,
         Some("users") => AccountKind::User,
+        Some("events") => return Some(EndpointFamily::Events),
         _ => return Some(EndpointFamily::Site),
     };
     Some(EndpointFamily::Imports(kind))
@@ -158,6 +159,7 @@ mod tests {
         );
         assert_eq!(family("/metering/v1/tokens"), Some(EndpointFamily::Site));
         assert_eq!(family("/metering/v1/verify"), Some(EndpointFamily::Site));
+        assert_eq!(family("/metering/v1/events"), Some(EndpointFamily::Events));
         assert_eq!(family("/healthz"), None);
         assert_eq!(family("/versions"), None);
     }

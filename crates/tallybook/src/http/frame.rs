@@ -178,7 +178,7 @@ fn check_size(request: &Request, limits: &Limits) -> Result<(), ApiError> {
 }
 
 /// Bodies of at most so many bytes are read before anything is answered.
-const SHORT_BODY_BYTES: usize = 16 * 1024;
+pub(super) const SHORT_BODY_BYTES: usize = 16 * 1024;
 
 /// Reads a short body whole. A request that is refused unread makes the client see a broken
 /// connection where the reason should be.

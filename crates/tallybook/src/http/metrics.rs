@@ -33,12 +33,18 @@ struct RouteLabel {
     route: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
 /// Counts what the server does.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
     requests: Family<Labels, Counter>,
     durations: Family<RouteLabel, Histogram, fn() -> Histogram>,
+    events: Family<OutcomeLabel, Counter>,
     /// By pattern.
     routes: RwLock<HashMap<Box<str>, Arc<Route>>>,
 }
@@ -68,10 +74,17 @@ impl Default for Metrics {
             Unit::Seconds,
             durations.clone(),
         );
+        let events = Family::<OutcomeLabel, Counter>::default();
+        registry.register(
+            "events",
+            "Usage events that were answered: accepted, duplicate or rejected",
+            events.clone(),
+        );
         Self {
             registry,
             requests,
             durations,
+            events,
             routes: RwLock::default(),
         }
     }
@@ -126,6 +139,19 @@ impl Metrics {
             })
         });
         Arc::clone(route)
+    }
+
+    /// Counts usage events by what came of them.
+    pub fn events(&self, accepted: u64, duplicates: u64, rejected: u64) {
+        let outcomes = [
+            ("accepted", accepted),
+            ("duplicate", duplicates),
+            ("rejected", rejected),
+        ];
+        for (outcome, count) in outcomes {
+            let labels = OutcomeLabel { outcome };
+            self.events.get_or_create(&labels).inc_by(count);
+        }
     }
 
     /// Everything, in the text format that Prometheus reads.

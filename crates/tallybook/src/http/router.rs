@@ -9,7 +9,7 @@ use super::endpoint::SERVER_BASE;
 use super::error::ApiError;
 use super::github::usage::read::{AiCredits, PremiumRequests, Summary, Usage, read};
 use super::github::{cost_centers, legacy, rate_limit, versions};
-use super::metering::{catalog, imports, openapi, site, tokens};
+use super::metering::{catalog, events, imports, openapi, site, tokens};
 use super::{frame, operations};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -55,6 +55,7 @@ pub fn router(app: Arc<App>) -> Router {
             "/tokens",
             get(tokens::list::list).post(tokens::create::create),
         )
+        .route("/events", post(events::create::create))
         .route("/tokens/{id}", delete(tokens::revoke::revoke))
         .route("/catalog", get(catalog::get::get).put(catalog::put::put))
         .route("/catalog/versions", get(catalog::versions::versions))
@@ -64,7 +65,9 @@ pub fn router(app: Arc<App>) -> Router {
         // Each handler has limits of its own, which its errors name.
         .layer(DefaultBodyLimit::disable());
     let compressible = SizeAbove::new(COMPRESS_ABOVE)
-        .and(NotForContentType::const_new("application/octet-stream"));
+        .and(NotForContentType::const_new("application/octet-stream"))
+        // Each of its lines is wanted as soon as it is there.
+        .and(NotForContentType::const_new("application/x-ndjson"));
     let frame = Arc::clone(&app.frame);
     Router::new()
         .nest(SERVER_BASE, api.clone())

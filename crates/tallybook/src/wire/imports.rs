@@ -83,7 +83,7 @@ pub struct ReadingAnswer {
 }
 
 /// A kind and a name.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AccountAnswer {
     /// `enterprise`, `organization` or `user`.
     pub kind: String,

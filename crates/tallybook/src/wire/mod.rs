@@ -7,6 +7,7 @@
 
 pub mod catalog;
 pub mod cost_centers;
+pub mod events;
 pub mod imports;
 pub mod json;
 pub mod rows;

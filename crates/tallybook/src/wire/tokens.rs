@@ -2,9 +2,10 @@
 //!
 //! Invariant: a secret is in one body only, the answer that made it.
 
-use crate::auth::{Grants, GrantsError, Level, Permission, Scope};
+use crate::auth::{Grants, GrantsError, Level, Permission, Scope, SenderError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use tallybook_core::account::AccountName;
 use tallybook_core::time::Instant;
 use utoipa::ToSchema;
 
@@ -23,6 +24,16 @@ pub struct NewToken {
     /// Whether it is a site administrator's; then it has no user.
     #[serde(default)]
     pub site_admin: bool,
+    /// Whether it sends usage events; then it has accounts and no user.
+    #[serde(default)]
+    pub metering_write: bool,
+    /// The accounts for which a sending token may send, each as `enterprise/SLUG`,
+    /// `organization/LOGIN` or `user/LOGIN`.
+    #[serde(default)]
+    pub accounts: Vec<String>,
+    /// The sources of the events that a sending token may send; none is every one.
+    #[serde(default)]
+    pub sources: Vec<String>,
     /// When it stops working, as a date or an instant.
     pub expires_at: Option<String>,
 }
@@ -44,9 +55,21 @@ impl NewToken {
             field,
             reason: reason.to_owned(),
         };
+        let is_a_user_s =
+            self.user.is_some() || !self.scopes.is_empty() || !self.permissions.is_empty();
+        if self.metering_write {
+            if is_a_user_s || self.site_admin {
+                let reason = "a sending token has no user, scopes or permissions";
+                return Err(wrong("metering_write", reason));
+            }
+            return self.sender();
+        }
+        if !self.accounts.is_empty() || !self.sources.is_empty() {
+            let reason = "only a sending token (metering_write) has accounts and sources";
+            return Err(wrong("metering_write", reason));
+        }
         if self.site_admin {
-            let nothing_else =
-                self.user.is_none() && self.scopes.is_empty() && self.permissions.is_empty();
+            let nothing_else = !is_a_user_s;
             return if nothing_else {
                 Ok(Grants::SiteAdmin)
             } else {
@@ -83,6 +106,17 @@ impl NewToken {
         }
     }
 
+    fn sender(&self) -> Result<Grants, NewTokenError> {
+        let accounts = self.accounts.iter().map(String::as_str);
+        Grants::sender(accounts, self.sources.clone()).map_err(|error| NewTokenError {
+            field: match error {
+                GrantsError::Account(SenderError::Source(_)) => "sources",
+                _ => "accounts",
+            },
+            reason: error.to_string(),
+        })
+    }
+
     /// When it stops working; must be after `now`.
     pub fn expiry(&self, now: Instant) -> Result<Option<Instant>, NewTokenError> {
         let Some(text) = &self.expires_at else {
@@ -106,9 +140,9 @@ impl NewToken {
 pub struct Token {
     /// By which it is revoked, and called in logs.
     pub id: String,
-    /// `site_admin`, `classic` or `fine_grained`.
+    /// `site_admin`, `classic`, `fine_grained` or `sender`.
     pub kind: &'static str,
-    /// As whom it acts; null for a site administrator's.
+    /// As whom it acts; null for a site administrator's and for a sender's.
     pub user: Option<String>,
     /// A classic token's scopes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,6 +152,12 @@ pub struct Token {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     pub permissions: Option<BTreeMap<Permission, Level>>,
+    /// The accounts for which a sending token may send.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accounts: Option<Vec<String>>,
+    /// The sources by which a sending token may send, where they are limited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sources: Option<Vec<String>>,
     /// When it was made.
     pub created_at: String,
     /// When it stops working; null is never.
@@ -150,19 +190,32 @@ impl Token {
             Grants::FineGrained { permissions, .. } => {
                 ("fine_grained", None, Some(permissions.clone()))
             }
+            Grants::Sender(_) => ("sender", None, None),
         };
+        let sender = match grants {
+            Grants::Sender(sender) => Some(sender),
+            _ => None,
+        };
+        let sources = sender.map(|sender| sender.sources().to_vec());
         Self {
             id: id.to_owned(),
             kind,
             user: grants.user().map(str::to_owned),
             scopes,
             permissions,
+            accounts: sender.map(|sender| sender.accounts().iter().map(shown).collect()),
+            sources: sources.filter(|sources| !sources.is_empty()),
             created_at: life.created_at.to_string(),
             expires_at: life.expires_at.map(|at| at.to_string()),
             revoked_at: life.revoked_at.map(|at| at.to_string()),
             token: None,
         }
     }
+}
+
+/// `enterprise/octo-ent`.
+fn shown(account: &AccountName) -> String {
+    format!("{}/{}", account.kind, account.name)
 }
 
 /// Every token, oldest first.
@@ -181,11 +234,14 @@ mod tests {
     }
 
     #[test]
-    fn the_three_kinds_are_told_apart() {
+    fn the_kinds_are_told_apart() {
         let admin = new_token(r#"{"site_admin":true}"#).grants();
         assert_eq!(admin, Ok(Grants::SiteAdmin));
         let classic = new_token(r#"{"user":"hubot","scopes":["user"]}"#).grants();
         assert_eq!(classic, Ok(Grants::classic("hubot", ["user"]).unwrap()));
+        let sender = r#"{"metering_write":true,"accounts":["user/hubot"],"sources":["/ci"]}"#;
+        let expected = Grants::sender(["user/hubot"], vec!["/ci".to_owned()]).unwrap();
+        assert_eq!(new_token(sender).grants(), Ok(expected));
         let fine = new_token(r#"{"user":"hubot","permissions":{"plan":"read"}}"#).grants();
         assert_eq!(
             fine,
@@ -204,6 +260,12 @@ mod tests {
             "permissions"
         );
         assert_eq!(field(r#"{"user":"hubot","site_admin":true}"#), "site_admin");
+        assert_eq!(field(r#"{"metering_write":true}"#), "accounts");
+        assert_eq!(field(r#"{"accounts":["user/x"]}"#), "metering_write");
+        let both = r#"{"metering_write":true,"user":"x","accounts":["user/x"]}"#;
+        assert_eq!(field(both), "metering_write");
+        let sources = r#"{"metering_write":true,"accounts":["user/x"],"sources":[""]}"#;
+        assert_eq!(field(sources), "sources");
         let both = r#"{"user":"h","scopes":["user"],"permissions":{"plan":"read"}}"#;
         assert_eq!(field(both), "permissions");
         let now = Instant::parse("2026-11-21").unwrap();

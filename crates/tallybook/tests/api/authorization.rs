@@ -62,7 +62,24 @@ type Column = (&'static str, &'static str, &'static str, &'static str);
 const IMPORT: &str = "date,product,sku,quantity,unit_type,applied_cost_per_quantity,gross_amount,\
                       discount_amount,net_amount,organization,repository,cost_center_name\n";
 
-const COLUMNS: [Column; 20] = [
+const EVENTS: &str = "/metering/v1/events";
+
+macro_rules! event {
+    ($payer:literal) => {
+        concat!(
+            r#"{"specversion":"1.0","id":"1","source":"/ci","type":"usage","#,
+            r#""time":"2025-12-01T00:00:00Z","data":{"sku":"actions_linux","quantity":1,"#,
+            $payer,
+            "}}"
+        )
+    };
+}
+
+const ENTERPRISE_EVENT: &str = event!(r#""enterprise":"ent","organization":"org""#);
+const ORGANIZATION_EVENT: &str = event!(r#""organization":"solo""#);
+const USER_EVENT: &str = event!(r#""user":"self""#);
+
+const COLUMNS: [Column; 23] = [
     (
         "e:usage",
         "GET",
@@ -116,6 +133,9 @@ const COLUMNS: [Column; 20] = [
         "/organizations/nobody/settings/billing/usage",
         "",
     ),
+    ("e:send", "POST", EVENTS, ENTERPRISE_EVENT),
+    ("s:send", "POST", EVENTS, ORGANIZATION_EVENT),
+    ("u:send", "POST", EVENTS, USER_EVENT),
     ("tokens", "GET", "/metering/v1/tokens", ""),
     (
         "apply",
@@ -136,9 +156,10 @@ const HEAD: &str = "\
 # Accounts: the enterprise ent (e:), its organization org (o:), the organization solo, which pays
 # for itself (s:), and the user self (u:). `usage` stands for the four usage endpoints, `cc` for
 # cost centers, `imp` and `post` for listing imports and importing, `nobody` for a name that nobody
-# has, `tokens`, `apply`, `verify`, `catalog` (read) and `putcat` (written) for the site's own
-# endpoints (as are revoking, backup and the catalogue's versions), `gone` for GitHub's retired
-# endpoints and `open` for what anybody may read.
+# has, `send` for an event of usage that the account pays for (422 is how an account that does not
+# exist is answered), `tokens`, `apply`, `verify`, `catalog` (read) and `putcat` (written) for the
+# site's own endpoints (as are revoking, backup and the catalogue's versions), `gone` for GitHub's
+# retired endpoints and `open` for what anybody may read.
 #
 # Written by TALLYBOOK_BLESS=1 cargo test -p tallybook --test api authorization
 ";
@@ -173,9 +194,12 @@ async fn server() -> Server {
 async fn status(server: &Server, secret: Option<&str>, column: Column) -> u16 {
     let (_, method, path, body) = column;
     let mut request = Request::builder().method(method).uri(path);
-    if body == IMPORT {
-        request = request.header(header::CONTENT_TYPE, "text/csv");
-    }
+    let content_type = if body == IMPORT {
+        "text/csv"
+    } else {
+        "application/json"
+    };
+    request = request.header(header::CONTENT_TYPE, content_type);
     if let Some(secret) = secret {
         request = request.header(header::AUTHORIZATION, format!("Bearer {secret}"));
     }
@@ -253,10 +277,43 @@ async fn whoever(server: &Server, table: &mut String) {
     }
 }
 
+/// Tokens that send for an account and read nothing, not even of that account.
+async fn senders(server: &Server, table: &mut String) {
+    heads(table, "sending tokens");
+    let elsewhere = ["/elsewhere".to_owned()];
+    let here = ["/ci".to_owned()];
+    let rows: [(&str, &[&str], &[String]); 6] = [
+        ("sends for ent", &["enterprise/ent"], &[]),
+        ("sends for ent from its source", &["enterprise/ent"], &here),
+        (
+            "sends for ent from elsewhere",
+            &["enterprise/ent"],
+            &elsewhere,
+        ),
+        (
+            "sends for org, which does not pay",
+            &["organization/org"],
+            &[],
+        ),
+        (
+            "sends for solo and self",
+            &["organization/solo", "user/self"],
+            &[],
+        ),
+        ("sends for nobody", &["enterprise/nobody"], &[]),
+    ];
+    for (index, (token, accounts, sources)) in rows.into_iter().enumerate() {
+        let grants = Grants::sender(accounts.iter().copied(), sources.to_vec()).unwrap();
+        let secret = server.token(&format!("sender{index}"), &grants, None).await;
+        row(server, table, token, Some(&secret)).await;
+    }
+}
+
 async fn table() -> String {
     let server = server().await;
     let mut table = HEAD.to_owned();
     whoever(&server, &mut table).await;
+    senders(&server, &mut table).await;
     for (role, what) in ROLES {
         heads(&mut table, &format!("{role}: {what}"));
         for (index, grant) in GRANTS.into_iter().enumerate() {
@@ -319,4 +376,52 @@ async fn to_a_stranger_no_account_exists() {
         }
         assert_eq!(known, unknown, "{path}");
     }
+}
+
+/// A sender cannot tell an account that it may not send for from one that nobody has.
+#[tokio::test]
+async fn to_a_sender_no_other_account_exists() {
+    let server = server().await;
+    let grants = Grants::sender(["organization/solo"], Vec::new()).unwrap();
+    let secret = server.token("sender", &grants, None).await;
+    // Nor by naming it beside an account that it may send for.
+    let both = Grants::sender(["enterprise/ent"], Vec::new()).unwrap();
+    let both = server.token("both", &both, None).await;
+    let mut answers = Vec::new();
+    for name in ["solo", "nobody"] {
+        let payer = format!("\"enterprise\":\"ent\",\"organization\":\"{name}\"");
+        let event = ORGANIZATION_EVENT.replace("\"organization\":\"solo\"", &payer);
+        let answer = post_as(&server, &both, event).await;
+        answers.push(answer.replace(&format!(" {name} "), " NAME "));
+    }
+    assert_eq!(answers[0], answers[1]);
+    for (member, known) in [
+        ("enterprise", "ent"),
+        ("organization", "org"),
+        ("user", "self"),
+    ] {
+        let mut answers = Vec::new();
+        for name in [known, "nobody"] {
+            let payer = format!("\"{member}\":\"{name}\"");
+            let event = ORGANIZATION_EVENT.replace("\"organization\":\"solo\"", &payer);
+            let answer = post_as(&server, &secret, event).await;
+            assert!(answer.contains("\"code\":\"unknown_payer\""), "{answer}");
+            answers.push(answer.replace(&format!(" {name} "), " NAME "));
+        }
+        assert_eq!(answers[0], answers[1]);
+    }
+}
+
+/// The answer to an event that is refused.
+async fn post_as(server: &Server, secret: &str, event: String) -> String {
+    let request = Request::builder()
+        .method("POST")
+        .uri(EVENTS)
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::AUTHORIZATION, format!("Bearer {secret}"));
+    let request = request.body(Body::from(event)).unwrap();
+    let response = server.router.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 422);
+    let body = axum::body::to_bytes(response.into_body(), 1 << 20).await;
+    String::from_utf8(body.unwrap().to_vec()).unwrap()
 }

@@ -7,4 +7,5 @@ mod catalog;
 mod commands;
 mod program;
 mod robust;
+mod send;
 mod serve;

@@ -3,10 +3,10 @@
 
 use crate::bench::{actor, enterprise, import, now, open};
 use std::sync::Arc;
-use tallybook::engine::Engine;
 use tallybook::engine::apply::{Applied, ApplyError, ApplyOptions};
 use tallybook::engine::metering::{Incoming, Payer, Receipt, Submission, SubmitError};
 use tallybook::engine::what_if::WhatIf;
+use tallybook::engine::{Engine, Options};
 use tallybook_core::account::{AccountKind, AccountName, Plan};
 use tallybook_core::catalog::Catalog;
 use tallybook_core::declaration::{Declaration, EnterpriseDeclaration, OrganizationDeclaration};
@@ -218,6 +218,49 @@ async fn usage_keeps_its_price() {
     let early = submit(&engine, "2", "gpu_minutes", "2026-01-04T10:00:00Z").await;
     assert!(matches!(early, Err(SubmitError::Rejected(_))), "{early:?}");
     engine.verify().await.unwrap();
+}
+
+/// Usage that is in a checkpoint counts like usage that is in memory.
+#[tokio::test]
+async fn stored_usage_keeps_its_price_too() {
+    let store = Arc::new(MemoryStore::default());
+    drop(engine(&store).await);
+    let open = async || {
+        let options = Options {
+            recent_keys: 1,
+            ..Options::default()
+        };
+        let store = Arc::<MemoryStore>::clone(&store);
+        Engine::open(store, options, now()).await.unwrap()
+    };
+    let first = open().await;
+    for id in ["1", "2", "3"] {
+        submit(&first, id, "gpu_minutes", "2026-01-05T10:00:00Z")
+            .await
+            .unwrap();
+        first.settle().await;
+    }
+    drop(first);
+    let again = open().await;
+    let log = again
+        .site()
+        .directory
+        .log_of(&organization("solo"))
+        .unwrap();
+    let view = again.view_of(log, &organization("solo")).await.unwrap();
+    let january = view
+        .account
+        .metered
+        .month(Month::new(2026, 1).unwrap())
+        .unwrap();
+    assert!(january.stored().is_some(), "the test is about a checkpoint");
+    let refused = put(&again, "").await;
+    assert!(
+        matches!(refused, Err(ApplyError::InUse { .. })),
+        "{refused:?}"
+    );
+    let asked = apply(&again, &[], &what_if(None)).await.unwrap();
+    assert_eq!(amounts(&asked.what_if[0].before), ["15", "0", "15"]);
 }
 
 #[tokio::test]

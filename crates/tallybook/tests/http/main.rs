@@ -4,6 +4,7 @@
 
 mod access;
 mod catalog;
+mod events;
 mod metering;
 mod usage;
 

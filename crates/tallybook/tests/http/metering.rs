@@ -187,6 +187,7 @@ async fn the_document_describes_every_route() {
         "/metering/v1/backup",
         "/metering/v1/catalog",
         "/metering/v1/catalog/versions",
+        "/metering/v1/events",
         "/metering/v1/tokens",
         "/metering/v1/tokens/{id}",
         "/metering/v1/verify",

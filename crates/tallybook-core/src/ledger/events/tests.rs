@@ -1,3 +1,5 @@
+//! Recorded events, there and back.
+
 use super::*;
 use crate::money::Quantity;
 use proptest::prelude::*;

@@ -2,17 +2,16 @@
 //!
 //! Derived: bytes of another format are `None`, and the log is read instead.
 //!
-//! Layout: format; events; names by dimension; months, each its newest batch, count of rows and
-//! columns; corrections, sorted by key.
+//! Layout: format; events; names by dimension; months, each its newest batch, the blob of its rows
+//! and their number; corrections, sorted by key.
 
 use super::super::events::{read_codes, read_stated, write_stated};
-use super::rows::{MonthUsage, Row};
+use super::rows::{MonthUsage, StoredRows};
 use super::{Correction, Metered};
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::event::{EventKey, EventName};
-use crate::ids::Seq;
+use crate::ids::{Digest, Seq};
 use crate::names::Dictionary;
-use crate::packed::Packed;
 use crate::time::{Month, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -21,9 +20,10 @@ const FORMAT: u8 = 1;
 const WHAT: &str = "metered usage";
 
 impl Metered {
-    /// Its bytes: the same for the same usage under the same dictionary.
+    /// Its bytes but for its rows, which `stored` names by month; a month that it lacks is left
+    /// out. The same for the same usage under the same dictionary.
     #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self, stored: &BTreeMap<Month, StoredRows>) -> Vec<u8> {
         let mut out = Writer::new();
         out.byte(FORMAT);
         out.varint(self.events);
@@ -31,11 +31,15 @@ impl Metered {
             out.count(names.len());
             names.iter().for_each(|id| out.varint(u64::from(*id)));
         }
-        out.count(self.months.len());
-        for (month, usage) in &self.months {
+        let months = self.months.iter();
+        let months = months.filter_map(|(month, usage)| Some((month, usage, stored.get(month)?)));
+        let months: Vec<_> = months.collect();
+        out.count(months.len());
+        for (month, usage, stored) in months {
             out.signed(i128::from(month.index()));
             out.varint(usage.through().0);
-            write_rows(&mut out, &usage.sorted());
+            out.raw(&stored.blob.0);
+            out.varint(u64::from(stored.count));
         }
         let mut corrections: Vec<_> = self.corrections.iter().collect();
         corrections.sort_unstable_by_key(|(key, _)| **key);
@@ -71,8 +75,12 @@ impl Metered {
             let month = i32::try_from(r.signed("month")?).map_err(|_| r.invalid("month"))?;
             let month = Month::from_index(month).map_err(|_| r.invalid("month"))?;
             let through = Seq(r.varint("batch")?);
-            let rows = read_rows(r, month, dictionary)?;
-            months.insert(month, MonthUsage::stored(through, rows));
+            let blob = Digest(r.array("rows")?);
+            let count = r.varint32("rows")?;
+            months.insert(
+                month,
+                MonthUsage::of_stored(through, StoredRows { blob, count }),
+            );
         }
         let count = r.count(18, "corrections")?;
         let corrections = (0..count)
@@ -88,53 +96,6 @@ impl Metered {
         metered.corrections.extend(corrections);
         Ok(Some(metered))
     }
-}
-
-fn write_rows(out: &mut Writer, rows: &[Row]) {
-    out.count(rows.len());
-    let column = |out: &mut Writer, values: Vec<i128>| Packed::new(&values).encode(out);
-    column(out, rows.iter().map(|row| i128::from(row.hour)).collect());
-    for place in 0..6 {
-        let codes: Vec<u32> = rows.iter().map(|row| row.names[place]).collect();
-        Packed::new(&codes).encode(out);
-    }
-    column(out, rows.iter().map(|row| i128::from(row.events)).collect());
-    column(out, rows.iter().map(|row| row.quantity).collect());
-}
-
-fn read_rows(
-    r: &mut Reader<'_>,
-    month: Month,
-    dictionary: &Dictionary,
-) -> Result<Vec<Row>, DecodeError> {
-    let count = r.varint32("rows")? as usize;
-    let mut column = |below: Option<usize>| {
-        let column = Packed::decode(r, count)?;
-        let in_range = below.is_none_or(|below| column.is_below(below));
-        if column.len() == count && in_range {
-            Ok(column)
-        } else {
-            Err(r.invalid("column of usage"))
-        }
-    };
-    let hour = column(Some(month.hours()))?;
-    let mut names = Vec::with_capacity(6);
-    for _ in 0..6 {
-        names.push(column(Some(dictionary.next_id().0 as usize + 1))?);
-    }
-    let events = column(Some(i32::MAX as usize))?;
-    let quantity = column(None)?;
-    (0..count)
-        .map(|place| {
-            let code = |column: &Packed| u32::try_from(column.get(place)).unwrap_or(u32::MAX);
-            Ok(Row {
-                quantity: quantity.get(place),
-                names: std::array::from_fn(|column| code(&names[column])),
-                events: i32::try_from(events.get(place)).map_err(|_| r.invalid("events"))?,
-                hour: u16::try_from(hour.get(place)).map_err(|_| r.invalid("hour"))?,
-            })
-        })
-        .collect()
 }
 
 fn write_correction(out: &mut Writer, correction: &Correction) {

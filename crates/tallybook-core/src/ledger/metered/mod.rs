@@ -3,8 +3,9 @@
 //! Invariant: a pure function of the set of events, whatever order and batches they came in: rows
 //! only add, a correction takes back what it replaces, any void wins, else the amend with the
 //! greatest (time, source, id). A copy shares what it has in common with the original, so that a
-//! view may keep it while the account goes on. Look next: [`rows`] for sums, [`encode`] for how all
-//! this is kept between starts.
+//! view may keep it while the account goes on. What a checkpoint stored of a month is named here,
+//! and read when a statement needs it. Look next: [`rows`] for sums, [`encode`] for how all this is
+//! kept between starts.
 
 pub mod encode;
 pub mod rows;
@@ -169,8 +170,8 @@ impl Metered {
     }
 
     /// Months that have usage.
-    pub fn months(&self) -> impl Iterator<Item = Month> {
-        self.months.keys().copied()
+    pub fn months(&self) -> impl Iterator<Item = (Month, &MonthUsage)> {
+        self.months.iter().map(|(month, usage)| (*month, usage))
     }
 
     /// What corrections say of an event.
@@ -221,7 +222,7 @@ struct Delta {
 }
 
 impl Delta {
-    fn add(&mut self, stated: Option<Stated>, times: i32) {
+    fn add(&mut self, stated: Option<Stated>, times: i64) {
         let Some(Stated { hour, codes }) = stated else {
             return;
         };

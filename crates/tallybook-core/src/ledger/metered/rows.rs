@@ -1,10 +1,17 @@
 //! Sums of usage by hour, SKU and names: what events and corrections add to.
 //!
-//! Invariant: adding is all that happens here, so that order never matters. A month is a few sorted
-//! runs of rows, each at least twice as long as the next; runs are shared between copies.
+//! Invariant: adding is all that happens here, so that order never matters. A month is what a
+//! checkpoint stored of it, by name, and what came since: a few sorted runs of rows, each at least
+//! twice as long as the next, shared between copies.
+//!
+//! Layout of stored rows (`TBU1`): month, count, then as columns hour, the six names, events,
+//! quantity; sorted by all but the last two, each key once.
 
 use super::super::events::Codes;
-use crate::ids::Seq;
+use crate::codec::{DecodeError, Reader, Writer};
+use crate::ids::{Digest, Seq};
+use crate::names::Dictionary;
+use crate::packed::Packed;
 use crate::time::{Hour, Month};
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -17,7 +24,7 @@ pub struct Row {
     /// SKU, organization, repository, user, model and workflow; see [`Codes`].
     pub names: [u32; 6],
     /// How many events count here; a row of none is no usage. Below zero only in a part of a sum.
-    pub events: i32,
+    pub events: i64,
     /// Hours since the month's first.
     pub hour: u16,
 }
@@ -25,7 +32,7 @@ pub struct Row {
 impl Row {
     /// One event's row, `times` being 1 to add it and -1 to take it back.
     #[must_use]
-    pub fn new(month: Month, hour: Hour, codes: Codes, times: i32) -> Self {
+    pub fn new(month: Month, hour: Hour, codes: Codes, times: i64) -> Self {
         let since = hour.index() - month.first_day().first_hour().index();
         Self {
             quantity: codes.quantity * i128::from(times),
@@ -51,9 +58,19 @@ impl Row {
     }
 }
 
+/// Rows that a checkpoint stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredRows {
+    /// The blob that holds them.
+    pub blob: Digest,
+    /// How many.
+    pub count: u32,
+}
+
 /// The rows of a month.
 #[derive(Debug, Clone, Default)]
 pub struct MonthUsage {
+    stored: Option<StoredRows>,
     runs: Vec<Arc<[Row]>>,
     through: Seq,
 }
@@ -71,14 +88,13 @@ impl MonthUsage {
         }
     }
 
-    /// A month from one sorted run, as it was stored.
-    pub(super) fn stored(through: Seq, rows: Vec<Row>) -> Self {
-        let runs = if rows.is_empty() {
-            Vec::new()
-        } else {
-            vec![rows.into()]
-        };
-        Self { runs, through }
+    /// A month as a checkpoint has it.
+    pub(super) fn of_stored(through: Seq, stored: StoredRows) -> Self {
+        Self {
+            stored: Some(stored),
+            runs: Vec::new(),
+            through,
+        }
     }
 
     /// The newest batch that had something to say of the month: with the log, it determines the
@@ -88,28 +104,37 @@ impl MonthUsage {
         self.through
     }
 
-    /// How many rows; those of one key may be several.
+    /// What is to be read from a checkpoint beside [`Self::recent`].
+    #[must_use]
+    pub fn stored(&self) -> Option<StoredRows> {
+        self.stored
+    }
+
+    /// How many rows, stored and recent; those of one key may be several.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.runs.iter().map(|run| run.len()).sum()
+        let stored = self.stored.map_or(0, |stored| stored.count as usize);
+        stored + self.runs.iter().map(|run| run.len()).sum::<usize>()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.runs.is_empty()
+        self.len() == 0
     }
 
-    /// Every row; those of one key may be several, which add up.
-    pub fn rows(&self) -> impl Iterator<Item = &Row> {
+    /// The rows that no checkpoint has; those of one key may be several, which add up, also with a
+    /// stored one.
+    pub fn recent(&self) -> impl Iterator<Item = &Row> {
         self.runs.iter().flat_map(|run| run.iter())
     }
 
-    /// Every row, one of a key, sorted by key.
+    /// Every row, one of a key, sorted by key: the recent ones joined with the stored ones.
     #[must_use]
-    pub fn sorted(&self) -> Vec<Row> {
+    pub fn joined(&self, stored: &[Row]) -> Vec<Row> {
         let runs = self.runs.iter().rev();
-        runs.fold(Vec::new(), |sum, run| joined(run, &sum))
+        let recent = runs.fold(Vec::new(), |sum, run| joined(run, &sum));
+        joined(stored, &recent)
     }
 
     /// Bytes held.
@@ -117,6 +142,72 @@ impl MonthUsage {
     pub fn memory(&self) -> usize {
         self.runs.iter().map(|run| size_of_val(&**run)).sum()
     }
+}
+
+const MAGIC: &[u8; 4] = b"TBU1";
+
+/// The bytes of sorted rows.
+#[must_use]
+pub fn encode(month: Month, rows: &[Row]) -> Vec<u8> {
+    let mut out = Writer::new();
+    out.raw(MAGIC);
+    out.signed(i128::from(month.index()));
+    out.count(rows.len());
+    let hours: Vec<u32> = rows.iter().map(|row| u32::from(row.hour)).collect();
+    Packed::new(&hours).encode(&mut out);
+    for place in 0..6 {
+        let codes: Vec<u32> = rows.iter().map(|row| row.names[place]).collect();
+        Packed::new(&codes).encode(&mut out);
+    }
+    let events: Vec<i64> = rows.iter().map(|row| row.events).collect();
+    Packed::new(&events).encode(&mut out);
+    let quantities: Vec<i128> = rows.iter().map(|row| row.quantity).collect();
+    Packed::new(&quantities).encode(&mut out);
+    out.finish()
+}
+
+/// Reads rows back; `None` when another format wrote them.
+pub fn decode(
+    bytes: &[u8],
+    month: Month,
+    names: &Dictionary,
+) -> Result<Option<Vec<Row>>, DecodeError> {
+    let mut reader = Reader::new(bytes);
+    let r = &mut reader;
+    if r.raw(MAGIC.len(), "usage")? != MAGIC {
+        return Ok(None);
+    }
+    if r.signed("month")? != i128::from(month.index()) {
+        return Err(r.invalid("month"));
+    }
+    let count = r.varint32("rows")? as usize;
+    let mut column = |below: Option<usize>| {
+        let column = Packed::decode(r, count)?;
+        let in_range = below.is_none_or(|below| column.is_below(below));
+        if column.len() == count && in_range {
+            Ok(column)
+        } else {
+            Err(r.invalid("column of usage"))
+        }
+    };
+    let hour = column(Some(month.hours()))?;
+    let mut codes = Vec::with_capacity(6);
+    for _ in 0..6 {
+        codes.push(column(Some(names.next_id().0 as usize + 1))?);
+    }
+    let events = column(Some(i64::MAX as usize))?;
+    let quantity = column(None)?;
+    reader.finish("usage")?;
+    let row = |place: usize| {
+        let code = |column: &Packed| u32::try_from(column.get(place)).unwrap_or(u32::MAX);
+        Row {
+            quantity: quantity.get(place),
+            names: std::array::from_fn(|column| code(&codes[column])),
+            events: i64::try_from(events.get(place)).unwrap_or(i64::MAX),
+            hour: u16::try_from(hour.get(place)).unwrap_or(u16::MAX),
+        }
+    };
+    Ok(Some((0..count).map(row).collect()))
 }
 
 /// Sorts rows, and adds up those of one key.

@@ -18,13 +18,14 @@ fn fine(permission: &str) -> Viewer {
     viewer(Grants::fine_grained("monalisa", [permission]).unwrap())
 }
 
-const FAMILIES: [EndpointFamily; 7] = [
+const FAMILIES: [EndpointFamily; 8] = [
     EndpointFamily::EnterpriseBilling,
     EndpointFamily::OrganizationBilling,
     EndpointFamily::UserBilling,
     EndpointFamily::Imports(AccountKind::Enterprise),
     EndpointFamily::Imports(AccountKind::Organization),
     EndpointFamily::Imports(AccountKind::User),
+    EndpointFamily::Events,
     EndpointFamily::Site,
 ];
 
@@ -69,7 +70,7 @@ fn allowed(family: EndpointFamily) -> Vec<(Relation, &'static str)> {
         .concat(),
         F::UserBilling => pairs(Same, &["user", "plan=read"]),
         F::Imports(AccountKind::User) => pairs(Same, &["user"]),
-        F::Site => Vec::new(),
+        F::Events | F::Site => Vec::new(),
     }
 }
 
@@ -99,6 +100,13 @@ fn nothing_is_allowed_beyond_the_table() {
                     "{family:?} {relation:?} {token}"
                 );
             }
+            let sender = viewer(Grants::sender(["enterprise/octo-ent"], Vec::new()).unwrap());
+            let may_send = family == EndpointFamily::Events;
+            assert_eq!(
+                authorize(family, &sender, relation).is_ok(),
+                may_send,
+                "{family:?} {relation:?}"
+            );
             let admin = viewer(Grants::SiteAdmin);
             assert_eq!(authorize(family, &admin, relation), Ok(()));
         }

@@ -168,6 +168,12 @@ fn token_create_is_for_a_user_or_for_the_site() {
     assert_eq!(create.scopes, ["read:org", "admin:org"]);
     assert_eq!(create.expires, Instant::parse("2027-01-01").ok());
     assert!(parse_words("token create --site-admin").is_ok());
+    let words = "token create --metering-write --account enterprise/e --account user/u --source /a";
+    let Command::Token(Token::Create(create)) = parse_words(words).expect("good").command else {
+        panic!("not a token");
+    };
+    assert_eq!(create.accounts, ["enterprise/e", "user/u"]);
+    assert_eq!(create.sources, ["/a"]);
     for wrong in [
         "token create",
         "token create --scopes read:org",
@@ -175,6 +181,10 @@ fn token_create_is_for_a_user_or_for_the_site() {
         "token create --user u --site-admin",
         "token create --user u --scopes a --permissions b=read",
         "token create --user u --expires soon",
+        "token create --metering-write",
+        "token create --metering-write --account user/u --user u",
+        "token create --metering-write --account user/u --scopes user",
+        "token create --site-admin --account user/u",
     ] {
         usage_message(wrong);
     }

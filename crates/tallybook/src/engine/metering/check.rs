@@ -125,7 +125,7 @@ impl Checker<'_> {
     }
 
     fn find_payer(&self, incoming: &Incoming) -> Result<AccountName, Refusal> {
-        let unknown = |what: &str, name: &dyn std::fmt::Display| {
+        let unknown = |what: &str, name: &Name| {
             let reason =
                 format!("data.{what}: there is no {what} {name} whose usage you may report");
             (RejectionCode::UnknownPayer, reason)
@@ -133,32 +133,30 @@ impl Checker<'_> {
         let directory = &self.site.directory;
         let payer = &incoming.payer;
         let at = incoming.event.time.instant();
-        let of_organization = match &payer.organization {
-            Some(login) => {
-                let found = directory.payer_at(login, at);
-                Some(found.ok_or_else(|| unknown("organization", login))?)
-            }
-            None => None,
+        let of_organization = |login| directory.payer_at(login, at);
+        let named = |kind, name: &Name| {
+            let found = directory.find(&AccountName::new(kind, name.clone()));
+            found.map(|found| found.payer)
         };
-        let (what, account) = if let Some(slug) = &payer.enterprise {
-            let named = AccountName::new(AccountKind::Enterprise, slug.clone());
-            let found = directory.find(&named).map(|found| found.payer);
-            let other = of_organization.is_some_and(|account| Some(&account) != found.as_ref());
-            ("enterprise", found.filter(|_| !other))
-        } else if payer.organization.is_some() {
-            ("organization", of_organization)
+        let (what, name, account) = if let Some(slug) = &payer.enterprise {
+            ("enterprise", slug, named(AccountKind::Enterprise, slug))
+        } else if let Some(login) = &payer.organization {
+            ("organization", login, of_organization(login))
         } else if let Some(login) = &payer.user {
-            let named = AccountName::new(AccountKind::User, login.clone());
-            ("user", directory.find(&named).map(|found| found.payer))
+            ("user", login, named(AccountKind::User, login))
         } else {
             let reason = "data: an enterprise, an organization or a user must say who pays";
             return Err((RejectionCode::UnknownPayer, reason.to_owned()));
         };
-        let name = [&payer.enterprise, &payer.organization, &payer.user];
-        let name = name.into_iter().flatten().next();
-        let shown = name.map_or("", |name| name.as_str());
         let account = account.filter(|account| self.may_write(account, incoming));
-        account.ok_or_else(|| unknown(what, &shown))
+        let account = account.ok_or_else(|| unknown(what, name))?;
+        match &payer.organization {
+            // An organization of somebody else's is answered as one that nobody has.
+            Some(login) if of_organization(login).as_ref() != Some(&account) => {
+                Err(unknown("organization", login))
+            }
+            _ => Ok(account),
+        }
     }
 
     fn may_write(&self, account: &AccountName, incoming: &Incoming) -> bool {

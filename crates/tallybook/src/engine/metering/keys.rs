@@ -1,9 +1,9 @@
 //! Every event ever taken, by the hash of its name: what makes a redelivery a duplicate.
 //!
-//! Invariant: derived from the log, and exact: a key is here if and only if a batch up to `at` holds
-//! its event. Recent keys are in memory, older ones in runs in the store. Used only by whoever has
-//! the writer's turn. Look next: [`super::run`] for older keys, [`super::seal`] for how keys grow
-//! old.
+//! Invariant: derived from the log, and exact: a key is here if and only if a batch up to `at`
+//! holds its event. Recent keys are in memory, older ones in runs in the store. Used only by
+//! whoever has the writer's turn. Look next: [`super::run`] for older keys, [`super::seal`] for how
+//! keys grow old.
 
 use super::run::{Pair, Run};
 use crate::engine::checkpoint::Checkpoints;
@@ -12,8 +12,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use tallybook_core::batch::Batch;
 use tallybook_core::event::EventKey;
-use tallybook_core::ids::{LogId, Seq};
+use tallybook_core::ids::{Digest, LogId, Seq};
 use tallybook_core::ledger::{EVENTS, events};
+use tallybook_core::time::Instant;
 
 /// Where an event is in its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +93,8 @@ impl Keys {
 pub(super) struct AllKeys {
     logs: HashMap<LogId, Keys>,
     uses: u64,
+    /// Blobs that no checkpoint names any more, and since when.
+    stale: Vec<(Instant, Vec<Digest>)>,
 }
 
 /// Keys kept in memory over all accounts, beyond which the account that was used least recently is
@@ -105,6 +108,17 @@ impl AllKeys {
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         self.logs.clear();
+    }
+
+    /// Notes blobs that no checkpoint names any more, and gives those of which that was noted some
+    /// seconds ago.
+    pub(super) fn stale(&mut self, at: Instant, blobs: Vec<Digest>, seconds: i64) -> Vec<Digest> {
+        if !blobs.is_empty() {
+            self.stale.push((at, blobs));
+        }
+        let is_old = |entry: &mut (Instant, _)| entry.0.seconds() + seconds <= at.seconds();
+        let old = self.stale.extract_if(.., is_old);
+        old.flat_map(|(_, blobs)| blobs).collect()
     }
 
     /// The keys of an account, as far as they were loaded.

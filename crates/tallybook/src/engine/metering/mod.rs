@@ -14,12 +14,15 @@ mod plan;
 mod queue;
 mod run;
 mod seal;
+mod stored;
 pub mod submission;
+mod verify;
 
 use super::EngineError;
 use keys::AllKeys;
 use queue::Queue;
-pub(super) use seal::{RECENT_KEYS, Stored, blobs};
+pub(super) use seal::RECENT_KEYS;
+pub(super) use stored::{Stored, blobs};
 pub use submission::{
     Allowed, Incoming, OnError, Payer, Receipt, Rejection, RejectionCode, Submission, SubmitError,
 };

@@ -330,8 +330,8 @@ impl<'a> Plan<'a> {
         Ok(Verdict::New(Box::new(Admitted { event, target }), pending))
     }
 
-    /// What a usage event in an earlier batch said; `None` when it is in the batch in the making, or
-    /// when the account knows already.
+    /// What a usage event in an earlier batch said; `None` when it is in the batch in the making,
+    /// or when the account knows already.
     async fn stated(
         &self,
         log: LogId,

@@ -4,8 +4,8 @@
 //! order, each with what is known of its event. Whatever cannot be read is made again from the log.
 //!
 //! Layout of a block (`TBE1`): entries of 32 bytes: key, content, and batch, place and kind in 64
-//! bits. Of an index (`TBI1`): number of keys; number of blocks, of each the first key and the blob;
-//! the filter.
+//! bits. Of an index (`TBI1`): number of keys; number of blocks, of each the first key and the
+//! blob; the filter.
 
 use super::filter::Filter;
 use super::keys::{Known, Place};
@@ -332,7 +332,7 @@ mod tests {
                     seq: Seq(u64::from(number) + 1),
                     index: number % 10_000,
                 },
-                is_correction: number % 3 == 0,
+                is_correction: number.is_multiple_of(3),
             };
             (EventKey::new(LogId(1), "/test", &number.to_string()), known)
         };

@@ -4,24 +4,38 @@
 //! a view, which never changes. A start then reads only what came after. Look next: [`super::run`],
 //! [`crate::engine::load`], which reads it.
 
-use super::keys::{Keys, pairs_of};
+use super::keys::{Keys, PAGE_BYTES};
 use super::run::{Pair, Run};
+use super::stored::{Stored, blobs, encode};
 use crate::engine::checkpoint::{AccountKnown, Checkpoints};
-use crate::engine::{Engine, EngineError, View, load};
-use std::collections::{HashMap, HashSet};
+use crate::engine::{Engine, EngineError, View};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use tallybook_core::batch::Batch;
-use tallybook_core::codec::{DecodeError, Reader, Writer};
-use tallybook_core::ids::{Digest, LogId, Seq};
+use tallybook_core::ids::{Digest, LogId};
 use tallybook_core::ledger::Account;
 use tallybook_core::ledger::metered::Metered;
-use tallybook_core::names::Dictionary;
-use tallybook_core::time::Instant;
-use tallybook_store::Store;
+use tallybook_core::ledger::metered::rows::{self, MonthUsage, StoredRows};
+use tallybook_core::time::{Instant, Month};
 
 /// The default of [`crate::engine::Options::recent_keys`]: some megabytes, and some hundredths of a
 /// second to read again.
 pub(in crate::engine) const RECENT_KEYS: usize = 1 << 16;
+
+/// However much an account has, it keeps no more recent keys than so many.
+const MOST_RECENT: usize = 1 << 19;
+
+/// Seconds for which blobs stay that a newer checkpoint has no use for: answers that were begun
+/// before it may still read them. What is left over at a restart is swept.
+const SECONDS_KEPT: i64 = 600;
+
+/// What a new checkpoint leaves behind.
+struct Sealed {
+    runs: Vec<Run>,
+    metered: Metered,
+    /// Blobs that the checkpoint before it had alone.
+    gone: Vec<Digest>,
+}
 
 /// An account's recent keys on their way into the store.
 pub(super) struct Sealing {
@@ -33,6 +47,12 @@ pub(super) struct Sealing {
 impl Sealing {
     /// Whether an account has so many recent keys that they should become a run; and if so, them.
     pub(super) fn due(keys: &mut Keys, view: &Arc<View>, limit: usize) -> Option<Self> {
+        // Storing a month again costs as much as it has rows: the more it has, the more must have
+        // come since.
+        let changed = view.account.metered.months().map(|(_, usage)| usage);
+        let changed = changed.filter(|usage| usage.recent().next().is_some());
+        let rows: usize = changed.map(MonthUsage::len).sum();
+        let limit = limit.max((rows / 4).min(MOST_RECENT));
         if keys.sealing || keys.recent_count() < limit {
             return None;
         }
@@ -51,22 +71,73 @@ impl Engine {
         let account = Arc::clone(&sealing.view.account);
         let (log, seq) = (account.log, account.seq);
         let sealed = self.store_account(sealing).await;
+        // Whoever has the turn sees the keys and the view change together.
+        let _turn = self.turn().await;
         let mut keys = self.metering.keys.lock().await;
-        match (sealed, keys.known(log)) {
-            (Ok(Some(runs)), Some(keys)) if keys.sealing => keys.sealed(seq, runs),
-            (Ok(_), _) => {}
-            (Err(error), known) => {
-                tracing::error!(log = log.0, %error, "the checkpoint of an account failed");
-                if let Some(keys) = known {
-                    keys.sealing = false;
+        let slimmed = match sealed {
+            Ok(Some(sealed)) => {
+                if let Some(keys) = keys.known(log).filter(|keys| keys.sealing) {
+                    keys.sealed(seq, sealed.runs);
                 }
+                self.slim(&account, sealed.metered)
+                    .await
+                    .map(|()| sealed.gone)
+            }
+            Ok(None) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        };
+        let at = account.at.unwrap_or(Instant::EARLIEST);
+        let slimmed = match slimmed {
+            Ok(gone) => {
+                let gone = keys.stale(at, gone, SECONDS_KEPT);
+                self.store
+                    .delete_blobs(gone, None)
+                    .await
+                    .map_err(EngineError::from)
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = slimmed {
+            tracing::error!(log = log.0, %error, "the checkpoint of an account failed");
+            if let Some(keys) = keys.known(log) {
+                keys.sealing = false;
             }
         }
     }
 
+    /// Lets go of the rows that a checkpoint has: the newest view goes on from the checkpoint.
+    async fn slim(&self, sealed: &Account, metered: Metered) -> Result<(), EngineError> {
+        let Some(newest) = self.views().get(&sealed.log).cloned() else {
+            return Ok(());
+        };
+        let mut account = Account::clone(&newest.account);
+        account.metered = metered;
+        let mut at = sealed.seq;
+        while at < account.seq {
+            let rows = self.store.read_log(sealed.log, at, PAGE_BYTES).await?;
+            for row in rows
+                .into_iter()
+                .take_while(|row| row.seq <= newest.account.seq)
+            {
+                let decoded = Batch::decode(&row.batch);
+                let folded = decoded.and_then(|(batch, _)| account.fold_events(&batch));
+                let what = || format!("batch {} of log {}", row.seq.0, sealed.log.0);
+                folded.map_err(|error| EngineError::damaged(what(), error))?;
+                at = row.seq;
+            }
+        }
+        let (site, account) = (Arc::clone(&newest.site), Arc::new(account));
+        self.keep(newest.after(site, account));
+        Ok(())
+    }
+
     /// `None` when somebody else stored a newer one.
-    async fn store_account(&self, sealing: Sealing) -> Result<Option<Vec<Run>>, EngineError> {
-        let Sealing { view, pairs, runs } = sealing;
+    async fn store_account(&self, sealing: Sealing) -> Result<Option<Sealed>, EngineError> {
+        let Sealing {
+            view,
+            pairs,
+            mut runs,
+        } = sealing;
         let (account, store) = (&view.account, &self.store);
         let at = account.at.unwrap_or(Instant::EARLIEST);
         // A run is joined with those that are not twice as long: few are left to be asked.
@@ -78,191 +149,116 @@ impl Engine {
         });
         let kept = runs.len() - joined.count();
         let run = Run::write(store, at, pairs, &runs[kept..]).await?;
-        let mut runs = runs;
         runs.truncate(kept);
         runs.push(run);
-        let encoded = Arc::clone(account);
-        let state = tokio::task::spawn_blocking(move || encode(&encoded)).await?;
-        let state = store.put_blob(state.into(), at).await?;
+        let rows = self.store_rows(account, at).await?;
+        let bytes = encode(account, &rows);
+        let metered = Stored::decode(&bytes, account.log)
+            .and_then(|stored| match stored {
+                Some(stored) => stored.metered(&account.dictionary),
+                None => Ok(None),
+            })
+            .map_err(|error| EngineError::damaged("a new checkpoint", error))?;
+        let metered =
+            metered.ok_or_else(|| EngineError::damaged("a new checkpoint", "its format"))?;
+        let state = store.put_blob(bytes.into(), at).await?;
         let indexes = |run: &Run| run.segments().iter().map(|segment| segment.index).collect();
         let known = AccountKnown {
             at: account.seq,
             state,
+            rows: rows.values().map(|rows| rows.blob).collect(),
             runs: runs.iter().map(indexes).collect(),
         };
-        let mut new: Vec<Digest> = runs.iter().flat_map(Run::blobs).collect();
-        new.push(state);
+        let swapped = self.swap_account(account.log, known, &runs).await?;
+        Ok(swapped.map(|gone| Sealed {
+            runs,
+            metered,
+            gone,
+        }))
+    }
+
+    /// Stores the rows of the months that changed, and gives those of all.
+    async fn store_rows(
+        &self,
+        account: &Arc<Account>,
+        at: Instant,
+    ) -> Result<BTreeMap<Month, StoredRows>, EngineError> {
+        let mut all = BTreeMap::new();
+        for (month, usage) in account.metered.months() {
+            let stored = match usage.stored() {
+                Some(stored) if usage.recent().next().is_none() => stored,
+                _ => self.store_month(account, month, usage, at).await?,
+            };
+            all.insert(month, stored);
+        }
+        Ok(all)
+    }
+
+    async fn store_month(
+        &self,
+        account: &Arc<Account>,
+        month: Month,
+        usage: &MonthUsage,
+        at: Instant,
+    ) -> Result<StoredRows, EngineError> {
+        let before = match usage.stored() {
+            Some(stored) => {
+                let missing = || EngineError::damaged(format!("blob {}", stored.blob), "missing");
+                let bytes = self.store.get_blob(stored.blob).await?;
+                Some((stored.blob, bytes.ok_or_else(missing)?))
+            }
+            None => None,
+        };
+        let (account, usage) = (Arc::clone(account), usage.clone());
+        let joined = tokio::task::spawn_blocking(move || {
+            let before = match before {
+                None => Vec::new(),
+                Some((blob, bytes)) => rows::decode(&bytes, month, &account.dictionary)
+                    .map_err(|error| EngineError::blob(blob, &error))?
+                    .ok_or_else(|| EngineError::damaged(format!("blob {blob}"), "its format"))?,
+            };
+            let rows = usage.joined(&before);
+            Ok::<_, EngineError>((rows::encode(month, &rows), rows.len()))
+        });
+        let (bytes, count) = joined.await??;
+        let count = u32::try_from(count)
+            .map_err(|_| EngineError::System(format!("{month} has more than 2^32 sums")))?;
+        let blob = self.store.put_blob(bytes.into(), at).await?;
+        Ok(StoredRows { blob, count })
+    }
+
+    /// Names a checkpoint in the manifest, unless there is a newer one, and gives the blobs that
+    /// the one before it had alone.
+    async fn swap_account(
+        &self,
+        log: LogId,
+        known: AccountKnown,
+        runs: &[Run],
+    ) -> Result<Option<Vec<Digest>>, EngineError> {
+        let store = &self.store;
+        let mut new: HashSet<Digest> = runs.iter().flat_map(Run::blobs).collect();
+        new.insert(known.state);
+        new.extend(&known.rows);
         loop {
-            let (version, mut checkpoints) = Checkpoints::load(store.as_ref(), account.log).await?;
+            let (version, mut checkpoints) = Checkpoints::load(store.as_ref(), log).await?;
             if checkpoints
                 .account()
-                .is_some_and(|other| other.at > account.seq)
+                .is_some_and(|other| other.at > known.at)
             {
                 return Ok(None);
             }
             let replaced = checkpoints.set_account(known.clone());
             if store
-                .swap_manifest(account.log, version, checkpoints.encode())
+                .swap_manifest(log, version, checkpoints.encode())
                 .await?
             {
                 let gone = match replaced {
                     Some(old) => blobs(store, &old).await?,
                     None => Vec::new(),
                 };
-                let new: HashSet<_> = new.into_iter().collect();
                 let gone = gone.into_iter().filter(|blob| !new.contains(blob));
-                store.delete_blobs(gone.collect(), None).await?;
-                return Ok(Some(runs));
+                return Ok(Some(gone.collect()));
             }
         }
-    }
-}
-
-impl Engine {
-    /// Compares an account's checkpoint with what its log gives. False when there is none that this
-    /// version reads: the log is read instead.
-    pub(in crate::engine) async fn verify_account(&self, view: &View) -> Result<bool, EngineError> {
-        let (log, name) = (view.account.log, &view.account.name);
-        let what = || format!("the checkpoint of {name}");
-        let differs = |detail: &str| EngineError::damaged(what(), detail);
-        // With the batches after it, for it may be older than the view.
-        let Some(stored) = load::checkpointed(self.store.as_ref(), log, name).await? else {
-            return Ok(false);
-        };
-        let (_, checkpoints) = Checkpoints::load(self.store.as_ref(), log).await?;
-        let Some(known) = checkpoints.account().filter(|known| known.at == stored.seq) else {
-            return Ok(false);
-        };
-        let mut runs = Vec::new();
-        for indexes in &known.runs {
-            match Run::read(&self.store, indexes).await? {
-                Some(run) => runs.push(run),
-                None => return Ok(false),
-            }
-        }
-        let mut again = Account::new(log, name.clone());
-        again.dictionary = view.account.dictionary.clone();
-        let mut count = 0;
-        while again.seq < stored.seq {
-            let rows = self
-                .store
-                .read_log(log, again.seq, super::keys::PAGE_BYTES)
-                .await?;
-            if rows.is_empty() {
-                return Err(differs("it says more than the log"));
-            }
-            for row in rows.into_iter().filter(|row| row.seq <= stored.seq) {
-                let decoded = Batch::decode(&row.batch);
-                let (batch, digest) = decoded.map_err(|error| differs(&error.to_string()))?;
-                let folded = again.fold(&batch, digest);
-                folded.map_err(|error| differs(&error.to_string()))?;
-                let mut pairs = pairs_of(&batch, view).map_err(|error| differs(&error))?;
-                pairs.sort_unstable_by_key(|(key, _)| *key);
-                let keys: Vec<_> = pairs.iter().map(|(key, _)| *key).collect();
-                let mut found = HashMap::new();
-                for run in &runs {
-                    run.find(&self.store, &keys, &mut found).await?;
-                }
-                count += pairs.len();
-                if pairs
-                    .iter()
-                    .any(|(key, known)| found.get(key) != Some(known))
-                {
-                    return Err(differs("it lacks the key of an event"));
-                }
-            }
-        }
-        if runs.iter().map(Run::len).sum::<usize>() != count {
-            return Err(differs("it has a key of no event"));
-        }
-        if (again.head, &again.settings) != (stored.head, &stored.settings)
-            || again.metered.encode() != stored.metered.encode()
-        {
-            return Err(differs("it is not what the log gives"));
-        }
-        Ok(true)
-    }
-}
-
-/// Every blob of an account's checkpoint; those that are gone are left out.
-pub(in crate::engine) async fn blobs(
-    store: &Arc<dyn Store>,
-    known: &AccountKnown,
-) -> Result<Vec<Digest>, EngineError> {
-    let mut blobs = vec![known.state];
-    for indexes in &known.runs {
-        blobs.extend(indexes);
-        if let Some(run) = Run::read(store, indexes).await? {
-            blobs.extend(run.blobs());
-        }
-    }
-    Ok(blobs)
-}
-
-/// The bytes of an account's state.
-///
-/// Layout: `TBA1`, log, batch, its hash, its time, number of names, the batches that hold more than
-/// events (they are read again), metered usage.
-fn encode(account: &Account) -> Vec<u8> {
-    let mut out = Writer::new();
-    out.raw(b"TBA1");
-    out.varint(account.log.0);
-    out.varint(account.seq.0);
-    out.raw(&account.head.0);
-    out.signed(account.at.map_or(0, |at| i128::from(at.seconds())));
-    out.varint(u64::from(account.dictionary.next_id().0));
-    out.count(account.settings.len());
-    account.settings.iter().for_each(|seq| out.varint(seq.0));
-    out.run(&account.metered.encode());
-    out.finish()
-}
-
-/// An account's state as it was stored.
-pub(in crate::engine) struct Stored {
-    pub seq: Seq,
-    pub head: Digest,
-    pub at: Instant,
-    pub names: u32,
-    pub settings: Vec<Seq>,
-    metered: Vec<u8>,
-}
-
-impl Stored {
-    /// `None` when another format wrote it.
-    pub(in crate::engine) fn decode(bytes: &[u8], log: LogId) -> Result<Option<Self>, DecodeError> {
-        let mut r = Reader::new(bytes);
-        if r.raw(4, "account")? != b"TBA1" {
-            return Ok(None);
-        }
-        if r.varint("log")? != log.0 {
-            return Err(r.invalid("log"));
-        }
-        let seq = Seq(r.varint("batch")?);
-        let head = Digest(r.array("hash")?);
-        let seconds = i64::try_from(r.signed("time")?).map_err(|_| r.invalid("time"))?;
-        let at = Instant::from_seconds(seconds).map_err(|_| r.invalid("time"))?;
-        let names = r.varint32("names")?;
-        let count = r.count(1, "batches")?;
-        let settings = (0..count)
-            .map(|_| r.varint("batch").map(Seq))
-            .collect::<Result<_, _>>()?;
-        let metered = r.run("metered usage")?.to_vec();
-        r.finish("account")?;
-        Ok(Some(Self {
-            seq,
-            head,
-            at,
-            names,
-            settings,
-            metered,
-        }))
-    }
-
-    /// Its metered usage; `None` when another format wrote it.
-    pub(in crate::engine) fn metered(
-        &self,
-        dictionary: &Dictionary,
-    ) -> Result<Option<Metered>, DecodeError> {
-        Metered::decode(&self.metered, dictionary)
     }
 }

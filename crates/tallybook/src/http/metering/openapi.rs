@@ -1,6 +1,6 @@
 //! `GET /openapi.json`: our own API, described by its handlers.
 
-use super::{catalog, imports, site, tokens};
+use super::{catalog, events, imports, site, tokens};
 use axum::Json;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -10,10 +10,11 @@ use utoipa::{Modify, OpenApi};
 #[openapi(
     info(
         title = "Tallybook",
-        description = "Imports, tokens and administration of a Tallybook server. Errors, versions \
-                       and paging follow the conventions of GitHub's REST API."
+        description = "Events, imports, tokens and administration of a Tallybook server. Errors, \
+                       versions and paging follow the conventions of GitHub's REST API."
     ),
     paths(
+        events::create::create,
         imports::create::create,
         imports::list::list,
         imports::get::get,

@@ -34,8 +34,9 @@ async fn engine() -> Arc<Engine> {
 }
 
 async fn apply(engine: &Engine, declarations: &[Declaration]) {
-    let applied = engine.apply(now(), &Actor::command("test"), declarations, false);
-    applied.await.expect("applied");
+    let actor = Actor::command("test");
+    let applied = engine.apply(now(), &actor, declarations, false).await;
+    applied.expect("applied");
 }
 
 fn used(id: &str, sku: &str) -> Incoming {

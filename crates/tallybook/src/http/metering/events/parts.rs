@@ -1,0 +1,350 @@
+//! A body of events, decompressed and read part by part on a thread that may block.
+//!
+//! Invariant: what is held of a body is at most one part, counted against the memory that the
+//! server has for bodies, so that neither a long one, nor one that decompresses to much more than
+//! it was, nor many at once make memory grow; a body that broke off is an error and no end.
+
+use crate::config::Limits;
+use crate::events::{self, Events, Format, Lengths, Unreadable};
+use crate::http::app::{App, MEMORY_UNIT};
+use crate::http::error::ApiError;
+use crate::http::upload::Upload;
+use axum::http::{HeaderMap, StatusCode, header};
+use std::io::{self, Read};
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Read from the upload at once.
+const BLOCK_BYTES: usize = 64 << 10;
+
+/// The largest window that a Zstandard body may ask for, as a power of two: 8 MiB, which RFC 8878
+/// wants every decoder to have.
+const MOST_ZSTD_WINDOW: u32 = 23;
+
+/// How a body is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Coding {
+    Identity,
+    Gzip,
+    Zstd,
+}
+
+/// The layout that the content type says; 415 for others.
+pub(super) fn format(headers: &HeaderMap) -> Result<Format, ApiError> {
+    match essence(headers, header::CONTENT_TYPE).as_str() {
+        "application/cloudevents+json" => Ok(Format::One),
+        "application/cloudevents-batch+json" => Ok(Format::Batch),
+        "application/json" => Ok(Format::OneOrBatch),
+        "application/x-ndjson" | "application/ndjson" => Ok(Format::Lines),
+        _ => Err(unsupported(
+            "The content type must be application/cloudevents+json, \
+             application/cloudevents-batch+json, application/json or application/x-ndjson.",
+        )),
+    }
+}
+
+/// How the content is encoded; 415 for what is not known.
+pub(super) fn coding(headers: &HeaderMap) -> Result<Coding, ApiError> {
+    match essence(headers, header::CONTENT_ENCODING).as_str() {
+        "" | "identity" => Ok(Coding::Identity),
+        "gzip" | "x-gzip" => Ok(Coding::Gzip),
+        "zstd" => Ok(Coding::Zstd),
+        _ => Err(unsupported("The content encoding must be gzip or zstd.")),
+    }
+}
+
+fn essence(headers: &HeaderMap, name: header::HeaderName) -> String {
+    let value = headers.get(name).and_then(|value| value.to_str().ok());
+    let essence = value.and_then(|value| value.split(';').next());
+    essence.unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+fn unsupported(message: &str) -> ApiError {
+    ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
+}
+
+/// Why there is no next part.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PartError {
+    /// The body broke off, or its compression is damaged.
+    #[error("The body cannot be read: {0}.")]
+    Broken(#[from] io::Error),
+    /// The body as a whole is no events.
+    #[error("{0}")]
+    Malformed(String),
+    /// It is longer than one batch may be.
+    #[error("{0}")]
+    TooLarge(String),
+    /// Other bodies have the memory.
+    #[error(
+        "The server reads as many events as it can ({}).",
+        Limits::EVENTS_MEMORY
+    )]
+    Busy,
+}
+
+impl From<PartError> for ApiError {
+    fn from(error: PartError) -> Self {
+        match error {
+            PartError::Broken(_) | PartError::Malformed(_) => Self::bad_request(error.to_string()),
+            PartError::TooLarge(_) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
+            PartError::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+        }
+    }
+}
+
+/// The longest that a part may be.
+#[derive(Debug, Clone, Copy)]
+struct Most {
+    events: usize,
+    bytes: usize,
+}
+
+/// One part: a whole body, or a chunk of a stream.
+#[derive(Debug)]
+pub(super) struct Part {
+    /// What was read.
+    pub(super) events: Events,
+    /// The first line of the part.
+    pub(super) first_line: u64,
+    /// Whether the body goes on.
+    pub(super) more: bool,
+}
+
+/// A body that is being read.
+pub(super) struct Parts {
+    input: Decoder,
+    format: Format,
+    lengths: Lengths,
+    most: Most,
+    /// Bytes that were read of the body and not yet of an event.
+    buffer: Vec<u8>,
+    start: usize,
+    ended: bool,
+    /// Inside a line that is too long to be kept.
+    skipping: bool,
+    /// The index of the next line.
+    line: u64,
+    memory: Memory,
+    /// That the body may be read beside others; a short one was read already.
+    _reader: Option<OwnedSemaphorePermit>,
+}
+
+impl Parts {
+    /// Reads nothing yet. A body `is_short` when all of it has come.
+    pub(super) fn new(
+        upload: Upload,
+        coding: Coding,
+        format: Format,
+        app: &App,
+        is_short: bool,
+    ) -> Result<Self, PartError> {
+        let reader = if is_short {
+            None
+        } else {
+            let readers = Arc::clone(&app.events_readers);
+            Some(readers.try_acquire_owned().map_err(|_| PartError::Busy)?)
+        };
+        let limits = &app.limits;
+        let body = Body {
+            upload,
+            has_begun: false,
+        };
+        Ok(Self {
+            input: Decoder {
+                waiting: Some((body, coding)),
+                input: Box::new(io::empty()),
+            },
+            format,
+            lengths: Lengths::from(limits),
+            most: Most {
+                events: usize::try_from(limits.events.max(1)).unwrap_or(usize::MAX),
+                bytes: usize::try_from(limits.events_bytes).unwrap_or(usize::MAX),
+            },
+            buffer: Vec::new(),
+            start: 0,
+            ended: false,
+            skipping: false,
+            line: 0,
+            memory: Memory {
+                budget: Arc::clone(&app.events_memory),
+                held: None,
+            },
+            _reader: reader,
+        })
+    }
+
+    /// The next part. Must be called from a thread that may block.
+    pub(super) fn next(&mut self) -> Result<Part, PartError> {
+        if self.format == Format::Lines {
+            self.next_lines()
+        } else {
+            self.whole()
+        }
+    }
+
+    /// Why a body of this length is refused that is to be one batch.
+    pub(super) fn too_large(&self) -> PartError {
+        let Most { events, bytes } = self.most;
+        let mut message = format!(
+            "A batch has at most {events} events ({}) and {bytes} bytes ({}), decompressed.",
+            Limits::EVENTS,
+            Limits::EVENTS_BYTES
+        );
+        if self.format == Format::Lines {
+            message.push_str(" A longer stream needs on_error=skip.");
+        }
+        PartError::TooLarge(message)
+    }
+
+    fn whole(&mut self) -> Result<Part, PartError> {
+        while !self.ended {
+            self.fill()?;
+            if self.buffer.len() > self.most.bytes {
+                return Err(self.too_large());
+            }
+            self.memory.hold(self.buffer.len())?;
+        }
+        let read = events::read(self.format, &self.buffer, self.lengths, self.most.events);
+        self.buffer = Vec::new();
+        let events = read.map_err(|error| match error {
+            Unreadable::Malformed(_) => PartError::Malformed(error.to_string()),
+            Unreadable::TooMany(_) => self.too_large(),
+        })?;
+        Ok(Part {
+            events,
+            first_line: 0,
+            more: false,
+        })
+    }
+
+    fn next_lines(&mut self) -> Result<Part, PartError> {
+        let mut part = Part {
+            events: Events::default(),
+            first_line: self.line,
+            more: true,
+        };
+        let mut bytes = 0;
+        loop {
+            let rest = &self.buffer[self.start..];
+            let length = match memchr::memchr(b'\n', rest) {
+                Some(length) => length,
+                None if !self.ended => {
+                    if rest.len() > self.lengths.event_bytes {
+                        bytes += rest.len();
+                        self.start = self.buffer.len();
+                        self.skipping = true;
+                    }
+                    if bytes > self.most.bytes {
+                        return Ok(part);
+                    }
+                    self.fill()?;
+                    continue;
+                }
+                None if rest.is_empty() && !self.skipping => {
+                    part.more = false;
+                    return Ok(part);
+                }
+                None => rest.len(),
+            };
+            let line = &rest[..length];
+            let is_blank = !self.skipping && line.trim_ascii().is_empty();
+            let is_full = !is_blank && part.events.count() == self.most.events;
+            // A part has at least one line, whatever the settings are, so that streams end.
+            let is_long = bytes > 0 && bytes + length > self.most.bytes;
+            if is_full || is_long {
+                return Ok(part);
+            }
+            if std::mem::take(&mut self.skipping) {
+                events::refuse_long_line(&mut part.events, self.line, self.lengths);
+            } else {
+                events::read_line(&mut part.events, self.line, line, self.lengths);
+            }
+            bytes += length + 1;
+            self.line += 1;
+            self.start = (self.start + length + 1).min(self.buffer.len());
+            self.memory.hold(bytes)?;
+        }
+    }
+
+    /// Reads on, or finds the end.
+    fn fill(&mut self) -> io::Result<()> {
+        self.buffer.drain(..self.start);
+        self.start = 0;
+        let mut block = self.input.by_ref().take(BLOCK_BYTES as u64);
+        let count = block.read_to_end(&mut self.buffer)?;
+        self.ended = count < BLOCK_BYTES;
+        Ok(())
+    }
+}
+
+/// The decompressed body. Decoders read as soon as they are made, so that one is made by the first
+/// read, which is on a thread that may block.
+struct Decoder {
+    waiting: Option<(Body, Coding)>,
+    input: Box<dyn Read + Send>,
+}
+
+impl Read for Decoder {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if let Some((body, coding)) = self.waiting.take() {
+            self.input = decoder(body, coding)?;
+        }
+        self.input.read(out)
+    }
+}
+
+fn decoder(body: Body, coding: Coding) -> io::Result<Box<dyn Read + Send>> {
+    Ok(match coding {
+        Coding::Identity => Box::new(body),
+        Coding::Gzip => Box::new(flate2::read::MultiGzDecoder::new(body)),
+        Coding::Zstd => {
+            let mut decoder = zstd::stream::read::Decoder::new(body)?;
+            decoder.window_log_max(MOST_ZSTD_WINDOW)?;
+            Box::new(decoder)
+        }
+    })
+}
+
+/// The one file of an upload.
+struct Body {
+    upload: Upload,
+    has_begun: bool,
+}
+
+impl Read for Body {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if !self.has_begun {
+            self.upload.next_file()?;
+            self.has_begun = true;
+        }
+        self.upload.read(out)
+    }
+}
+
+/// What a body holds of the memory for bodies, until it is answered.
+struct Memory {
+    budget: Arc<Semaphore>,
+    held: Option<OwnedSemaphorePermit>,
+}
+
+impl Memory {
+    /// Holds at least so many bytes from now on.
+    fn hold(&mut self, bytes: usize) -> Result<(), PartError> {
+        let held = self.held.as_ref().map_or(0, |held| held.num_permits());
+        let needed = (bytes as u64).div_ceil(MEMORY_UNIT);
+        let missing = needed.saturating_sub(held as u64);
+        if missing == 0 {
+            return Ok(());
+        }
+        let missing = u32::try_from(missing).unwrap_or(u32::MAX);
+        let budget = Arc::clone(&self.budget);
+        let more = budget.try_acquire_many_owned(missing);
+        let more = more.map_err(|_| PartError::Busy)?;
+        match &mut self.held {
+            Some(held) => held.merge(more),
+            None => self.held = Some(more),
+        }
+        Ok(())
+    }
+}
