@@ -168,7 +168,7 @@ fn discounts_are_read_from_their_digits() {
         "line 4, column 19: organizations[0].discounts[0].percent: the \
            percentage '0' must be above 0 and at most 100",
     );
-    wrong("{percent: 1e1}", "the percentage '1e1' ");
+    wrong("{percent: ten}", "the percentage 'ten' ");
     wrong(
         "{percent: 5, product: a, sku: b}",
         "on a product or on a SKU, not on both",

@@ -4,7 +4,10 @@
 //! order of precedence is the order of [`parse`]: flag, environment, file, default. Look next:
 //! [`super::place`] for `--data` against `--url`, and one file a command for what they do.
 
+mod catalog;
+
 use crate::config::{self, Dialect, Limits, PublicUrl, file::ConfigFileError};
+pub(crate) use catalog::{Catalog, Trial};
 use clap::error::ErrorKind;
 use clap::{ArgGroup, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
@@ -12,7 +15,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use tallybook_core::account::{self, AccountKind, AccountName};
 use tallybook_core::ids::ImportId;
-use tallybook_core::time::{Day, Instant, Month};
+use tallybook_core::time::{Day, Instant};
 
 /// Counts metered usage, keeps usage reports, and answers GitHub's billing REST API over them
 #[derive(Debug, Parser)]
@@ -260,51 +263,6 @@ pub(crate) struct Apply {
     pub(crate) place: PlaceArguments,
 }
 
-/// Whether something is only tried.
-#[derive(Debug, Args)]
-pub(crate) struct Trial {
-    /// Print what would change, and change nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-
-    /// Print what a month such as 2026-06 costs and would cost, and change nothing
-    #[arg(long, value_name = "MONTH", value_parser = month)]
-    pub(crate) what_if: Option<Month>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Catalog {
-    /// Print the site's own text, or the whole catalogue as JSON
-    Show {
-        /// The whole catalogue, built-in and own, as JSON
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        place: PlaceArguments,
-    },
-    /// List the versions: when the catalogue changed, and by whom
-    Versions {
-        #[command(flatten)]
-        place: PlaceArguments,
-    },
-    /// Check an own text against the built-in catalogue of this program; needs no data
-    Check {
-        /// The text; - is standard input
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-    },
-    /// Put a text in the place of the site's own; an empty one takes it away
-    Put {
-        /// The text; - is standard input
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-        #[command(flatten)]
-        trial: Trial,
-        #[command(flatten)]
-        place: PlaceArguments,
-    },
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct Send {
     /// Usage events (CloudEvents as NDJSON, a JSON array, or one object); - is standard input
@@ -518,10 +476,6 @@ fn instant(text: &str) -> Result<Instant, String> {
 
 fn day(text: &str) -> Result<Day, String> {
     Day::parse(text).map_err(|error| format!("{error} (2026-10-02 is)"))
-}
-
-fn month(text: &str) -> Result<Month, String> {
-    Month::parse(text).map_err(|error| format!("{error} (2026-10 is)"))
 }
 
 fn import_id(text: &str) -> Result<ImportId, String> {

@@ -194,10 +194,10 @@ async fn server() -> Server {
 async fn status(server: &Server, secret: Option<&str>, column: Column) -> u16 {
     let (_, method, path, body) = column;
     let mut request = Request::builder().method(method).uri(path);
-    let content_type = if body == IMPORT {
-        "text/csv"
-    } else {
-        "application/json"
+    let content_type = match (method, body) {
+        ("PUT", _) => "text/plain",
+        (_, IMPORT) => "text/csv",
+        _ => "application/json",
     };
     request = request.header(header::CONTENT_TYPE, content_type);
     if let Some(secret) = secret {

@@ -143,3 +143,35 @@ fn a_server_takes_the_same_files() {
     );
     assert_eq!(server.end(), Some(0));
 }
+
+#[test]
+fn what_a_month_would_cost_is_a_table() {
+    let program = Program::new();
+    let file = write(&program, "own.txt", OWN);
+    program.run(&["catalog", "put", &file]).success();
+    let team = write(&program, "team.yaml", "organizations: [{login: octo-ml}]\n");
+    program.run(&["apply", "-f", &team]).success();
+    let event = concat!(
+        r#"{"specversion":"1.0","id":"1","source":"/gpu","type":"usage","#,
+        r#""time":"2026-09-03T10:00:00Z","data":{"sku":"gpu_minutes","quantity":100,"#,
+        r#""organization":"octo-ml"}}"#,
+    );
+    let events = write(&program, "events.ndjson", &format!("{event}\n"));
+    program.run(&["send", &events]).success();
+    let text = "organizations:\n  - login: octo-ml\n    discounts: [{percent: 10}]\n";
+    let discount = write(&program, "discount.yaml", text);
+    let tried = program
+        .run(&["apply", "-f", &discount, "--what-if", "2026-09"])
+        .success();
+    let table = "
+2026-09, in US dollars:
+ACCOUNT               SKU          GROSS  WOULD BE  DISCOUNT  WOULD BE  NET  WOULD BE
+organization octo-ml  gpu_minutes  5      5         0         0.5       5    4.5
+organization octo-ml  (all)        5      5         0         0.5       5    4.5
+";
+    assert!(tried.ends_with(table), "{tried}");
+    let again = program
+        .run(&["apply", "-f", &discount, "--what-if", "2026-09"])
+        .success();
+    assert_eq!(again, tried, "a trial changes nothing");
+}

@@ -247,3 +247,48 @@ enterprises:
         message(&beside)
     );
 }
+
+/// What usage that was sent would cost, and that it cannot lose its price.
+#[tokio::test]
+async fn sent_usage_is_in_the_trial_and_stands_against_a_loss() {
+    let server = Server::new().await;
+    put(&server, "", &[], OWN).await;
+    let event = concat!(
+        r#"{"specversion":"1.0","id":"1","source":"/gpu","type":"usage","#,
+        r#""time":"2025-11-03T10:00:00Z","data":{"sku":"gpu-min","quantity":30.5,"#,
+        r#""organization":"octo-org"}}"#,
+    );
+    let sent = server
+        .post("/metering/v1/events", "application/json", event)
+        .await;
+    assert_eq!(sent.status, StatusCode::OK, "{}", sent.text());
+    let dearer = OWN.replace("0.05", "0.10");
+    let asked = put(&server, "?dry_run=true&month=2025-11", &[], &dearer).await;
+    let what_if = concat!(
+        r#""what_if":{"month":"2025-11","accounts":[{"account":{"kind":"enterprise","#,
+        r#""name":"octo-ent"},"before":{"gross_amount":1.525,"discount_amount":0,"#,
+        r#""net_amount":1.525},"after":{"gross_amount":3.05,"discount_amount":0,"#,
+        r#""net_amount":3.05},"skus":[{"sku":"gpu_minutes","before":{"gross_amount":1.525,"#,
+        r#""discount_amount":0,"net_amount":1.525},"after":{"gross_amount":3.05,"#,
+        r#""discount_amount":0,"net_amount":3.05}}]}]}"#,
+    );
+    assert!(asked.text().contains(what_if), "{}", asked.text());
+    let gone = put(&server, "", &[], "").await;
+    assert_eq!(gone.status, StatusCode::CONFLICT);
+    let expected = "enterprise octo-ent has usage of gpu-min on 2025-11-03, and the new catalogue \
+                    has no such SKU; keep it priced for that day";
+    assert_eq!(message(&gone), expected);
+    let file = "enterprises: [{slug: other, organizations: [octo-org]}]";
+    let moved = server
+        .post("/metering/v1/apply", "application/yaml", file)
+        .await;
+    assert_eq!(moved.status, StatusCode::CONFLICT, "{}", moved.text());
+    assert!(
+        message(&moved).contains("move_payers=true"),
+        "{}",
+        moved.text()
+    );
+    let path = "/metering/v1/apply?move_payers=true";
+    let moved = server.post(path, "application/yaml", file).await;
+    assert_eq!(moved.status, StatusCode::OK, "{}", moved.text());
+}
