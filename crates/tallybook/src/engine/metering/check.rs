@@ -36,7 +36,7 @@ pub(super) struct Checked {
 #[derive(Debug)]
 pub(super) struct CheckedEvent {
     pub index: u64,
-    pub event: Event,
+    pub event: Arc<Event>,
     /// Its place in [`Checked::accounts`].
     pub account: usize,
     /// A hash over what it says.
@@ -83,7 +83,7 @@ pub(super) fn check(site: &Site, now: Instant, submission: Submission) -> Checke
                 let content = incoming.event.content();
                 checked.events.push(CheckedEvent {
                     index,
-                    event: incoming.event,
+                    event: Arc::new(incoming.event),
                     account,
                     content,
                 });
