@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
 mod bench;
+mod catalogue;
 mod checkpoints;
 mod concurrent;
 mod data_format;

@@ -9,6 +9,7 @@ use super::submission::{
 use std::collections::HashMap;
 use std::sync::Arc;
 use tallybook_core::account::{AccountKind, AccountName};
+use tallybook_core::catalog::Catalog;
 use tallybook_core::event::{Event, Usage};
 use tallybook_core::name::Name;
 use tallybook_core::rating::{self, RatingError};
@@ -27,6 +28,8 @@ pub(super) struct Checked {
     pub accounts: Vec<AccountName>,
     pub rejected: Vec<Rejection>,
     pub on_error: OnError,
+    /// The catalogue by which they have a price.
+    pub catalog: Arc<Catalog>,
 }
 
 /// An event and what is known of it.
@@ -62,6 +65,7 @@ pub(super) fn check(site: &Site, now: Instant, submission: Submission) -> Checke
         accounts: Vec::new(),
         rejected: Vec::new(),
         on_error: submission.on_error,
+        catalog: Arc::clone(&site.catalog),
     };
     let checker = Checker {
         site,
@@ -94,7 +98,7 @@ pub(super) fn check(site: &Site, now: Instant, submission: Submission) -> Checke
     checked
 }
 
-type Refusal = (RejectionCode, String);
+pub(super) type Refusal = (RejectionCode, String);
 
 struct Checker<'a> {
     site: &'a Site,
@@ -115,7 +119,7 @@ impl Checker<'_> {
         }
         let payer = self.find_payer(incoming)?;
         if let Some(usage) = event.usage() {
-            self.price(event, usage)?;
+            price(&self.site.catalog, event, usage)?;
         }
         Ok(payer)
     }
@@ -162,25 +166,25 @@ impl Checker<'_> {
         accounts.is_none_or(|accounts| accounts.contains(account))
             && sources.is_none_or(|sources| sources.iter().any(|known| **known == **source))
     }
+}
 
-    /// An event that cannot be priced is not taken: it would be usage that nobody is billed for.
-    fn price(&self, event: &Event, usage: &Usage) -> Result<(), Refusal> {
-        let Some(sku) = self.site.catalog.sku(&usage.sku) else {
-            let reason = format!("data.sku: the catalogue has no SKU {:?}", &*usage.sku);
-            return Err((RejectionCode::UnknownSku, reason));
-        };
-        let day = event.time.instant().day();
-        let model = usage.model.as_ref().map(Name::folded).unwrap_or_default();
-        let checked = rating::check(&self.site.catalog, sku, &model, day, usage.quantity);
-        checked.map_err(|error| match error {
-            RatingError::NoPrice => {
-                let reason = format!("data.sku: {} has no price on {day}", sku.id);
-                (RejectionCode::NoPrice, reason)
-            }
-            RatingError::Overflow(error) => {
-                let reason = format!("data.quantity: {} of {}: {error}", usage.quantity, sku.id);
-                (RejectionCode::Overflow, reason)
-            }
-        })
-    }
+/// An event that cannot be priced is not taken: it would be usage that nobody is billed for.
+pub(super) fn price(catalog: &Catalog, event: &Event, usage: &Usage) -> Result<(), Refusal> {
+    let Some(sku) = catalog.sku(&usage.sku) else {
+        let reason = format!("data.sku: the catalogue has no SKU {:?}", &*usage.sku);
+        return Err((RejectionCode::UnknownSku, reason));
+    };
+    let day = event.time.instant().day();
+    let model = usage.model.as_ref().map(Name::folded).unwrap_or_default();
+    let checked = rating::check(catalog, sku, &model, day, usage.quantity);
+    checked.map_err(|error| match error {
+        RatingError::NoPrice => {
+            let reason = format!("data.sku: {} has no price on {day}", sku.id);
+            (RejectionCode::NoPrice, reason)
+        }
+        RatingError::Overflow(error) => {
+            let reason = format!("data.quantity: {} of {}: {error}", usage.quantity, sku.id);
+            (RejectionCode::Overflow, reason)
+        }
+    })
 }

@@ -3,7 +3,7 @@
 //! Invariant: planned on the newest state while holding the writer's turn. A submission that is all
 //! or nothing leaves no trace when one of its events is refused.
 
-use super::check::{Checked, CheckedEvent};
+use super::check::{Checked, CheckedEvent, price};
 use super::keys::{AllKeys, Known, Place};
 use super::queue::Job;
 use super::seal::Sealing;
@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use tallybook_core::account::AccountName;
 use tallybook_core::batch::Batch;
+use tallybook_core::catalog::Catalog;
 use tallybook_core::event::{Event, EventKey};
 use tallybook_core::ids::{LogId, Seq};
 use tallybook_core::ledger::events::{self, Admitted, Stated};
@@ -190,10 +191,12 @@ impl<'a> Plan<'a> {
         let mut receipt = Receipt::default();
         receipt.rejected.clone_from(&checked.rejected);
         let mut met = HashSet::new();
+        let catalog = Arc::clone(&self.engine.site().catalog);
+        let repriced = (!Arc::ptr_eq(&catalog, &checked.catalog)).then_some(&*catalog);
         for event in &checked.events {
             let log = logs[event.account];
             let key = event.event.name.key(log);
-            match self.event(log, key, event).await? {
+            match self.event(log, key, event, repriced).await? {
                 Verdict::New(admitted, pending) => {
                     receipt.accepted += 1;
                     receipt.pending += u64::from(pending);
@@ -286,11 +289,14 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
+    /// What is to be done with an event; `repriced` is the catalogue, where it has become another
+    /// since the event was checked.
     async fn event(
         &mut self,
         log: LogId,
         key: EventKey,
         checked: &CheckedEvent,
+        repriced: Option<&Catalog>,
     ) -> Result<Verdict, EngineError> {
         let event = &checked.event;
         if let Some(known) = self.find(log, key) {
@@ -303,6 +309,11 @@ impl<'a> Plan<'a> {
                 );
                 Verdict::Refused(RejectionCode::Conflict, reason)
             });
+        }
+        if let (Some(catalog), Some(usage)) = (repriced, event.usage())
+            && let Err((code, reason)) = price(catalog, event, usage)
+        {
+            return Ok(Verdict::Refused(code, reason));
         }
         self.new_event(log, event).await
     }
@@ -415,3 +426,6 @@ impl<'a> Plan<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
