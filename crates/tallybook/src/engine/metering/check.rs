@@ -9,12 +9,12 @@ use super::submission::{
 use std::collections::HashMap;
 use std::sync::Arc;
 use tallybook_core::account::{AccountKind, AccountName};
-use tallybook_core::catalog::Catalog;
-use tallybook_core::event::{Event, Usage};
+use tallybook_core::catalog::{Catalog, Sku};
+use tallybook_core::event::{Event, EventBody, Usage};
 use tallybook_core::name::Name;
 use tallybook_core::rating::{self, RatingError};
 use tallybook_core::site::Site;
-use tallybook_core::time::Instant;
+use tallybook_core::time::{Day, Instant};
 
 /// How far ahead of the clock an event's time may be, in seconds.
 pub(super) const MOST_AHEAD: i64 = 300;
@@ -118,8 +118,12 @@ impl Checker<'_> {
             return Err((RejectionCode::InFuture, reason));
         }
         let payer = self.find_payer(incoming)?;
-        if let Some(usage) = event.usage() {
-            price(&self.site.catalog, event, usage)?;
+        let catalog = &self.site.catalog;
+        match &event.body {
+            EventBody::Usage(usage) => price(catalog, usage, event.time.instant().day())?,
+            // It counts in the hour of its target, which only the log knows.
+            EventBody::Amend(_, usage) => drop(sku(catalog, usage)?),
+            EventBody::Void(_) => {}
         }
         Ok(payer)
     }
@@ -168,13 +172,16 @@ impl Checker<'_> {
     }
 }
 
-/// An event that cannot be priced is not taken: it would be usage that nobody is billed for.
-pub(super) fn price(catalog: &Catalog, event: &Event, usage: &Usage) -> Result<(), Refusal> {
-    let Some(sku) = catalog.sku(&usage.sku) else {
+fn sku<'a>(catalog: &'a Catalog, usage: &Usage) -> Result<&'a Sku, Refusal> {
+    catalog.sku(&usage.sku).ok_or_else(|| {
         let reason = format!("data.sku: the catalogue has no SKU {:?}", &*usage.sku);
-        return Err((RejectionCode::UnknownSku, reason));
-    };
-    let day = event.time.instant().day();
+        (RejectionCode::UnknownSku, reason)
+    })
+}
+
+/// Usage that cannot be priced is not taken: nobody would be billed for it.
+pub(super) fn price(catalog: &Catalog, usage: &Usage, day: Day) -> Result<(), Refusal> {
+    let sku = sku(catalog, usage)?;
     let model = usage.model.as_ref().map(Name::folded).unwrap_or_default();
     let checked = rating::check(catalog, sku, &model, day, usage.quantity);
     checked.map_err(|error| match error {

@@ -3,7 +3,7 @@
 //! Invariant: planned on the newest state while holding the writer's turn. A submission that is all
 //! or nothing leaves no trace when one of its events is refused.
 
-use super::check::{Checked, CheckedEvent, price};
+use super::check::{Checked, CheckedEvent, Refusal, price};
 use super::keys::{AllKeys, Known, Place};
 use super::queue::Job;
 use super::seal::Sealing;
@@ -15,13 +15,13 @@ use std::sync::Arc;
 use tallybook_core::account::AccountName;
 use tallybook_core::batch::Batch;
 use tallybook_core::catalog::Catalog;
-use tallybook_core::event::{Event, EventKey};
+use tallybook_core::event::{Event, EventKey, EventName, Usage};
 use tallybook_core::ids::{LogId, Seq};
 use tallybook_core::ledger::events::{self, Admitted, Stated};
 use tallybook_core::ledger::{AccountEntry, EVENTS};
 use tallybook_core::name::Name;
 use tallybook_core::site::entry::SiteEntry;
-use tallybook_core::time::Instant;
+use tallybook_core::time::{Day, Instant};
 
 type Answer = Result<Receipt, SubmitError>;
 
@@ -310,19 +310,24 @@ impl<'a> Plan<'a> {
                 Verdict::Refused(RejectionCode::Conflict, reason)
             });
         }
-        if let (Some(catalog), Some(usage)) = (repriced, event.usage())
-            && let Err((code, reason)) = price(catalog, event, usage)
-        {
-            return Ok(Verdict::Refused(code, reason));
-        }
-        self.new_event(log, event).await
-    }
-
-    async fn new_event(&mut self, log: LogId, event: &Arc<Event>) -> Result<Verdict, EngineError> {
         let Some(target) = event.target() else {
+            if let (Some(catalog), Some(usage)) = (repriced, event.usage())
+                && let Err((code, reason)) = price(catalog, usage, event.time.instant().day())
+            {
+                return Ok(Verdict::Refused(code, reason));
+            }
             let (event, target) = (Arc::clone(event), None);
             return Ok(Verdict::New(Admitted { event, target }, false));
         };
+        self.correction(log, event, target).await
+    }
+
+    async fn correction(
+        &mut self,
+        log: LogId,
+        event: &Arc<Event>,
+        target: &EventName,
+    ) -> Result<Verdict, EngineError> {
         let key = target.key(log);
         let known = self.find(log, key);
         if known.is_some_and(|known| known.is_correction) {
@@ -333,9 +338,49 @@ impl<'a> Plan<'a> {
             Some(known) => self.stated(log, key, known).await?,
             None => None,
         };
+        if let Some(usage) = event.usage() {
+            let day = known.and_then(|known| self.day_of(log, key, known, stated));
+            if let Err((code, reason)) = self.amended_price(usage, day) {
+                return Ok(Verdict::Refused(code, reason));
+            }
+        }
         let (event, pending) = (Arc::clone(event), known.is_none());
         let target = stated;
         Ok(Verdict::New(Admitted { event, target }, pending))
+    }
+
+    /// The day of a known usage event.
+    fn day_of(
+        &self,
+        log: LogId,
+        key: EventKey,
+        known: Known,
+        stated: Option<Stated>,
+    ) -> Option<Day> {
+        let planned = self.accounts.get(&log)?;
+        if let Some(stated) = stated {
+            return Some(stated.hour.day());
+        }
+        if planned.new.contains_key(&key) {
+            let event = planned.events.get(known.place.index as usize)?;
+            return Some(event.event.time.instant().day());
+        }
+        let correction = planned.view.account.metered.correction(key)?;
+        correction.target().map(|stated| stated.hour.day())
+    }
+
+    /// An amend counts in the hour of its target. While that has not come, the SKU must have a
+    /// price at all times: the amend may act whenever its target comes.
+    fn amended_price(&self, usage: &Usage, day: Option<Day>) -> Result<(), Refusal> {
+        let site = self.engine.site();
+        let checked = price(&site.catalog, usage, day.unwrap_or(Instant::EARLIEST.day()));
+        checked.map_err(|(code, reason)| match day {
+            Some(_) => (code, reason),
+            None => (
+                code,
+                format!("{reason}, and the event that it amends has not come"),
+            ),
+        })
     }
 
     /// What a usage event in an earlier batch said; `None` when it is in the batch in the making,
