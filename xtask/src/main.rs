@@ -53,6 +53,10 @@ fn run() -> anyhow::Result<()> {
             cargo(&["test", "--workspace"], &accept, &root)
         }
         ["clients"] => clients::run(&root),
+        ["crash", ref options @ ..] => crash::run(&root, options),
+        ["fuzz", ref options @ ..] => fuzz::run(&root, options),
+        ["workload"] => workload("100", &root),
+        ["workload", "--seeds", seeds] => workload(seeds, &root),
         ["bench", "query", ref arguments @ ..] => {
             bench::query(&root, &bench::Run::parse(arguments)?)
         }
