@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 const TOKEN: &str = "the-crash-tests-own-token";
 
@@ -17,6 +17,8 @@ const NOW: &str = "2026-02-01T00:00:00Z";
 /// A server that is killed at the end.
 pub(crate) struct Server {
     child: Child,
+    /// Kept: a server that cannot print ends.
+    output: Option<BufReader<ChildStdout>>,
     pub(crate) address: String,
 }
 
@@ -40,10 +42,12 @@ impl Server {
         let output = child.stdout.take().context("a pipe")?;
         let mut server = Self {
             child,
+            output: None,
             address: String::new(),
         };
         let mut head = String::new();
-        BufReader::new(output).read_line(&mut head)?;
+        let output = server.output.insert(BufReader::new(output));
+        output.read_line(&mut head)?;
         let address = head.trim().rsplit_once(" at http://");
         let (_, address) = address.with_context(|| format!("the server said {head:?}"))?;
         address.trim_end_matches('/').clone_into(&mut server.address);

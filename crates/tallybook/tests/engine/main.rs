@@ -4,11 +4,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
+mod below;
 mod bench;
 mod checkpoints;
 mod concurrent;
+mod damage;
 mod data_format;
 mod events;
 mod faults;
 mod imports;
+mod script;
 mod tampering;
