@@ -3,7 +3,6 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use std::sync::Arc;
 use tallybook_core::ledger::chunk::Chunk;
 use tallybook_core::ledger::metered::Metered;
 use tallybook_core::ledger::owners::CellSums;
@@ -14,8 +13,8 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = Chunk::decode(bytes);
     let _ = CellSums::decode(bytes);
     let _ = LinesPart::decode(bytes);
-    if let Ok(Some(Source::Parted(summary, _))) = Source::decode(bytes) {
-        let _ = Arc::new(summary).with_parts(Vec::new());
+    if let Ok(Some(Source::Summary(summary))) = Source::decode(bytes) {
+        let _ = summary.with_parts(Vec::new());
     }
     let names = dictionary();
     if let Ok(Some(metered)) = Metered::decode(bytes, &names) {

@@ -13,6 +13,7 @@ use tallybook_core::event::{Event, EventBody, EventName, Usage};
 use tallybook_core::money::Quantity;
 use tallybook_core::name::Name;
 use tallybook_core::time::Timestamp;
+use tallybook_store::StoreError;
 use tallybook_store::sqlite::SqliteStore;
 
 /// How many rounds there are; each has five events or corrections.
@@ -26,9 +27,17 @@ const RECENT_KEYS: usize = 11;
 
 const SLUG: &str = "ent";
 
-/// An engine on a directory.
+/// An engine on a directory. A child that is being started by another thread has this program's
+/// locks for a moment, until it becomes another program: so a held directory is waited for.
 pub(crate) async fn open(directory: &Path) -> Result<Arc<Engine>, String> {
-    let store = SqliteStore::open(directory, "a test").map_err(|error| error.to_string())?;
+    let mut tries = 0;
+    let store = loop {
+        match SqliteStore::open(directory, "a test") {
+            Err(StoreError::Held { .. }) if tries < 1000 => tries += 1,
+            opened => break opened.map_err(|error| error.to_string())?,
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    };
     over(Arc::new(store)).await
 }
 
@@ -94,9 +103,17 @@ pub(crate) async fn check(directory: &Path, acknowledged: usize, what: &str) {
     let engine = open(directory).await;
     let engine = engine.unwrap_or_else(|error| panic!("{what}: {error}"));
     check_engine(&engine, acknowledged, what).await;
-    drop(engine);
+    close(engine).await;
     let again = open(directory).await.unwrap();
     assert_eq!(counted(&again).await, expected(ROUNDS), "{what}, again");
+}
+
+/// Waits until nothing holds the directory any more: a commit's task may end after its answer.
+pub(crate) async fn close(engine: Arc<Engine>) {
+    engine.settle().await;
+    while Arc::strong_count(&engine) > 1 {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// The same of an engine that runs.
