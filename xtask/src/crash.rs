@@ -123,7 +123,10 @@ fn build(root: &Path) -> anyhow::Result<PathBuf> {
 fn declare(program: &Path, scratch: &Path, data: &Path) -> anyhow::Result<()> {
     let file = scratch.join("billing.yaml");
     let [one, two] = ENTERPRISES;
-    std::fs::write(&file, format!("enterprises: [{{slug: {one}}}, {{slug: {two}}}]"))?;
+    std::fs::write(
+        &file,
+        format!("enterprises: [{{slug: {one}}}, {{slug: {two}}}]"),
+    )?;
     let mut apply = Command::new(program);
     apply.args(["apply", "-f"]).arg(&file);
     super::execute_with(apply.arg("--data").arg(data), scratch)

@@ -99,9 +99,18 @@ impl Fuzz {
     fn plant(&self, root: &Path) -> anyhow::Result<()> {
         let corpus = self.folder.join("corpus");
         let fixtures = root.join("crates/tallybook/tests/fixtures");
-        let mut seeds = Command::new(self.programs.join("seeds"));
-        seeds.arg(fixtures.join("data_format_1/tallybook.db"));
-        super::execute_with(seeds.arg(&corpus), root)?;
+        let folder = corpus.display().to_string();
+        let write = ["--", "--ignored", "--exact", "fuzz_seeds::written"];
+        let test = [
+            "test",
+            "--quiet",
+            "--package",
+            "tallybook",
+            "--test",
+            "engine",
+        ];
+        let variables = [("TALLYBOOK_FUZZ_SEEDS", folder.as_str())];
+        super::cargo(&[&test[..], &write].concat(), &variables, root)?;
         copy(&fixtures.join("reports"), &corpus.join("csv"))?;
         copy(
             &root.join("crates/tallybook-core/src/catalog"),

@@ -50,7 +50,9 @@ impl Server {
         output.read_line(&mut head)?;
         let address = head.trim().rsplit_once(" at http://");
         let (_, address) = address.with_context(|| format!("the server said {head:?}"))?;
-        address.trim_end_matches('/').clone_into(&mut server.address);
+        address
+            .trim_end_matches('/')
+            .clone_into(&mut server.address);
         Ok(server)
     }
 
@@ -70,7 +72,9 @@ impl Server {
             let path = format!("/enterprises/{slug}/settings/billing/usage?year=2026&month=1");
             let answer = request(&self.address, "GET", &path, "")?;
             ensure!(answer.status == 200, "{}: {}", answer.status, answer.body);
-            let items = answer.body["usageItems"].as_array().context("usage items")?;
+            let items = answer.body["usageItems"]
+                .as_array()
+                .context("usage items")?;
             for item in items {
                 let quantity = item["quantity"].as_i64();
                 counted += quantity.with_context(|| format!("a whole quantity in {item}"))?;

@@ -63,7 +63,11 @@ async fn is_found(directory: &Path, what: &str) -> bool {
         }
     };
     let verified = engine.verify().await;
-    let Some(found) = engine.site().directory.find(&crate::bench::enterprise("ent")) else {
+    let Some(found) = engine
+        .site()
+        .directory
+        .find(&crate::bench::enterprise("ent"))
+    else {
         return verified.is_err();
     };
     match engine.view(&found).await {

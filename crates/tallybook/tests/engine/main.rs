@@ -12,6 +12,7 @@ mod damage;
 mod data_format;
 mod events;
 mod faults;
+mod fuzz_seeds;
 mod imports;
 mod script;
 mod tampering;

@@ -184,12 +184,20 @@ pub(crate) async fn submit(engine: &Arc<Engine>, round: usize) -> Result<Receipt
         Incoming { event, payer }
     };
     // A round without an earlier one amends an event that never comes.
-    let earlier = round.checked_sub(1).map_or("none".to_owned(), |it| format!("{it}-2"));
+    let earlier = round
+        .checked_sub(1)
+        .map_or("none".to_owned(), |it| format!("{it}-2"));
     let events = [
         event(format!("{round}-1"), EventBody::Usage(used(1))),
-        event(format!("{round}-void"), EventBody::Void(name(format!("{round}-1")))),
+        event(
+            format!("{round}-void"),
+            EventBody::Void(name(format!("{round}-1"))),
+        ),
         event(format!("{round}-2"), EventBody::Usage(used(2))),
-        event(format!("{round}-amend"), EventBody::Amend(name(earlier), used(10))),
+        event(
+            format!("{round}-amend"),
+            EventBody::Amend(name(earlier), used(10)),
+        ),
         event(format!("{round}-4"), EventBody::Usage(used(4))),
     ];
     let submission = Submission {

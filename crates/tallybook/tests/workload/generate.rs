@@ -19,7 +19,10 @@ const DAY: u64 = 86_400;
 
 #[derive(Debug)]
 pub(crate) enum Operation {
-    Submit { events: Vec<Event>, skip: bool },
+    Submit {
+        events: Vec<Event>,
+        skip: bool,
+    },
     Plan(&'static str),
     Visibility(&'static str, bool),
     Import(Vec<Imported>),

@@ -11,9 +11,9 @@ mod generate;
 mod model;
 mod system;
 
+use bigdecimal::BigDecimal;
 use generate::{Generator, Operation};
 use model::{Line, Model, SKUS, Sums, decimal};
-use bigdecimal::BigDecimal;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use system::System;
@@ -46,7 +46,10 @@ async fn history(seed: u64) {
     let mut accepted = 0;
     for step in 0..STEPS {
         let operation = generator.next(&model);
-        let what = format!("seed {seed}, step {step}, at {}: {operation:?}", generator.now());
+        let what = format!(
+            "seed {seed}, step {step}, at {}: {operation:?}",
+            generator.now()
+        );
         system.set_clock(&generator.now());
         let now = generator.now();
         match operation {
@@ -74,7 +77,13 @@ async fn history(seed: u64) {
             Operation::Restart => system.restart().await,
             Operation::Sweep => system.sweep().await,
             Operation::Verify => system.verify().await,
-            Operation::Ask { month, day, repository, sku, user } => {
+            Operation::Ask {
+                month,
+                day,
+                repository,
+                sku,
+                user,
+            } => {
                 usage(&system, &model, &month, day.as_deref(), &what).await;
                 summary(&system, &model, &month, repository, sku, &what).await;
                 premium_requests(&system, &model, &month, user, &what).await;
@@ -83,9 +92,19 @@ async fn history(seed: u64) {
     }
     system.verify().await;
     for month in generate::MONTHS {
-        usage(&system, &model, month, None, &format!("seed {seed}, the end")).await;
+        usage(
+            &system,
+            &model,
+            month,
+            None,
+            &format!("seed {seed}, the end"),
+        )
+        .await;
     }
-    assert!(accepted > 50, "seed {seed}: only {accepted} events were accepted");
+    assert!(
+        accepted > 50,
+        "seed {seed}: only {accepted} events were accepted"
+    );
 }
 
 /// Sums of lines by some key.
@@ -118,14 +137,20 @@ fn display(id: &str) -> String {
 }
 
 fn items(answer: &Value) -> &Vec<Value> {
-    answer["usageItems"].as_array().unwrap_or_else(|| panic!("{answer}"))
+    answer["usageItems"]
+        .as_array()
+        .unwrap_or_else(|| panic!("{answer}"))
 }
 
 /// Expected and found groups as text, so that a difference can be read.
-fn lines_of<'a, K: std::fmt::Debug>(groups: impl Iterator<Item = (K, Vec<BigDecimal>)> + 'a) -> Vec<String> {
+fn lines_of<'a, K: std::fmt::Debug>(
+    groups: impl Iterator<Item = (K, Vec<BigDecimal>)> + 'a,
+) -> Vec<String> {
     let mut lines: Vec<String> = groups
         .map(|(key, numbers)| {
-            let numbers = numbers.iter().map(|number| number.normalized().to_plain_string());
+            let numbers = numbers
+                .iter()
+                .map(|number| number.normalized().to_plain_string());
             format!("{key:?} {}", numbers.collect::<Vec<_>>().join(" "))
         })
         .collect();
@@ -152,14 +177,21 @@ async fn usage(system: &System, model: &Model, month: &str, day: Option<&str>, w
         let repository = format!("{ORGANIZATION}/{}", line.repository);
         (line.day.clone(), display(&line.sku), price, repository)
     });
-    let expected = expected.into_iter().map(|(key, [quantity, gross, _, discount])| {
-        let net = &gross - &discount;
-        (key, vec![quantity, gross, discount, net])
-    });
+    let expected = expected
+        .into_iter()
+        .map(|(key, [quantity, gross, _, discount])| {
+            let net = &gross - &discount;
+            (key, vec![quantity, gross, discount, net])
+        });
     let found = items(&answer).iter().map(|item| {
         assert_eq!(text(item, "organizationName"), ORGANIZATION, "{what}");
         let price = number(item, "pricePerUnit").to_plain_string();
-        let key = (text(item, "date"), text(item, "sku"), price, text(item, "repositoryName"));
+        let key = (
+            text(item, "date"),
+            text(item, "sku"),
+            price,
+            text(item, "repositoryName"),
+        );
         let keys = ["quantity", "grossAmount", "discountAmount", "netAmount"];
         (key, keys.map(|key| number(item, key)).to_vec())
     });
@@ -205,10 +237,17 @@ async fn summary(
     });
     let expected = expected.into_iter().map(|(key, sums)| (key, six(sums)));
     let found = items(&answer).iter().map(|item| {
-        let key = (text(item, "sku"), number(item, "pricePerUnit").to_plain_string());
+        let key = (
+            text(item, "sku"),
+            number(item, "pricePerUnit").to_plain_string(),
+        );
         (key, SUMS.map(|key| number(item, key)).to_vec())
     });
-    assert_eq!(lines_of(found), lines_of(expected), "{what}: summary {query}");
+    assert_eq!(
+        lines_of(found),
+        lines_of(expected),
+        "{what}: summary {query}"
+    );
 }
 
 async fn premium_requests(
@@ -238,5 +277,9 @@ async fn premium_requests(
         let key = number(item, "pricePerUnit").to_plain_string();
         (key, SUMS.map(|key| number(item, key)).to_vec())
     });
-    assert_eq!(lines_of(found), lines_of(expected), "{what}: premium requests {query}");
+    assert_eq!(
+        lines_of(found),
+        lines_of(expected),
+        "{what}: premium requests {query}"
+    );
 }

@@ -150,7 +150,8 @@ impl Model {
     }
 
     pub(crate) fn import(&mut self, id: String, lines: Vec<Imported>) {
-        self.users.extend(lines.iter().map(|line| line.user.clone()));
+        self.users
+            .extend(lines.iter().map(|line| line.user.clone()));
         self.imports.push((id, lines, true));
     }
 
@@ -264,8 +265,7 @@ impl Model {
                     repository,
                     user,
                 } = used.clone();
-                *quantities.entry((hour, sku, repository, user)).or_default() +=
-                    decimal(&quantity);
+                *quantities.entry((hour, sku, repository, user)).or_default() += decimal(&quantity);
             }
         }
         let mut left = self.included(month);
@@ -333,9 +333,15 @@ impl Model {
 
     fn is_public(&self, repository: &str, hour: &str) -> bool {
         let start = format!("{hour}:00:00Z");
-        let history = || self.visibility.iter().filter(|(name, _, _)| name == repository);
+        let history = || {
+            self.visibility
+                .iter()
+                .filter(|(name, _, _)| name == repository)
+        };
         let begun = history().rev().find(|(_, at, _)| *at <= start);
-        begun.or(history().next()).is_some_and(|(_, _, public)| *public)
+        begun
+            .or(history().next())
+            .is_some_and(|(_, _, public)| *public)
     }
 }
 
@@ -362,7 +368,11 @@ fn stated(line: &Imported) -> Line {
         price: line.price.clone(),
         repository: line.repository.clone(),
         user: line.user.clone(),
-        sums: sums(line.quantity.clone(), line.gross.clone(), line.discount.clone()),
+        sums: sums(
+            line.quantity.clone(),
+            line.gross.clone(),
+            line.discount.clone(),
+        ),
     }
 }
 

@@ -76,8 +76,10 @@ impl System {
     }
 
     pub(crate) async fn plan(&self, plan: &str) {
-        self.apply(&format!("organizations: [{{login: {ORGANIZATION}, plan: {plan}}}]"))
-            .await;
+        self.apply(&format!(
+            "organizations: [{{login: {ORGANIZATION}, plan: {plan}}}]"
+        ))
+        .await;
     }
 
     pub(crate) async fn visibility(&self, repository: &str, public: bool) {
@@ -126,8 +128,11 @@ impl System {
     pub(crate) async fn revert(&self, id: &str) {
         let id = ImportId::parse(id).unwrap();
         let actor = Actor::command("test");
-        let reverted = self.engine.revert_import(&account(), id, &actor, self.now);
-        reverted.await.unwrap();
+        let engine = &self.engine;
+        engine
+            .revert_import(&account(), id, &actor, self.now)
+            .await
+            .unwrap();
     }
 
     /// Sends events; the status must be the one of the receipt.
@@ -144,7 +149,10 @@ impl System {
             let code = it["code"].as_str().unwrap();
             let codes = ["unknown_payer", "unknown_sku", "conflict", "not_usage"];
             let code = codes.into_iter().find(|known| *known == code);
-            (it["index"].as_u64().unwrap(), code.unwrap_or_else(|| panic!("{it}")))
+            (
+                it["index"].as_u64().unwrap(),
+                code.unwrap_or_else(|| panic!("{it}")),
+            )
         });
         let receipt = Receipt {
             accepted: count("accepted"),
