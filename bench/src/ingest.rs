@@ -81,8 +81,8 @@ pub(crate) async fn ingest(data: &Path, events: u64, batch: u64) -> Result<()> {
             reported = sent * REPORTS / events;
             engine.settle().await;
             println!(
-                "{{\"event\":\"ingest\",\"batch\":{batch},\"sent\":{sent},\"accepted\":{accepted},\
-                 \"events_a_second\":{:.0},\"resident_bytes\":{},\"began_with\":{began_with}}}",
+                "{{\"event\":\"ingest\",\"batch\":{batch},\"sent\":{sent},\
+                 \"accepted\":{accepted},\"events_a_second\":{:.0},\"resident_bytes\":{},\"began_with\":{began_with}}}",
                 sent as f64 / busy.as_secs_f64(),
                 resident()?
             );

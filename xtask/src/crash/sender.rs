@@ -8,6 +8,9 @@ use super::{ENTERPRISES, Random};
 use anyhow::{Context, ensure};
 use std::fmt::Write;
 
+/// What every event has.
+const CORE: &str = r#""specversion":"1.0""#;
+
 const PATH: &str = "/metering/v1/events";
 
 /// Of the batches that are acknowledged, how many are sent once more in the end.
@@ -144,7 +147,8 @@ impl Sender {
             // Writing to a string cannot fail.
             let _ = writeln!(
                 lines,
-                r#"{{"specversion":"1.0","source":"/{}","id":"{id}","type":"{kind}","time":"2026-01-{day:02}T10:00:00Z","data":{{{data}}}}}"#,
+                "{{{CORE},\"source\":\"/{}\",\"id\":\"{id}\",\"type\":\"{kind}\",\
+                 \"time\":\"2026-01-{day:02}T10:00:00Z\",\"data\":{{{data}}}}}",
                 self.number
             );
         };
