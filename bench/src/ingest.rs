@@ -82,7 +82,8 @@ pub(crate) async fn ingest(data: &Path, events: u64, batch: u64) -> Result<()> {
             engine.settle().await;
             println!(
                 "{{\"event\":\"ingest\",\"batch\":{batch},\"sent\":{sent},\
-                 \"accepted\":{accepted},\"events_a_second\":{:.0},\"resident_bytes\":{},\"began_with\":{began_with}}}",
+                 \"accepted\":{accepted},\"events_a_second\":{:.0},\
+                 \"resident_bytes\":{},\"began_with\":{began_with}}}",
                 sent as f64 / busy.as_secs_f64(),
                 resident()?
             );
@@ -91,7 +92,7 @@ pub(crate) async fn ingest(data: &Path, events: u64, batch: u64) -> Result<()> {
     Ok(())
 }
 
-/// Opens `accounts` users' accounts with `each` events in each, and then reads and writes at random.
+/// Opens `accounts` users' accounts with `each` events in each, then reads and writes at random.
 pub(crate) async fn accounts(data: &Path, accounts: u64, each: u64, rounds: u64) -> Result<()> {
     let engine = open(data).await?;
     let now = Instant::parse(NOW)?;
