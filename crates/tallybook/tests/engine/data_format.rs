@@ -19,7 +19,7 @@ use tallybook_store::sqlite::SqliteStore;
 
 const DATABASE: &str = "tallybook.db";
 
-fn fixture() -> PathBuf {
+pub(crate) fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures/data_format_1")
         .join(DATABASE)
