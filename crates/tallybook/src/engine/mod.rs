@@ -7,6 +7,7 @@
 
 pub mod apply;
 mod cache;
+pub mod catalogue;
 mod checkpoint;
 pub mod commit;
 pub mod entropy;
@@ -17,6 +18,7 @@ pub mod rates;
 pub mod statements;
 pub mod tokens;
 pub mod verify;
+pub mod what_if;
 
 use entropy::Entropy;
 use std::collections::{BTreeMap, HashMap};
