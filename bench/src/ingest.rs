@@ -93,8 +93,8 @@ pub(crate) async fn ingest(data: &Path, events: u64, batch: u64) -> Result<()> {
 }
 
 /// Fills `accounts` users' accounts with `each` events in each, unless the directory was filled
-/// before, opens them again, and reads and writes at random. A run over a filled directory says what
-/// serving takes, without what filling left in the allocator's hands.
+/// before, opens them again, and reads and writes at random. A run over a filled directory says
+/// what serving takes, without what filling left in the allocator's hands.
 pub(crate) async fn accounts(data: &Path, accounts: u64, each: u64, rounds: u64) -> Result<()> {
     let now = Instant::parse(NOW)?;
     if !SqliteStore::exists(data) {
