@@ -50,6 +50,7 @@ pub(crate) async fn ingest(data: &Path, events: u64, batch: u64) -> Result<()> {
     let engine = open(data).await?;
     let now = Instant::parse(NOW)?;
     let declaration = Declaration::Enterprise(EnterpriseDeclaration {
+        discounts: None,
         slug: "bench".into(),
         name: None,
         plan: None,
@@ -137,6 +138,7 @@ async fn fill(data: &Path, accounts: u64, each: u64) -> Result<()> {
     let now = Instant::parse(NOW)?;
     let declared = (0..accounts).map(|number| {
         Declaration::User(UserDeclaration {
+            discounts: None,
             login: login(number),
             email: None,
             plan: None,

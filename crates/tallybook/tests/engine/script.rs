@@ -54,6 +54,7 @@ pub(crate) async fn over(store: Arc<SqliteStore>) -> Result<Arc<Engine>, String>
 /// Says who pays.
 pub(crate) async fn declare(engine: &Engine) -> Result<(), String> {
     let declaration = Declaration::Enterprise(EnterpriseDeclaration {
+        discounts: None,
         slug: SLUG.into(),
         name: None,
         plan: None,
