@@ -37,8 +37,8 @@ use tallybook_core::statement::RULES;
 use tallybook_core::time::Month;
 use tallybook_store::{Store, StoreError};
 
-/// The most accounts whose state is kept in memory: some tens of kilobytes for a small one, which is
-/// read again in less than a millisecond.
+/// The most accounts whose state is kept in memory: some tens of kilobytes for a small one, which
+/// is read again in less than a millisecond.
 const MOST_VIEWS: usize = 1024;
 
 /// What went wrong, for whoever runs the server; never shown to clients in detail.
