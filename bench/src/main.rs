@@ -6,6 +6,7 @@
 
 mod export;
 mod http;
+mod ingest;
 mod questions;
 mod workload;
 
@@ -76,6 +77,28 @@ enum Command {
         #[arg(long, default_value_t = 5)]
         times: usize,
     },
+    /// Takes events of one account in, 5 % of them duplicates, over SQLite in a new directory.
+    Ingest {
+        #[arg(long)]
+        data: PathBuf,
+        #[arg(long, default_value_t = 1_000_000)]
+        events: u64,
+        #[arg(long, default_value_t = 10_000)]
+        batch: u64,
+    },
+    /// Fills many small accounts, opens them again, and reads and writes at random.
+    Accounts {
+        #[arg(long)]
+        data: PathBuf,
+        #[arg(long, default_value_t = 100_000)]
+        accounts: u64,
+        /// Events in each.
+        #[arg(long, default_value_t = 100)]
+        each: u64,
+        /// Random reads and writes.
+        #[arg(long, default_value_t = 5_000)]
+        rounds: u64,
+    },
     /// Serves fixed bodies from the same stack, to compare requests a second with.
     Fixed {
         #[arg(long, default_value = "127.0.0.1:0")]
@@ -109,6 +132,20 @@ fn main() -> Result<()> {
         Command::Export { directory, times } => {
             let runtime = tokio::runtime::Runtime::new()?;
             runtime.block_on(export::run(&directory, times))
+        }
+        Command::Ingest {
+            data,
+            events,
+            batch,
+        } => tokio::runtime::Runtime::new()?.block_on(ingest::ingest(&data, events, batch)),
+        Command::Accounts {
+            data,
+            accounts,
+            each,
+            rounds,
+        } => {
+            let runtime = tokio::runtime::Runtime::new()?;
+            runtime.block_on(ingest::accounts(&data, accounts, each, rounds))
         }
         Command::Fixed { listen, sizes } => {
             let runtime = tokio::runtime::Runtime::new()?;

@@ -1,9 +1,12 @@
-//! The developer's commands: `cargo xtask ci | fmt | tidy | bless | clients | bench`.
+//! The developer's commands: `cargo xtask ci | fmt | tidy | bless | clients | crash | fuzz |
+//! workload | bench`.
 //!
 //! Look next: [`tidy`] for what a folder must not know, [`clients`] for who reads our answers.
 
 mod bench;
 mod clients;
+mod crash;
+mod fuzz;
 mod tidy;
 
 use anyhow::{Context, bail};
@@ -18,6 +21,10 @@ cargo xtask COMMAND
   tidy    check the structure: what folders must not know, sizes, heads of files
   bless   run the tests and accept what clients see now as the expected snapshots
   clients run real clients (Octokit, githubkit, gh, schemathesis) against the demo
+  crash   [--rounds N] [--seed S]: kill the server under load, N times (30); nothing acknowledged
+          may be lost, nothing counted twice
+  fuzz    [--seconds N] [TARGET ...]: each fuzz target for N seconds (60)
+  workload [--seeds N]: N seeded histories (100) against a naive model that predicts every answer
   bench   query [LINES] [--peers duckdb,clickhouse,postgresql,sqlite | none]: Tallybook and the
           others over 20 million usage lines, into bench/RESULTS.md beside the other sizes that have
           run (needs python3, wrk and PostgreSQL); report: only writes what has run; anything else
@@ -46,6 +53,10 @@ fn run() -> anyhow::Result<()> {
             cargo(&["test", "--workspace"], &accept, &root)
         }
         ["clients"] => clients::run(&root),
+        ["crash", ref options @ ..] => crash::run(&root, options),
+        ["fuzz", ref options @ ..] => fuzz::run(&root, options),
+        ["workload"] => workload("100", &root),
+        ["workload", "--seeds", seeds] => workload(seeds, &root),
         ["bench", "query", ref arguments @ ..] => {
             bench::query(&root, &bench::Run::parse(arguments)?)
         }
@@ -75,7 +86,16 @@ fn cargo(arguments: &[&str], variables: &[(&str, &str)], root: &Path) -> anyhow:
     execute(command, root)
 }
 
+fn workload(seeds: &str, root: &Path) -> anyhow::Result<()> {
+    let command = ["test", "--release", "-p", "tallybook", "--test", "workload"];
+    cargo(&command, &[("TALLYBOOK_WORKLOAD_SEEDS", seeds)], root)
+}
+
 fn execute(mut command: Command, root: &Path) -> anyhow::Result<()> {
+    execute_with(&mut command, root)
+}
+
+fn execute_with(command: &mut Command, root: &Path) -> anyhow::Result<()> {
     let status = command.current_dir(root).status();
     let status = status.with_context(|| format!("cannot run {command:?}"))?;
     if !status.success() {

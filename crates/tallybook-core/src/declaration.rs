@@ -1,10 +1,12 @@
-//! What `tallybook apply` declares: who exists, who pays, who may look, on which plan.
+//! What `tallybook apply` declares: who exists, who pays, who may look, on which plan, at which
+//! discounts, and the site's own catalogue.
 //!
 //! A `None` field leaves what is known as it is; a `Some` replaces it whole. Nothing is ever
 //! removed by leaving it out of a file. The difference to what is known is computed in
 //! [`crate::site`].
 
 use crate::account::{Plan, Visibility};
+use crate::ledger::discount::NegotiatedDiscount;
 use crate::name::Name;
 
 /// One thing that a billing file declares.
@@ -18,6 +20,8 @@ pub enum Declaration {
     User(UserDeclaration),
     /// A repository.
     Repository(RepositoryDeclaration),
+    /// The site's own catalogue, its whole text; an empty one takes it away.
+    Catalogue(String),
 }
 
 /// An enterprise.
@@ -29,6 +33,8 @@ pub struct EnterpriseDeclaration {
     pub name: Option<String>,
     /// Its plan.
     pub plan: Option<Plan>,
+    /// Every discount that it has negotiated.
+    pub discounts: Option<Vec<NegotiatedDiscount>>,
     /// Users who own it.
     pub owners: Option<Vec<Name>>,
     /// Users who manage its billing.
@@ -44,6 +50,8 @@ pub struct OrganizationDeclaration {
     pub login: Name,
     /// Its plan; only one that pays for itself has one.
     pub plan: Option<Plan>,
+    /// Every discount that it has negotiated; only one that pays for itself has some.
+    pub discounts: Option<Vec<NegotiatedDiscount>>,
     /// Users who own it.
     pub owners: Option<Vec<Name>>,
     /// Users who manage its billing.
@@ -61,6 +69,8 @@ pub struct UserDeclaration {
     pub email: Option<String>,
     /// Their personal plan.
     pub plan: Option<Plan>,
+    /// Every discount that they have negotiated.
+    pub discounts: Option<Vec<NegotiatedDiscount>>,
 }
 
 /// A repository.

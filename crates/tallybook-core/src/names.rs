@@ -73,6 +73,7 @@ impl Dictionary {
 pub struct Draft<'a> {
     known: &'a Dictionary,
     new: Vec<Arc<str>>,
+    /// Of every name that was asked for.
     ids: HashMap<Arc<str>, NameId>,
 }
 
@@ -89,11 +90,12 @@ impl<'a> Draft<'a> {
 
     /// The id of `text`, new if need be.
     pub fn id(&mut self, text: &str) -> NameId {
-        if let Some(id) = self
-            .known
-            .find(text)
-            .or_else(|| self.ids.get(text).copied())
-        {
+        if let Some(id) = self.ids.get(text) {
+            return *id;
+        }
+        // A batch names the same few things again and again: they are looked up once.
+        if let Some(id) = self.known.find(text) {
+            self.ids.insert(text.into(), id);
             return id;
         }
         let new = u32::try_from(self.new.len()).unwrap_or(u32::MAX);

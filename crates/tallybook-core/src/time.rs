@@ -308,6 +308,12 @@ impl Month {
         Ok(Self { year, month })
     }
 
+    /// Reads `2026-06`.
+    pub fn parse(text: &str) -> Result<Self, CalendarError> {
+        // The first day's text has the month's form before it, and nothing else.
+        Day::parse(&format!("{text}-01")).map(Day::month)
+    }
+
     /// The year.
     #[must_use]
     pub const fn year(self) -> i16 {

@@ -1,9 +1,13 @@
 //! The billing file: who exists, who pays and who may look, as `tallybook apply -f` reads it.
 //!
-//! YAML, and so JSON too. Invariant: a file is understood whole or refused with line, column and
-//! reason; names are checked here, what they mean for what is known already is decided by the
-//! core. Look next: `tallybook_core::declaration`.
+//! YAML, and so JSON too. The site's own catalogue stands in it as a text (`catalog`), or in a file
+//! beside it (`catalog_file`), which only the command line can read. Invariant: a file is
+//! understood whole or refused with line, column and reason; names are checked here, what they mean
+//! for what is known already is decided by the core. Look next: `tallybook_core::declaration`.
 
+mod discount;
+
+use discount::Discounts;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, Visitor};
 use std::collections::HashSet;
@@ -36,16 +40,54 @@ impl fmt::Display for BillingFileError {
     }
 }
 
-/// Reads a billing file's text: enterprises, then organizations, users and repositories.
+/// What a billing file says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BillingFile {
+    /// What it declares itself.
+    pub declarations: Vec<Declaration>,
+    /// The path of the own catalogue's text, from the folder of the billing file.
+    pub catalog_file: Option<String>,
+}
+
+/// Reads a billing file's text: catalogue, enterprises, then organizations, users and repositories.
+/// One that names a file beside it is refused: here is no folder.
 pub fn parse(text: &str) -> Result<Vec<Declaration>, BillingFileError> {
+    let file = read(text)?;
+    match file.catalog_file {
+        None => Ok(file.declarations),
+        Some(path) => Err(unlocated(format!(
+            "catalog_file: '{path}' is a file where the billing file is; send its text as catalog"
+        ))),
+    }
+}
+
+/// Reads a billing file's text, which may name a file beside it.
+pub fn read(text: &str) -> Result<BillingFile, BillingFileError> {
     let file: Option<File> = serde_norway::from_str(text).map_err(|error| located(&error))?;
-    let file = file.unwrap_or_default();
+    let mut file = file.unwrap_or_default();
     file.check_duplicates()?;
+    if file.catalog.is_some() && file.catalog_file.is_some() {
+        let reason = "catalog and catalog_file: one of the two is the own catalogue, not both";
+        return Err(unlocated(reason.to_owned()));
+    }
+    let catalog_file = file.catalog_file.take();
     let declarations = file.into_declarations();
-    if declarations.is_empty() {
+    if declarations.is_empty() && catalog_file.is_none() {
         return Err(unlocated("the file declares nothing".to_owned()));
     }
-    Ok(declarations)
+    Ok(BillingFile {
+        declarations,
+        catalog_file,
+    })
+}
+
+/// The same billing file with the own catalogue's text in it, for a server.
+pub fn with_catalog(text: &str, catalog: &str) -> Result<String, BillingFileError> {
+    let mut file: serde_norway::Mapping =
+        serde_norway::from_str(text).map_err(|error| located(&error))?;
+    file.remove("catalog_file");
+    file.insert("catalog".into(), catalog.into());
+    serde_norway::to_string(&file).map_err(|error| located(&error))
 }
 
 fn located(error: &serde_norway::Error) -> BillingFileError {
@@ -71,6 +113,8 @@ fn unlocated(reason: String) -> BillingFileError {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
+    catalog: Option<String>,
+    catalog_file: Option<String>,
     enterprises: Vec<Enterprise>,
     organizations: Vec<Organization>,
     users: Vec<User>,
@@ -83,6 +127,7 @@ struct Enterprise {
     slug: Login,
     name: Option<Text>,
     plan: Option<PlanWord>,
+    discounts: Option<Discounts>,
     owners: Option<Logins>,
     billing_managers: Option<Logins>,
     organizations: Option<Logins>,
@@ -93,6 +138,7 @@ struct Enterprise {
 struct Organization {
     login: Login,
     plan: Option<PlanWord>,
+    discounts: Option<Discounts>,
     owners: Option<Logins>,
     billing_managers: Option<Logins>,
     members: Option<Logins>,
@@ -104,6 +150,7 @@ struct User {
     login: Login,
     email: Option<Email>,
     plan: Option<PlanWord>,
+    discounts: Option<Discounts>,
 }
 
 #[derive(Deserialize)]
@@ -279,11 +326,13 @@ impl File {
     }
 
     fn into_declarations(self) -> Vec<Declaration> {
+        let catalogue = self.catalog.into_iter().map(Declaration::Catalogue);
         let enterprises = self.enterprises.into_iter().map(|it| {
             Declaration::Enterprise(EnterpriseDeclaration {
                 slug: it.slug.0,
                 name: it.name.map(|text| text.0),
                 plan: it.plan.map(|word| word.0),
+                discounts: it.discounts.map(Discounts::into_list),
                 owners: it.owners.map(|logins| logins.0),
                 billing_managers: it.billing_managers.map(|logins| logins.0),
                 organizations: it.organizations.map(|logins| logins.0),
@@ -293,6 +342,7 @@ impl File {
             Declaration::Organization(OrganizationDeclaration {
                 login: it.login.0,
                 plan: it.plan.map(|word| word.0),
+                discounts: it.discounts.map(Discounts::into_list),
                 owners: it.owners.map(|logins| logins.0),
                 billing_managers: it.billing_managers.map(|logins| logins.0),
                 members: it.members.map(|logins| logins.0),
@@ -303,6 +353,7 @@ impl File {
                 login: it.login.0,
                 email: it.email.map(|email| email.0),
                 plan: it.plan.map(|word| word.0),
+                discounts: it.discounts.map(Discounts::into_list),
             })
         });
         let repositories = self.repositories.into_iter().map(|it| {
@@ -312,7 +363,8 @@ impl File {
                 visibility: it.visibility.map(|word| word.0),
             })
         });
-        enterprises
+        catalogue
+            .chain(enterprises)
             .chain(organizations)
             .chain(users)
             .chain(repositories)
@@ -321,116 +373,4 @@ impl File {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DOCUMENTED: &str = "\
-enterprises:
-  - slug: octo-ent
-    name: Octo Enterprise
-    plan: enterprise
-    owners: [monalisa]
-    billing_managers: [hubot]
-    organizations: [octo-org]
-organizations:
-  - login: octo-org
-    owners: [monalisa]
-    billing_managers: []
-    members: [hubot]
-users:
-  - login: monalisa
-    email: monalisa@example.com
-    plan: pro
-repositories:
-  - name: octo-org/api
-    visibility: private
-";
-
-    #[test]
-    fn reads_every_section() {
-        let declarations = parse(DOCUMENTED).expect("a good file");
-        let [
-            Declaration::Enterprise(enterprise),
-            Declaration::Organization(organization),
-            Declaration::User(user),
-            Declaration::Repository(repository),
-        ] = &declarations[..]
-        else {
-            panic!("{declarations:?}");
-        };
-        assert_eq!(enterprise.slug.as_str(), "octo-ent");
-        assert_eq!(enterprise.name.as_deref(), Some("Octo Enterprise"));
-        assert_eq!(enterprise.plan, Some(Plan::Enterprise));
-        assert_eq!(enterprise.organizations, Some(vec![Name::from("octo-org")]));
-        assert_eq!(organization.billing_managers, Some(Vec::new()));
-        assert_eq!(organization.plan, None);
-        assert_eq!(user.email.as_deref(), Some("monalisa@example.com"));
-        assert_eq!(repository.owner.as_str(), "octo-org");
-        assert_eq!(repository.visibility, Some(Visibility::Private));
-    }
-
-    #[test]
-    fn json_is_read_too_and_what_is_left_out_stays_open() {
-        let declarations = parse(r#"{"users": [{"login": "hubot"}]}"#).expect("a good file");
-        let expected = Declaration::User(UserDeclaration {
-            login: Name::from("hubot"),
-            email: None,
-            plan: None,
-        });
-        assert_eq!(declarations, [expected]);
-    }
-
-    fn check_error(text: &str, expected: &str) {
-        let error = parse(text).expect_err("the file is wrong");
-        assert_eq!(error.to_string(), expected);
-    }
-
-    #[test]
-    fn errors_say_where_and_what() {
-        check_error(
-            "users:\n  - login: mona lisa\n",
-            "line 2, column 12: users[0].login: 'mona lisa' must be 1 to 100 letters, digits, \
-             '-', '_' or '.'",
-        );
-        check_error(
-            "enterprises:\n  - slug: e\n    plan: gold\n",
-            "line 3, column 11: enterprises[0].plan: 'gold' is not a plan: free, pro, team, \
-             enterprise are",
-        );
-        check_error(
-            "repositories:\n  - name: api\n",
-            "line 2, column 11: repositories[0].name: 'api' must be owner/name, such as \
-             octo-org/api",
-        );
-        check_error(
-            "users:\n  - login: a\n    mail: x\n",
-            "line 3, column 5: users[0]: unknown field `mail`, expected one of `login`, `email`, \
-             `plan`",
-        );
-        check_error(
-            "users:\n  - login: a\n    email: nobody\n",
-            "line 3, column 12: users[0].email: 'nobody' is not a mail address",
-        );
-        check_error("", "the file declares nothing");
-        check_error("users: []\n", "the file declares nothing");
-    }
-
-    #[test]
-    fn duplicates_are_refused() {
-        check_error(
-            "users:\n  - login: a\n  - login: A\n",
-            "users[1]: 'A' is declared already, in users[0]",
-        );
-        check_error(
-            "enterprises:\n  - slug: a\n    organizations: [o]\n  - slug: b\n    \
-             organizations: [O]\n",
-            "enterprises[1].organizations: 'O' belongs to enterprise a already",
-        );
-        let error = parse("organizations:\n  - login: a\n    members: [x, X]\n");
-        let error = error.expect_err("listed twice");
-        assert!(error.reason.ends_with("'X' is listed twice"), "{error}");
-        assert!(error.place.is_some());
-        let error = parse("users:\n  - login: a\n    login: b\n").expect_err("a key twice");
-        assert!(error.reason.contains("duplicate field `login`"), "{error}");
-    }
-}
+mod tests;

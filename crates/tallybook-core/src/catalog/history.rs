@@ -34,6 +34,11 @@ impl<T: Copy> History<T> {
         self.0.iter().rev().find(holds).map(|dated| dated.value)
     }
 
+    /// Every value with the first day on which it holds, oldest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Option<Day>, T)> + '_ {
+        self.0.iter().map(|dated| (dated.from, dated.value))
+    }
+
     /// Adds a value; false when the same layer has one of the same or a later day.
     pub(super) fn add(&mut self, from: Option<Day>, layer: Layer, value: T) -> bool {
         // `None`, the beginning of time, is less than every day.

@@ -155,9 +155,9 @@ impl Catalog {
 /// What one use of a model counts, for the SKUs that are counted so.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Multipliers {
-    models: HashMap<NameKey, History<Quantity>>,
+    pub(super) models: HashMap<NameKey, History<Quantity>>,
     /// How names of models may begin, and by what the rest's multiplier is multiplied then.
-    prefixes: Vec<(NameKey, History<Quantity>)>,
+    pub(super) prefixes: Vec<(NameKey, History<Quantity>)>,
 }
 
 impl Multipliers {

@@ -7,6 +7,8 @@
 //! the code here knows no SKU by name. What a catalogue does not know is not an error: words then
 //! are the report's own. Look next: `parse`, which reads the text, `included.rs` for what is free.
 
+mod describe;
+mod difference;
 mod history;
 mod included;
 mod parse;
@@ -24,6 +26,8 @@ use std::collections::HashMap;
 use history::{History, Layer};
 use included::{Cover, Multipliers};
 
+pub use describe::{Dated, MultiplierTable};
+pub use difference::{Fact, LostPrice};
 pub use included::{Measure, Pool};
 pub use parse::{CatalogError, Problem};
 
@@ -298,6 +302,23 @@ impl<T> Register<T> {
     fn push(&mut self, entry: T) -> usize {
         self.entries.push(entry);
         self.entries.len() - 1
+    }
+
+    /// Every name of the entry at `place`, folded and sorted.
+    fn names(&self, place: usize) -> Vec<&str> {
+        let names = self.places.iter().filter(|(_, of)| **of == place);
+        let mut names: Vec<&str> = names.map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The names of the entry with this id besides its id and its display name, as they are
+    /// compared, sorted.
+    fn aliases(&self, id: &str, display: &str) -> Vec<&str> {
+        let place = self.place(id);
+        let mut names = place.map_or_else(Vec::new, |place| self.names(place));
+        names.retain(|name| !name.eq_ignore_ascii_case(id) && !name.eq_ignore_ascii_case(display));
+        names
     }
 
     /// The place of the entry that has a name.

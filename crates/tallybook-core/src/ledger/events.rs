@@ -17,6 +17,7 @@ use crate::names::{Dictionary, Draft};
 use crate::packed::Packed;
 use crate::time::{Hour, Timestamp};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The newest format of recorded events.
 const FORMAT: u8 = 1;
@@ -25,8 +26,8 @@ const WHAT: &str = "events";
 /// An event that is to be recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admitted {
-    /// The event.
-    pub event: Event,
+    /// The event; shared, for a commit that lost a race is planned again.
+    pub event: Arc<Event>,
     /// What the target of a correction said, where an earlier batch holds it.
     pub target: Option<Stated>,
 }
@@ -107,7 +108,7 @@ impl Recorded {
             RecordedBody::Usage(..) => None,
             RecordedBody::Void(target) | RecordedBody::Amend(target, ..) => target.stated,
         };
-        let event = self.event(dictionary)?;
+        let event = Arc::new(self.event(dictionary)?);
         Some(Admitted { event, target })
     }
 
@@ -214,19 +215,7 @@ pub fn encode(events: &[Admitted], names: &mut Draft<'_>) -> Vec<u8> {
 pub fn decode(payload: &[u8], names: &Dictionary) -> Result<Vec<Recorded>, DecodeError> {
     let mut reader = Reader::new(payload);
     let r = &mut reader;
-    let format = r.byte(WHAT)?;
-    if format != FORMAT {
-        return Err(DecodeError::TooNew {
-            what: WHAT,
-            found: format,
-            supported: FORMAT,
-        });
-    }
-    let count = r.count(1, "sources")?;
-    let sources = (0..count)
-        .map(|_| r.text("source").map(Box::from))
-        .collect::<Result<Vec<Box<str>>, _>>()?;
-    let count = r.count(1, WHAT)?;
+    let (count, sources) = read_head(r)?;
     let columns = Columns::decode(r, count, sources.len(), names)?;
     let ids = (0..count)
         .map(|_| r.text("event id").map(Box::from))
@@ -260,6 +249,44 @@ pub fn decode(payload: &[u8], names: &Dictionary) -> Result<Vec<Recorded>, Decod
     }
     reader.finish(WHAT)?;
     Ok(events)
+}
+
+/// What one usage event of a payload says, without reading the others; `None` when it is no usage
+/// event or the payload has no such place.
+pub fn stated_at(
+    payload: &[u8],
+    place: usize,
+    names: &Dictionary,
+) -> Result<Option<Stated>, DecodeError> {
+    let mut reader = Reader::new(payload);
+    let (count, sources) = read_head(&mut reader)?;
+    let columns = Columns::decode(&mut reader, count, sources.len(), names)?;
+    if columns.kind.get(place) != Some(&USAGE) {
+        return Ok(None);
+    }
+    let time = Timestamp::from_micros(columns.time[place]);
+    let time = time.map_err(|_| reader.invalid("time of an event"))?;
+    Ok(Some(Stated {
+        hour: time.instant().hour(),
+        codes: columns.codes(place),
+    }))
+}
+
+/// The number of events, and their sources.
+fn read_head(r: &mut Reader<'_>) -> Result<(usize, Vec<Box<str>>), DecodeError> {
+    let format = r.byte(WHAT)?;
+    if format != FORMAT {
+        return Err(DecodeError::TooNew {
+            what: WHAT,
+            found: format,
+            supported: FORMAT,
+        });
+    }
+    let count = r.count(1, "sources")?;
+    let sources = (0..count)
+        .map(|_| r.text("source").map(Box::from))
+        .collect::<Result<_, _>>()?;
+    Ok((r.count(1, WHAT)?, sources))
 }
 
 const USAGE: u8 = 0;

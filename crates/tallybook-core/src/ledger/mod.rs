@@ -309,7 +309,8 @@ impl Account {
         Ok(())
     }
 
-    fn set(&mut self, setting: Setting, at: Instant) {
+    /// Puts a setting in force from `at` on, as its batch would: for questions about what would be.
+    pub fn set(&mut self, setting: Setting, at: Instant) {
         match setting {
             Setting::Plan(plan) => self.plans.push((at, plan)),
             Setting::Repository {

@@ -3,39 +3,44 @@
 //! Invariant: applying the same declarations again changes nothing; a file is applied whole or not
 //! at all. What a declaration leaves out stays as it is.
 
+mod changes;
+
 use super::Site;
 use super::entry::{EnterpriseFact, OrganizationFact, SiteEntry, UserFact};
-use crate::account::{AccountKind, AccountName};
+use crate::account::{AccountKind, AccountName, Plan};
+use crate::catalog::{Catalog, CatalogError};
 use crate::declaration::{
     Declaration, EnterpriseDeclaration, OrganizationDeclaration, RepositoryDeclaration,
     UserDeclaration,
 };
 use crate::ledger::Setting;
+use crate::ledger::discount::{DiscountScope, NegotiatedDiscount};
 use crate::name::Name;
+pub use changes::Change;
+use changes::Changes;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What applying would record.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Planned {
     /// For the site's log.
     pub entries: Vec<SiteEntry>,
     /// For accounts' logs, in order; the engine drops those that are already in force.
     pub settings: Vec<(AccountName, Setting)>,
-    /// What the entries change, for people.
+    /// The site's own catalogue, where it becomes another.
+    pub catalogue: Option<NewCatalogue>,
+    /// What the entries and the catalogue change, for people.
     pub changes: Vec<Change>,
 }
 
-/// One difference between what is known and what is declared.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// Of what: `organization octo-org`.
-    pub subject: String,
-    /// Which of its fields: `owners`.
-    pub field: &'static str,
-    /// As it is; `None` when the subject is new.
-    pub before: Option<String>,
-    /// As it will be.
-    pub after: String,
+/// An own catalogue that is to be put in the place of the one in force.
+#[derive(Debug, Clone)]
+pub struct NewCatalogue {
+    /// Its text.
+    pub text: String,
+    /// The edition in force with the text over it.
+    pub catalog: Arc<Catalog>,
 }
 
 /// Why declarations cannot be applied.
@@ -75,6 +80,29 @@ pub enum DeclareError {
         /// Who pays.
         enterprise: Name,
     },
+    /// Discounts for an organization that does not pay.
+    #[error(
+        "organization {organization} has no discounts of its own: enterprise {enterprise} pays"
+    )]
+    DiscountsOfMember {
+        /// The organization.
+        organization: Name,
+        /// Who pays.
+        enterprise: Name,
+    },
+    /// A discount on what the catalogue lacks.
+    #[error("{account} has a discount on {scope}, and the catalogue has no such {what}")]
+    UnknownScope {
+        /// Whose discount.
+        account: AccountName,
+        /// On what.
+        scope: DiscountScope,
+        /// What is missing.
+        what: &'static str,
+    },
+    /// An own catalogue that cannot be read over the built-in one.
+    #[error("the own catalogue, {0}")]
+    Catalogue(#[from] CatalogError),
     /// A repository whose owner nobody knows.
     #[error("repository {owner}/{name}: there is no organization or user {owner}")]
     UnknownOwner {
@@ -88,7 +116,13 @@ pub enum DeclareError {
 /// What applying `declarations` to `site` would record.
 pub fn plan(site: &Site, declarations: &[Declaration]) -> Result<Planned, DeclareError> {
     let mut draft = Draft::new(site);
-    // Enterprises first: they say who pays for the organizations.
+    // The catalogue first of all: discounts may be on what it brings.
+    for declaration in declarations {
+        if let Declaration::Catalogue(text) = declaration {
+            draft.catalogue(text)?;
+        }
+    }
+    // Enterprises before organizations: they say who pays for the organizations.
     for declaration in declarations {
         if let Declaration::Enterprise(enterprise) = declaration {
             draft.enterprise(enterprise)?;
@@ -96,9 +130,10 @@ pub fn plan(site: &Site, declarations: &[Declaration]) -> Result<Planned, Declar
     }
     for declaration in declarations {
         match declaration {
-            Declaration::Enterprise(_) | Declaration::Repository(_) => {}
             Declaration::Organization(organization) => draft.organization(organization)?,
-            Declaration::User(user) => draft.user(user),
+            Declaration::User(user) => draft.user(user)?,
+            Declaration::Enterprise(_) | Declaration::Repository(_) | Declaration::Catalogue(_) => {
+            }
         }
     }
     for declaration in declarations {
@@ -133,6 +168,66 @@ impl<'a> Draft<'a> {
         }
     }
 
+    fn catalogue(&mut self, text: &str) -> Result<(), DeclareError> {
+        // White space alone says nothing: there is no own catalogue then.
+        let text = if text.trim().is_empty() { "" } else { text };
+        let known = &self.site.catalogue;
+        if text == known.own() {
+            self.planned.catalogue = None;
+            return Ok(());
+        }
+        let catalog = known.layered(text)?;
+        let facts = self.site.catalog.difference(&catalog);
+        let changes = &mut self.planned.changes;
+        changes.extend(facts.into_iter().map(Change::from));
+        if changes.is_empty() {
+            // Comments and layout are no fact, and yet worth keeping.
+            let lines = |text: &str| format!("{} lines", text.lines().count());
+            changes.push(Change {
+                subject: "catalogue".to_owned(),
+                field: "own text".into(),
+                before: Some(lines(known.own())),
+                after: lines(text),
+            });
+        }
+        let text = text.to_owned();
+        self.planned.catalogue = Some(NewCatalogue { text, catalog });
+        Ok(())
+    }
+
+    /// The plan and the discounts of an account that pays.
+    fn terms(
+        &mut self,
+        account: &AccountName,
+        plan: Option<Plan>,
+        discounts: Option<&Vec<NegotiatedDiscount>>,
+    ) -> Result<(), DeclareError> {
+        let settings = &mut self.planned.settings;
+        if let Some(plan) = plan {
+            settings.push((account.clone(), Setting::Plan(plan)));
+        }
+        let Some(discounts) = discounts else {
+            return Ok(());
+        };
+        settings.push((account.clone(), Setting::discounts(discounts.clone())));
+        let planned = self.planned.catalogue.as_ref();
+        let catalog = planned.map_or(&self.site.catalog, |planned| &planned.catalog);
+        for discount in discounts {
+            let what = match &discount.scope {
+                DiscountScope::Product(name) if catalog.product(name).is_none() => "product",
+                DiscountScope::Sku(name) if catalog.sku(name).is_none() => "SKU",
+                _ => continue,
+            };
+            let (account, scope) = (account.clone(), discount.scope.clone());
+            return Err(DeclareError::UnknownScope {
+                account,
+                scope,
+                what,
+            });
+        }
+        Ok(())
+    }
+
     fn enterprise(&mut self, declared: &EnterpriseDeclaration) -> Result<(), DeclareError> {
         let known = self.site.directory.enterprise(&declared.slug).cloned();
         let account = AccountName::new(AccountKind::Enterprise, declared.slug.clone());
@@ -161,9 +256,7 @@ impl<'a> Draft<'a> {
             self.planned.entries.push(SiteEntry::Enterprise(fact));
         }
         self.open(&account);
-        if let Some(plan) = declared.plan {
-            self.planned.settings.push((account, Setting::Plan(plan)));
-        }
+        self.terms(&account, declared.plan, declared.discounts.as_ref())?;
         for login in declared.organizations.iter().flatten() {
             self.place(login, &declared.slug)?;
         }
@@ -234,16 +327,20 @@ impl<'a> Draft<'a> {
                 enterprise,
             });
         }
+        if let (Some(enterprise), Some(_)) = (&fact.enterprise, &declared.discounts) {
+            let (organization, enterprise) = (declared.login.clone(), enterprise.clone());
+            return Err(DeclareError::DiscountsOfMember {
+                organization,
+                enterprise,
+            });
+        }
         let account = AccountName::new(AccountKind::Organization, declared.login.clone());
         if fact.enterprise.is_none() {
             self.check_movable(&declared.login, &account)?;
             self.open(&account);
         }
         self.put_organization(fact);
-        if let Some(plan) = declared.plan {
-            self.planned.settings.push((account, Setting::Plan(plan)));
-        }
-        Ok(())
+        self.terms(&account, declared.plan, declared.discounts.as_ref())
     }
 
     fn known_organization(&self, login: &Name) -> Option<&OrganizationFact> {
@@ -288,7 +385,7 @@ impl<'a> Draft<'a> {
         self.organizations.insert(fact.login.clone(), fact);
     }
 
-    fn user(&mut self, declared: &UserDeclaration) {
+    fn user(&mut self, declared: &UserDeclaration) -> Result<(), DeclareError> {
         let known = self.site.directory.user(&declared.login).cloned();
         let email = declared
             .email
@@ -312,10 +409,10 @@ impl<'a> Draft<'a> {
             self.planned.entries.push(SiteEntry::User(fact));
         }
         self.users.push(declared.login.clone());
-        if let Some(plan) = declared.plan {
+        if declared.plan.is_some() || declared.discounts.is_some() {
             self.open(&account);
-            self.planned.settings.push((account, Setting::Plan(plan)));
         }
+        self.terms(&account, declared.plan, declared.discounts.as_ref())
     }
 
     fn repository(&mut self, declared: &RepositoryDeclaration) -> Result<(), DeclareError> {
@@ -375,47 +472,5 @@ fn replace(list: &mut Vec<Name>, declared: Option<&Vec<Name>>) {
         sorted.sort();
         sorted.dedup();
         *list = sorted;
-    }
-}
-
-/// Collects the differences of one subject.
-struct Changes<'a> {
-    list: &'a mut Vec<Change>,
-    subject: String,
-    is_new: bool,
-}
-
-impl<'a> Changes<'a> {
-    fn of(list: &'a mut Vec<Change>, subject: &AccountName, is_new: bool) -> Self {
-        Self {
-            list,
-            subject: subject.to_string(),
-            is_new,
-        }
-    }
-
-    /// A new subject is a difference also when nothing more is said of it.
-    fn existence(&mut self) {
-        if self.is_new {
-            self.field("exists", None, "yes");
-        }
-    }
-
-    fn field(&mut self, field: &'static str, before: Option<String>, after: &str) {
-        if before.as_deref() == Some(after) || (self.is_new && after.is_empty()) {
-            return;
-        }
-        let (subject, after) = (self.subject.clone(), after.to_owned());
-        self.list.push(Change {
-            subject,
-            field,
-            before,
-            after,
-        });
-    }
-
-    fn names(&mut self, field: &'static str, before: Option<&Vec<Name>>, after: &[Name]) {
-        let joined = |list: &[Name]| list.iter().map(Name::as_str).collect::<Vec<_>>().join(", ");
-        self.field(field, before.map(|list| joined(list)), &joined(after));
     }
 }

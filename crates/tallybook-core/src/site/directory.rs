@@ -76,7 +76,7 @@ impl Directory {
     /// Folds one entry, committed at `at`.
     pub(super) fn fold(&mut self, entry: SiteEntry, at: Instant) {
         match entry {
-            SiteEntry::Catalogue(_) => {}
+            SiteEntry::Catalogue(_) | SiteEntry::OwnCatalogue { .. } => {}
             SiteEntry::OpenAccount { log, account } => {
                 self.logs.insert(account.clone(), log);
                 self.accounts.insert(log, account);

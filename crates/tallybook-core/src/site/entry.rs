@@ -40,6 +40,13 @@ pub enum SiteEntry {
     Withdrawn(ImportId),
     /// Usage events name these users.
     Met(Vec<Name>),
+    /// The site's own catalogue, which is read over the built-in one.
+    OwnCatalogue {
+        /// Its whole text; empty when there is none any more.
+        text: String,
+        /// Who put it there: a token's id or a command, as in the audit log.
+        by: String,
+    },
 }
 
 /// An enterprise's whole declared state.
@@ -87,6 +94,7 @@ const USER: u8 = 5;
 const SEEN: u8 = 6;
 const WITHDRAWN: u8 = 7;
 const MET: u8 = 8;
+const OWN_CATALOGUE: u8 = 9;
 
 impl SiteEntry {
     /// Encodes, taking ids for names from `names`.
@@ -139,6 +147,11 @@ impl SiteEntry {
                 write_names(&mut out, names, users);
                 MET
             }
+            Self::OwnCatalogue { text, by } => {
+                out.text(text);
+                out.text(by);
+                OWN_CATALOGUE
+            }
             Self::Withdrawn(import) => {
                 out.raw(&import.0);
                 WITHDRAWN
@@ -188,6 +201,10 @@ impl SiteEntry {
                 users: read_names(reader, names)?,
             },
             MET => Self::Met(read_names(reader, names)?),
+            OWN_CATALOGUE => Self::OwnCatalogue {
+                text: reader.text("own catalogue")?.to_owned(),
+                by: reader.text("author of an own catalogue")?.to_owned(),
+            },
             WITHDRAWN => Self::Withdrawn(ImportId(reader.array("import")?)),
             _ => {
                 return Err(DecodeError::Invalid {

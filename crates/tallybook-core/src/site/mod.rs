@@ -1,8 +1,10 @@
 //! The site's log: who exists, who pays, who may look, and the catalogue.
 //!
 //! Invariant: [`Site`] is a pure fold of the site's batches. Look next: [`entry`] for what a batch
-//! may say, [`directory`] for what is known of accounts, [`declare`] for `tallybook apply`.
+//! may say, [`directory`] for what is known of accounts, [`catalogue`] for what things cost,
+//! [`declare`] for `tallybook apply`.
 
+pub mod catalogue;
 pub mod declare;
 pub mod directory;
 pub mod entry;
@@ -12,6 +14,7 @@ use crate::catalog::{Catalog, CatalogError};
 use crate::codec::DecodeError;
 use crate::ids::{Digest, LogId, Seq};
 use crate::names::Dictionary;
+use catalogue::Catalogue;
 use directory::Directory;
 use entry::SiteEntry;
 use std::sync::Arc;
@@ -27,10 +30,12 @@ pub struct Site {
     pub dictionary: Dictionary,
     /// Who exists, who pays, who may look.
     pub directory: Directory,
-    /// What things are called and cost.
+    /// What things are called and cost: the built-in catalogue with the site's own text over it.
     pub catalog: Arc<Catalog>,
-    /// The hash of the catalogue's text; zeros before the first.
+    /// The hash of both texts; zeros before the first.
     pub catalog_digest: Digest,
+    /// The texts, and how they came about.
+    pub catalogue: Catalogue,
 }
 
 /// Why a site batch could not be folded.
@@ -53,6 +58,7 @@ impl Default for Site {
             directory: Directory::default(),
             catalog: Arc::new(Catalog::default()),
             catalog_digest: GENESIS,
+            catalogue: Catalogue::default(),
         }
     }
 }
@@ -63,14 +69,24 @@ impl Site {
         for entry in &batch.entries {
             match SiteEntry::decode(entry, &self.dictionary)? {
                 SiteEntry::Catalogue(text) => {
-                    self.catalog = Arc::new(Catalog::parse(&text)?);
-                    self.catalog_digest = Digest::of(text.as_bytes());
+                    self.catalogue.fold_builtin(text, batch)?;
+                    self.layer()?;
+                }
+                SiteEntry::OwnCatalogue { text, by } => {
+                    self.catalogue.fold_own(&text, by, batch);
+                    self.layer()?;
                 }
                 change => self.directory.fold(change, batch.at),
             }
         }
         self.seq = batch.seq;
         self.head = digest;
+        Ok(())
+    }
+
+    fn layer(&mut self) -> Result<(), SiteError> {
+        self.catalog = self.catalogue.layered(self.catalogue.own())?;
+        self.catalog_digest = self.catalogue.digest();
         Ok(())
     }
 

@@ -21,7 +21,7 @@ use tallybook_core::site::entry::SiteEntry;
 use tallybook_core::time::Instant;
 
 /// Folds entries as one batch, through its bytes.
-fn commit(site: &mut Site, entries: &[SiteEntry]) {
+pub(crate) fn commit(site: &mut Site, entries: &[SiteEntry]) {
     let mut draft = Draft::new(&site.dictionary);
     let encoded = entries.iter().map(|entry| entry.encode(&mut draft));
     let encoded = encoded.collect();
@@ -59,6 +59,7 @@ fn enterprise(slug: &str, organizations: &[&str]) -> Declaration {
         slug: slug.into(),
         name: None,
         plan: None,
+        discounts: None,
         owners: names(&["boss"]),
         billing_managers: names(&["clerk"]),
         organizations: names(organizations),
@@ -69,6 +70,7 @@ fn organization(login: &str, plan: Option<Plan>) -> Declaration {
     Declaration::Organization(OrganizationDeclaration {
         login: login.into(),
         plan,
+        discounts: None,
         owners: names(&["mona"]),
         billing_managers: names(&["hubot"]),
         members: names(&["member"]),
@@ -80,6 +82,7 @@ fn user(login: &str) -> Declaration {
         login: login.into(),
         email: None,
         plan: Some(Plan::Pro),
+        discounts: None,
     })
 }
 
@@ -389,6 +392,7 @@ fn a_role_makes_a_user_known() {
             slug: "ent".into(),
             name: None,
             plan: None,
+            discounts: None,
             owners: names(&["Monalisa"]),
             billing_managers: names(&["hubot"]),
             organizations: None,

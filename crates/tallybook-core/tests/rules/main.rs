@@ -7,6 +7,7 @@
 
 mod answers;
 mod calendar;
+mod catalogue;
 mod columns;
 mod directory;
 mod generate;

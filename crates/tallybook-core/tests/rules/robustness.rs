@@ -120,6 +120,11 @@ fn site_entries() -> (Vec<Entry>, Dictionary) {
             users: names(&["mona"]),
         },
         SiteEntry::Withdrawn(ImportId([1; 16])),
+        SiteEntry::Met(names(&["mona"])),
+        SiteEntry::OwnCatalogue {
+            text: "product q \"Q\"".to_owned(),
+            by: "token t1".to_owned(),
+        },
     ];
     let known = Dictionary::default();
     let mut draft = Draft::new(&known);

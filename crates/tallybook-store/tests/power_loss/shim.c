@@ -11,6 +11,7 @@
  *   TALLYBOOK_TEST_FAILING_SYNC  the number among the syncs of one that fails; 0: none
  *   TALLYBOOK_TEST_SEED          0: everything not synced is lost; else some of it, by chance
  *   TALLYBOOK_TEST_IGNORE_SYNCS  1: a sync keeps nothing
+ *   TALLYBOOK_TEST_COUNT         1: a program that ends by itself says how many writes and syncs
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -65,6 +66,12 @@ __attribute__((constructor)) static void start(void)
     failing_sync = number("TALLYBOOK_TEST_FAILING_SYNC");
     seed = state = (unsigned long)number("TALLYBOOK_TEST_SEED");
     ignore_syncs = number("TALLYBOOK_TEST_IGNORE_SYNCS") == 1;
+}
+
+__attribute__((destructor)) static void end(void)
+{
+    if (number("TALLYBOOK_TEST_COUNT") == 1)
+        dprintf(STDOUT_FILENO, "\nevents %ld\n", events);
 }
 
 /* Whether the file is one that a power loss would touch. */

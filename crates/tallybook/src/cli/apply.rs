@@ -1,59 +1,90 @@
 //! `tallybook apply`: a billing file's declarations, to a directory or to a server.
 
+use super::arguments::Trial;
 use super::client::Client;
 use super::open::{WhenEmpty, open};
 use super::output::table;
 use super::place::Place;
+use super::what_if;
 use crate::billing_file;
+use crate::engine::apply::ApplyOptions;
 use crate::engine::commit::Actor;
+use crate::http::metering::site::apply::answer;
 use crate::wire::site::{ChangeAnswer, Changes};
 use anyhow::{Context, anyhow};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use tallybook_core::declaration::Declaration;
 use tallybook_core::time::Instant;
 use tallybook_store::sqlite::SqliteStore;
 
+/// What is asked for.
+pub(crate) struct Request {
+    /// The billing file; `-` is standard input.
+    pub(crate) file: PathBuf,
+    /// Whether it is only tried.
+    pub(crate) trial: Trial,
+    /// Whether organizations with metered usage may go to another payer.
+    pub(crate) move_payers: bool,
+}
+
 /// Applies a file and prints the differences; a dry run only prints them.
-pub(crate) fn run(file: &Path, dry_run: bool, place: Place, now: Instant) -> anyhow::Result<()> {
-    let text = read(file)?;
+pub(crate) fn run(request: &Request, place: Place, now: Instant) -> anyhow::Result<()> {
+    let file = &request.file;
+    let mut text = read(file)?;
     // Also for a server: what is wrong with the file is best told where the file is.
-    let declarations =
-        billing_file::parse(&text).map_err(|error| anyhow!("{}: {error}", file.display()))?;
-    let rows: Vec<Vec<String>> = match place {
-        Place::Directory(directory) => super::runtime()?.block_on(async {
-            // A dry run leaves no directory behind where there was none.
-            let nothing = tempfile::tempdir()?;
-            let is_new = dry_run && !SqliteStore::exists(&directory);
-            let directory = if is_new { nothing.path() } else { &directory };
-            let opened = open(directory, WhenEmpty::Create, now).await?;
-            let actor = Actor::command("apply");
-            let changes = opened
-                .engine
-                .apply(now, &actor, &declarations, dry_run)
-                .await?;
-            anyhow::Ok(
-                changes
-                    .into_iter()
-                    .map(|change| row(&change.into()))
-                    .collect(),
-            )
-        })?,
+    let wrong = |error| anyhow!("{}: {error}", file.display());
+    let declared = billing_file::read(&text).map_err(wrong)?;
+    let mut declarations = declared.declarations;
+    if let Some(path) = declared.catalog_file {
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let catalog = read(&folder.join(path))?;
+        text = billing_file::with_catalog(&text, &catalog).map_err(wrong)?;
+        declarations.push(Declaration::Catalogue(catalog));
+    }
+    let options = ApplyOptions {
+        move_payers: request.move_payers,
+        ..request.trial.options()
+    };
+    let changes = match place {
+        Place::Directory(directory) => apply_to(&directory, "apply", &declarations, &options, now)?,
         Place::Server { url, token } => {
-            let path = if dry_run {
-                "apply?dry_run=true"
-            } else {
-                "apply"
-            };
+            let mut path = format!("apply?move_payers={}", request.move_payers);
+            path.push_str(&request.trial.parameters());
             let client = Client::new(url, &token);
-            let answer: Changes = client.send(path, "application/yaml", &mut text.as_bytes())?;
-            answer.changes.iter().map(row).collect()
+            client.send(&path, "application/yaml", &mut text.as_bytes())?
         }
     };
-    print(&mut io::stdout().lock(), &rows, dry_run)?;
+    let nothing = "Everything is as the file declares it; nothing changes.";
+    print(&mut io::stdout().lock(), &changes, nothing)?;
     Ok(())
 }
 
-fn read(file: &Path) -> anyhow::Result<String> {
+/// Applies declarations to a directory.
+pub(crate) fn apply_to(
+    directory: &Path,
+    command: &str,
+    declarations: &[Declaration],
+    options: &ApplyOptions,
+    now: Instant,
+) -> anyhow::Result<Changes> {
+    super::runtime()?.block_on(async {
+        // A dry run leaves no directory behind where there was none.
+        let nothing = tempfile::tempdir()?;
+        let is_new = options.dry_run && !SqliteStore::exists(directory);
+        let directory = if is_new { nothing.path() } else { directory };
+        let opened = open(directory, WhenEmpty::Create, now).await?;
+        let actor = Actor::command(command);
+        let applied = opened
+            .engine
+            .apply_with(now, &actor, declarations, options)
+            .await?;
+        anyhow::Ok(answer(options, applied))
+    })
+}
+
+/// A file's text; `-` is standard input.
+pub(crate) fn read(file: &Path) -> anyhow::Result<String> {
     let mut text = String::new();
     let read = if file == Path::new("-") {
         io::stdin().read_to_string(&mut text).map(|_| text)
@@ -70,22 +101,26 @@ fn row(change: &ChangeAnswer) -> Vec<String> {
         .into()
 }
 
-fn print(out: &mut dyn Write, rows: &[Vec<String>], dry_run: bool) -> io::Result<()> {
+/// Prints the differences, and what a month would cost; `nothing` where there are none.
+pub(crate) fn print(out: &mut dyn Write, changes: &Changes, nothing: &str) -> io::Result<()> {
+    let rows: Vec<Vec<String>> = changes.changes.iter().map(row).collect();
     if rows.is_empty() {
-        return writeln!(
-            out,
-            "Everything is as the file declares it; nothing changes."
-        );
-    }
-    table(out, &["OF", "WHAT", "BEFORE", "AFTER"], rows)?;
-    let count = rows.len();
-    if dry_run {
-        writeln!(
-            out,
-            "{count} changes would be made (--dry-run); nothing was changed."
-        )
+        writeln!(out, "{nothing}")?;
     } else {
-        writeln!(out, "{count} changes were made.")
+        table(out, &["OF", "WHAT", "BEFORE", "AFTER"], &rows)?;
+        let count = rows.len();
+        if changes.dry_run {
+            writeln!(
+                out,
+                "{count} changes would be made (--dry-run); nothing was changed."
+            )?;
+        } else {
+            writeln!(out, "{count} changes were made.")?;
+        }
+    }
+    match &changes.what_if {
+        Some(what_if) => what_if::print(out, what_if),
+        None => Ok(()),
     }
 }
 
@@ -97,7 +132,7 @@ mod tests {
     fn a_server_s_changes_look_like_a_directory_s() {
         let change = tallybook_core::site::declare::Change {
             subject: "organization octo-org".to_owned(),
-            field: "owners",
+            field: "owners".into(),
             before: None,
             after: "monalisa".to_owned(),
         };
@@ -109,19 +144,20 @@ mod tests {
 
     #[test]
     fn a_dry_run_says_that_nothing_was_changed() {
-        let print = |rows: &[Vec<String>], dry_run| {
+        let print = |changes: &str, dry_run: bool| {
+            let answer = format!("{{\"dry_run\": {dry_run}, \"changes\": [{changes}]}}");
+            let changes: Changes = serde_json::from_str(&answer).expect("changes");
             let mut out = Vec::new();
-            super::print(&mut out, rows, dry_run).expect("written");
+            super::print(&mut out, &changes, "Nothing.").expect("written");
             String::from_utf8(out).expect("UTF-8")
         };
-        let rows = [["user hubot", "email", "(new)", "a@b"]
-            .map(str::to_owned)
-            .to_vec()];
+        let change = r#"{"subject": "user hubot", "field": "email", "before": null,
+            "after": "a@b"}"#;
         assert!(
-            print(&rows, true)
+            print(change, true)
                 .ends_with("1 changes would be made (--dry-run); nothing was changed.\n")
         );
-        assert!(print(&rows, false).ends_with("1 changes were made.\n"));
-        assert!(print(&[], false).starts_with("Everything is as the file declares it"));
+        assert!(print(change, false).ends_with("1 changes were made.\n"));
+        assert_eq!(print("", false), "Nothing.\n");
     }
 }

@@ -4,9 +4,11 @@
 //! order of precedence is the order of [`parse`]: flag, environment, file, default. Look next:
 //! [`super::place`] for `--data` against `--url`, and one file a command for what they do.
 
+mod catalog;
 mod export;
 
 use crate::config::{self, Dialect, Limits, PublicUrl, file::ConfigFileError};
+pub(crate) use catalog::{Catalog, Trial};
 use clap::error::ErrorKind;
 use clap::{ArgGroup, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
@@ -56,8 +58,11 @@ pub(crate) enum Command {
     Imports(Imports),
     /// Write a usage report of GitHub's form: what a server's report would hold
     Export(Export),
-    /// Declare enterprises, organizations, users and repositories from a file
+    /// Declare enterprises, organizations, users, repositories and prices from a file
     Apply(Apply),
+    /// Show, check or put the site's own catalogue: products, SKUs, prices, included usage
+    #[command(subcommand)]
+    Catalog(Catalog),
     /// Send usage events from a file or a pipe, each counted once however often it is sent
     Send(Send),
     /// Create, list and revoke access tokens
@@ -262,9 +267,12 @@ pub(crate) struct Apply {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) file: PathBuf,
 
-    /// Print what would change, and change nothing
+    /// Let organizations with metered usage go to another payer from now on
     #[arg(long)]
-    pub(crate) dry_run: bool,
+    pub(crate) move_payers: bool,
+
+    #[command(flatten)]
+    pub(crate) trial: Trial,
 
     #[command(flatten)]
     pub(crate) place: PlaceArguments,

@@ -91,6 +91,31 @@ impl Client {
         self.json(sent)
     }
 
+    /// `GET`, answered with a text.
+    pub(crate) fn text(&self, path: &str) -> Result<String, ClientError> {
+        let request = self.agent.get(self.link(path));
+        let sent = request
+            .header("Authorization", &self.authorization)
+            .header("Accept", "text/plain")
+            .call();
+        self.body(sent)
+    }
+
+    /// `PUT` of a text, answered with JSON.
+    pub(crate) fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        text: &str,
+    ) -> Result<T, ClientError> {
+        let sent = self
+            .agent
+            .put(self.link(path))
+            .header("Authorization", &self.authorization)
+            .header("Content-Type", "text/plain; charset=utf-8")
+            .send(text);
+        self.json(sent)
+    }
+
     /// `GET`, answered with bytes of any length.
     pub(crate) fn download(&self, path: &str) -> Result<impl Read + use<>, ClientError> {
         let request = self.agent.get(self.link(path));
@@ -210,23 +235,30 @@ impl Client {
         &self,
         sent: Result<Response<Body>, ureq::Error>,
     ) -> Result<T, ClientError> {
-        let mut response = self.success(sent)?;
-        let unreadable = |reason: String| ClientError::Unreadable {
-            url: self.url.clone(),
-            reason,
-        };
-        let body = response
-            .body_mut()
-            .with_config()
-            .limit(MOST_ANSWER_BYTES)
-            .read_to_string();
-        let text = body.map_err(|error| unreadable(error.to_string()))?;
+        let text = self.body(sent)?;
         let text = if text.trim().is_empty() {
             "null"
         } else {
             &text
         };
-        serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))
+        serde_json::from_str(text).map_err(|error| self.unreadable(error.to_string()))
+    }
+
+    fn body(&self, sent: Result<Response<Body>, ureq::Error>) -> Result<String, ClientError> {
+        let mut response = self.success(sent)?;
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(MOST_ANSWER_BYTES)
+            .read_to_string();
+        body.map_err(|error| self.unreadable(error.to_string()))
+    }
+
+    fn unreadable(&self, reason: String) -> ClientError {
+        ClientError::Unreadable {
+            url: self.url.clone(),
+            reason,
+        }
     }
 }
 

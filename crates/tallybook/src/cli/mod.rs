@@ -7,6 +7,7 @@
 
 mod apply;
 mod arguments;
+mod catalog;
 mod client;
 mod demo;
 mod export;
@@ -22,6 +23,7 @@ mod serve;
 mod summary;
 mod token;
 mod upkeep;
+mod what_if;
 
 use crate::clock::Clock;
 use crate::telemetry;
@@ -110,9 +112,14 @@ fn run(line: CommandLine, matches: &ArgMatches) -> anyhow::Result<()> {
             imports::revert(id, account.name(), place.resolve(matches)?, now)
         }
         Command::Apply(apply) => {
-            let place = apply.place.resolve(matches)?;
-            apply::run(&apply.file, apply.dry_run, place, now)
+            let request = apply::Request {
+                file: apply.file,
+                trial: apply.trial,
+                move_payers: apply.move_payers,
+            };
+            apply::run(&request, apply.place.resolve(matches)?, now)
         }
+        Command::Catalog(command) => catalog::run(command, matches, now),
         Command::Send(send) => {
             let request = send::Request {
                 file: send.file,

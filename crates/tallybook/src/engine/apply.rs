@@ -1,16 +1,48 @@
 //! Applying declarations: plan, leave out what is already so, commit once.
+//!
+//! Invariant: what is applied leaves every statement with a price for every line, and every event
+//! with the payer that it had. Look next: [`super::what_if`] for what a month would cost.
 
 use super::commit::{Actor, Changes, Committed, Turn};
+use super::what_if::{AccountDifference, WhatIf};
 use super::{Engine, EngineError};
-use tallybook_core::account::AccountName;
+use std::sync::Arc;
+use tallybook_core::account::{AccountKind, AccountName};
 use tallybook_core::declaration::Declaration;
-use tallybook_core::ids::LogId;
+use tallybook_core::fold::Unrated;
+use tallybook_core::ids::{LogId, NameId, Seq};
 use tallybook_core::ledger::discount::NegotiatedDiscount;
+use tallybook_core::ledger::record::Dimension;
 use tallybook_core::ledger::{Account, AccountEntry, Setting};
+use tallybook_core::name::Name;
 use tallybook_core::site::Site;
-use tallybook_core::site::declare::{Change, DeclareError, Planned, plan};
-use tallybook_core::site::entry::SiteEntry;
-use tallybook_core::time::Instant;
+use tallybook_core::site::declare::{Change, DeclareError, NewCatalogue, Planned, plan};
+use tallybook_core::site::entry::{OrganizationFact, SiteEntry};
+use tallybook_core::time::{Day, Instant};
+
+/// How declarations are applied.
+#[derive(Debug, Clone, Default)]
+pub struct ApplyOptions {
+    /// Only say what would change.
+    pub dry_run: bool,
+    /// Let organizations that have metered usage go to another payer from now on.
+    pub move_payers: bool,
+    /// The version of the catalogue on which they were made; refused when it is another by now.
+    pub if_version: Option<Seq>,
+    /// With a dry run: what a month would cost.
+    pub what_if: Option<WhatIf>,
+}
+
+/// What came of applying declarations.
+#[derive(Debug)]
+pub struct Applied {
+    /// The differences, made or only found.
+    pub changes: Vec<Change>,
+    /// The version of the catalogue that is in force now.
+    pub version: Seq,
+    /// What the month that was asked about costs, and would cost.
+    pub what_if: Vec<AccountDifference>,
+}
 
 /// Why declarations were not applied; nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -18,9 +50,60 @@ pub enum ApplyError {
     /// They cannot be.
     #[error(transparent)]
     Declare(#[from] DeclareError),
+    /// Usage that an organization has would be split between two payers.
+    #[error(
+        "organization {organization} has metered usage that {payer} pays for; to let {wanted} pay \
+         for what it uses from now on, and leave with {payer} what it used until now, say so \
+         (--move-payers on the command line, move_payers=true over HTTP)"
+    )]
+    HasMeteredUsage {
+        /// The organization.
+        organization: Name,
+        /// Who pays now.
+        payer: AccountName,
+        /// Who would pay.
+        wanted: AccountName,
+    },
+    /// Usage could not be priced any more.
+    #[error(
+        "{account} has usage of {sku} on {day}, and the new catalogue has {what}; keep it priced \
+         for that day"
+    )]
+    InUse {
+        /// Whose usage.
+        account: AccountName,
+        /// The SKU, as the events name it.
+        sku: String,
+        /// A day of use.
+        day: Day,
+        /// What is missing.
+        what: String,
+    },
+    /// Somebody else changed the catalogue in the meantime.
+    #[error("the catalogue is at version {}, not {}", current.0, expected.0)]
+    OtherVersion {
+        /// The version in force.
+        current: Seq,
+        /// The one that was expected.
+        expected: Seq,
+    },
+    /// The question what a month would cost names an account that does not exist.
+    #[error("there is no {0}")]
+    NoAccount(AccountName),
+    /// With the changes, an amount would be beyond what can be counted.
+    #[error(transparent)]
+    Unrated(Unrated),
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
+}
+
+/// What applying would do to one state of the site.
+pub(super) struct Prepared {
+    pub site: Arc<Site>,
+    pub changes: Changes,
+    pub catalogue: Option<NewCatalogue>,
+    differences: Vec<Change>,
 }
 
 impl Engine {
@@ -32,21 +115,150 @@ impl Engine {
         declarations: &[Declaration],
         dry_run: bool,
     ) -> Result<Vec<Change>, ApplyError> {
+        let options = ApplyOptions {
+            dry_run,
+            ..ApplyOptions::default()
+        };
+        let applied = self.apply_with(now, actor, declarations, &options).await?;
+        Ok(applied.changes)
+    }
+
+    /// [`Self::apply`] with everything that can be asked of it.
+    pub async fn apply_with(
+        &self,
+        now: Instant,
+        actor: &Actor,
+        declarations: &[Declaration],
+        options: &ApplyOptions,
+    ) -> Result<Applied, ApplyError> {
+        if options.dry_run {
+            // Nobody has to wait for a question.
+            let prepared = self.prepare(actor, declarations, options).await?;
+            let what_if = match &options.what_if {
+                Some(asked) => self.what_if(now, &prepared, asked).await?,
+                None => Vec::new(),
+            };
+            return Ok(Applied {
+                what_if,
+                ..self.applied(prepared.differences)
+            });
+        }
         let turn = self.turn().await;
         for _ in 0..Turn::ATTEMPTS {
-            let site = self.site();
-            let planned = plan(&site, declarations)?;
-            let (mut changes, differences) = self.differences(&site, planned).await?;
-            if dry_run || differences.is_empty() && changes.site.is_empty() {
-                return Ok(differences);
+            let prepared = self.prepare(actor, declarations, options).await?;
+            let (mut changes, differences) = (prepared.changes, prepared.differences);
+            if differences.is_empty() && changes.site.is_empty() {
+                return Ok(self.applied(differences));
             }
-            let detail = format!("{{\"changes\":{}}}", differences.len());
+            let detail = match &prepared.catalogue {
+                // The batch that is about to be written is the catalogue's new version.
+                Some(_) => format!(
+                    "{{\"changes\":{},\"catalog_version\":{}}}",
+                    differences.len(),
+                    prepared.site.seq.next().0
+                ),
+                None => format!("{{\"changes\":{}}}", differences.len()),
+            };
             changes.audit(now, actor, "apply", detail);
             if let Committed::Done = turn.commit(now, changes).await? {
-                return Ok(differences);
+                return Ok(self.applied(differences));
             }
         }
         Err(EngineError::Contention(Turn::ATTEMPTS).into())
+    }
+
+    fn applied(&self, changes: Vec<Change>) -> Applied {
+        Applied {
+            changes,
+            version: self.site().catalogue.version(),
+            what_if: Vec::new(),
+        }
+    }
+
+    /// What applying to the newest state would do.
+    async fn prepare(
+        &self,
+        actor: &Actor,
+        declarations: &[Declaration],
+        options: &ApplyOptions,
+    ) -> Result<Prepared, ApplyError> {
+        let site = self.site();
+        let current = site.catalogue.version();
+        if let Some(expected) = options.if_version.filter(|version| *version != current) {
+            return Err(ApplyError::OtherVersion { current, expected });
+        }
+        let mut planned = plan(&site, declarations)?;
+        self.check_payers(&site, &mut planned, options.move_payers)
+            .await?;
+        let catalogue = planned.catalogue.take();
+        if let Some(new) = &catalogue {
+            self.check_priced(&site, &new.catalog).await?;
+        }
+        let (mut changes, differences) = self.differences(&site, planned).await?;
+        if let Some(new) = &catalogue {
+            changes.site.push(SiteEntry::OwnCatalogue {
+                text: new.text.clone(),
+                by: actor.name.clone(),
+            });
+        }
+        Ok(Prepared {
+            site,
+            changes,
+            catalogue,
+            differences,
+        })
+    }
+
+    /// Metered usage stays with the payer of its time, so that a new payer is to be meant.
+    async fn check_payers(
+        &self,
+        site: &Site,
+        planned: &mut Planned,
+        move_payers: bool,
+    ) -> Result<(), ApplyError> {
+        let mut stays = Vec::new();
+        for entry in &planned.entries {
+            let SiteEntry::Organization(fact) = entry else {
+                continue;
+            };
+            let wanted = match &fact.enterprise {
+                Some(slug) => AccountName::new(AccountKind::Enterprise, slug.clone()),
+                None => AccountName::new(AccountKind::Organization, fact.login.clone()),
+            };
+            let payer = site.directory.payer(&fact.login);
+            let Some(payer) = payer.filter(|payer| *payer != wanted) else {
+                continue;
+            };
+            let Some(log) = site.directory.log_of(&payer) else {
+                continue;
+            };
+            let view = self.view_of(log, &payer).await?;
+            if !has_metered(&view.account, &fact.login) {
+                continue;
+            }
+            if !move_payers {
+                let organization = fact.login.clone();
+                return Err(ApplyError::HasMeteredUsage {
+                    organization,
+                    payer,
+                    wanted,
+                });
+            }
+            if site.directory.organization(&fact.login).is_none() {
+                // Nobody declared yet who paid until now. It has to be on record before the new
+                // payer is, or events that come back later would look for it there.
+                let enterprise = match payer.kind {
+                    AccountKind::Enterprise => Some(payer.name.clone()),
+                    _ => None,
+                };
+                stays.push(SiteEntry::Organization(OrganizationFact {
+                    enterprise,
+                    ..fact.clone()
+                }));
+            }
+        }
+        planned.entries.splice(0..0, stays);
+        Ok(())
     }
 
     /// What is not yet so.
@@ -85,6 +297,19 @@ impl Engine {
     }
 }
 
+/// Whether events ever reported usage of the organization to the account.
+fn has_metered(account: &Account, organization: &Name) -> bool {
+    let is_itself = account.name.kind == AccountKind::Organization;
+    if is_itself && account.metered.events() > 0 {
+        return true;
+    }
+    let mut names = account.metered.names(Dimension::Organization);
+    names.any(|id| {
+        let text = account.dictionary.get(NameId(id));
+        text.is_some_and(|text| Name::from(&**text) == *organization)
+    })
+}
+
 fn opened(entries: &[SiteEntry], name: &AccountName) -> Option<LogId> {
     entries.iter().find_map(|entry| match entry {
         SiteEntry::OpenAccount { log, account } if account == name => Some(*log),
@@ -96,7 +321,7 @@ fn difference(account: &Account, setting: &Setting) -> Change {
     match setting {
         Setting::Plan(plan) => Change {
             subject: account.name.to_string(),
-            field: "plan",
+            field: "plan".into(),
             before: account
                 .plans
                 .last()
@@ -112,14 +337,14 @@ fn difference(account: &Account, setting: &Setting) -> Change {
             let known = known.and_then(|history| history.last());
             Change {
                 subject: format!("repository {owner}/{name}"),
-                field: "visibility",
+                field: "visibility".into(),
                 before: known.map(|(_, known)| known.as_str().to_owned()),
                 after: visibility.as_str().to_owned(),
             }
         }
         Setting::Discounts(discounts) => Change {
             subject: account.name.to_string(),
-            field: "discounts",
+            field: "discounts".into(),
             before: (!account.discounts.is_empty()).then(|| listed(&account.discounts)),
             after: listed(discounts),
         },

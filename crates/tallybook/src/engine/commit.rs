@@ -7,7 +7,6 @@ use super::{Engine, EngineError, View, load};
 use std::sync::Arc;
 use tallybook_core::account::AccountName;
 use tallybook_core::batch::{Batch, Entry};
-use tallybook_core::catalog::Catalog;
 use tallybook_core::ids::{CommitId, Digest, LogId, NameId, Seq};
 use tallybook_core::ledger::{Account, AccountEntry};
 use tallybook_core::names::{Commitment, Dictionary, Draft};
@@ -81,27 +80,6 @@ impl Engine {
             engine: self,
             _writing: self.writing.lock().await,
         }
-    }
-
-    /// Gives the site the built-in catalogue, unless it has this edition or a newer one.
-    pub(super) async fn adopt_builtin_catalog(&self, now: Instant) -> Result<(), EngineError> {
-        let builtin = Catalog::parse(Catalog::BUILTIN)
-            .map_err(|error| EngineError::System(format!("the built-in catalogue: {error}")))?;
-        let turn = self.turn().await;
-        for _ in 0..ATTEMPTS {
-            // An edition is a day; an empty site has none, which is less than every day.
-            if self.site().catalog.edition() >= builtin.edition() {
-                return Ok(());
-            }
-            let mut changes = Changes::default();
-            changes
-                .site
-                .push(SiteEntry::Catalogue(Catalog::BUILTIN.to_owned()));
-            if let Committed::Done = turn.commit(now, changes).await? {
-                return Ok(());
-            }
-        }
-        Err(EngineError::Contention(ATTEMPTS))
     }
 }
 

@@ -7,6 +7,7 @@
 
 pub mod apply;
 mod cache;
+pub mod catalogue;
 mod checkpoint;
 pub mod commit;
 pub mod entropy;
@@ -18,6 +19,7 @@ pub mod rates;
 pub mod statements;
 pub mod tokens;
 pub mod verify;
+pub mod what_if;
 
 use entropy::Entropy;
 use std::collections::{BTreeMap, HashMap};
@@ -36,8 +38,9 @@ use tallybook_core::statement::RULES;
 use tallybook_core::time::Month;
 use tallybook_store::{Store, StoreError};
 
-/// The most accounts whose state is kept in memory.
-const MOST_VIEWS: usize = 4096;
+/// The most accounts whose state is kept in memory: some tens of kilobytes for a small one, which
+/// is read again in less than a millisecond.
+const MOST_VIEWS: usize = 1024;
 
 /// What went wrong, for whoever runs the server; never shown to clients in detail.
 #[derive(Debug, Clone, thiserror::Error)]

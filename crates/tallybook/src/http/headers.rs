@@ -51,9 +51,10 @@ static ALWAYS: [(HeaderName, HeaderValue); 9] = [
 static PREFLIGHT: [(HeaderName, HeaderValue); 3] = [
     fixed(
         "access-control-allow-headers",
-        "Authorization, Content-Type, Content-Encoding, If-None-Match, X-GitHub-Api-Version",
+        "Authorization, Content-Type, Content-Encoding, If-Match, If-None-Match, \
+         X-GitHub-Api-Version",
     ),
-    fixed("access-control-allow-methods", "GET, POST, DELETE"),
+    fixed("access-control-allow-methods", "GET, POST, PUT, DELETE"),
     fixed("access-control-max-age", "86400"),
 ];
 

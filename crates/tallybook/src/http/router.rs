@@ -9,7 +9,7 @@ use super::endpoint::SERVER_BASE;
 use super::error::ApiError;
 use super::github::usage::read::{AiCredits, PremiumRequests, Summary, Usage, read};
 use super::github::{cost_centers, legacy, rate_limit, reports, versions};
-use super::metering::{events, imports, openapi, site, tokens};
+use super::metering::{catalog, events, imports, openapi, site, tokens};
 use super::{frame, operations};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -65,6 +65,8 @@ pub fn router(app: Arc<App>) -> Router {
         )
         .route("/events", post(events::create::create))
         .route("/tokens/{id}", delete(tokens::revoke::revoke))
+        .route("/catalog", get(catalog::get::get).put(catalog::put::put))
+        .route("/catalog/versions", get(catalog::versions::versions))
         .route("/apply", post(site::apply::apply))
         .route("/verify", post(site::verify::verify))
         .route("/backup", get(site::backup::backup))

@@ -1,16 +1,23 @@
 //! The bodies of `/metering/v1/apply` and `/metering/v1/verify`.
 
+use super::catalog::WhatIfAnswer;
 use serde::{Deserialize, Serialize};
 use tallybook_core::site::declare::Change;
 use utoipa::ToSchema;
 
-/// What applying a billing file changed, or would change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// What applying a billing file, or putting an own catalogue, changed or would change.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Changes {
     /// Whether nothing was changed, because only the difference was asked for.
     pub dry_run: bool,
     /// The differences; none when everything was so already.
     pub changes: Vec<ChangeAnswer>,
+    /// The version of the catalogue that is in force now.
+    #[serde(default)]
+    pub catalog_version: u64,
+    /// What the month that was asked about costs, and would cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub what_if: Option<WhatIfAnswer>,
 }
 
 /// One difference.
@@ -20,9 +27,9 @@ pub struct ChangeAnswer {
     pub subject: String,
     /// Which of its fields.
     pub field: String,
-    /// As it was; null when the subject is new.
+    /// As it was; null when the subject or the field is new.
     pub before: Option<String>,
-    /// As it is declared.
+    /// As it is declared; `(removed)` when nothing is said of it any more.
     pub after: String,
 }
 
@@ -30,7 +37,7 @@ impl From<Change> for ChangeAnswer {
     fn from(change: Change) -> Self {
         Self {
             subject: change.subject,
-            field: change.field.to_owned(),
+            field: change.field.into_owned(),
             before: change.before,
             after: change.after,
         }

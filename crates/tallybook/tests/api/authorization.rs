@@ -79,7 +79,7 @@ const ENTERPRISE_EVENT: &str = event!(r#""enterprise":"ent","organization":"org"
 const ORGANIZATION_EVENT: &str = event!(r#""organization":"solo""#);
 const USER_EVENT: &str = event!(r#""user":"self""#);
 
-const COLUMNS: [Column; 23] = [
+const COLUMNS: [Column; 25] = [
     (
         "e:usage",
         "GET",
@@ -156,6 +156,8 @@ const COLUMNS: [Column; 23] = [
         "users: [{login: self}]",
     ),
     ("verify", "POST", "/metering/v1/verify", ""),
+    ("catalog", "GET", "/metering/v1/catalog", ""),
+    ("putcat", "PUT", "/metering/v1/catalog", ""),
     ("gone", "GET", "/orgs/org/settings/billing/actions", ""),
     ("open", "GET", "/openapi.json", ""),
 ];
@@ -166,9 +168,11 @@ const HEAD: &str = "\
 # Accounts: the enterprise ent (e:), its organization org (o:), the organization solo, which pays
 # for itself (s:), and the user self (u:). `usage` stands for the four usage endpoints, `cc` for
 # cost centers, `rep` and `ask` for listing usage reports and asking for one, `imp` and `post` for
-# listing imports and importing, `nobody` for a name that nobody has, `send` for an event of usage that the account pays for (422 is how an account that does not
-# exist is answered), `tokens`, `apply` and `verify` for the site's own endpoints (as are revoking
-# and backup), `gone` for GitHub's retired endpoints and `open` for what anybody may read.
+# listing imports and importing, `nobody` for a name that nobody has, `send` for an event of usage
+# that the account pays for (422 is how an account that does not exist is answered), `tokens`,
+# `apply`, `verify`, `catalog` (read) and `putcat` (written) for the site's own endpoints (as are
+# revoking, backup and the catalogue's versions), `gone` for GitHub's retired endpoints and `open`
+# for what anybody may read.
 #
 # Written by TALLYBOOK_BLESS=1 cargo test -p tallybook --test api authorization
 ";
@@ -203,10 +207,10 @@ async fn server() -> Server {
 async fn status(server: &Server, secret: Option<&str>, column: Column) -> u16 {
     let (_, method, path, body) = column;
     let mut request = Request::builder().method(method).uri(path);
-    let content_type = if body == IMPORT {
-        "text/csv"
-    } else {
-        "application/json"
+    let content_type = match (method, body) {
+        ("PUT", _) => "text/plain",
+        (_, IMPORT) => "text/csv",
+        _ => "application/json",
     };
     request = request.header(header::CONTENT_TYPE, content_type);
     if let Some(secret) = secret {

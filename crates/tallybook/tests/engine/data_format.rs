@@ -19,7 +19,7 @@ use tallybook_store::sqlite::SqliteStore;
 
 const DATABASE: &str = "tallybook.db";
 
-fn fixture() -> PathBuf {
+pub(crate) fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures/data_format_1")
         .join(DATABASE)
@@ -42,6 +42,7 @@ fn declarations() -> Vec<Declaration> {
             slug: "octo-ent".into(),
             name: Some("Octo Enterprise".to_owned()),
             plan: Some(Plan::Enterprise),
+            discounts: None,
             owners: names(&["monalisa"]),
             billing_managers: names(&["hubot"]),
             organizations: names(&["Octo-Org"]),
@@ -49,6 +50,7 @@ fn declarations() -> Vec<Declaration> {
         Declaration::Organization(OrganizationDeclaration {
             login: "Octo-Org".into(),
             plan: None,
+            discounts: None,
             owners: names(&["monalisa"]),
             billing_managers: None,
             members: names(&["hubot"]),
@@ -57,6 +59,7 @@ fn declarations() -> Vec<Declaration> {
             login: "monalisa".into(),
             email: Some("monalisa@example.com".to_owned()),
             plan: Some(Plan::Pro),
+            discounts: None,
         }),
         Declaration::Repository(RepositoryDeclaration {
             owner: "octo-org".into(),

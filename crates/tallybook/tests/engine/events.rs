@@ -6,6 +6,7 @@ use tallybook::engine::metering::{
     Incoming, OnError, Payer, Receipt, RejectionCode, Submission, SubmitError,
 };
 use tallybook::engine::{Engine, Options};
+use tallybook_core::declaration::Declaration;
 use tallybook_core::event::{Event, EventBody, EventName, Usage};
 use tallybook_core::money::Quantity;
 use tallybook_core::name::Name;
@@ -328,4 +329,40 @@ async fn what_cannot_be_billed_is_refused() {
         ]
     );
     assert_eq!(quantities(&engine).await, [day(2, 1)]);
+}
+
+/// An amend counts in the hour of its target: that is when its SKU must have had a price.
+#[tokio::test]
+async fn an_amend_needs_a_price_at_its_targets_hour() {
+    let store = Arc::new(MemoryStore::default());
+    let engine = engine(&store).await;
+    let own = "sku later \"Later\" actions minutes\n  price 0.5 from 2026-01-15\n";
+    let declared = Declaration::Catalogue(own.to_owned());
+    let actor = crate::bench::actor();
+    engine
+        .apply(now(), &actor, &[declared], false)
+        .await
+        .unwrap();
+    let to_later = |id: &str, target: &str| {
+        let usage = Usage {
+            sku: "later".into(),
+            ..minutes(1)
+        };
+        event(id, 20, EventBody::Amend(name(target), usage))
+    };
+    submit(&engine, vec![used("1", 2, 3), used("2", 16, 4)])
+        .await
+        .unwrap();
+    let events = vec![to_later("a", "1"), to_later("b", "2"), to_later("c", "3")];
+    let receipt = submit_with(&engine, OnError::Skip, events).await.unwrap();
+    let codes: Vec<_> = receipt
+        .rejected
+        .iter()
+        .map(|it| (it.index, it.code))
+        .collect();
+    assert_eq!(
+        codes,
+        [(0, RejectionCode::NoPrice), (2, RejectionCode::NoPrice)]
+    );
+    assert_eq!(quantities(&engine).await, [day(2, 3), day(16, 1)]);
 }

@@ -116,6 +116,7 @@ async fn declarations_are_applied_or_not() {
             slug: "ent".into(),
             name: Some("The Enterprise".to_owned()),
             plan: Some(Plan::Enterprise),
+            discounts: None,
             owners: Some(vec!["boss".into()]),
             billing_managers: None,
             organizations: Some(vec!["octo".into()]),
@@ -124,6 +125,7 @@ async fn declarations_are_applied_or_not() {
             login: "boss".into(),
             email: None,
             plan: Some(Plan::Pro),
+            discounts: None,
         }),
     ];
     for fault in FAULTS {

@@ -142,6 +142,7 @@ async fn an_organization_of_another_payer_is_refused() {
         slug: "one".into(),
         name: None,
         plan: None,
+        discounts: None,
         owners: None,
         billing_managers: None,
         organizations: Some(vec!["octo".into()]),

@@ -4,11 +4,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
+mod below;
 mod bench;
+mod catalogue;
 mod checkpoints;
 mod concurrent;
+mod damage;
 mod data_format;
 mod events;
 mod faults;
+mod fuzz_seeds;
 mod imports;
+mod script;
 mod tampering;

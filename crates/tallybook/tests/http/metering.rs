@@ -185,6 +185,8 @@ async fn the_document_describes_every_route() {
     let expected = [
         "/metering/v1/apply",
         "/metering/v1/backup",
+        "/metering/v1/catalog",
+        "/metering/v1/catalog/versions",
         "/metering/v1/events",
         "/metering/v1/tokens",
         "/metering/v1/tokens/{id}",

@@ -57,7 +57,7 @@ prop_compose! {
             _ => EventBody::Amend(target, usage),
         };
         let time = Timestamp::from_micros(micros).unwrap();
-        Admitted { event: Event { name, time, body }, target: None }
+        Admitted { event: Arc::new(Event { name, time, body }), target: None }
     }
 }
 
@@ -121,7 +121,7 @@ fn a_target_that_was_known_is_read_back() {
         body: EventBody::Void(name("1")),
     };
     let events = [Admitted {
-        event: void,
+        event: Arc::new(void),
         target,
     }];
     let payload = recorded(&events, &mut dictionary);

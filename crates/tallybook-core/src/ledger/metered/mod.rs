@@ -62,6 +62,12 @@ impl Correction {
         Some(Stated { codes, ..target })
     }
 
+    /// What the event that it is about says, once that has come.
+    #[must_use]
+    pub fn target(&self) -> Option<Stated> {
+        self.target
+    }
+
     /// Whether the event that it is about has not come.
     #[must_use]
     pub fn is_pending(&self) -> bool {

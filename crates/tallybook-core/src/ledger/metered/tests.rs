@@ -29,7 +29,7 @@ impl Log {
                 let key = event.target().map(|target| target.key(LOG));
                 let target = key.and_then(|key| self.known.get(&key).copied());
                 Admitted {
-                    event: event.clone(),
+                    event: Arc::new(event.clone()),
                     target,
                 }
             })

@@ -7,12 +7,14 @@ use super::submission::{
     Allowed, Incoming, OnError, Receipt, Rejection, RejectionCode, Submission,
 };
 use std::collections::HashMap;
+use std::sync::Arc;
 use tallybook_core::account::{AccountKind, AccountName};
-use tallybook_core::event::{Event, Usage};
+use tallybook_core::catalog::{Catalog, Sku};
+use tallybook_core::event::{Event, EventBody, Usage};
 use tallybook_core::name::Name;
 use tallybook_core::rating::{self, RatingError};
 use tallybook_core::site::Site;
-use tallybook_core::time::Instant;
+use tallybook_core::time::{Day, Instant};
 
 /// How far ahead of the clock an event's time may be, in seconds.
 pub(super) const MOST_AHEAD: i64 = 300;
@@ -26,13 +28,15 @@ pub(super) struct Checked {
     pub accounts: Vec<AccountName>,
     pub rejected: Vec<Rejection>,
     pub on_error: OnError,
+    /// The catalogue by which they have a price.
+    pub catalog: Arc<Catalog>,
 }
 
 /// An event and what is known of it.
 #[derive(Debug)]
 pub(super) struct CheckedEvent {
     pub index: u64,
-    pub event: Event,
+    pub event: Arc<Event>,
     /// Its place in [`Checked::accounts`].
     pub account: usize,
     /// A hash over what it says.
@@ -61,6 +65,7 @@ pub(super) fn check(site: &Site, now: Instant, submission: Submission) -> Checke
         accounts: Vec::new(),
         rejected: Vec::new(),
         on_error: submission.on_error,
+        catalog: Arc::clone(&site.catalog),
     };
     let checker = Checker {
         site,
@@ -78,7 +83,7 @@ pub(super) fn check(site: &Site, now: Instant, submission: Submission) -> Checke
                 let content = incoming.event.content();
                 checked.events.push(CheckedEvent {
                     index,
-                    event: incoming.event,
+                    event: Arc::new(incoming.event),
                     account,
                     content,
                 });
@@ -93,7 +98,7 @@ pub(super) fn check(site: &Site, now: Instant, submission: Submission) -> Checke
     checked
 }
 
-type Refusal = (RejectionCode, String);
+pub(super) type Refusal = (RejectionCode, String);
 
 struct Checker<'a> {
     site: &'a Site,
@@ -113,8 +118,12 @@ impl Checker<'_> {
             return Err((RejectionCode::InFuture, reason));
         }
         let payer = self.find_payer(incoming)?;
-        if let Some(usage) = event.usage() {
-            self.price(event, usage)?;
+        let catalog = &self.site.catalog;
+        match &event.body {
+            EventBody::Usage(usage) => price(catalog, usage, event.time.instant().day())?,
+            // It counts in the hour of its target, which only the log knows.
+            EventBody::Amend(_, usage) => drop(sku(catalog, usage)?),
+            EventBody::Void(_) => {}
         }
         Ok(payer)
     }
@@ -161,25 +170,28 @@ impl Checker<'_> {
         accounts.is_none_or(|accounts| accounts.contains(account))
             && sources.is_none_or(|sources| sources.iter().any(|known| **known == **source))
     }
+}
 
-    /// An event that cannot be priced is not taken: it would be usage that nobody is billed for.
-    fn price(&self, event: &Event, usage: &Usage) -> Result<(), Refusal> {
-        let Some(sku) = self.site.catalog.sku(&usage.sku) else {
-            let reason = format!("data.sku: the catalogue has no SKU {:?}", &*usage.sku);
-            return Err((RejectionCode::UnknownSku, reason));
-        };
-        let day = event.time.instant().day();
-        let model = usage.model.as_ref().map(Name::folded).unwrap_or_default();
-        let checked = rating::check(&self.site.catalog, sku, &model, day, usage.quantity);
-        checked.map_err(|error| match error {
-            RatingError::NoPrice => {
-                let reason = format!("data.sku: {} has no price on {day}", sku.id);
-                (RejectionCode::NoPrice, reason)
-            }
-            RatingError::Overflow(error) => {
-                let reason = format!("data.quantity: {} of {}: {error}", usage.quantity, sku.id);
-                (RejectionCode::Overflow, reason)
-            }
-        })
-    }
+fn sku<'a>(catalog: &'a Catalog, usage: &Usage) -> Result<&'a Sku, Refusal> {
+    catalog.sku(&usage.sku).ok_or_else(|| {
+        let reason = format!("data.sku: the catalogue has no SKU {:?}", &*usage.sku);
+        (RejectionCode::UnknownSku, reason)
+    })
+}
+
+/// Usage that cannot be priced is not taken: nobody would be billed for it.
+pub(super) fn price(catalog: &Catalog, usage: &Usage, day: Day) -> Result<(), Refusal> {
+    let sku = sku(catalog, usage)?;
+    let model = usage.model.as_ref().map(Name::folded).unwrap_or_default();
+    let checked = rating::check(catalog, sku, &model, day, usage.quantity);
+    checked.map_err(|error| match error {
+        RatingError::NoPrice => {
+            let reason = format!("data.sku: {} has no price on {day}", sku.id);
+            (RejectionCode::NoPrice, reason)
+        }
+        RatingError::Overflow(error) => {
+            let reason = format!("data.quantity: {} of {}: {error}", usage.quantity, sku.id);
+            (RejectionCode::Overflow, reason)
+        }
+    })
 }

@@ -99,7 +99,7 @@ pub(super) struct AllKeys {
 
 /// Keys kept in memory over all accounts, beyond which the account that was used least recently is
 /// dropped.
-const MOST_KEYS: usize = 1_500_000;
+const MOST_KEYS: usize = 600_000;
 
 /// Bytes of batches read at a time.
 pub(super) const PAGE_BYTES: usize = 8 * 1024 * 1024;

@@ -3,7 +3,7 @@
 //! Invariant: planned on the newest state while holding the writer's turn. A submission that is all
 //! or nothing leaves no trace when one of its events is refused.
 
-use super::check::{Checked, CheckedEvent};
+use super::check::{Checked, CheckedEvent, Refusal, price};
 use super::keys::{AllKeys, Known, Place};
 use super::queue::Job;
 use super::seal::Sealing;
@@ -14,13 +14,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use tallybook_core::account::AccountName;
 use tallybook_core::batch::Batch;
-use tallybook_core::event::{Event, EventKey};
+use tallybook_core::catalog::Catalog;
+use tallybook_core::event::{Event, EventKey, EventName, Usage};
 use tallybook_core::ids::{LogId, Seq};
 use tallybook_core::ledger::events::{self, Admitted, Stated};
 use tallybook_core::ledger::{AccountEntry, EVENTS};
 use tallybook_core::name::Name;
 use tallybook_core::site::entry::SiteEntry;
-use tallybook_core::time::Instant;
+use tallybook_core::time::{Day, Instant};
 
 type Answer = Result<Receipt, SubmitError>;
 
@@ -146,6 +147,8 @@ struct Plan<'a> {
     accounts: BTreeMap<LogId, Planned>,
     /// Users whom nobody knew, each in the least spelling.
     met: BTreeMap<Name, Name>,
+    /// The batch that was read last: corrections of one batch mostly come together.
+    read: Option<Batch>,
 }
 
 /// What one account's log gets.
@@ -160,7 +163,7 @@ struct Planned {
 /// What is to be done with one event.
 enum Verdict {
     /// It counts; whether it is a correction whose event has not come.
-    New(Box<Admitted>, bool),
+    New(Admitted, bool),
     Duplicate,
     Refused(RejectionCode, String),
 }
@@ -172,6 +175,7 @@ impl<'a> Plan<'a> {
             keys,
             accounts: BTreeMap::new(),
             met: BTreeMap::new(),
+            read: None,
         }
     }
 
@@ -186,15 +190,21 @@ impl<'a> Plan<'a> {
         let before: Vec<usize> = logs.iter().map(planned).collect();
         let mut receipt = Receipt::default();
         receipt.rejected.clone_from(&checked.rejected);
-        let mut met = Vec::new();
+        let mut met = HashSet::new();
+        let catalog = Arc::clone(&self.engine.site().catalog);
+        let repriced = (!Arc::ptr_eq(&catalog, &checked.catalog)).then_some(&*catalog);
         for event in &checked.events {
             let log = logs[event.account];
-            match self.event(log, event).await? {
+            let key = event.event.name.key(log);
+            match self.event(log, key, event, repriced).await? {
                 Verdict::New(admitted, pending) => {
                     receipt.accepted += 1;
                     receipt.pending += u64::from(pending);
-                    met.extend(admitted.event.usage().and_then(|usage| usage.user.clone()));
-                    self.admit(log, event, *admitted);
+                    let user = admitted.event.usage().and_then(|usage| usage.user.as_ref());
+                    if let Some(user) = user.filter(|user| !met.contains(user.as_str())) {
+                        met.insert(user.shared());
+                    }
+                    self.admit(log, key, event.content, admitted);
                 }
                 Verdict::Duplicate => receipt.duplicates += 1,
                 Verdict::Refused(code, reason) => receipt.rejected.push(Rejection {
@@ -279,9 +289,17 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    async fn event(&mut self, log: LogId, checked: &CheckedEvent) -> Result<Verdict, EngineError> {
+    /// What is to be done with an event; `repriced` is the catalogue, where it has become another
+    /// since the event was checked.
+    async fn event(
+        &mut self,
+        log: LogId,
+        key: EventKey,
+        checked: &CheckedEvent,
+        repriced: Option<&Catalog>,
+    ) -> Result<Verdict, EngineError> {
         let event = &checked.event;
-        if let Some(known) = self.find(log, event.name.key(log)) {
+        if let Some(known) = self.find(log, key) {
             return Ok(if known.content == checked.content {
                 Verdict::Duplicate
             } else {
@@ -292,14 +310,24 @@ impl<'a> Plan<'a> {
                 Verdict::Refused(RejectionCode::Conflict, reason)
             });
         }
-        self.new_event(log, event).await
+        let Some(target) = event.target() else {
+            if let (Some(catalog), Some(usage)) = (repriced, event.usage())
+                && let Err((code, reason)) = price(catalog, usage, event.time.instant().day())
+            {
+                return Ok(Verdict::Refused(code, reason));
+            }
+            let (event, target) = (Arc::clone(event), None);
+            return Ok(Verdict::New(Admitted { event, target }, false));
+        };
+        self.correction(log, event, target).await
     }
 
-    async fn new_event(&mut self, log: LogId, event: &Event) -> Result<Verdict, EngineError> {
-        let Some(target) = event.target() else {
-            let (event, target) = (event.clone(), None);
-            return Ok(Verdict::New(Box::new(Admitted { event, target }), false));
-        };
+    async fn correction(
+        &mut self,
+        log: LogId,
+        event: &Arc<Event>,
+        target: &EventName,
+    ) -> Result<Verdict, EngineError> {
         let key = target.key(log);
         let known = self.find(log, key);
         if known.is_some_and(|known| known.is_correction) {
@@ -310,15 +338,55 @@ impl<'a> Plan<'a> {
             Some(known) => self.stated(log, key, known).await?,
             None => None,
         };
-        let (event, pending) = (event.clone(), known.is_none());
+        if let Some(usage) = event.usage() {
+            let day = known.and_then(|known| self.day_of(log, key, known, stated));
+            if let Err((code, reason)) = self.amended_price(usage, day) {
+                return Ok(Verdict::Refused(code, reason));
+            }
+        }
+        let (event, pending) = (Arc::clone(event), known.is_none());
         let target = stated;
-        Ok(Verdict::New(Box::new(Admitted { event, target }), pending))
+        Ok(Verdict::New(Admitted { event, target }, pending))
+    }
+
+    /// The day of a known usage event.
+    fn day_of(
+        &self,
+        log: LogId,
+        key: EventKey,
+        known: Known,
+        stated: Option<Stated>,
+    ) -> Option<Day> {
+        let planned = self.accounts.get(&log)?;
+        if let Some(stated) = stated {
+            return Some(stated.hour.day());
+        }
+        if planned.new.contains_key(&key) {
+            let event = planned.events.get(known.place.index as usize)?;
+            return Some(event.event.time.instant().day());
+        }
+        let correction = planned.view.account.metered.correction(key)?;
+        correction.target().map(|stated| stated.hour.day())
+    }
+
+    /// An amend counts in the hour of its target. While that has not come, the SKU must have a
+    /// price at all times: the amend may act whenever its target comes.
+    fn amended_price(&self, usage: &Usage, day: Option<Day>) -> Result<(), Refusal> {
+        let site = self.engine.site();
+        let checked = price(&site.catalog, usage, day.unwrap_or(Instant::EARLIEST.day()));
+        checked.map_err(|(code, reason)| match day {
+            Some(_) => (code, reason),
+            None => (
+                code,
+                format!("{reason}, and the event that it amends has not come"),
+            ),
+        })
     }
 
     /// What a usage event in an earlier batch said; `None` when it is in the batch in the making,
     /// or when the account knows already.
     async fn stated(
-        &self,
+        &mut self,
         log: LogId,
         key: EventKey,
         known: Known,
@@ -330,19 +398,29 @@ impl<'a> Plan<'a> {
         if planned.new.contains_key(&key) || corrected.is_some_and(|known| !known.is_pending()) {
             return Ok(None);
         }
+        let view = Arc::clone(&planned.view);
         let Place { seq, index } = known.place;
         let what = || format!("event {index} of batch {} of log {}", seq.0, log.0);
         let missing = || EngineError::damaged(what(), "missing");
-        let rows = self.engine.store.read_log(log, Seq(seq.0 - 1), 1).await?;
-        let row = rows.first().ok_or_else(missing)?;
-        let decoded = Batch::decode(&row.batch);
-        let (batch, _) = decoded.map_err(|error| EngineError::damaged(what(), error))?;
+        let is_read = |batch: &Batch| (batch.log, batch.seq) == (log, seq);
+        let batch = match self.read.take().filter(is_read) {
+            Some(batch) => batch,
+            None => {
+                let before = Seq(seq.0.saturating_sub(1));
+                let rows = self.engine.store.read_log(log, before, 1).await?;
+                let row = rows.first().ok_or_else(missing)?;
+                let decoded = Batch::decode(&row.batch);
+                decoded
+                    .map_err(|error| EngineError::damaged(what(), error))?
+                    .0
+            }
+        };
         let entry = batch.entries.iter().find(|entry| entry.tag == EVENTS);
         let entry = entry.ok_or_else(missing)?;
-        let recorded = events::decode(&entry.payload, &planned.view.account.dictionary)
+        let stated = events::stated_at(&entry.payload, index as usize, &view.account.dictionary)
             .map_err(|error| EngineError::damaged(what(), error))?;
-        let event = recorded.get(index as usize).ok_or_else(missing)?;
-        event.stated().map(Some).ok_or_else(missing)
+        self.read = Some(batch);
+        stated.map(Some).ok_or_else(missing)
     }
 
     fn find(&mut self, log: LogId, key: EventKey) -> Option<Known> {
@@ -354,19 +432,19 @@ impl<'a> Plan<'a> {
         known.or_else(|| self.keys.of(log).recent(key))
     }
 
-    fn admit(&mut self, log: LogId, checked: &CheckedEvent, admitted: Admitted) {
+    fn admit(&mut self, log: LogId, key: EventKey, content: u64, admitted: Admitted) {
         let Some(planned) = self.accounts.get_mut(&log) else {
             return;
         };
         let known = Known {
-            content: checked.content,
+            content,
             place: Place {
                 seq: planned.view.account.seq.next(),
                 index: u32::try_from(planned.events.len()).unwrap_or(u32::MAX),
             },
             is_correction: admitted.event.is_correction(),
         };
-        planned.new.insert(admitted.event.name.key(log), known);
+        planned.new.insert(key, known);
         planned.events.push(admitted);
     }
 
@@ -380,9 +458,9 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn meet(&mut self, users: Vec<Name>) {
+    fn meet(&mut self, users: HashSet<Arc<str>>) {
         let site = self.engine.site();
-        for user in users {
+        for user in users.into_iter().map(Name::new) {
             if let Some(known) = self.met.get_mut(&user) {
                 if user.as_str() < known.as_str() {
                     *known = user;
@@ -393,3 +471,6 @@ impl<'a> Plan<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,10 @@
-//! Our own API under `/metering/v1`: events, imports, tokens, and what the site's
+//! Our own API under `/metering/v1`: events, imports, tokens, the catalogue, and what the site's
 //! administrators do.
 //!
 //! Invariant: the same conventions as GitHub's endpoints (errors, tokens, versions, paging), and
 //! the OpenAPI document is made of the handlers themselves. Look next: [`openapi`] for all of it.
 
+pub mod catalog;
 pub mod events;
 pub mod imports;
 pub mod openapi;

@@ -1,6 +1,6 @@
 //! `GET /openapi.json`: our own API, described by its handlers.
 
-use super::{events, imports, site, tokens};
+use super::{catalog, events, imports, site, tokens};
 use crate::http::github::reports;
 use axum::Json;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -20,6 +20,9 @@ use utoipa::{Modify, OpenApi};
         imports::list::list,
         imports::get::get,
         imports::revert::revert,
+        catalog::get::get,
+        catalog::put::put,
+        catalog::versions::versions,
         tokens::create::create,
         tokens::list::list,
         tokens::revoke::revoke,

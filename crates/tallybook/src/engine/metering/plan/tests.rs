@@ -1,0 +1,93 @@
+//! What happens between the check of an event and its commit.
+
+use super::super::check::check;
+use super::super::submission::{Incoming, Payer, Submission};
+use super::*;
+use crate::engine::Options;
+use crate::engine::commit::Actor;
+use tallybook_core::account::AccountKind;
+use tallybook_core::declaration::Declaration;
+use tallybook_core::event::{EventBody, EventName, Usage};
+use tallybook_core::money::Quantity;
+use tallybook_core::time::Timestamp;
+use tallybook_store::testing::MemoryStore;
+
+const OWN: &str = "\
+product gpu \"GPU pool\"
+sku gpu_minutes \"GPU minutes\" gpu minutes
+  price 0.05
+";
+
+fn now() -> Instant {
+    Instant::parse("2026-02-10T08:00:00Z").expect("an instant")
+}
+
+async fn engine() -> Arc<Engine> {
+    let store = Arc::new(MemoryStore::default());
+    let engine = Engine::open(store, Options::default(), now()).await;
+    let engine = engine.expect("an engine");
+    let file = "enterprises: [{slug: ent}]";
+    let mut declarations = crate::billing_file::parse(file).expect("a good file");
+    declarations.push(Declaration::Catalogue(OWN.to_owned()));
+    apply(&engine, &declarations).await;
+    engine
+}
+
+async fn apply(engine: &Engine, declarations: &[Declaration]) {
+    let actor = Actor::command("test");
+    let applied = engine.apply(now(), &actor, declarations, false).await;
+    applied.expect("applied");
+}
+
+fn used(id: &str, sku: &str) -> Incoming {
+    let usage = Usage {
+        sku: sku.into(),
+        quantity: Quantity::from_nanos(1_000_000_000),
+        ..Usage::default()
+    };
+    let event = Event {
+        name: EventName {
+            source: "/gpu".into(),
+            id: id.into(),
+        },
+        time: Timestamp::parse("2026-02-01T00:00:00Z").expect("a time"),
+        body: EventBody::Usage(usage),
+    };
+    let payer = Payer {
+        enterprise: Some(Name::from("ent")),
+        ..Payer::default()
+    };
+    Incoming { event, payer }
+}
+
+/// The catalogue may become another while events wait for their commit: what has no price then is
+/// refused like what never had one, and what has one is taken.
+#[tokio::test]
+async fn what_loses_its_price_on_the_way_is_refused() {
+    let engine = engine().await;
+    let submission = Submission {
+        events: vec![
+            (0, used("1", "actions_linux")),
+            (1, used("2", "gpu_minutes")),
+        ],
+        on_error: OnError::Skip,
+        ..Submission::default()
+    };
+    let checked = check(&engine.site(), now(), submission);
+    assert_eq!(checked.events.len(), 2);
+    apply(&engine, &[Declaration::Catalogue(String::new())]).await;
+    let answer = engine.metering.queue.push(checked).expect("room");
+    engine.commit_waiting(now()).await;
+    let receipt = answer.await.expect("an answer").expect("a receipt");
+    assert_eq!(receipt.accepted, 1);
+    let [rejection] = &receipt.rejected[..] else {
+        panic!("{receipt:?}");
+    };
+    assert_eq!(
+        (rejection.index, rejection.code),
+        (1, RejectionCode::UnknownSku)
+    );
+    let ent = AccountName::new(AccountKind::Enterprise, "ent");
+    assert_eq!(receipt.commits[0].0, ent);
+    engine.verify().await.expect("nothing differs");
+}
