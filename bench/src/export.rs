@@ -57,7 +57,8 @@ pub(crate) fn generate(directory: &Path, lines: u64) -> Result<()> {
             out,
             "\"2025-10-{day:02}\",\"actions\",\"{sku}\",\"{quantity}\",\"minutes\",\
              \"0.{mills:03}\",\"{gross}\",\"0\",\"{gross}\",\"user-{user}\",\"org-{organization}\",\
-             \"repository-{repository}\",\".github/workflows/{workflow}.yml\",\"Center {center}\"\r\n"
+             \"repository-{repository}\",\".github/workflows/{workflow}.yml\",\
+             \"Center {center}\"\r\n"
         )?;
     }
     out.flush()?;
