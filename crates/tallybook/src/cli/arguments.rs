@@ -11,14 +11,13 @@ use crate::config::{self, Dialect, Limits, PublicUrl, file::ConfigFileError};
 pub(crate) use catalog::{Catalog, Trial};
 use clap::error::ErrorKind;
 use clap::{ArgGroup, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+pub(crate) use export::Export;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tallybook_core::account::{self, AccountKind, AccountName};
 use tallybook_core::ids::ImportId;
 use tallybook_core::time::{Day, Instant};
-
-pub(crate) use export::Export;
 
 /// Counts metered usage, keeps usage reports, and answers GitHub's billing REST API over them
 #[derive(Debug, Parser)]
