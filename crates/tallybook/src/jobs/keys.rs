@@ -105,21 +105,24 @@ impl Key {
 mod tests {
     use super::*;
 
+    /// When the tests begin, in seconds since 1970.
+    const START: i64 = 1_700_000_000;
+
     fn at(seconds: i64) -> Instant {
-        Instant::from_seconds(seconds).expect("an instant")
+        Instant::from_seconds(START + seconds).expect("an instant")
     }
 
     #[test]
     fn what_is_changed_or_stale_is_refused() {
         let keys = Keys::default().rotated([7; 32], at(1000));
-        let signed = keys.sign("job", 1, 2000).expect("a key");
+        let signed = keys.sign("job", 1, START + 2000).expect("a key");
         assert!(keys.accepts("job", 1, &signed, at(1999)));
         assert!(!keys.accepts("job", 1, &signed, at(2000)), "stale");
         assert!(!keys.accepts("job", 2, &signed, at(1000)), "another part");
         assert!(!keys.accepts("other", 1, &signed, at(1000)), "another job");
         for changed in [
             Signed {
-                expires: 3000,
+                expires: START + 3000,
                 ..signed.clone()
             },
             Signed {
@@ -144,7 +147,7 @@ mod tests {
         let first = Keys::default().rotated([1; 32], at(0));
         assert!(!first.is_due(at(KEY_SECONDS - 1)));
         assert!(first.is_due(at(KEY_SECONDS)));
-        let signed = first.sign("job", 1, KEY_SECONDS + 60).expect("a key");
+        let signed = first.sign("job", 1, START + KEY_SECONDS + 60).expect("a key");
         let second = first.rotated([2; 32], at(KEY_SECONDS));
         assert!(second.accepts("job", 1, &signed, at(KEY_SECONDS + 59)));
         assert_eq!(second.sign("job", 1, 9).expect("a key").key, 2);
