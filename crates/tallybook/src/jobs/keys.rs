@@ -147,7 +147,9 @@ mod tests {
         let first = Keys::default().rotated([1; 32], at(0));
         assert!(!first.is_due(at(KEY_SECONDS - 1)));
         assert!(first.is_due(at(KEY_SECONDS)));
-        let signed = first.sign("job", 1, START + KEY_SECONDS + 60).expect("a key");
+        let signed = first
+            .sign("job", 1, START + KEY_SECONDS + 60)
+            .expect("a key");
         let second = first.rotated([2; 32], at(KEY_SECONDS));
         assert!(second.accepts("job", 1, &signed, at(KEY_SECONDS + 59)));
         assert_eq!(second.sign("job", 1, 9).expect("a key").key, 2);
