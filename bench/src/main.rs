@@ -4,6 +4,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
+mod export;
 mod http;
 mod ingest;
 mod questions;
@@ -62,6 +63,20 @@ enum Command {
         #[arg(long)]
         times: Option<usize>,
     },
+    /// Writes the report of one large month.
+    ExportGenerate {
+        #[arg(long)]
+        directory: PathBuf,
+        #[arg(long, default_value_t = 4_000_000)]
+        lines: u64,
+    },
+    /// Imports that report, unless it was, and times its export.
+    Export {
+        #[arg(long)]
+        directory: PathBuf,
+        #[arg(long, default_value_t = 5)]
+        times: usize,
+    },
     /// Takes events of one account in, 5 % of them duplicates, over SQLite in a new directory.
     Ingest {
         #[arg(long)]
@@ -112,6 +127,11 @@ fn main() -> Result<()> {
         } => {
             let runtime = tokio::runtime::Runtime::new()?;
             runtime.block_on(ask(&data, cache_bytes, only.as_deref(), times))
+        }
+        Command::ExportGenerate { directory, lines } => export::generate(&directory, lines),
+        Command::Export { directory, times } => {
+            let runtime = tokio::runtime::Runtime::new()?;
+            runtime.block_on(export::run(&directory, times))
         }
         Command::Ingest {
             data,

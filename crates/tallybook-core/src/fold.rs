@@ -140,6 +140,17 @@ impl MonthPlan {
             rows: Vec::new(),
         }
     }
+
+    /// Starts what takes lines one by one and keeps none: see [`Fold::add_each`].
+    pub(crate) fn fold_names<'a>(&'a self, catalog: &'a Catalog) -> Fold<'a> {
+        Fold {
+            plan: self,
+            catalog,
+            builder: StatementBuilder::new(self.month),
+            mappings: HashMap::new(),
+            rows: Vec::new(),
+        }
+    }
 }
 
 /// A statement in the making: feed it every chunk of the plan, and the rows that it names.
@@ -168,6 +179,19 @@ impl Fold<'_> {
         contender: usize,
         digest: Digest,
         chunk: &Chunk,
+    ) -> Result<(), ForeignCode> {
+        let push = |builder: &mut StatementBuilder, line, _| builder.push(line);
+        self.add_each(contender, digest, chunk, push)
+    }
+
+    /// Gives `each` the lines of a chunk that count, under the builder's codes, each with its place
+    /// in the chunk.
+    pub(crate) fn add_each(
+        &mut self,
+        contender: usize,
+        digest: Digest,
+        chunk: &Chunk,
+        mut each: impl FnMut(&mut StatementBuilder, BuilderLine, usize),
     ) -> Result<(), ForeignCode> {
         let of = &self.plan.owners.contenders()[contender];
         let foreign = || ForeignCode {
@@ -211,16 +235,37 @@ impl Fold<'_> {
             for ((to, table), column) in names.iter_mut().zip(&mapping.names).zip(&codes.names) {
                 *to = *table.get(column[line] as usize).ok_or_else(foreign)?;
             }
-            self.builder.push(BuilderLine {
+            let counted = BuilderLine {
                 hour,
                 rate,
                 names,
                 quantity: quantity[line],
                 gross: gross[line],
                 discount: discount[line],
-            });
+            };
+            each(&mut self.builder, counted, line);
         }
         Ok(())
+    }
+
+    /// The texts of a contender's tables.
+    pub(crate) fn texts(&self, contender: usize) -> &[Arc<str>] {
+        let of = &self.plan.owners.contenders()[contender];
+        &of.import.record.tables.texts
+    }
+
+    /// The error for a code of a contender's chunk that its tables lack.
+    pub(crate) fn foreign(&self, contender: usize, chunk: Digest) -> ForeignCode {
+        let of = &self.plan.owners.contenders()[contender];
+        ForeignCode {
+            chunk,
+            import: of.import.record.id,
+        }
+    }
+
+    /// Who gives out the codes.
+    pub(crate) fn builder(&mut self) -> &mut StatementBuilder {
+        &mut self.builder
     }
 
     /// Takes the rows that [`MonthPlan::stored_rows`] names.
@@ -273,23 +318,29 @@ impl Fold<'_> {
 
     /// The statement; an error where an amount is beyond what can be counted.
     pub fn finish(mut self) -> Result<Statement, Unrated> {
-        if let Some(metered) = &self.plan.metered {
-            let MeteredPlan {
-                usage,
-                names,
-                terms,
-            } = metered;
-            let rows: Vec<&Row> = self.rows.iter().chain(usage.recent()).collect();
-            metered::rate(
-                self.plan.month,
-                &rows,
-                names,
-                self.catalog,
-                terms,
-                &mut self.builder,
-            )?;
-        }
+        self.rate_events()?;
         Ok(self.builder.finish())
+    }
+
+    /// A statement of the month's events alone, whatever lines were added.
+    pub(crate) fn metered(&self) -> Result<Statement, Unrated> {
+        let mut alone = self.plan.fold_names(self.catalog);
+        alone.rows.clone_from(&self.rows);
+        alone.finish()
+    }
+
+    fn rate_events(&mut self) -> Result<(), Unrated> {
+        let Some(metered) = &self.plan.metered else {
+            return Ok(());
+        };
+        let MeteredPlan {
+            usage,
+            names,
+            terms,
+        } = metered;
+        let rows: Vec<&Row> = self.rows.iter().chain(usage.recent()).collect();
+        let (month, catalog) = (self.plan.month, self.catalog);
+        metered::rate(month, &rows, names, catalog, terms, &mut self.builder)
     }
 }
 

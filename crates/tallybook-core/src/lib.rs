@@ -12,6 +12,7 @@ pub mod cost_center;
 pub mod decimal;
 pub mod declaration;
 pub mod event;
+pub mod export;
 pub mod fold;
 pub mod hash;
 pub mod ids;

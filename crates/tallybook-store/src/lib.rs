@@ -137,6 +137,13 @@ pub enum Effect {
     },
     /// Adds a line to the audit log.
     Audit(AuditRow),
+    /// Adds a job, or replaces the state of the one with its id.
+    PutJob(JobRow),
+    /// Removes a job; one that is not there is no error.
+    RemoveJob {
+        /// The job's id.
+        id: String,
+    },
     /// Sets a small value by its key (deployment facts, such as the demo's seed).
     SetFact {
         /// The key.
@@ -161,6 +168,20 @@ pub struct TokenRow {
     pub expires_at: Option<Instant>,
     /// When it was revoked.
     pub revoked_at: Option<Instant>,
+}
+
+/// Something that was asked for and takes a while. What it is and how far it came is the program's
+/// business: `state` is opaque here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobRow {
+    /// Its id.
+    pub id: String,
+    /// The log of the account that it is for.
+    pub log: LogId,
+    /// When it was asked for.
+    pub created_at: Instant,
+    /// Encoded by the program.
+    pub state: String,
 }
 
 /// One line of the audit log.
@@ -262,6 +283,9 @@ pub trait Store: Send + Sync {
 
     /// Every token, oldest first.
     async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError>;
+
+    /// Every job, in the order in which they were added.
+    async fn jobs(&self) -> Result<Vec<JobRow>, StoreError>;
 
     /// A fact set earlier.
     async fn fact(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;

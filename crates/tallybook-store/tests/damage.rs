@@ -126,7 +126,7 @@ async fn a_newer_format_is_refused_by_number() {
                 path,
                 found,
                 supported,
-            }) => assert_eq!((path, found, supported), (file.clone(), 9, 1)),
+            }) => assert_eq!((path, found, supported), (file.clone(), 9, 2)),
             other => panic!("not too new but {other:?}"),
         }
     }

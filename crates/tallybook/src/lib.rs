@@ -15,5 +15,6 @@ pub mod events;
 pub mod http;
 pub mod import;
 pub mod importing;
+pub mod jobs;
 pub mod telemetry;
 pub mod wire;

@@ -95,6 +95,18 @@ const BANS: &[Ban] = &[
         instead: "the store does not know what bytes mean: decide in the core, join in the engine",
     },
     Ban {
+        folder: "crates/tallybook/src/jobs/",
+        except: &[],
+        words: &[
+            "crate::http",
+            "crate::wire",
+            "crate::cli",
+            "axum",
+            "rusqlite",
+        ],
+        instead: "jobs are made over the engine: what clients see belongs into http and wire",
+    },
+    Ban {
         folder: "crates/tallybook/src/engine/",
         except: &[],
         words: &[

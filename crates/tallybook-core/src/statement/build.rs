@@ -6,6 +6,7 @@ use crate::ledger::record::Dimension;
 use crate::money::{Amount, Price, Quantity, discount_quantity};
 use crate::packed::Packed;
 use crate::query::Rate;
+use crate::report::ReportKind;
 use crate::time::Month;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -163,6 +164,40 @@ impl StatementBuilder {
         let kinds = &mut self.kinds[code as usize];
         *kinds = (kinds.0 || premium_request, kinds.1 || ai_credit);
         code
+    }
+
+    /// The folded name of a code.
+    pub(crate) fn name_of(&self, dimension: Dimension, code: u32) -> &str {
+        &self.names[dimension as usize].values[code as usize]
+    }
+
+    /// Whether a kind of report is about a rate.
+    pub(crate) fn rate_is_in(&self, rate: u32, kind: ReportKind) -> bool {
+        let (premium_request, ai_credit) = self.kinds[rate as usize];
+        match kind {
+            ReportKind::Summarized | ReportKind::Detailed => true,
+            ReportKind::PremiumRequest => premium_request,
+            ReportKind::AiCredit => ai_credit,
+        }
+    }
+
+    /// Every name, sorted, and the places of the codes.
+    pub(crate) fn sorted_names(&self) -> ([Vec<Box<str>>; 6], [Vec<u32>; 6]) {
+        let sorted = Dimension::ALL.map(|dimension| self.names[dimension as usize].all_sorted());
+        let mut names: [Vec<Box<str>>; 6] = Default::default();
+        let mut ranks: [Vec<u32>; 6] = Default::default();
+        for (place, (list, places)) in sorted.into_iter().enumerate() {
+            names[place] = list.into_iter().map(String::into_boxed_str).collect();
+            ranks[place] = places;
+        }
+        (names, ranks)
+    }
+
+    /// Every rate, sorted, and the places of the codes.
+    pub(crate) fn sorted_rates(&self) -> (Vec<Rate>, Vec<u32>) {
+        let (keys, ranks) = self.rates.all_sorted();
+        let rate = |key: RateKey| statement_rate((key, (false, false))).rate;
+        (keys.into_iter().map(rate).collect(), ranks)
     }
 
     /// Adds a line.
@@ -391,6 +426,20 @@ impl<T: Clone + Eq + Ord + std::hash::Hash> Codes<T> {
         self.values.push(value.clone());
         self.codes.insert(value, code);
         code
+    }
+
+    /// Every value in order, and by code the place in that order.
+    fn all_sorted(&self) -> (Vec<T>, Vec<u32>) {
+        let mut keyed: Vec<(&T, u32)> = self.values.iter().zip(0u32..).collect();
+        keyed.sort();
+        let mut ranks = vec![0; keyed.len()];
+        for ((_, code), rank) in keyed.iter().zip(0u32..) {
+            ranks[*code as usize] = rank;
+        }
+        (
+            keyed.into_iter().map(|(value, _)| value.clone()).collect(),
+            ranks,
+        )
     }
 
     /// The values that `used` names, in order, and by code the place in that order (`u32::MAX` for

@@ -15,6 +15,7 @@ mod fact;
 mod failure;
 mod file;
 mod health;
+mod job;
 mod lock;
 mod log;
 mod manifest;
@@ -30,7 +31,7 @@ mod writer;
 pub use backup::{backup_directory, restore};
 
 use crate::{
-    Append, AppendError, AuditRow, BlobInfo, Effect, LogRow, Manifest, Store, StoreError,
+    Append, AppendError, AuditRow, BlobInfo, Effect, JobRow, LogRow, Manifest, Store, StoreError,
     StoredName, TokenRow,
 };
 use async_trait::async_trait;
@@ -281,6 +282,10 @@ impl Store for SqliteStore {
 
     async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
         self.readers.read("listing tokens", token::list).await
+    }
+
+    async fn jobs(&self) -> Result<Vec<JobRow>, StoreError> {
+        self.readers.read("listing jobs", job::list).await
     }
 
     async fn fact(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {

@@ -5,7 +5,7 @@
 
 use super::failure::Failure;
 use super::packed::Packed;
-use super::{audit, blob, fact, log, manifest, name, token};
+use super::{audit, blob, fact, job, log, manifest, name, token};
 use crate::{Append, AppendError, Effect, NameRow};
 use rusqlite::Connection;
 use tallybook_core::ids::{Digest, LogId, Seq};
@@ -139,6 +139,8 @@ fn apply_effect(connection: &Connection, effect: &Effect) -> Result<(), Failure>
         Effect::AddToken(token) => token::add(connection, token),
         Effect::RevokeToken { id, at } => token::revoke(connection, id, *at),
         Effect::Audit(line) => audit::add(connection, line),
+        Effect::PutJob(row) => job::put(connection, row),
+        Effect::RemoveJob { id } => job::remove(connection, id),
         Effect::SetFact { key, value } => fact::set(connection, key, value),
     }
 }

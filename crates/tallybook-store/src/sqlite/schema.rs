@@ -12,17 +12,21 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: u32 = 0x546c_7942;
 
 /// The newest data format: that which the steps lead to.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// Step N - 1 leads from format N - 1 to format N.
-const MIGRATIONS: [&str; FORMAT as usize] = [include_str!("migrations/1.sql")];
+const MIGRATIONS: [&str; FORMAT as usize] = [
+    include_str!("migrations/1.sql"),
+    include_str!("migrations/2.sql"),
+];
 
 /// The tables of the newest format.
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 9] = [
     "audit",
     "blob_bytes",
     "blobs",
     "facts",
+    "jobs",
     "log",
     "manifests",
     "names",

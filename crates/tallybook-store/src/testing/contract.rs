@@ -3,7 +3,7 @@
 //! [`store_contract!`](crate::store_contract) makes a test of each. Every check gets an empty
 //! store of its own and panics with what it missed. Look next: `tests/contract.rs`.
 
-use crate::{Append, AppendError, AuditRow, Effect, NameRow, Store, TokenRow};
+use crate::{Append, AppendError, AuditRow, Effect, JobRow, NameRow, Store, TokenRow};
 use std::sync::Arc;
 use tallybook_core::ids::{Digest, LogId, NameId, Seq};
 use tallybook_core::time::Instant;
@@ -28,6 +28,7 @@ macro_rules! store_contract {
             tokens_are_added_found_and_revoked,
             the_audit_log_is_newest_first,
             facts_are_replaced,
+            jobs_are_put_replaced_and_removed,
             concurrent_appends_lose_nothing,
             conflicts_in_a_group_harm_no_other,
         );
@@ -300,6 +301,30 @@ pub async fn tokens_are_added_found_and_revoked(store: Arc<dyn Store>) {
     assert_eq!(found.revoked_at, Some(at(100)));
     assert_refused(&store.append(vec![], vec![revoke("nobody", 1)]).await);
     assert_eq!(ids().await.len(), 3);
+}
+
+/// A job keeps its place and its time when its state is replaced.
+pub async fn jobs_are_put_replaced_and_removed(store: Arc<dyn Store>) {
+    let job = |id: &str, second, state: &str| JobRow {
+        id: id.to_owned(),
+        log: LogId(7),
+        created_at: at(second),
+        state: state.to_owned(),
+    };
+    let put = |job| vec![Effect::PutJob(job)];
+    for added in [job("a", 20, "new"), job("b", 10, "new")] {
+        store.append(vec![], put(added)).await.expect("adds");
+    }
+    let replaced = store.append(vec![], put(job("a", 30, "done")));
+    replaced.await.expect("replaces");
+    let expected = [job("a", 20, "done"), job("b", 10, "new")];
+    assert_eq!(store.jobs().await.expect("reads"), expected);
+    for id in ["a", "nobody"] {
+        let id = id.to_owned();
+        let removed = store.append(vec![], vec![Effect::RemoveJob { id }]);
+        removed.await.expect("removes");
+    }
+    assert_eq!(store.jobs().await.expect("reads"), [job("b", 10, "new")]);
 }
 
 /// The order is that of commits, whatever the clocks said.

@@ -4,7 +4,7 @@
 //! one works again, so that a retry can be seen to succeed.
 
 use crate::{
-    Append, AppendError, AuditRow, BlobInfo, Effect, LogRow, Manifest, Store, StoreError,
+    Append, AppendError, AuditRow, BlobInfo, Effect, JobRow, LogRow, Manifest, Store, StoreError,
     StoredName, TokenRow,
 };
 use async_trait::async_trait;
@@ -150,6 +150,10 @@ impl<S: Store> Store for FaultyStore<S> {
 
     async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
         self.inner.tokens().await
+    }
+
+    async fn jobs(&self) -> Result<Vec<JobRow>, StoreError> {
+        self.inner.jobs().await
     }
 
     async fn fact(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {

@@ -4,7 +4,7 @@
 //! nothing. Slow for much data, and meant to be: it is read to learn what a store does.
 
 use crate::{
-    Append, AppendError, AuditRow, BlobInfo, Effect, LogRow, Manifest, Store, StoreError,
+    Append, AppendError, AuditRow, BlobInfo, Effect, JobRow, LogRow, Manifest, Store, StoreError,
     StoredName, TokenRow,
 };
 use async_trait::async_trait;
@@ -28,6 +28,7 @@ struct State {
     manifests: BTreeMap<LogId, Manifest>,
     tokens: Vec<TokenRow>,
     audit: Vec<AuditRow>,
+    jobs: Vec<JobRow>,
     facts: BTreeMap<String, Vec<u8>>,
 }
 
@@ -77,6 +78,11 @@ impl State {
                     token.ok_or_else(|| refused("revoking a token", "there is no such token"))?;
                 token.revoked_at.get_or_insert(at);
             }
+            Effect::PutJob(job) => match self.jobs.iter_mut().find(|old| old.id == job.id) {
+                Some(old) => old.state = job.state,
+                None => self.jobs.push(job),
+            },
+            Effect::RemoveJob { id } => self.jobs.retain(|job| job.id != id),
             Effect::Audit(line) => self.audit.push(line),
             Effect::SetFact { key, value } => {
                 self.facts.insert(key, value);
@@ -221,6 +227,10 @@ impl Store for MemoryStore {
         // Stable: of the same second, the one added first.
         tokens.sort_by_key(|token| token.created_at);
         Ok(tokens)
+    }
+
+    async fn jobs(&self) -> Result<Vec<JobRow>, StoreError> {
+        Ok(self.state().jobs.clone())
     }
 
     async fn fact(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {

@@ -4,7 +4,7 @@
 //! can know is not compared: sizes as stored, backups, and the words of an error.
 
 use crate::{
-    Append, AppendError, AuditRow, BlobInfo, Effect, LogRow, Manifest, Store, StoreError,
+    Append, AppendError, AuditRow, BlobInfo, Effect, JobRow, LogRow, Manifest, Store, StoreError,
     StoredName, TokenRow,
 };
 use async_trait::async_trait;
@@ -141,6 +141,10 @@ impl<L: Store, R: Store> Store for MirrorStore<L, R> {
 
     async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
         both!(self, store => store.tokens().await)
+    }
+
+    async fn jobs(&self) -> Result<Vec<JobRow>, StoreError> {
+        both!(self, store => store.jobs().await)
     }
 
     async fn fact(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {

@@ -5,11 +5,13 @@
 //! [`super::place`] for `--data` against `--url`, and one file a command for what they do.
 
 mod catalog;
+mod export;
 
 use crate::config::{self, Dialect, Limits, PublicUrl, file::ConfigFileError};
 pub(crate) use catalog::{Catalog, Trial};
 use clap::error::ErrorKind;
 use clap::{ArgGroup, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+pub(crate) use export::Export;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -53,6 +55,8 @@ pub(crate) enum Command {
     /// List imports, or revert one
     #[command(subcommand)]
     Imports(Imports),
+    /// Write a usage report of GitHub's form: what a server's report would hold
+    Export(Export),
     /// Declare enterprises, organizations, users, repositories and prices from a file
     Apply(Apply),
     /// Show, check or put the site's own catalogue: products, SKUs, prices, included usage
@@ -145,6 +149,16 @@ pub(crate) struct Answers {
         default_value_t = 24
     )]
     pub(crate) history_months: u32,
+
+    /// How many days usage reports and their files are kept
+    #[arg(
+        long,
+        value_name = "N",
+        env = "TALLYBOOK_REPORT_DAYS",
+        default_value_t = 31,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(crate) report_days: u32,
 
     /// Requests an hour for each token; 0 is no limit
     #[arg(

@@ -10,6 +10,7 @@ mod arguments;
 mod catalog;
 mod client;
 mod demo;
+mod export;
 mod import;
 mod imports;
 mod listen;
@@ -30,6 +31,7 @@ use anyhow::Context;
 use arguments::{ArgumentsError, Command, CommandLine, Imports, Token};
 use clap::ArgMatches;
 use std::process::ExitCode;
+use tallybook_core::export::Days;
 use tokio::runtime::Runtime;
 
 const FAILED: u8 = 1;
@@ -90,6 +92,18 @@ fn run(line: CommandLine, matches: &ArgMatches) -> anyhow::Result<()> {
                 skip_bad_lines: import.skip_bad_lines,
             };
             import::run(request, import.place.resolve(matches)?, now)
+        }
+        Command::Export(export) => {
+            let request = export::Request {
+                account: export.account.name(),
+                kind: export.kind,
+                days: Days {
+                    first: export.from,
+                    last: export.to,
+                },
+                out: export.out,
+            };
+            export::run(request, &place::data_directory(export.data)?, now)
         }
         Command::Imports(Imports::List { account, place }) => {
             imports::list(account.name(), place.resolve(matches)?, now)

@@ -96,7 +96,7 @@ fn way_in(holder: &str, arguments: &[String]) -> Option<String> {
         .iter()
         .skip(1)
         .find(|word| !word.starts_with('-'))?;
-    let runs_apart = matches!(command.as_str(), "serve" | "demo" | "restore");
+    let runs_apart = matches!(command.as_str(), "serve" | "demo" | "restore" | "export");
     (!runs_apart).then(|| place::server_form(arguments, url))
 }
 

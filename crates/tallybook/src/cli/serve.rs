@@ -15,15 +15,20 @@ use crate::engine::commit::Actor;
 use crate::engine::{Engine, Options};
 use crate::http::app::{App, HttpSettings};
 use crate::http::router::router;
+use crate::jobs::ReportSettings;
 use anyhow::Context;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tallybook_core::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// The variable whose text is a site administrator's token while it is set.
 const ADMIN_TOKEN: &str = "TALLYBOOK_ADMIN_TOKEN";
+
+/// The folder of usage reports in the data directory.
+const REPORTS: &str = "reports";
 
 /// Chunks of imports that were not committed for so long are removed at a start.
 const ABANDONED_SECONDS: i64 = 24 * 60 * 60;
@@ -65,6 +70,7 @@ pub(crate) fn settings(
         public_url: answers.public_url,
         dialect: answers.dialect,
         history_months: answers.history_months,
+        report_days: answers.report_days,
         rate_limit: answers.rate_limit,
         cache_bytes: answers.cache_bytes,
         tls,
@@ -113,7 +119,16 @@ pub(crate) async fn serve_app(
     };
     let app = App::new(Arc::clone(&opened.engine), clock, http);
     tracing::info!(address = %listening.address, url = %listening.url, "serving");
-    listening.serve(router(app), &settings.limits).await?;
+    let mut reports = ReportSettings::new(settings.data.join(REPORTS));
+    reports.keep_days = settings.report_days;
+    let reports = app.open_reports(reports).await?;
+    let shutdown = CancellationToken::new();
+    let making = tokio::spawn(reports.run(shutdown.clone()));
+    let served = listening.serve(router(app), &settings.limits).await;
+    // A report that is being made is left, and taken up again at the next start.
+    shutdown.cancel();
+    making.await.context("the reports' task died")?;
+    served?;
     opened.engine.settle().await;
     tracing::info!("ended");
     Ok(())

@@ -27,6 +27,8 @@ pub struct ServerSettings {
     pub dialect: Dialect,
     /// How many months before the current one can be asked for; 0 is all.
     pub history_months: u32,
+    /// How many days usage reports are kept.
+    pub report_days: u32,
     /// Requests an hour and token; 0 is no limit.
     pub rate_limit: u32,
     /// Memory for statements, in bytes.

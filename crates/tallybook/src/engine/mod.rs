@@ -11,6 +11,7 @@ pub mod catalogue;
 mod checkpoint;
 pub mod commit;
 pub mod entropy;
+pub mod export;
 pub mod imports;
 pub mod load;
 pub mod metering;
@@ -341,6 +342,17 @@ impl Engine {
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// Random bytes, for a key.
+    pub fn random<const N: usize>(&self) -> Result<[u8; N], EngineError> {
+        Ok(self.options.entropy.bytes()?)
+    }
+
+    /// A random UUID (version 4), as text.
+    pub fn uuid(&self) -> Result<String, EngineError> {
+        let bytes = self.options.entropy.uuid()?;
+        Ok(uuid::Uuid::from_bytes(bytes).to_string())
     }
 
     /// The site as it is now.

@@ -13,8 +13,9 @@ use crate::auth::AdminToken;
 use crate::clock::Clock;
 use crate::config::{self, Limits};
 use crate::engine::{Engine, EngineError};
+use crate::jobs::{JobError, ReportSettings, Reports};
 use crate::wire::Dialect;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tallybook_store::StoreError;
 use tokio::sync::Semaphore;
 
@@ -81,9 +82,25 @@ pub struct App {
     pub room: Room,
     /// The frame, for where a key stands.
     pub frame: Arc<Frame>,
+    /// Set once, before the server answers.
+    reports: OnceLock<Arc<Reports>>,
 }
 
 impl App {
+    /// Reads the jobs of usage reports; until then their endpoints are not available. Who calls
+    /// this runs what it gives.
+    pub async fn open_reports(&self, settings: ReportSettings) -> Result<Arc<Reports>, JobError> {
+        let (engine, outcomes) = (Arc::clone(&self.engine), Arc::clone(&self.metrics) as _);
+        let reports = Reports::open(engine, settings, self.frame.clock, outcomes).await?;
+        Ok(Arc::clone(self.reports.get_or_init(|| reports)))
+    }
+
+    /// The jobs of usage reports.
+    pub fn reports(&self) -> Result<&Arc<Reports>, ApiError> {
+        let reports = self.reports.get();
+        reports.ok_or_else(|| ApiError::unavailable("this server was not told to make reports"))
+    }
+
     /// Puts engine, clock and settings together.
     #[must_use]
     pub fn new(engine: Arc<Engine>, clock: Clock, settings: HttpSettings) -> Arc<Self> {
@@ -112,6 +129,7 @@ impl App {
                 months: settings.history_months,
             },
             room: Room::new(&settings.limits),
+            reports: OnceLock::new(),
             limits: settings.limits,
             frame: Arc::new(frame),
         })
@@ -138,6 +156,18 @@ impl From<EngineError> for ApiError {
             | EngineError::Damaged { .. }
             | EngineError::Unrated(_)
             | EngineError::System(_) => Self::internal(error),
+        }
+    }
+}
+
+/// A job's failure is the engine's, or a damage that only whoever runs the server can repair.
+impl From<JobError> for ApiError {
+    fn from(error: JobError) -> Self {
+        match error {
+            JobError::Engine(error) => error.into(),
+            JobError::Damaged(_) | JobError::Encode(_) | JobError::Files(_) => {
+                Self::internal(error)
+            }
         }
     }
 }

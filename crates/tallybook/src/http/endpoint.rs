@@ -122,6 +122,16 @@ const ENTERPRISE_PAGES: &[Page] = usage_pages!(
          #get-all-cost-centers-for-an-enterprise"
     ),
     (
+        "reports",
+        "https://docs.github.com/enterprise-cloud@latest/rest/billing/usage-reports\
+         #list-usage-report-exports"
+    ),
+    (
+        "reports/{report_id}",
+        "https://docs.github.com/enterprise-cloud@latest/rest/billing/usage-reports\
+         #get-a-usage-report-export"
+    ),
+    (
         "cost-centers/{cost_center_id}",
         "https://docs.github.com/enterprise-cloud@latest/rest/billing/cost-centers\
          #get-a-cost-center-by-id"

@@ -3,6 +3,7 @@
 //! Invariant: labels are route patterns, methods and statuses; no account, user or token is ever a
 //! label, so that whoever reads metrics learns no name.
 
+use crate::jobs::Outcomes;
 use axum::http::Method;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -45,6 +46,7 @@ pub struct Metrics {
     requests: Family<Labels, Counter>,
     durations: Family<RouteLabel, Histogram, fn() -> Histogram>,
     events: Family<OutcomeLabel, Counter>,
+    reports: Family<OutcomeLabel, Counter>,
     /// By pattern.
     routes: RwLock<HashMap<Box<str>, Arc<Route>>>,
 }
@@ -80,13 +82,27 @@ impl Default for Metrics {
             "Usage events that were answered: accepted, duplicate or rejected",
             events.clone(),
         );
+        let reports = Family::<OutcomeLabel, Counter>::default();
+        registry.register(
+            "reports",
+            "Usage reports that came to an end or are begun again: completed, failed or retried",
+            reports.clone(),
+        );
         Self {
             registry,
             requests,
             durations,
             events,
+            reports,
             routes: RwLock::default(),
         }
+    }
+}
+
+impl Outcomes for Metrics {
+    fn report(&self, outcome: &'static str) {
+        let label = OutcomeLabel { outcome };
+        self.reports.get_or_create_owned(&label).inc();
     }
 }
 

@@ -8,7 +8,7 @@ use super::app::App;
 use super::endpoint::SERVER_BASE;
 use super::error::ApiError;
 use super::github::usage::read::{AiCredits, PremiumRequests, Summary, Usage, read};
-use super::github::{cost_centers, legacy, rate_limit, versions};
+use super::github::{cost_centers, legacy, rate_limit, reports, versions};
 use super::metering::{catalog, events, imports, openapi, site, tokens};
 use super::{frame, operations};
 use axum::Router;
@@ -39,6 +39,14 @@ pub fn router(app: Arc<App>) -> Router {
         .route(
             "/enterprises/{enterprise}/settings/billing/cost-centers/{cost_center_id}",
             get(cost_centers::get::get),
+        )
+        .route(
+            "/enterprises/{enterprise}/settings/billing/reports",
+            get(reports::list::list).post(reports::create::create),
+        )
+        .route(
+            "/enterprises/{enterprise}/settings/billing/reports/{report_id}",
+            get(reports::get::get),
         )
         .route("/versions", get(versions::list))
         .route("/rate_limit", get(rate_limit::get));
@@ -73,6 +81,7 @@ pub fn router(app: Arc<App>) -> Router {
         .nest(SERVER_BASE, api.clone())
         .merge(api)
         .nest("/metering/v1", metering)
+        .route("/reports/{id}/{part}", get(reports::download::download))
         .route("/openapi.json", get(openapi::get))
         .route("/healthz", get(operations::healthz))
         .route("/readyz", get(operations::readyz))

@@ -79,7 +79,7 @@ const ENTERPRISE_EVENT: &str = event!(r#""enterprise":"ent","organization":"org"
 const ORGANIZATION_EVENT: &str = event!(r#""organization":"solo""#);
 const USER_EVENT: &str = event!(r#""user":"self""#);
 
-const COLUMNS: [Column; 23] = [
+const COLUMNS: [Column; 25] = [
     (
         "e:usage",
         "GET",
@@ -91,6 +91,18 @@ const COLUMNS: [Column; 23] = [
         "GET",
         "/enterprises/ent/settings/billing/cost-centers",
         "",
+    ),
+    (
+        "e:rep",
+        "GET",
+        "/enterprises/ent/settings/billing/reports",
+        "",
+    ),
+    (
+        "e:ask",
+        "POST",
+        "/enterprises/ent/settings/billing/reports",
+        r#"{"report_type":"detailed","start_date":"2025-12-01"}"#,
     ),
     ("e:imp", "GET", "/metering/v1/enterprises/ent/imports", ""),
     (
@@ -155,11 +167,12 @@ const HEAD: &str = "\
 #
 # Accounts: the enterprise ent (e:), its organization org (o:), the organization solo, which pays
 # for itself (s:), and the user self (u:). `usage` stands for the four usage endpoints, `cc` for
-# cost centers, `imp` and `post` for listing imports and importing, `nobody` for a name that nobody
-# has, `send` for an event of usage that the account pays for (422 is how an account that does not
-# exist is answered), `tokens`, `apply`, `verify`, `catalog` (read) and `putcat` (written) for the
-# site's own endpoints (as are revoking, backup and the catalogue's versions), `gone` for GitHub's
-# retired endpoints and `open` for what anybody may read.
+# cost centers, `rep` and `ask` for listing usage reports and asking for one, `imp` and `post` for
+# listing imports and importing, `nobody` for a name that nobody has, `send` for an event of usage
+# that the account pays for (422 is how an account that does not exist is answered), `tokens`,
+# `apply`, `verify`, `catalog` (read) and `putcat` (written) for the site's own endpoints (as are
+# revoking, backup and the catalogue's versions), `gone` for GitHub's retired endpoints and `open`
+# for what anybody may read.
 #
 # Written by TALLYBOOK_BLESS=1 cargo test -p tallybook --test api authorization
 ";
@@ -310,7 +323,7 @@ async fn senders(server: &Server, table: &mut String) {
 }
 
 async fn table() -> String {
-    let server = server().await;
+    let server = server().await.with_reports().await;
     let mut table = HEAD.to_owned();
     whoever(&server, &mut table).await;
     senders(&server, &mut table).await;

@@ -20,13 +20,13 @@ const ENDPOINTS: [&str; 4] = [
 ];
 
 /// GitHub's description, with what JSON Schema lacks rewritten.
-struct Description {
+pub(crate) struct Description {
     document: Value,
     validators: BTreeMap<(String, u16), jsonschema::Validator>,
 }
 
 impl Description {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut document = serde_json::from_str(OPENAPI).unwrap();
         rewrite(&mut document);
         Self {
@@ -35,20 +35,26 @@ impl Description {
         }
     }
 
-    /// The schema of a response; of statuses that an operation does not list, GitHub's plain error.
+    /// The schema of a response to a path, or to a method and a path; of statuses that an operation does not list, GitHub's plain error.
     fn schema(&self, operation: &str, status: u16) -> Value {
-        let responses = &self.document["paths"][operation]["get"]["responses"];
+        let (method, path) = operation.split_once(' ').unwrap_or(("get", operation));
+        let responses = &self.document["paths"][path][method]["responses"];
         let listed = &responses[status.to_string()];
         if listed.is_null() {
             assert!(status >= 400, "{operation} lists no {status}");
             return json!({"$ref": "#/components/schemas/basic-error"});
         }
-        let pointer = listed["$ref"].as_str().unwrap().trim_start_matches('#');
-        let response = self.document.pointer(pointer).unwrap();
+        let response = match listed["$ref"].as_str() {
+            Some(pointer) => {
+                let pointer = pointer.trim_start_matches('#');
+                self.document.pointer(pointer).unwrap()
+            }
+            None => listed,
+        };
         response["content"]["application/json"]["schema"].clone()
     }
 
-    fn check(&mut self, operation: &str, answer: &Answer) {
+    pub(crate) fn check(&mut self, operation: &str, answer: &Answer) {
         let key = (operation.to_owned(), answer.status);
         if !self.validators.contains_key(&key) {
             let mut schema = self.schema(operation, answer.status);

@@ -15,6 +15,7 @@ use tallybook::http::app::{App, HttpSettings};
 use tallybook::http::router::router;
 use tallybook::import::ReadOptions;
 use tallybook::importing::{ImportReport, Importer};
+use tallybook::jobs::ReportSettings;
 use tallybook_core::account::{AccountKind, AccountName};
 use tallybook_core::ids::ImportId;
 use tallybook_core::time::Instant;
@@ -137,6 +138,23 @@ impl Server {
             dialect: Dialect::Observed,
             ..HttpSettings::default()
         })
+    }
+
+    /// The same ledger with jobs of usage reports, which nobody runs.
+    pub(crate) async fn with_reports(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = HttpSettings {
+            admin_token: Some(ADMIN.to_owned()),
+            ..HttpSettings::default()
+        };
+        let app = App::new(Arc::clone(&self.engine), Clock::Fixed(self.now), settings);
+        let reports = ReportSettings::new(folder.path().to_owned());
+        app.open_reports(reports).await.unwrap();
+        Self {
+            router: router(app),
+            _directory: Some(Arc::new(folder)),
+            ..self.clone()
+        }
     }
 
     /// The same ledger at another time.

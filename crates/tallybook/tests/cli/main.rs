@@ -5,6 +5,7 @@
 
 mod catalog;
 mod commands;
+mod export;
 mod program;
 mod robust;
 mod send;

@@ -193,6 +193,7 @@ async fn the_document_describes_every_route() {
         "/metering/v1/verify",
         "/metering/v1/{kind}/{name}/imports",
         "/metering/v1/{kind}/{name}/imports/{id}",
+        "/reports/{id}/{part}",
     ];
     assert_eq!(paths, expected);
 }

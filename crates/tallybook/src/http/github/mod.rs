@@ -7,5 +7,6 @@ pub mod cost_centers;
 pub mod legacy;
 pub mod question;
 pub mod rate_limit;
+pub mod reports;
 pub mod usage;
 pub mod versions;

@@ -31,7 +31,7 @@ fn authorize_site(context: &Context) -> Result<(), ApiError> {
 }
 
 /// Who the audit log names.
-fn actor(context: &Context) -> Result<Actor, ApiError> {
+pub(super) fn actor(context: &Context) -> Result<Actor, ApiError> {
     let viewer = context.viewer()?;
     Ok(Actor {
         name: format!("token {}", viewer.token_id),
@@ -40,7 +40,7 @@ fn actor(context: &Context) -> Result<Actor, ApiError> {
 }
 
 /// Sees a change through to its end, also when the client goes away in the middle of it.
-async fn to_the_end<T: Send + 'static>(
+pub(super) async fn to_the_end<T: Send + 'static>(
     change: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, ApiError> {
     tokio::spawn(change)
@@ -49,7 +49,7 @@ async fn to_the_end<T: Send + 'static>(
 }
 
 /// The whole of a small body; 413 when it is not small.
-async fn small_body(app: &App, body: Body) -> Result<Bytes, ApiError> {
+pub(super) async fn small_body(app: &App, body: Body) -> Result<Bytes, ApiError> {
     let limit = usize::try_from(app.limits.body_bytes).unwrap_or(usize::MAX);
     to_bytes(body, limit).await.map_err(|error| {
         if !pace::causes(&error).any(|cause| cause.is::<LengthLimitError>()) {

@@ -1,6 +1,7 @@
 //! `GET /openapi.json`: our own API, described by its handlers.
 
 use super::{catalog, events, imports, site, tokens};
+use crate::http::github::reports;
 use axum::Json;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -28,6 +29,7 @@ use utoipa::{Modify, OpenApi};
         site::apply::apply,
         site::verify::verify,
         site::backup::backup,
+        reports::download::download,
     ),
     security(("token" = [])),
     modifiers(&Security)

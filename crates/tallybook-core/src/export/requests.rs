@@ -1,0 +1,324 @@
+//! Reports of premium requests and AI credits: made from the ledger, because they have columns that
+//! no statement keeps.
+//!
+//! Invariant: the same lines count as in the statement, by the same fold; rows come by day, model,
+//! user, SKU, organization, repository, cost center and what is said of the quota. What is held is
+//! the rows of one month.
+
+use super::fields::{Extras, Fields, Row, Sums};
+use super::lines::Selection;
+use super::{Column, columns};
+use crate::catalog::Catalog;
+use crate::codec::DecodeError;
+use crate::fold::{Fold, ForeignCode, MonthPlan, Spellings, Unrated};
+use crate::hash::QuickMap;
+use crate::ids::Digest;
+use crate::ledger::chunk::{Chunk, Optional};
+use crate::ledger::record::Dimension;
+use crate::query::Rate;
+use crate::statement::build::RateKey;
+use crate::time::Day;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The numbers that only these reports have, in the order of their columns.
+const NUMBERS: [Optional; 6] = [
+    Optional::AicQuantity,
+    Optional::AicGross,
+    Optional::Input,
+    Optional::Output,
+    Optional::CacheRead,
+    Optional::CacheWrite,
+];
+
+/// What makes a row, under the codes of the fold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    day: Day,
+    rate: u32,
+    names: [u32; 6],
+    exceeds_quota: Option<bool>,
+    quota: u32,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Values {
+    sums: Sums,
+    numbers: [Option<i128>; 6],
+}
+
+impl Values {
+    fn add(&mut self, other: &Self) {
+        self.sums.add(&other.sums);
+        for (sum, number) in self.numbers.iter_mut().zip(other.numbers) {
+            *sum = match (*sum, number) {
+                (Some(sum), Some(number)) => Some(sum + number),
+                (sum, number) => sum.or(number),
+            };
+        }
+    }
+}
+
+/// A month of such a report in the making: feed it every chunk of the plan, and the rows that it
+/// names, as the fold of a statement is fed.
+pub struct Requests<'a> {
+    fold: Fold<'a>,
+    selection: Selection<'a>,
+    has_repository: bool,
+    rows: QuickMap<Key, Values>,
+    quotas: Vec<Arc<str>>,
+    quota_codes: HashMap<Arc<str>, u32>,
+}
+
+impl<'a> Requests<'a> {
+    /// A month without rows.
+    #[must_use]
+    pub fn new(plan: &'a MonthPlan, catalog: &'a Catalog, selection: Selection<'a>) -> Self {
+        Self {
+            fold: plan.fold_names(catalog),
+            selection,
+            has_repository: columns(selection.kind).contains(&Column::Repository),
+            rows: QuickMap::default(),
+            quotas: vec!["".into()],
+            quota_codes: HashMap::from([("".into(), 0)]),
+        }
+    }
+
+    /// Adds the lines of a chunk that count.
+    pub fn add(
+        &mut self,
+        contender: usize,
+        digest: Digest,
+        chunk: &Chunk,
+    ) -> Result<(), ForeignCode> {
+        let foreign = || self.fold.foreign(contender, digest);
+        let texts = self.fold.texts(contender);
+        let mut quota_codes = Vec::with_capacity(texts.len());
+        for text in texts {
+            let next = u32::try_from(self.quotas.len()).map_err(|_| foreign())?;
+            let code = *self.quota_codes.entry(Arc::clone(text)).or_insert(next);
+            if code == next {
+                self.quotas.push(Arc::clone(text));
+            }
+            quota_codes.push(code);
+        }
+        let numbers = NUMBERS.map(|column| values_of(chunk, column));
+        let first = chunk.month.first_day().index();
+        let mut missing = false;
+        let (rows, selection) = (&mut self.rows, &self.selection);
+        let has_repository = self.has_repository;
+        self.fold
+            .add_each(contender, digest, chunk, |fold, line, at| {
+                let day = Day::from_index(first + i32::from(line.hour / 24));
+                if !counts(fold, selection, day, line.rate, line.names) {
+                    return;
+                }
+                let text = usize::try_from(chunk.texts[0].get(at)).ok();
+                let Some(quota) = text.and_then(|text| quota_codes.get(text)) else {
+                    missing = true;
+                    return;
+                };
+                let key = Key {
+                    day,
+                    rate: line.rate,
+                    names: shown_names(line.names, has_repository),
+                    exceeds_quota: match chunk.exceeds_quota.get(at) {
+                        1 => Some(false),
+                        2 => Some(true),
+                        _ => None,
+                    },
+                    quota: *quota,
+                };
+                let values = Values {
+                    sums: Sums {
+                        quantity: line.quantity,
+                        gross: line.gross,
+                        discount: line.discount,
+                    },
+                    numbers: std::array::from_fn(|place| numbers[place].get(at).copied().flatten()),
+                };
+                rows.entry(key).or_default().add(&values);
+            })?;
+        match missing {
+            true => Err(self.fold.foreign(contender, digest)),
+            false => Ok(()),
+        }
+    }
+
+    /// Takes the rows that [`MonthPlan::stored_rows`] names.
+    pub fn add_rows(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
+        self.fold.add_rows(bytes)
+    }
+
+    /// Adds what events say, and sorts; an error where an amount is beyond what can be counted.
+    pub fn finish(mut self) -> Result<Sorted, Unrated> {
+        let metered = self.fold.metered()?;
+        let (summary, lines) = (metered.summary(), metered.lines());
+        let first = summary.month().first_day().index();
+        for run in 0..summary.runs.len() {
+            let hour = summary.runs[run].hour;
+            let day = Day::from_index(first + i32::from(hour / 24));
+            for at in summary.runs[run].start as usize..summary.run_end(run) {
+                let rate = &summary.rates[lines.rate.code(at) as usize];
+                if !rate.is_in(self.selection.kind) {
+                    continue;
+                }
+                let names = Dimension::ALL.map(|dimension| {
+                    let column = &lines.names[dimension as usize];
+                    let code = column.as_ref().map_or(0, |column| column.code(at));
+                    let text = &summary.names(dimension)[code as usize];
+                    self.fold.builder().name(dimension, text)
+                });
+                let key = rate_key(&rate.rate);
+                let builder = self.fold.builder();
+                let rate = builder.rate(key, rate.premium_request, rate.ai_credit);
+                if !counts(builder, &self.selection, day, rate, names) {
+                    continue;
+                }
+                let sums = Sums {
+                    quantity: lines.quantity.get(at),
+                    gross: lines.gross.get(at),
+                    discount: lines.discount.get(at),
+                };
+                let key = Key {
+                    day,
+                    rate,
+                    names: shown_names(names, self.has_repository),
+                    // What is included has paid for all that is within it.
+                    exceeds_quota: Some(sums.gross != sums.discount),
+                    quota: 0,
+                };
+                let numbers = [None; 6];
+                self.rows
+                    .entry(key)
+                    .or_default()
+                    .add(&Values { sums, numbers });
+            }
+        }
+        Ok(self.sorted())
+    }
+
+    fn sorted(mut self) -> Sorted {
+        let builder = self.fold.builder();
+        let (names, name_ranks) = builder.sorted_names();
+        let (rates, rate_ranks) = builder.sorted_rates();
+        let ranked = |(key, values): (Key, Values)| {
+            let names = std::array::from_fn(|place| match key.names[place] {
+                ABSENT => ABSENT,
+                code => name_ranks[place][code as usize],
+            });
+            let rate = rate_ranks[key.rate as usize];
+            (Key { rate, names, ..key }, values)
+        };
+        let mut rows: Vec<(Key, Values)> = self.rows.drain().map(ranked).collect();
+        let quotas = self.quotas;
+        rows.sort_unstable_by(|(left, _), (right, _)| {
+            let order = |key: &Key| {
+                let [organization, repository, user, model, _, center] = key.names;
+                let place = [model, user, key.rate, organization, repository, center];
+                (key.day, place, key.exceeds_quota)
+            };
+            let quota = |key: &Key| &*quotas[key.quota as usize];
+            (order(left), quota(left)).cmp(&(order(right), quota(right)))
+        });
+        Sorted {
+            names,
+            rates,
+            quotas,
+            rows,
+            columns: columns(self.selection.kind),
+        }
+    }
+}
+
+/// A name of a dimension that the report does not tell apart.
+const ABSENT: u32 = u32::MAX;
+
+/// The names that make a row: no report of requests has workflows.
+fn shown_names(mut names: [u32; 6], has_repository: bool) -> [u32; 6] {
+    names[Dimension::Workflow as usize] = ABSENT;
+    if !has_repository {
+        names[Dimension::Repository as usize] = ABSENT;
+    }
+    names
+}
+
+fn rate_key(rate: &Rate) -> RateKey {
+    RateKey {
+        folded_sku: rate.sku.to_ascii_lowercase(),
+        sku: rate.sku.to_string(),
+        product: rate.product.to_string(),
+        unit: rate.unit.to_string(),
+        price: rate.price,
+    }
+}
+
+fn counts(
+    builder: &crate::statement::build::StatementBuilder,
+    selection: &Selection<'_>,
+    day: Day,
+    rate: u32,
+    names: [u32; 6],
+) -> bool {
+    let organization = names[Dimension::Organization as usize];
+    let shown = |only: &crate::name::Name| {
+        let dimension = Dimension::Organization;
+        builder.name_of(dimension, organization) == dimension.fold(only.as_str())
+    };
+    selection.days.contains(day)
+        && builder.rate_is_in(rate, selection.kind)
+        && selection.organization.is_none_or(shown)
+}
+
+/// A column of values or none, a value a line; nothing when no line has one.
+fn values_of(chunk: &Chunk, column: Optional) -> Vec<Option<i128>> {
+    let (present, values) = &chunk.optional[column as usize];
+    if values.is_empty() {
+        return Vec::new();
+    }
+    let mut values = values.iter();
+    let value = |present: i128| if present == 1 { values.next() } else { None };
+    present.iter().map(value).collect()
+}
+
+/// A month's rows in their order.
+pub struct Sorted {
+    columns: &'static [Column],
+    names: [Vec<Box<str>>; 6],
+    rates: Vec<Rate>,
+    quotas: Vec<Arc<str>>,
+    rows: Vec<(Key, Values)>,
+}
+
+impl Sorted {
+    /// Gives every row to `line`, as it is written.
+    pub fn write<E>(
+        &self,
+        spellings: &Spellings,
+        line: &mut impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let names = Dimension::ALL.map(|dimension| &*self.names[dimension as usize]);
+        let mut fields = Fields::new(self.columns, names, self.rates.iter(), spellings);
+        let mut day = None;
+        let mut text = Vec::new();
+        for (key, values) in &self.rows {
+            if day != Some(key.day) {
+                day = Some(key.day);
+                fields.begin(key.day);
+            }
+            let row = Row {
+                rate: key.rate,
+                names: key.names,
+                sums: values.sums,
+                extras: Extras {
+                    exceeds_quota: key.exceeds_quota,
+                    total_monthly_quota: &self.quotas[key.quota as usize],
+                    numbers: values.numbers,
+                },
+            };
+            fields.print(&row, &mut text);
+            line(&text)?;
+        }
+        Ok(())
+    }
+}

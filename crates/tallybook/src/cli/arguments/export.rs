@@ -1,0 +1,41 @@
+//! The flags of `tallybook export`.
+
+use super::{AccountArguments, day};
+use clap::{ArgGroup, Args};
+use std::path::PathBuf;
+use tallybook_core::report::ReportKind;
+use tallybook_core::time::Day;
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("account"))]
+pub(crate) struct Export {
+    /// Which report: detailed, summarized, premium_request or ai_credit
+    #[arg(long = "type", value_name = "TYPE", value_parser = report_kind)]
+    pub(crate) kind: ReportKind,
+
+    /// The first day
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    pub(crate) from: Day,
+
+    /// The last day, included
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    pub(crate) to: Day,
+
+    /// The file to write [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) account: AccountArguments,
+
+    /// The data directory [default: a folder of the user's; on Linux ~/.local/share/tallybook]
+    #[arg(long, value_name = "DIR", env = "TALLYBOOK_DATA")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+fn report_kind(text: &str) -> Result<ReportKind, String> {
+    ReportKind::parse(text).ok_or_else(|| {
+        let known = ReportKind::ALL.map(ReportKind::as_str).join(", ");
+        format!("there is no such report; there are {known}")
+    })
+}

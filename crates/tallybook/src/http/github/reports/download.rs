@@ -1,0 +1,202 @@
+//! `GET /reports/{id}/{part}`: a report's file, for whoever has the link.
+//!
+//! Invariant: the signature is all that is asked for, and it is asked for first, so that nobody
+//! learns without one which reports there are. Files are streamed.
+
+use crate::http::app::App;
+use crate::http::context::Context;
+use crate::http::error::ApiError;
+use crate::http::github::usage::read::with_as_of;
+use crate::jobs::keys::Signed;
+use crate::jobs::state::Status;
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use std::io::{ErrorKind, SeekFrom};
+use std::sync::Arc;
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio_util::io::ReaderStream;
+
+/// Bytes read from a file at a time.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// The SHA-256 of the whole file before any compression, in hexadecimal digits.
+const CHECKSUM: HeaderName = HeaderName::from_static("x-checksum-sha256");
+
+/// Downloads a file of a usage report, or a range of it. The link is all that is needed.
+#[utoipa::path(
+    get,
+    path = "/reports/{id}/{part}",
+    tag = "reports",
+    params(
+        ("id" = String, Path, description = "The report's id"),
+        ("part" = u64, Path, description = "Which of its files, from 1"),
+        ("expires" = i64, Query, description = "The second from which the link is stale"),
+        ("key" = u64, Query, description = "Which key signed it"),
+        ("signature" = String, Query, description = "The signature"),
+    ),
+    security(()),
+    responses(
+        (status = 200, description = "The file", body = String, content_type = "text/csv"),
+        (status = 206, description = "A range of it", body = String, content_type = "text/csv"),
+        (status = 403, description = "A link that was changed or is stale"),
+        (status = 404, description = "A report that was removed"),
+        (status = 416, description = "A range after the end"),
+    )
+)]
+pub async fn download(
+    State(app): State<Arc<App>>,
+    Path((id, part)): Path<(String, String)>,
+    context: Context,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let refused = || {
+        let message = "The link was changed, or an hour has passed: ask for the report again.";
+        ApiError::new(StatusCode::FORBIDDEN, message)
+    };
+    let part: usize = part.parse().map_err(|_| refused())?;
+    let Query(signed) = Query::<Signed>::try_from_uri(&uri).map_err(|_| refused())?;
+    let reports = app.reports()?;
+    if !reports.accepts(&id, part, &signed, context.now) {
+        return Err(refused());
+    }
+    let job = reports.find(&id).ok_or_else(ApiError::not_found)?;
+    let stated = part.checked_sub(1).and_then(|place| job.parts.get(place));
+    let stated = stated.filter(|_| job.status == Status::Completed);
+    let stated = stated.ok_or_else(ApiError::not_found)?;
+    let file = File::open(reports.path(&job, part)).await;
+    let file = file.map_err(|error| match error.kind() {
+        // The data was restored from a backup, in which no file of a report is.
+        ErrorKind::NotFound => ApiError::not_found(),
+        _ => ApiError::internal(error),
+    })?;
+    let length = file.metadata().await.map_err(ApiError::internal)?.len();
+    if length != stated.bytes {
+        return Err(ApiError::internal(format!(
+            "report {id}, part {part}: {length} bytes are there, {} were written",
+            stated.bytes
+        )));
+    }
+    let common = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+        (header::ACCEPT_RANGES, "bytes".to_owned()),
+        (
+            header::CONTENT_DISPOSITION,
+            format!("attachment; filename=\"{}\"", job.file_name(part)),
+        ),
+        (CHECKSUM, stated.sha256.clone()),
+    ];
+    let range = headers.get(header::RANGE).and_then(|it| it.to_str().ok());
+    let range = range.and_then(|text| Range::read(text, length));
+    let response = match range {
+        None => (common, whole(file, length)).into_response(),
+        Some(Range::Part(first, last)) => {
+            (common, partial(file, first, last, length).await?).into_response()
+        }
+        Some(Range::Nothing) => unsatisfiable(length)?,
+    };
+    Ok(match &job.as_of {
+        Some(as_of) => with_as_of(response, as_of),
+        None => response,
+    })
+}
+
+fn whole(file: File, length: u64) -> Response {
+    let length_header = [(header::CONTENT_LENGTH, length.to_string())];
+    (length_header, stream(file, length)).into_response()
+}
+
+async fn partial(mut file: File, first: u64, last: u64, length: u64) -> Result<Response, ApiError> {
+    let found = file.seek(SeekFrom::Start(first)).await;
+    found.map_err(ApiError::internal)?;
+    let count = last - first + 1;
+    let headers = [
+        (header::CONTENT_LENGTH, count.to_string()),
+        (
+            header::CONTENT_RANGE,
+            format!("bytes {first}-{last}/{length}"),
+        ),
+    ];
+    Ok((StatusCode::PARTIAL_CONTENT, headers, stream(file, count)).into_response())
+}
+
+fn unsatisfiable(length: u64) -> Result<Response, ApiError> {
+    let message = "The range begins after the end of the file.";
+    let mut response = ApiError::new(StatusCode::RANGE_NOT_SATISFIABLE, message).into_response();
+    let range = format!("bytes */{length}");
+    let range = range.parse().map_err(ApiError::internal)?;
+    response.headers_mut().insert(header::CONTENT_RANGE, range);
+    Ok(response)
+}
+
+fn stream(file: File, count: u64) -> Body {
+    Body::from_stream(ReaderStream::with_capacity(file.take(count), CHUNK_BYTES))
+}
+
+/// What a `Range` asks for of a file.
+#[derive(Debug, PartialEq, Eq)]
+enum Range {
+    /// From one byte to another, both included.
+    Part(u64, u64),
+    /// Nothing that is there.
+    Nothing,
+}
+
+impl Range {
+    /// Reads a header; `None` when it is to be ignored: other units, several ranges, nonsense.
+    fn read(text: &str, length: u64) -> Option<Self> {
+        let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
+        let number = |text: &str| {
+            let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+            text.parse::<u64>().ok().filter(|_| digits)
+        };
+        if first.is_empty() {
+            let count = number(last)?.min(length);
+            return Some(match count {
+                0 => Self::Nothing,
+                count => Self::Part(length - count, length - 1),
+            });
+        }
+        let first = number(first)?;
+        let last = match last {
+            "" => u64::MAX,
+            last => number(last)?,
+        };
+        if last < first {
+            return None;
+        }
+        if first >= length {
+            return Some(Self::Nothing);
+        }
+        Some(Self::Part(first, last.min(length - 1)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Range::{self, Nothing, Part};
+
+    #[test]
+    fn ranges() {
+        let read = |text| Range::read(text, 100);
+        assert_eq!(read("bytes=0-9"), Some(Part(0, 9)));
+        assert_eq!(read("bytes=90-"), Some(Part(90, 99)));
+        assert_eq!(read("bytes=90-1000"), Some(Part(90, 99)));
+        assert_eq!(read("bytes=-10"), Some(Part(90, 99)));
+        assert_eq!(read("bytes=-1000"), Some(Part(0, 99)));
+        assert_eq!(read("bytes=100-"), Some(Nothing));
+        assert_eq!(read("bytes=-0"), Some(Nothing));
+        for ignored in [
+            "bytes=9-0",
+            "bytes=",
+            "lines=0-1",
+            "bytes=0-1,3-4",
+            "bytes=+1-2",
+        ] {
+            assert_eq!(read(ignored), None, "{ignored}");
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! `GET /enterprises/{enterprise}/settings/billing/reports/{report_id}`.
+
+use super::{json, shown};
+use crate::http::account::{Account, Enterprise, PathKind};
+use crate::http::app::App;
+use crate::http::context::Context;
+use crate::http::error::ApiError;
+use crate::http::github::usage::read::with_as_of;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use std::sync::Arc;
+
+/// One report; what it is made of is told by a header, once that is known.
+pub async fn get(
+    State(app): State<Arc<App>>,
+    Path((name, id)): Path<(String, String)>,
+    context: Context,
+) -> Result<Response, ApiError> {
+    let account = Account::find(&app, Enterprise::KIND, &name)?;
+    account.authorize(&app, Enterprise::FAMILY, &context)?;
+    let job = app.reports()?.find(&id.to_ascii_lowercase());
+    // Somebody else's report is none of the viewer's business.
+    let ours = job.filter(|job| job.account == account.found.payer);
+    let job = ours.ok_or_else(ApiError::not_found)?;
+    let response = json(StatusCode::OK, &shown(&app, &job, context.now).await?)?;
+    Ok(match &job.as_of {
+        Some(as_of) => with_as_of(response, as_of),
+        None => response,
+    })
+}

@@ -1,0 +1,33 @@
+//! `GET /enterprises/{enterprise}/settings/billing/reports`.
+
+use super::{json, shown};
+use crate::http::account::{Account, Enterprise, PathKind};
+use crate::http::app::App;
+use crate::http::context::Context;
+use crate::http::error::ApiError;
+use crate::wire::reports::UsageReportExports;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use std::sync::Arc;
+
+/// Every report, newest first.
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    context: Context,
+) -> Result<Response, ApiError> {
+    let account = Account::find(&app, Enterprise::KIND, &name)?;
+    account.authorize(&app, Enterprise::FAMILY, &context)?;
+    let ours = app
+        .reports()?
+        .list(|job| job.account == account.found.payer);
+    let mut usage_report_exports = Vec::with_capacity(ours.len());
+    for job in &ours {
+        usage_report_exports.push(shown(&app, job, context.now).await?);
+    }
+    let body = UsageReportExports {
+        usage_report_exports,
+    };
+    json(StatusCode::OK, &body)
+}

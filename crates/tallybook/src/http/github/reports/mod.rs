@@ -1,0 +1,57 @@
+//! Usage report exports of an enterprise: ask for one, look at them, download their files.
+//!
+//! Invariant: handlers ask and render; making reports is [`crate::jobs`]'s. Links are signed afresh
+//! for each answer.
+
+pub mod create;
+pub mod download;
+pub mod get;
+pub mod list;
+mod question;
+
+use crate::http::app::App;
+use crate::http::error::ApiError;
+use crate::jobs::state::{Job, Status};
+use crate::wire::reports::UsageReportExport;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use tallybook_core::time::Instant;
+
+/// A job as clients see it.
+async fn shown(app: &App, job: &Job, now: Instant) -> Result<UsageReportExport, ApiError> {
+    let download_urls = match job.status {
+        Status::Completed => Some(urls(app, job, now).await?),
+        Status::Processing | Status::Failed => None,
+    };
+    Ok(UsageReportExport {
+        id: job.id.clone(),
+        report_type: job.kind.as_str(),
+        start_date: job.days.first.to_string(),
+        end_date: job.days.last.to_string(),
+        status: match job.status {
+            Status::Processing => "processing",
+            Status::Completed => "completed",
+            Status::Failed => "failed",
+        },
+        download_urls,
+        created_at: job.created_at.to_string(),
+        actor: job.actor.clone(),
+    })
+}
+
+async fn urls(app: &App, job: &Job, now: Instant) -> Result<Vec<String>, ApiError> {
+    let signed = app.reports()?.sign(job, now).await?;
+    let (base, id) = (&app.public_url, &job.id);
+    let url = |(part, signed): (usize, crate::jobs::keys::Signed)| {
+        let (expires, key, signature) = (signed.expires, signed.key, signed.signature);
+        format!("{base}/reports/{id}/{part}?expires={expires}&key={key}&signature={signature}")
+    };
+    Ok((1..).zip(signed).map(url).collect())
+}
+
+fn json<T: Serialize>(status: StatusCode, body: &T) -> Result<Response, ApiError> {
+    let body = serde_json::to_vec(body).map_err(ApiError::internal)?;
+    let json = HeaderValue::from_static(crate::http::JSON);
+    Ok((status, [(header::CONTENT_TYPE, json)], body).into_response())
+}

@@ -1,0 +1,147 @@
+//! Making reports: one after the other, the oldest first.
+//!
+//! Invariant: an attempt is counted in the store before it begins, so that a report that kills the
+//! server is given up like one that fails. One that a shutdown ended is not counted.
+
+use super::files::Parts;
+use super::state::{Job, Part, Status};
+use super::{JobError, Reports};
+use crate::engine::EngineError;
+use crate::engine::export::{ExportError, ExportRequest};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How often old reports are looked for.
+const PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
+
+impl Reports {
+    /// Makes reports until `shutdown`, and prunes old ones now and then.
+    pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
+        let mut prune = tokio::time::interval(PRUNE_EVERY);
+        loop {
+            while self.make_next(&shutdown).await {}
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = self.asked.notified() => {}
+                _ = prune.tick() => self.prune_now().await,
+            }
+        }
+    }
+
+    async fn prune_now(&self) {
+        let pruned = match self.clock.now() {
+            Ok(now) => self.prune(now).await.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        match pruned {
+            Ok(0) => {}
+            Ok(reports) => tracing::info!(reports, "removed old usage reports"),
+            Err(error) => tracing::error!(%error, "old usage reports were not removed"),
+        }
+    }
+
+    /// Makes the oldest report that is to be made; false when there is none, or none can be made.
+    pub async fn make_next(&self, shutdown: &CancellationToken) -> bool {
+        if shutdown.is_cancelled() {
+            return false;
+        }
+        let oldest = self.list(|job| job.status == Status::Processing).pop();
+        let Some(job) = oldest else {
+            return false;
+        };
+        let (id, attempt) = (job.id.clone(), job.attempts + 1);
+        match self.attempt(job, shutdown).await {
+            Ok(()) => true,
+            Err(error) => {
+                // The store does not take how far the report came: a new start will try again.
+                tracing::error!(report = id, attempt, %error, "a usage report was left");
+                self.pause(shutdown).await;
+                !shutdown.is_cancelled()
+            }
+        }
+    }
+
+    async fn attempt(&self, mut job: Job, shutdown: &CancellationToken) -> Result<(), JobError> {
+        if job.attempts >= self.settings.attempts {
+            let reason = "the server ended during every attempt".to_owned();
+            return self.give_up(job, reason).await;
+        }
+        job.attempts += 1;
+        self.put(job.clone()).await?;
+        match self.make(&job, shutdown).await {
+            Ok((as_of, parts)) => {
+                job.status = Status::Completed;
+                job.as_of = Some(as_of);
+                job.parts = parts;
+                let lines: u64 = job.parts.iter().map(|part| part.lines).sum();
+                tracing::info!(report = job.id, kind = %job.kind, lines, "made a usage report");
+                self.put(job).await?;
+                self.outcomes.report("completed");
+                Ok(())
+            }
+            Err(_) if shutdown.is_cancelled() => {
+                job.attempts -= 1;
+                self.put(job).await
+            }
+            Err(error) if job.attempts >= self.settings.attempts => {
+                self.give_up(job, error.to_string()).await
+            }
+            Err(error) => {
+                let attempt = job.attempts;
+                tracing::warn!(report = job.id, attempt, %error, "a usage report is begun again");
+                self.outcomes.report("retried");
+                self.pause(shutdown).await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn pause(&self, shutdown: &CancellationToken) {
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = tokio::time::sleep(self.settings.pause) => {}
+        }
+    }
+
+    async fn give_up(&self, mut job: Job, reason: String) -> Result<(), JobError> {
+        tracing::error!(
+            report = job.id,
+            attempts = job.attempts,
+            reason,
+            "a usage report failed"
+        );
+        let (folder, id) = (self.settings.folder.clone(), job.id.clone());
+        job.status = Status::Failed;
+        job.reason = Some(reason);
+        self.put(job).await?;
+        self.outcomes.report("failed");
+        let removed = tokio::task::spawn_blocking(move || super::files::remove(&folder, &id));
+        Ok(removed.await.map_err(EngineError::from)??)
+    }
+
+    /// Makes all files over one view, the newest.
+    async fn make(
+        &self,
+        job: &Job,
+        shutdown: &CancellationToken,
+    ) -> Result<(String, Vec<Part>), ExportError> {
+        let found = self.engine.site().directory.find(&job.account);
+        let gone = || EngineError::damaged(format!("job {}", job.id), "its account is unknown");
+        let view = self.engine.view(&found.ok_or_else(gone)?).await?;
+        let (settings, id, kind) = (self.settings.clone(), job.id.clone(), job.kind);
+        let cancelled = shutdown.clone();
+        let parts = tokio::task::spawn_blocking(move || {
+            Parts::begin(&settings.folder, &id, kind, settings.most_lines, cancelled)
+        });
+        let parts = parts.await??;
+        let request = ExportRequest {
+            kind,
+            days: job.days,
+            organization: None,
+        };
+        let parts = self.engine.export(&view, &request, parts).await?;
+        let parts = tokio::task::spawn_blocking(move || parts.finish()).await??;
+        Ok((view.as_of_text().to_owned(), parts))
+    }
+}

@@ -1,0 +1,202 @@
+//! What a report job is and how far it came, as the store keeps it.
+//!
+//! Invariant: what is stored can be read by every later version: members are only ever added, each
+//! with a default.
+
+use serde::{Deserialize, Serialize};
+use tallybook_core::account::{AccountKind, AccountName};
+use tallybook_core::export::Days;
+use tallybook_core::ids::LogId;
+use tallybook_core::report::ReportKind;
+use tallybook_core::time::{Day, Instant};
+use tallybook_store::JobRow;
+
+/// How far a job came; GitHub's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Accepted, and not yet at an end.
+    Processing,
+    /// Its files are there.
+    Completed,
+    /// It was given up.
+    Failed,
+}
+
+/// A finished file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Lines, its header not counted.
+    pub lines: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// The SHA-256 of its bytes, in hexadecimal digits.
+    pub sha256: String,
+}
+
+/// A usage report that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// A UUID.
+    pub id: String,
+    /// The log of the enterprise that it is about; `None` before that has a batch.
+    pub log: LogId,
+    /// The enterprise that it is about.
+    pub account: AccountName,
+    /// Which report.
+    pub kind: ReportKind,
+    /// Which days.
+    pub days: Days,
+    /// When it was asked for.
+    pub created_at: Instant,
+    /// By whom: a login, or what the token is called.
+    pub actor: String,
+    /// How far it came.
+    pub status: Status,
+    /// How often it was begun, not counting what a shutdown ended.
+    pub attempts: u32,
+    /// Why it failed, for whoever runs the server.
+    pub reason: Option<String>,
+    /// What it is made of, once that is known.
+    pub as_of: Option<String>,
+    /// Its files.
+    pub parts: Vec<Part>,
+}
+
+/// [`Job`] as JSON.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    job: String,
+    account: String,
+    report: String,
+    first: String,
+    last: String,
+    actor: String,
+    status: Status,
+    #[serde(default)]
+    attempts: u32,
+    #[serde(default)]
+    reason: Option<String>,
+    #[serde(default)]
+    as_of: Option<String>,
+    #[serde(default)]
+    parts: Vec<Part>,
+}
+
+/// What [`Stored::job`] says: the only kind of job that there is so far.
+const EXPORT: &str = "usage_report_export";
+
+/// Why a row is no job.
+#[derive(Debug, thiserror::Error)]
+#[error("job {id} is damaged: {detail}")]
+pub struct DamagedJob {
+    id: String,
+    detail: String,
+}
+
+impl Job {
+    /// The row that the store keeps.
+    pub fn row(&self) -> Result<JobRow, serde_json::Error> {
+        let stored = Stored {
+            job: EXPORT.to_owned(),
+            account: self.account.name.to_string(),
+            report: self.kind.to_string(),
+            first: self.days.first.to_string(),
+            last: self.days.last.to_string(),
+            actor: self.actor.clone(),
+            status: self.status,
+            attempts: self.attempts,
+            reason: self.reason.clone(),
+            as_of: self.as_of.clone(),
+            parts: self.parts.clone(),
+        };
+        Ok(JobRow {
+            id: self.id.clone(),
+            log: self.log,
+            created_at: self.created_at,
+            state: serde_json::to_string(&stored)?,
+        })
+    }
+
+    /// The job of a row.
+    pub fn of(row: JobRow) -> Result<Self, DamagedJob> {
+        let id = row.id.clone();
+        let damaged = |detail: String| DamagedJob {
+            id: id.clone(),
+            detail,
+        };
+        let stored: Stored =
+            serde_json::from_str(&row.state).map_err(|error| damaged(error.to_string()))?;
+        if stored.job != EXPORT {
+            return Err(damaged(format!("there is no job {:?}", stored.job)));
+        }
+        let day = |text: &str| Day::parse(text).map_err(|error| damaged(error.to_string()));
+        let kind = ReportKind::parse(&stored.report);
+        Ok(Self {
+            log: row.log,
+            account: AccountName::new(AccountKind::Enterprise, stored.account.as_str()),
+            kind: kind.ok_or_else(|| damaged(format!("no report {:?}", stored.report)))?,
+            days: Days {
+                first: day(&stored.first)?,
+                last: day(&stored.last)?,
+            },
+            created_at: row.created_at,
+            actor: stored.actor,
+            status: stored.status,
+            attempts: stored.attempts,
+            reason: stored.reason,
+            as_of: stored.as_of,
+            parts: stored.parts,
+            id: row.id,
+        })
+    }
+
+    /// What a part is called where it is downloaded; parts count from 1.
+    #[must_use]
+    pub fn file_name(&self, part: usize) -> String {
+        let Days { first, last } = self.days;
+        let (name, kind) = (&self.account.name, self.kind);
+        format!("{name}_{kind}_{first}_{last}_{part}.csv")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_survives_its_row() {
+        let job = Job {
+            id: "0b8f1c5e-3c1d-4a52-9d4e-7d6f0a2b1c3d".to_owned(),
+            log: LogId(3),
+            account: AccountName::new(AccountKind::Enterprise, "octo-ent"),
+            kind: ReportKind::AiCredit,
+            days: Days {
+                first: Day::parse("2026-09-01").expect("a day"),
+                last: Day::parse("2026-09-30").expect("a day"),
+            },
+            created_at: Instant::parse("2026-10-02T13:00:00Z").expect("an instant"),
+            actor: "monalisa".to_owned(),
+            status: Status::Completed,
+            attempts: 2,
+            reason: Some("the disk was full".to_owned()),
+            as_of: Some("account=3;site=2;rules=1".to_owned()),
+            parts: vec![Part {
+                lines: 1,
+                bytes: 2,
+                sha256: "00".to_owned(),
+            }],
+        };
+        let row = job.row().expect("a row");
+        assert_eq!(Job::of(row.clone()).expect("a job"), job);
+        assert_eq!(
+            job.file_name(1),
+            "octo-ent_ai_credit_2026-09-01_2026-09-30_1.csv"
+        );
+        let foreign = JobRow {
+            state: row.state.replace(EXPORT, "other"),
+            ..row
+        };
+        assert!(Job::of(foreign).is_err());
+    }
+}

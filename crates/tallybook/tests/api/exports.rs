@@ -1,0 +1,301 @@
+//! Reports that are written: their bytes, and that they are what was imported.
+
+use crate::server::{ADMIN, Server, detailed, enterprise, fixture};
+use axum::body::Body;
+use axum::http::Request;
+use bigdecimal::{BigDecimal, RoundingMode};
+use std::collections::BTreeMap;
+use std::io;
+use std::str::FromStr;
+use tallybook::engine::export::{ExportRequest, ExportSink};
+use tallybook_core::export::{Days, columns, head};
+use tallybook_core::report::ReportKind;
+use tallybook_core::time::Day;
+use tower::ServiceExt;
+
+const NOW: &str = "2025-12-05T12:00:00Z";
+
+/// A real report: its name, its kind, and days around it.
+type Real = (&'static str, ReportKind, &'static str, &'static str);
+
+const REAL: [Real; 3] = [
+    (
+        "detailed_2025-11-01_02.csv",
+        ReportKind::Detailed,
+        "2025-11-01",
+        "2025-11-30",
+    ),
+    (
+        "premium_request_2025-10.csv",
+        ReportKind::PremiumRequest,
+        "2025-10-01",
+        "2025-10-31",
+    ),
+    (
+        "summarized_2025-07.csv",
+        ReportKind::Summarized,
+        "2025-07-01",
+        "2025-07-31",
+    ),
+];
+
+struct Collected(Vec<u8>);
+
+impl ExportSink for Collected {
+    fn line(&mut self, line: &[u8]) -> io::Result<()> {
+        self.0.extend_from_slice(line);
+        Ok(())
+    }
+
+    fn month_done(&mut self, _done: u64, _of: u64) {}
+}
+
+/// A report of `octo-ent`, whole.
+async fn export(server: &Server, kind: ReportKind, first: &str, last: &str) -> Vec<u8> {
+    let days = Days {
+        first: Day::parse(first).unwrap(),
+        last: Day::parse(last).unwrap(),
+    };
+    let request = ExportRequest {
+        kind,
+        days,
+        organization: None,
+    };
+    let account = enterprise("octo-ent");
+    let found = server.engine.site().directory.find(&account).unwrap();
+    let view = server.engine.view(&found).await.unwrap();
+    let sink = Collected(head(kind));
+    server.engine.export(&view, &request, sink).await.unwrap().0
+}
+
+/// What a row says besides its sums, and the sums, each rounded to nine digits before it is added:
+/// by a CSV reader and decimals that have nothing to do with ours.
+type Rows = BTreeMap<BTreeMap<String, String>, BTreeMap<String, BigDecimal>>;
+
+const SUMS: [&str; 10] = [
+    "quantity",
+    "gross_amount",
+    "discount_amount",
+    "net_amount",
+    "aic_quantity",
+    "aic_gross_amount",
+    "input",
+    "output",
+    "cache_read",
+    "cache_write",
+];
+
+fn rows(bytes: &[u8]) -> Rows {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut reader = csv::Reader::from_reader(bytes);
+    let header = reader.headers().unwrap().clone();
+    let mut rows = Rows::new();
+    for record in reader.records() {
+        let record = record.unwrap();
+        let fields = || header.iter().zip(&record);
+        let normal = |(name, text): (&str, &str)| {
+            let text = match name {
+                "applied_cost_per_quantity" => {
+                    let price = BigDecimal::from_str(text).unwrap();
+                    price.normalized().to_plain_string()
+                }
+                _ => text.to_owned(),
+            };
+            (name.to_owned(), text)
+        };
+        let key = fields().filter(|(name, _)| !SUMS.contains(name));
+        let sums = rows.entry(key.map(normal).collect()).or_default();
+        for (name, text) in fields().filter(|(name, _)| SUMS.contains(name)) {
+            let value = BigDecimal::from_str(text).unwrap();
+            let value = value.with_scale_round(9, RoundingMode::HalfEven);
+            *sums.entry(name.to_owned()).or_default() += value;
+        }
+    }
+    rows
+}
+
+async fn with_real_reports() -> Server {
+    let server = Server::new(NOW).await;
+    for (name, ..) in REAL {
+        let file = (name, fixture(name));
+        server.import(&enterprise("octo-ent"), &[file]).await;
+    }
+    server
+}
+
+#[tokio::test]
+async fn an_export_is_the_imported_report_summed() {
+    let server = with_real_reports().await;
+    for (name, kind, first, last) in REAL {
+        let exported = rows(&export(&server, kind, first, last).await);
+        let imported = rows(&fixture(name));
+        assert_eq!(exported.len(), imported.len(), "{name}");
+        for (row, sums) in imported {
+            assert_eq!(exported.get(&row), Some(&sums), "{name}: {row:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn token_counts_survive() {
+    let name = "ai_credit_21_columns.csv";
+    let server = Server::new("2026-10-02").await;
+    let file = (name, fixture(name));
+    server.import(&enterprise("octo-ent"), &[file]).await;
+    let exported = export(&server, ReportKind::AiCredit, "2026-09-01", "2026-09-30").await;
+    assert_eq!(rows(&exported), rows(&fixture(name)));
+}
+
+/// To the last digit, on every endpoint, in every grain.
+#[tokio::test]
+async fn an_empty_server_answers_alike_after_importing_the_exports() {
+    let first = with_real_reports().await;
+    let second = Server::new(NOW).await;
+    for (name, kind, from, to) in REAL {
+        let file = (name, export(&first, kind, from, to).await);
+        second.import(&enterprise("octo-ent"), &[file]).await;
+    }
+    let mut asked = 0;
+    for endpoint in [
+        "usage",
+        "usage/summary",
+        "premium_request/usage",
+        "ai_credit/usage",
+        "cost-centers",
+    ] {
+        for query in [
+            "?year=2025",
+            "?year=2025&month=7",
+            "?year=2025&month=10",
+            "?year=2025&month=11",
+            "?year=2025&month=11&day=2",
+            "?year=2025&month=10&day=14",
+        ] {
+            let path = format!("/enterprises/octo-ent/settings/billing/{endpoint}{query}");
+            let (left, right) = (first.get(&path).await.ok(), second.get(&path).await.ok());
+            assert_eq!(left.text(), right.text(), "{path}");
+            asked += 1;
+        }
+    }
+    assert_eq!(asked, 30);
+    for (_, kind, from, to) in REAL {
+        let (left, right) = (
+            export(&first, kind, from, to).await,
+            export(&second, kind, from, to).await,
+        );
+        assert!(left == right, "the {kind} export of what was exported");
+    }
+}
+
+#[tokio::test]
+async fn bytes_are_quoted_sorted_and_end_in_crlf() {
+    let server = Server::new(NOW).await;
+    let lines = [
+        r#"2025-11-02,actions,actions_windows,1,minutes,0.016,0.016,0,0.016,zoe,octo,"a ""b""",,"#,
+        "2025-11-02,actions,actions_linux,1.5,minutes,0.008,0.012,0.012,0,amy,octo,api,w.yml,Core",
+        "2025-11-02,actions,actions_linux,2,minutes,0.008,0.016,0,0.016,amy,octo,api,w.yml,Core",
+        "2025-11-01,actions,actions_linux,3,minutes,0.008,0.024,0,0.024,,octo,,,",
+    ];
+    let file = ("report", detailed(&lines));
+    server.import(&enterprise("octo-ent"), &[file]).await;
+    let detailed = export(&server, ReportKind::Detailed, "2025-11-01", "2025-11-30").await;
+    let expected = concat!(
+        "\u{feff}\"date\",\"product\",\"sku\",\"quantity\",\"unit_type\",",
+        "\"applied_cost_per_quantity\",\"gross_amount\",\"discount_amount\",\"net_amount\",",
+        "\"username\",\"organization\",\"repository\",\"workflow_path\",\"cost_center_name\"\r\n",
+        "\"2025-11-01\",\"actions\",\"actions_linux\",\"3\",\"minutes\",\"0.008\",\"0.024\",\"0\",",
+        "\"0.024\",\"\",\"octo\",\"\",\"\",\"\"\r\n",
+        "\"2025-11-02\",\"actions\",\"actions_linux\",\"3.5\",\"minutes\",\"0.008\",\"0.028\",",
+        "\"0.012\",\"0.016\",\"amy\",\"octo\",\"api\",\"w.yml\",\"Core\"\r\n",
+        "\"2025-11-02\",\"actions\",\"actions_windows\",\"1\",\"minutes\",\"0.016\",\"0.016\",",
+        "\"0\",\"0.016\",\"zoe\",\"octo\",\"a \"\"b\"\"\",\"\",\"\"\r\n",
+    );
+    assert_eq!(String::from_utf8(detailed).unwrap(), expected);
+    let summarized = export(&server, ReportKind::Summarized, "2025-11-02", "2025-11-02").await;
+    let text = String::from_utf8(summarized).unwrap();
+    assert_eq!(text.lines().count(), 3, "{text}");
+    let line = "\"2025-11-02\",\"actions\",\"actions_linux\",\"3.5\",\"minutes\",\"0.008\",\
+                \"0.028\",\"0.012\",\"0.016\",\"octo\",\"api\",\"Core\"\r\n";
+    assert!(text.contains(line), "{text}");
+}
+
+/// Programs that read the AI-credit report refuse another order of its first seventeen columns.
+#[test]
+fn the_columns_are_github_s() {
+    let names = |kind| {
+        let names: Vec<&str> = columns(kind).iter().map(|column| column.name()).collect();
+        names.join(",")
+    };
+    let of_file = |name: &str| {
+        let text = String::from_utf8(fixture(name)).unwrap();
+        let header = text.lines().next().unwrap().replace('"', "");
+        header.trim_start_matches('\u{feff}').trim().to_owned()
+    };
+    for (name, kind) in [
+        ("detailed_2025-11-01_02.csv", ReportKind::Detailed),
+        ("summarized_2025-07.csv", ReportKind::Summarized),
+        ("premium_request_2025-10.csv", ReportKind::PremiumRequest),
+        ("ai_credit_21_columns.csv", ReportKind::AiCredit),
+    ] {
+        assert_eq!(names(kind), of_file(name), "{kind}");
+    }
+}
+
+/// Several hours are one row, and their rows stand in the order of the names.
+#[tokio::test]
+async fn the_hours_of_a_day_are_one_row() {
+    let server = Server::new(NOW).await;
+    let report = "\
+usage_at,product,sku,quantity,unit_type,applied_cost_per_quantity,gross_amount,discount_amount,\
+net_amount,username,organization,repository,workflow_path
+2025-11-01T01:05:00Z,actions,actions_linux,1,minutes,0.008,0.008,0,0.008,zoe,octo,api,ci.yml
+2025-11-01T02:00:00Z,actions,actions_linux,2,minutes,0.008,0.016,0,0.016,amy,octo,api,ci.yml
+2025-11-01T13:00:00Z,actions,actions_linux,4,minutes,0.008,0.032,0.032,0,zoe,octo,api,ci.yml
+2025-11-01T14:00:00Z,actions,actions_linux,8,minutes,0.008,0.064,0,0.064,zoe,octo,api,a.yml
+2025-11-01T23:00:00Z,actions,actions_arm,16,minutes,0.005,0.08,0,0.08,bob,octo,api,ci.yml
+";
+    let file = ("report", report.as_bytes().to_vec());
+    server.import(&enterprise("octo-ent"), &[file]).await;
+    let exported = export(&server, ReportKind::Detailed, "2025-11-01", "2025-11-01").await;
+    let text = String::from_utf8(exported).unwrap().replace('"', "");
+    let lines: Vec<&str> = text.lines().skip(1).collect();
+    let expected = [
+        "2025-11-01,actions,actions_arm,16,minutes,0.005,0.08,0,0.08,bob,octo,api,ci.yml,",
+        "2025-11-01,actions,actions_linux,2,minutes,0.008,0.016,0,0.016,amy,octo,api,ci.yml,",
+        "2025-11-01,actions,actions_linux,8,minutes,0.008,0.064,0,0.064,zoe,octo,api,a.yml,",
+        "2025-11-01,actions,actions_linux,5,minutes,0.008,0.04,0.032,0.008,zoe,octo,api,ci.yml,",
+    ];
+    assert_eq!(lines, expected);
+}
+
+/// What events say is in every report that is about its SKU.
+#[tokio::test]
+async fn events_are_exported_too() {
+    let server = Server::new(NOW).await;
+    let file = "enterprises: [{slug: octo-ent, organizations: [octo]}]";
+    server.apply(file).await;
+    let event = serde_json::json!({
+        "specversion": "1.0", "id": "1", "source": "/gateway", "type": "usage",
+        "time": "2025-12-01T10:00:00Z",
+        "data": {"sku": "copilot_premium_request", "quantity": 3, "organization": "octo",
+                 "user": "zoe", "model": "GPT-5"},
+    });
+    let request = Request::post("/metering/v1/events")
+        .header("authorization", format!("Bearer {ADMIN}"))
+        .header("content-type", "application/cloudevents+json")
+        .body(Body::from(event.to_string()))
+        .unwrap();
+    let answer = server.router.clone().oneshot(request).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let days = ("2025-12-01", "2025-12-01");
+    let premium = export(&server, ReportKind::PremiumRequest, days.0, days.1).await;
+    let text = String::from_utf8(premium).unwrap().replace('"', "");
+    let lines: Vec<&str> = text.lines().skip(1).collect();
+    let expected = "2025-12-01,zoe,copilot,copilot_premium_request,GPT-5,3,requests,0.04,0.12,0,\
+                    0.12,True,,octo,,,";
+    assert_eq!(lines, [expected]);
+    let detailed = export(&server, ReportKind::Detailed, days.0, days.1).await;
+    assert_eq!(String::from_utf8(detailed).unwrap().lines().count(), 2);
+    let credits = export(&server, ReportKind::AiCredit, days.0, days.1).await;
+    assert_eq!(String::from_utf8(credits).unwrap().lines().count(), 1);
+}
