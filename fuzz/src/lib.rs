@@ -7,7 +7,16 @@ use tallybook_core::names::Dictionary;
 #[must_use]
 pub fn dictionary() -> Dictionary {
     let mut names = Dictionary::default();
-    let known = ["", "actions_linux", "actions", "minutes", "octo-org", "api", "mona", "GPT-5"];
+    let known = [
+        "",
+        "actions_linux",
+        "actions",
+        "minutes",
+        "octo-org",
+        "api",
+        "mona",
+        "GPT-5",
+    ];
     for name in known {
         names.push(Some(Arc::from(name)));
     }

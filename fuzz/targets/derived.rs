@@ -21,11 +21,16 @@ fuzz_target!(|bytes: &[u8]| {
     let month = Month::new(2026, 2).expect("a month");
     if let Ok(Some(rows)) = rows::decode(bytes, month, &names) {
         let again = rows::encode(month, &rows);
-        assert_eq!(rows::decode(&again, month, &names).expect("was just written"), Some(rows));
+        assert_eq!(
+            rows::decode(&again, month, &names).expect("was just written"),
+            Some(rows)
+        );
     }
     if let Ok(Some(metered)) = Metered::decode(bytes, &names) {
         let months = metered.months();
-        let stored = months.filter_map(|(month, usage)| Some((month, usage.stored()?))).collect();
+        let stored = months
+            .filter_map(|(month, usage)| Some((month, usage.stored()?)))
+            .collect();
         let again = metered.encode(&stored);
         let read = Metered::decode(&again, &names).expect("was just written");
         assert_eq!(read.map(|metered| metered.encode(&stored)), Some(again));

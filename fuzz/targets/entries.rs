@@ -5,7 +5,9 @@
 use libfuzzer_sys::fuzz_target;
 use tallybook_core::account::{AccountKind, AccountName};
 use tallybook_core::batch::{Batch, Entry, GENESIS};
-use tallybook_core::ids::{CommitId, LogId, Seq};
+use tallybook_core::ids::{CommitId, Digest, LogId, Seq};
+use tallybook_core::ledger::metered::Metered;
+use tallybook_core::ledger::metered::rows::StoredRows;
 use tallybook_core::ledger::{Account, AccountEntry, events};
 use tallybook_core::names::Draft;
 use tallybook_core::site::entry::SiteEntry;
@@ -17,7 +19,10 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     let names = dictionary();
-    let entry = Entry { tag: *tag, payload: payload.to_vec() };
+    let entry = Entry {
+        tag: *tag,
+        payload: payload.to_vec(),
+    };
     if let Ok(read) = SiteEntry::decode(&entry, &names) {
         let again = read.encode(&mut Draft::new(&names));
         assert!(SiteEntry::decode(&again, &names).is_ok());
@@ -46,9 +51,20 @@ fuzz_target!(|bytes: &[u8]| {
     let (_, digest) = batch.encode();
     // Folded twice: an account that has usage, and entries that repeat.
     if account.fold(&batch, digest).is_ok() {
-        let again = Batch { seq: Seq(2), previous: digest, ..batch };
+        let again = Batch {
+            seq: Seq(2),
+            previous: digest,
+            ..batch
+        };
         let (_, digest) = again.encode();
         let _ = account.fold(&again, digest);
-        let _ = account.metered.encode();
+        let blob = Digest([2; 32]);
+        let months = account.metered.months();
+        let stored = months
+            .map(|(month, _)| (month, StoredRows { blob, count: 1 }))
+            .collect();
+        let bytes = account.metered.encode(&stored);
+        let read = Metered::decode(&bytes, &account.dictionary).expect("was just written");
+        assert_eq!(read.map(|metered| metered.encode(&stored)), Some(bytes));
     }
 });

@@ -10,14 +10,23 @@ const MOST: usize = 1000;
 
 fuzz_target!(|body: &[u8]| {
     let lengths = Lengths::from(&Limits::default());
-    for format in [Format::One, Format::Batch, Format::OneOrBatch, Format::Lines] {
+    for format in [
+        Format::One,
+        Format::Batch,
+        Format::OneOrBatch,
+        Format::Lines,
+    ] {
         let Ok(events) = read(format, body, lengths, MOST) else {
             continue;
         };
         assert!(events.count() <= MOST);
         for (_, incoming) in &events.good {
             let event = &incoming.event;
-            assert!(event.usage().is_none_or(|usage| usage.quantity.nanos() >= 0));
+            assert!(
+                event
+                    .usage()
+                    .is_none_or(|usage| usage.quantity.nanos() >= 0)
+            );
             assert_eq!(event.is_correction(), event.target().is_some());
         }
     }

@@ -15,10 +15,17 @@ use tallybook_core::site::Site;
 use tallybook_core::site::directory::Found;
 use tallybook_core::time::Instant;
 
-const KINDS: [AccountKind; 3] =
-    [AccountKind::Enterprise, AccountKind::Organization, AccountKind::User];
-const ENDPOINTS: [Endpoint; 4] =
-    [Endpoint::Usage, Endpoint::Summary, Endpoint::PremiumRequest, Endpoint::AiCredit];
+const KINDS: [AccountKind; 3] = [
+    AccountKind::Enterprise,
+    AccountKind::Organization,
+    AccountKind::User,
+];
+const ENDPOINTS: [Endpoint; 4] = [
+    Endpoint::Usage,
+    Endpoint::Summary,
+    Endpoint::PremiumRequest,
+    Endpoint::AiCredit,
+];
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = std::str::from_utf8(bytes) else {
@@ -43,7 +50,12 @@ fuzz_target!(|bytes: &[u8]| {
             only: None,
         };
         for endpoint in ENDPOINTS {
-            let subject = Subject { kind, found: &found, site: &site, spellings: &spellings };
+            let subject = Subject {
+                kind,
+                found: &found,
+                site: &site,
+                spellings: &spellings,
+            };
             let history = History { months: 24 };
             if let Ok(question) = Question::read(endpoint, subject, &params, now, history) {
                 let query = question.query;

@@ -1,4 +1,5 @@
 //! `cargo xtask fuzz [--seconds N] [TARGET ...]`: random bytes for everything that reads bytes.
+//! `cargo xtask fuzz --check` only checks that the targets compile.
 //!
 //! libFuzzer with the coverage that stable Rust can give: the flags are those of `cargo fuzz
 //! --sanitizer none`, so nothing but a C++ compiler has to be there. Inputs that reached something
@@ -54,6 +55,9 @@ repositories: [{name: octo-org/api, visibility: public}]
 
 /// Runs the targets that are named, or all of them.
 pub(crate) fn run(root: &Path, arguments: &[&str]) -> anyhow::Result<()> {
+    if arguments == ["--check"] {
+        return check(root);
+    }
     let (seconds, targets) = match arguments {
         ["--seconds", seconds, targets @ ..] => (*seconds, targets),
         targets => (SECONDS, targets),
@@ -71,6 +75,22 @@ pub(crate) fn run(root: &Path, arguments: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Clippy for the targets, which the workspace does not know: what no longer compiles is told in
+/// seconds.
+fn check(root: &Path) -> anyhow::Result<()> {
+    let mut clippy = Command::new(env!("CARGO"));
+    clippy.args(["clippy", "--all-targets", "--manifest-path"]);
+    clippy.arg(root.join("fuzz/Cargo.toml"));
+    clippy.arg("--target-dir").arg(target_folder(root));
+    clippy.args(["--", "-D", "warnings"]);
+    super::execute(clippy, root)
+}
+
+fn target_folder(root: &Path) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR");
+    target.map_or_else(|| root.join("target"), PathBuf::from)
+}
+
 struct Fuzz {
     programs: PathBuf,
     folder: PathBuf,
@@ -78,9 +98,7 @@ struct Fuzz {
 
 impl Fuzz {
     fn build(root: &Path) -> anyhow::Result<Self> {
-        let target = std::env::var_os("CARGO_TARGET_DIR");
-        let target = target.map_or_else(|| root.join("target"), PathBuf::from);
-        let folder = target.join("fuzz");
+        let folder = target_folder(root).join("fuzz");
         let host = host()?;
         let mut build = Command::new(env!("CARGO"));
         // The triple keeps the flags from build scripts, which have no fuzzer to report to.

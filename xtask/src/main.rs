@@ -23,7 +23,8 @@ cargo xtask COMMAND
   clients run real clients (Octokit, githubkit, gh, schemathesis) against the demo
   crash   [--rounds N] [--seed S]: kill the server under load, N times (30); nothing acknowledged
           may be lost, nothing counted twice
-  fuzz    [--seconds N] [TARGET ...]: each fuzz target for N seconds (60)
+  fuzz    [--seconds N] [TARGET ...]: each fuzz target for N seconds (60); --check: only whether
+          they compile
   workload [--seeds N]: N seeded histories (100) against a naive model that predicts every answer
   bench   query [LINES] [--peers duckdb,clickhouse,postgresql,sqlite | none]: Tallybook and the
           others over 20 million usage lines, into bench/RESULTS.md beside the other sizes that have
