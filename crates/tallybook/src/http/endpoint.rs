@@ -1,9 +1,10 @@
 //! What is known of a route besides its handler: who guards it, and where it is documented.
 //!
-//! Invariant: derived from the route's pattern alone, so that errors and headers are right on every
-//! answer of a route, also on those that no handler made.
+//! Invariant: derived from the method and the route's pattern alone, so that errors and headers are
+//! right on every answer of a route, also on those that no handler made.
 
 use crate::auth::EndpointFamily;
+use axum::http::Method;
 use tallybook_core::account::AccountKind;
 
 /// The base under which GitHub Enterprise Server serves the same routes.
@@ -28,14 +29,14 @@ impl Endpoint {
     /// The facts of the route with this pattern, with or without the server's base:
     /// `/users/{username}/settings/billing/usage`.
     #[must_use]
-    pub fn of(pattern: &str) -> Self {
+    pub fn of(method: &Method, pattern: &str) -> Self {
         let pattern = pattern.strip_prefix(SERVER_BASE).unwrap_or(pattern);
         // Nothing, the kind of account, its name, and what is asked of it.
         let mut parts = pattern.splitn(4, '/').skip(1);
         let (first, _name) = (parts.next().unwrap_or_default(), parts.next());
         let rest = parts.next().unwrap_or_default();
         if let Some(billing) = rest.strip_prefix("settings/billing/") {
-            return Self::billing(first, billing);
+            return Self::billing(method, first, billing);
         }
         match pattern.strip_prefix("/metering/v1/") {
             Some(metering) => Self {
@@ -49,7 +50,7 @@ impl Endpoint {
         }
     }
 
-    fn billing(kind: &str, operation: &str) -> Self {
+    fn billing(method: &Method, kind: &str, operation: &str) -> Self {
         if RETIRED.contains(&operation) {
             return Self {
                 family: None,
@@ -62,10 +63,13 @@ impl Endpoint {
             "organizations" | "orgs" => (OrganizationBilling, ORGANIZATION_PAGES),
             _ => (UserBilling, USER_PAGES),
         };
-        let page = pages.iter().find(|(path, _)| *path == operation);
+        let mut of_path = pages.iter().filter(|(_, path, _)| *path == operation);
+        let asked = of_path.clone().find(|(asks, ..)| *asks == method.as_str());
+        // A method that has no page is documented by its path's first.
+        let page = asked.or_else(|| of_path.next());
         Self {
             family: Some(family),
-            documentation_url: page.map_or(DOCUMENTATION, |(_, url)| url),
+            documentation_url: page.map_or(DOCUMENTATION, |(.., url)| url),
         }
     }
 }
@@ -81,8 +85,8 @@ fn metering_family(path: &str) -> Option<EndpointFamily> {
     Some(EndpointFamily::Imports(kind))
 }
 
-/// A path below `settings/billing/`, and its page.
-type Page = (&'static str, &'static str);
+/// A method, a path below `settings/billing/`, and their page.
+type Page = (&'static str, &'static str, &'static str);
 
 macro_rules! usage_page {
     ($base:literal, $what:literal, $who:literal) => {
@@ -99,13 +103,14 @@ macro_rules! usage_page {
 macro_rules! usage_pages {
     ($base:literal, $who:literal $(, $more:expr)*) => {
         &[
-            ("usage", usage_page!($base, "usage-report-for-", $who)),
-            ("usage/summary", usage_page!($base, "usage-summary-for-", $who)),
+            ("GET", "usage", usage_page!($base, "usage-report-for-", $who)),
+            ("GET", "usage/summary", usage_page!($base, "usage-summary-for-", $who)),
             (
+                "GET",
                 "premium_request/usage",
                 usage_page!($base, "premium-request-usage-report-for-", $who),
             ),
-            ("ai_credit/usage", usage_page!($base, "ai-credit-usage-report-for-", $who)),
+            ("GET", "ai_credit/usage", usage_page!($base, "ai-credit-usage-report-for-", $who)),
             $($more),*
         ]
     };
@@ -117,21 +122,31 @@ const ENTERPRISE_PAGES: &[Page] = usage_pages!(
     "enterprise-cloud@latest/",
     "an-enterprise",
     (
+        "GET",
         "cost-centers",
         "https://docs.github.com/enterprise-cloud@latest/rest/billing/cost-centers\
          #get-all-cost-centers-for-an-enterprise"
     ),
     (
+        "GET",
         "reports",
         "https://docs.github.com/enterprise-cloud@latest/rest/billing/usage-reports\
          #list-usage-report-exports"
     ),
     (
+        "POST",
+        "reports",
+        "https://docs.github.com/enterprise-cloud@latest/rest/billing/usage-reports\
+         #create-a-usage-report-export"
+    ),
+    (
+        "GET",
         "reports/{report_id}",
         "https://docs.github.com/enterprise-cloud@latest/rest/billing/usage-reports\
          #get-a-usage-report-export"
     ),
     (
+        "GET",
         "cost-centers/{cost_center_id}",
         "https://docs.github.com/enterprise-cloud@latest/rest/billing/cost-centers\
          #get-a-cost-center-by-id"
@@ -144,24 +159,37 @@ mod tests {
 
     #[test]
     fn routes_know_their_family_and_their_page() {
-        let endpoint = Endpoint::of("/organizations/{org}/settings/billing/usage/summary");
+        let endpoint = Endpoint::of(
+            &Method::GET,
+            "/organizations/{org}/settings/billing/usage/summary",
+        );
         assert_eq!(endpoint.family, Some(EndpointFamily::OrganizationBilling));
         let page = "https://docs.github.com/rest/billing/usage\
                     #get-billing-usage-summary-for-an-organization";
         assert_eq!(endpoint.documentation_url, page);
-        let based = Endpoint::of("/api/v3/organizations/{org}/settings/billing/usage/summary");
+        let based = Endpoint::of(
+            &Method::GET,
+            "/api/v3/organizations/{org}/settings/billing/usage/summary",
+        );
         assert_eq!(based, endpoint);
         let center = "/enterprises/{enterprise}/settings/billing/cost-centers/{cost_center_id}";
         let page = "https://docs.github.com/enterprise-cloud@latest/rest/billing/cost-centers\
                     #get-a-cost-center-by-id";
-        assert_eq!(Endpoint::of(center).documentation_url, page);
-        let user = Endpoint::of("/users/{username}/settings/billing/usage").family;
+        assert_eq!(Endpoint::of(&Method::GET, center).documentation_url, page);
+        let reports = "/enterprises/{enterprise}/settings/billing/reports";
+        let pages = [Method::GET, Method::POST, Method::HEAD].map(|method| {
+            let page = Endpoint::of(&method, reports).documentation_url;
+            page.rsplit('#').next()
+        });
+        let list = Some("list-usage-report-exports");
+        assert_eq!(pages, [list, Some("create-a-usage-report-export"), list]);
+        let user = Endpoint::of(&Method::GET, "/users/{username}/settings/billing/usage").family;
         assert_eq!(user, Some(EndpointFamily::UserBilling));
     }
 
     #[test]
     fn our_own_routes_are_imports_or_the_site() {
-        let family = |path: &str| Endpoint::of(path).family;
+        let family = |path: &str| Endpoint::of(&Method::GET, path).family;
         let imports = Some(EndpointFamily::Imports(AccountKind::Organization));
         assert_eq!(
             family("/metering/v1/organizations/{name}/imports/{id}"),

@@ -130,7 +130,7 @@ impl Arrival {
         Self {
             method: request.method().clone(),
             uri: request.uri().clone(),
-            endpoint: endpoint(text, request.uri().path()),
+            endpoint: endpoint(request.method(), text, request.uri().path()),
             pattern: pattern.cloned(),
             request_id,
             now,
@@ -328,14 +328,14 @@ async fn run(next: Next, request: Request) -> Response {
 
 /// The facts of a route. One route serves imports of the three kinds of account: the path says
 /// which it is.
-fn endpoint(pattern: &str, path: &str) -> Endpoint {
+fn endpoint(method: &Method, pattern: &str, path: &str) -> Endpoint {
     match pattern.split_once("{kind}") {
         Some((before, after)) => {
             let kind = path.strip_prefix(before).unwrap_or_default();
             let kind = kind.split('/').next().unwrap_or_default();
-            Endpoint::of(&format!("{before}{kind}{after}"))
+            Endpoint::of(method, &format!("{before}{kind}{after}"))
         }
-        None => Endpoint::of(pattern),
+        None => Endpoint::of(method, pattern),
     }
 }
 
