@@ -3,6 +3,7 @@
 //! Invariant: pure; the same log gives the same statement bytes, whatever order imports and
 //! reverts came in, but for which of two imports of one kind is the newer.
 
+pub mod also_metered;
 mod metered;
 
 pub use metered::Unrated;
@@ -141,8 +142,9 @@ impl MonthPlan {
         }
     }
 
-    /// Starts what takes lines one by one and keeps none: see [`Fold::add_each`].
-    pub(crate) fn fold_names<'a>(&'a self, catalog: &'a Catalog) -> Fold<'a> {
+    /// Starts what keeps no lines of imports: what gives them on one by one, or is about events.
+    #[must_use]
+    pub fn fold_names<'a>(&'a self, catalog: &'a Catalog) -> Fold<'a> {
         Fold {
             plan: self,
             catalog,

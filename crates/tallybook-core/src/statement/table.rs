@@ -35,6 +35,16 @@ impl Table {
         ]
     }
 
+    /// The numbers of a row.
+    pub(crate) fn totals(&self, row: usize) -> Totals {
+        Totals {
+            quantity: Quantity::from_nanos(self.quantity.get(row)),
+            discount_quantity: Quantity::from_nanos(self.discount_quantity.get(row)),
+            gross: Amount::from_nanos(self.gross.get(row)),
+            discount: Amount::from_nanos(self.discount.get(row)),
+        }
+    }
+
     /// Bytes held in memory.
     #[must_use]
     pub fn memory(&self) -> usize {
@@ -125,7 +135,7 @@ impl RollupKind {
                     *part = codes[line];
                 }
                 key[dimensions.len()] = rate;
-                let totals = totals(lines, start + line);
+                let totals = lines.totals(start + line);
                 match &mut open {
                     Some((last, sum)) if *last == key => *sum += totals,
                     _ => {
@@ -170,15 +180,6 @@ impl Block {
                 column.read_codes(start, &mut codes[..count]);
             }
         }
-    }
-}
-
-fn totals(lines: &Table, line: usize) -> Totals {
-    Totals {
-        quantity: Quantity::from_nanos(lines.quantity.get(line)),
-        discount_quantity: Quantity::from_nanos(lines.discount_quantity.get(line)),
-        gross: Amount::from_nanos(lines.gross.get(line)),
-        discount: Amount::from_nanos(lines.discount.get(line)),
     }
 }
 

@@ -217,6 +217,10 @@ pub(crate) struct Import {
     #[arg(long)]
     pub(crate) skip_bad_lines: bool,
 
+    /// Refuse the import if events have reported some of its usage, too, instead of telling both
+    #[arg(long)]
+    pub(crate) refuse_overlap: bool,
+
     #[command(flatten)]
     pub(crate) place: PlaceArguments,
 }

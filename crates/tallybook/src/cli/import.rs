@@ -27,6 +27,8 @@ pub(crate) struct Request {
     pub(crate) files: Vec<PathBuf>,
     /// Leave out what cannot be read.
     pub(crate) skip_bad_lines: bool,
+    /// Refuse usage that events have reported, too.
+    pub(crate) refuse_overlap: bool,
 }
 
 /// Imports, and prints what was imported.
@@ -54,6 +56,7 @@ async fn import(
 ) -> anyhow::Result<ImportAnswer> {
     let stopwatch = Stopwatch::start();
     let session = engine.begin_import(&request.account, actor, now)?;
+    let session = session.refuse_overlap(request.refuse_overlap);
     let options = ReadOptions {
         skip_bad_lines: request.skip_bad_lines,
         ..ReadOptions::default()
@@ -115,10 +118,12 @@ fn progress(files: &[PathBuf]) -> anyhow::Result<ProgressBar> {
 
 /// Sends files to a server: one as the body, several as a form.
 fn send(client: &Client, request: &Request) -> anyhow::Result<ImportAnswer> {
-    let mut path = format!("{}/imports", summary::account_path(&request.account));
-    if request.skip_bad_lines {
-        path.push_str("?skip_bad_lines=true");
-    }
+    let (account, skip) = (
+        summary::account_path(&request.account),
+        request.skip_bad_lines,
+    );
+    let refuse = request.refuse_overlap;
+    let path = format!("{account}/imports?skip_bad_lines={skip}&refuse_overlap={refuse}");
     let progress = progress(&request.files)?;
     let answer = match &request.files[..] {
         [file] => {

@@ -90,6 +90,7 @@ fn run(line: CommandLine, matches: &ArgMatches) -> anyhow::Result<()> {
                 account,
                 files: import.files,
                 skip_bad_lines: import.skip_bad_lines,
+                refuse_overlap: import.refuse_overlap,
             };
             import::run(request, import.place.resolve(matches)?, now)
         }

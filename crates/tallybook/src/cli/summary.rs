@@ -1,7 +1,10 @@
 //! Imports as people read them; the figures are those of `wire::imports`, from wherever they came.
 
 use super::output::table;
-use crate::wire::imports::{AmountSum, CreatedAnswer, ImportAnswer, OverlapAnswer, ReadingAnswer};
+use crate::wire::imports::{
+    AlsoMeteredAnswer, AmountSum, CreatedAnswer, ImportAnswer, MeteredSide, OverlapAnswer,
+    ReadingAnswer,
+};
 use std::io::{self, Write};
 use tallybook_core::account::{AccountKind, AccountName};
 
@@ -175,6 +178,7 @@ fn print_overlap(out: &mut dyn Write, own: &str, overlap: &OverlapAnswer) -> io:
 
 fn print_reading(out: &mut dyn Write, lines: u64, reading: &ReadingAnswer) -> io::Result<()> {
     print_created(out, &reading.created)?;
+    print_also_metered(out, &reading.also_metered)?;
     for line in &reading.skipped {
         writeln!(out, "Left out: {line}")?;
     }
@@ -192,6 +196,33 @@ fn print_reading(out: &mut dyn Write, lines: u64, reading: &ReadingAnswer) -> io
     let (milliseconds, rate) = (reading.milliseconds, reading.lines_per_second);
     let seconds = format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000);
     writeln!(out, "{lines} lines in {seconds} s ({rate} lines/s)")
+}
+
+fn print_also_metered(out: &mut dyn Write, both: &[AlsoMeteredAnswer]) -> io::Result<()> {
+    if both.is_empty() {
+        return Ok(());
+    }
+    let row = |both: &AlsoMeteredAnswer| {
+        let days = format!("{} from {} to {}", both.days, both.first_day, both.last_day);
+        let net = |side: &MeteredSide| side.totals.net_amount.to_string();
+        let quantity = |side: &MeteredSide| side.quantity.to_string();
+        vec![
+            both.sku.clone(),
+            days,
+            quantity(&both.imported),
+            net(&both.imported),
+            quantity(&both.metered),
+            net(&both.metered),
+        ]
+    };
+    writeln!(
+        out,
+        "Events have reported usage of the same days and SKUs, too, and both count; revert the \
+         import if it is the same usage:"
+    )?;
+    let head = ["SKU", "DAYS", "IMPORTED", "NET", "EVENTS", "NET"];
+    table(out, &head, &both.iter().map(row).collect::<Vec<_>>())?;
+    writeln!(out)
 }
 
 fn print_created(out: &mut dyn Write, created: &CreatedAnswer) -> io::Result<()> {

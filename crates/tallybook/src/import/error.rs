@@ -116,6 +116,14 @@ pub enum ReadError {
     /// A line was not understood, and bad lines were not to be left out.
     #[error("{0}")]
     BadLine(BadLine),
+    /// The file was given before: parts of a kind are joined, so that it would count twice.
+    #[error("{file}: it has the same content as {first}")]
+    Repeated {
+        /// The file's name.
+        file: String,
+        /// The name under which it was given first.
+        first: String,
+    },
     /// The receiver of the lines gave up.
     #[error("{file}: {reason}")]
     Sink {

@@ -3,12 +3,13 @@
 use super::ImportReport;
 use crate::engine::imports::{Created, Overlap};
 use crate::wire::imports::{
-    AccountAnswer, AmountSum, CreatedAnswer, Decimal, FileAnswer, ImportAnswer, OverlapAnswer,
-    OverlapSide, ProductSum, ReadingAnswer, SkuSum,
+    AccountAnswer, AlsoMeteredAnswer, AmountSum, CreatedAnswer, Decimal, FileAnswer, ImportAnswer,
+    MeteredSide, OverlapAnswer, OverlapSide, ProductSum, ReadingAnswer, SkuSum,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tallybook_core::account::AccountName;
+use tallybook_core::fold::also_metered::AlsoMetered;
 use tallybook_core::ledger::Import;
 use tallybook_core::ledger::owners::CellSum;
 use tallybook_core::ledger::record::{ImportedFile, RawSku};
@@ -35,6 +36,7 @@ impl ImportReport {
         answer.reading = Some(ReadingAnswer {
             repeated: outcome.repeated,
             created: created(&outcome.created),
+            also_metered: outcome.also_metered.iter().map(also_metered).collect(),
             skipped: skipped
                 .take(LISTED_BAD_LINES)
                 .map(ToString::to_string)
@@ -125,6 +127,21 @@ fn overlap(overlap: &Overlap) -> OverlapAnswer {
     OverlapAnswer {
         hidden: OverlapSide::new(&overlap.hidden.0, &overlap.hidden.1, &overlap.hidden_sum),
         counted: OverlapSide::new(&overlap.counted.0, &overlap.counted.1, &overlap.counted_sum),
+    }
+}
+
+fn also_metered(both: &AlsoMetered) -> AlsoMeteredAnswer {
+    let side = |sum: &CellSum| MeteredSide {
+        quantity: Decimal::new(sum.totals.quantity),
+        totals: AmountSum::new(sum.lines, &sum.totals),
+    };
+    AlsoMeteredAnswer {
+        sku: both.sku.clone(),
+        first_day: both.first_day.to_string(),
+        last_day: both.last_day.to_string(),
+        days: both.days,
+        imported: side(&both.imported),
+        metered: side(&both.metered),
     }
 }
 

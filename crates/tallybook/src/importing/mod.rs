@@ -46,12 +46,11 @@ impl Importer {
             kind: ReportKind::Detailed,
         };
         let summary = read_file(name, input, &self.options, &mut feed)?;
-        // Parts of a kind are joined, so the same file twice would count twice.
         let is_same = |file: &&FileSummary| file.digest == summary.digest && file.lines > 0;
         if let Some(first) = self.files.iter().find(is_same) {
-            return Err(ReadError::Sink {
+            return Err(ReadError::Repeated {
                 file: name.into(),
-                reason: format!("it has the same content as {}", first.name),
+                first: first.name.clone(),
             });
         }
         Ok(self.files.push_mut(summary))

@@ -70,6 +70,9 @@ pub struct ReadingAnswer {
     pub repeated: bool,
     /// What did not exist before.
     pub created: CreatedAnswer,
+    /// Usage that events have reported for the same days and SKUs, too: both count.
+    #[serde(default)]
+    pub also_metered: Vec<AlsoMeteredAnswer>,
     /// The first lines that were left out on request.
     pub skipped: Vec<String>,
     /// Columns that were ignored because no layout has them.
@@ -191,6 +194,32 @@ impl OverlapSide {
             totals: AmountSum::new(sum.lines, &sum.totals),
         }
     }
+}
+
+/// A SKU of which the import and usage events both state usage on the same days.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AlsoMeteredAnswer {
+    /// The SKU's id.
+    pub sku: String,
+    /// The first day that both have.
+    pub first_day: String,
+    /// The last one.
+    pub last_day: String,
+    /// How many days both have.
+    pub days: u32,
+    /// What the import states of these days.
+    pub imported: MeteredSide,
+    /// What events add up to on them.
+    pub metered: MeteredSide,
+}
+
+/// One side of usage that is stated twice.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct MeteredSide {
+    /// Quantity, in the SKU's unit.
+    pub quantity: Decimal,
+    /// Lines and amounts.
+    pub totals: AmountSum,
 }
 
 /// Names that an import brought.

@@ -1,6 +1,7 @@
 //! Our own API.
 
 use super::*;
+use serde_json::json;
 
 const IMPORTS: &str = "/metering/v1/enterprises/octo-ent/imports";
 const SUMMARIZED: &str = "summarized_2025-07.csv";
@@ -52,6 +53,82 @@ async fn compressed_bodies_and_forms_are_the_same_import() {
         .await;
     assert_eq!(again.status, StatusCode::OK, "{}", again.text());
     assert_eq!(again.json()["id"], made.json()["id"]);
+}
+
+#[tokio::test]
+async fn the_same_file_twice_in_a_form_is_refused() {
+    let server = Server::new().await;
+    let mut form = Vec::new();
+    for name in ["a.csv", "b.csv"] {
+        let head = "Content-Disposition: form-data; name=\"file\"; filename=";
+        form.extend_from_slice(format!("--X\r\n{head}\"{name}\"\r\n\r\n").as_bytes());
+        form.extend_from_slice(&fixture(SUMMARIZED));
+        form.extend_from_slice(b"\r\n");
+    }
+    form.extend_from_slice(b"--X--\r\n");
+    let refused = server
+        .post(IMPORTS, "multipart/form-data; boundary=X", form)
+        .await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let message = refused.json()["message"].as_str().unwrap().to_owned();
+    assert_eq!(message, "b.csv: it has the same content as a.csv");
+    let imports = server.get(IMPORTS).await.json();
+    assert_eq!(imports["imports"].as_array().map(Vec::len), Some(0));
+}
+
+/// Days and SKUs that only one side has are not told; totals are of the days that both have.
+#[tokio::test]
+async fn usage_that_events_reported_too_is_told_or_refused() {
+    let server = Server::new().await;
+    let event = |id: u8, sku: &str, time: &str, quantity: u8| {
+        json!({
+            "specversion": "1.0", "id": id.to_string(), "source": "/ci", "type": "usage",
+            "time": time,
+            "data": {"sku": sku, "quantity": quantity, "organization": "octo-org"},
+        })
+    };
+    let events = json!([
+        event(1, "actions_linux", "2025-07-01T10:00:00Z", 10),
+        event(2, "Actions_Linux", "2025-07-03T23:59:59Z", 5),
+        event(3, "actions_linux", "2025-07-05T10:00:00Z", 7),
+        event(4, "actions_windows", "2025-07-01T10:00:00Z", 3),
+    ]);
+    let sent = server
+        .post(
+            "/metering/v1/events",
+            "application/json",
+            events.to_string(),
+        )
+        .await;
+    assert_eq!(sent.status, StatusCode::OK, "{}", sent.text());
+
+    let before = server.get(SUMMARY).await;
+    let strict = format!("{IMPORTS}?refuse_overlap=true");
+    let refused = server.post(&strict, "text/csv", fixture(SUMMARIZED)).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.text());
+    let message = refused.json()["message"].as_str().unwrap().to_owned();
+    let expected = "events report some of this usage, too: actions_linux on 2 days from 2025-07-01 \
+                    to 2025-07-03 (gross 59.584 in the import, 0.12 in events)";
+    assert_eq!(message, expected);
+    assert_eq!(server.get(SUMMARY).await.body, before.body);
+
+    let made = server.import(SUMMARIZED).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    let both = &made.json()["reading"]["also_metered"];
+    assert_eq!(both.as_array().map(Vec::len), Some(1), "{both}");
+    assert_eq!(both[0]["sku"], "actions_linux");
+    assert_eq!(both[0]["days"], 2);
+    assert_eq!(both[0]["last_day"], "2025-07-03");
+    let (imported, metered) = (&both[0]["imported"], &both[0]["metered"]);
+    assert_eq!(
+        (&imported["quantity"], &metered["quantity"]),
+        (&json!(7448), &json!(15))
+    );
+    assert_eq!(imported["totals"]["lines"], 11);
+    assert_eq!(metered["totals"]["lines"], 2);
+    // The same bytes again change nothing, and so there is nothing to refuse.
+    let again = server.post(&strict, "text/csv", fixture(SUMMARIZED)).await;
+    assert_eq!(again.status, StatusCode::OK, "{}", again.text());
 }
 
 #[tokio::test]

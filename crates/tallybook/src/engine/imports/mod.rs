@@ -3,6 +3,7 @@
 //! Invariant: an import counts whole or not at all. Look next: [`session`] for the way in,
 //! [`sweep`] for what becomes of chunks that no batch names.
 
+mod also_metered;
 pub mod session;
 mod sweep;
 
@@ -14,6 +15,7 @@ use session::{Target, admit};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tallybook_core::account::AccountName;
+use tallybook_core::fold::also_metered::AlsoMetered;
 use tallybook_core::ids::{ImportId, LogId};
 use tallybook_core::ledger::builder::{LineRefused, Scope};
 use tallybook_core::ledger::owners::{CellSum, CellSums, Hidden, hidden};
@@ -21,6 +23,7 @@ use tallybook_core::ledger::record::{Dimension, ImportRecord};
 use tallybook_core::ledger::{Account, AccountEntry, Import};
 use tallybook_core::name::Name;
 use tallybook_core::report::ReportKind;
+use tallybook_core::site::Site;
 use tallybook_core::site::entry::SiteEntry;
 use tallybook_core::time::Instant;
 
@@ -54,12 +57,32 @@ pub enum ImportError {
         /// The other.
         again: Arc<str>,
     },
+    /// Events have reported some of the usage, and the import was to be refused then.
+    #[error("events report some of this usage, too: {}", both(.0))]
+    AlsoMetered(Vec<AlsoMetered>),
     /// There is no live import of this id.
     #[error("there is no live import {0}")]
     NoImport(ImportId),
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
+}
+
+/// The first few SKUs that both state, as an error tells them.
+fn both(usage: &[AlsoMetered]) -> String {
+    const TOLD: usize = 5;
+    let one = |both: &AlsoMetered| {
+        let (imported, metered) = (&both.imported.totals, &both.metered.totals);
+        format!(
+            "{} on {} days from {} to {} (gross {} in the import, {} in events)",
+            both.sku, both.days, both.first_day, both.last_day, imported.gross, metered.gross
+        )
+    };
+    let mut texts: Vec<String> = usage.iter().take(TOLD).map(one).collect();
+    if usage.len() > TOLD {
+        texts.push(format!("and {} more SKUs", usage.len() - TOLD));
+    }
+    texts.join("; ")
 }
 
 /// Why a line was not taken.
@@ -86,6 +109,8 @@ pub struct ImportOutcome {
     pub created: Created,
     /// Usage that it now hides, or that hides part of it.
     pub overlaps: Vec<Overlap>,
+    /// Usage that events have reported, too: both count.
+    pub also_metered: Vec<AlsoMetered>,
     /// The account with the import.
     pub view: Arc<View>,
 }
@@ -232,24 +257,25 @@ impl Engine {
         &self,
         record: ImportRecord,
         target: &Target,
+        refuse_overlap: bool,
         actor: &Actor,
         now: Instant,
     ) -> Result<ImportOutcome, ImportError> {
+        // Before the turn, because events wait meanwhile, and before the commit, because what is
+        // committed must not fail any more.
+        let site = self.site();
+        let view = self.importing(&site, target).await?;
+        let mut also_metered = self.also_metered(&view, &record).await?;
+        let mut seen = view.account.seq;
         let turn = self.turn().await;
         for _ in 0..Turn::ATTEMPTS {
             let site = self.site();
             for organization in &record.tables.names[Dimension::Organization as usize] {
                 admit(&site.directory, target, organization)?;
             }
-            let known = site.directory.log_of(&target.account);
-            let log = known.unwrap_or_else(|| site.next_log());
-            let before = match known {
-                Some(log) => self.view_of(log, &target.account).await?,
-                None => {
-                    let account = Account::new(log, target.account.clone());
-                    Arc::new(View::new(Arc::clone(&site), Arc::new(account)))
-                }
-            };
+            let is_new = site.directory.log_of(&target.account).is_none();
+            let before = self.importing(&site, target).await?;
+            let log = before.account.log;
             let content = record.content();
             let same = before
                 .account
@@ -262,10 +288,20 @@ impl Engine {
                     repeated: true,
                     created: Created::default(),
                     overlaps: self.overlaps(&before, import).await?,
+                    also_metered,
                     view: Arc::clone(&before),
                 });
             }
-            let mut changes = changes(&record, target, log, known.is_none());
+            if refuse_overlap {
+                if seen != before.account.seq {
+                    also_metered = self.also_metered(&before, &record).await?;
+                    seen = before.account.seq;
+                }
+                if !also_metered.is_empty() {
+                    return Err(ImportError::AlsoMetered(also_metered));
+                }
+            }
+            let mut changes = changes(&record, target, log, is_new);
             let (id, lines) = (record.id, record.lines());
             let detail = format!("{{\"id\":\"{id}\",\"log\":{},\"lines\":{lines}}}", log.0);
             changes.audit(now, actor, "import.create", detail);
@@ -276,7 +312,7 @@ impl Engine {
                     EngineError::System(format!("import {id} was committed and is not there"))
                 })?;
                 let mut created = created(&before, &record);
-                created.account = known.is_none().then(|| target.account.clone());
+                created.account = is_new.then(|| target.account.clone());
                 let overlaps = self.overlaps(&view, &import).await?;
                 let account = target.account.clone();
                 return Ok(ImportOutcome {
@@ -285,11 +321,21 @@ impl Engine {
                     repeated: false,
                     created,
                     overlaps,
+                    also_metered,
                     view,
                 });
             }
         }
         Err(EngineError::Contention(Turn::ATTEMPTS).into())
+    }
+
+    /// The account that an import goes to; an empty one when it is new.
+    async fn importing(&self, site: &Arc<Site>, target: &Target) -> Result<Arc<View>, EngineError> {
+        if let Some(log) = site.directory.log_of(&target.account) {
+            return self.view_of(log, &target.account).await;
+        }
+        let account = Account::new(site.next_log(), target.account.clone());
+        Ok(Arc::new(View::new(Arc::clone(site), Arc::new(account))))
     }
 }
 

@@ -36,6 +36,7 @@ pub struct ImportSession {
     staging: Option<JoinHandle<Result<Staged, EngineError>>>,
     now: Instant,
     actor: Actor,
+    refuse_overlap: bool,
 }
 
 impl std::fmt::Debug for ImportSession {
@@ -72,6 +73,7 @@ impl Engine {
             staging: None,
             now,
             actor,
+            refuse_overlap: false,
         })
     }
 }
@@ -81,6 +83,15 @@ impl ImportSession {
     #[must_use]
     pub fn account(&self) -> &AccountName {
         &self.target.account
+    }
+
+    /// Refuses the import if events have reported some of its usage, too.
+    #[must_use]
+    pub fn refuse_overlap(self, refuse_overlap: bool) -> Self {
+        Self {
+            refuse_overlap,
+            ..self
+        }
     }
 
     /// Adds a line; blocks while a full chunk waits for the one before it to be stored.
@@ -141,7 +152,13 @@ impl ImportSession {
         );
         let record = finished.into_record(id, self.target.only.clone(), files);
         self.engine
-            .commit_import(record, &self.target, &self.actor, self.now)
+            .commit_import(
+                record,
+                &self.target,
+                self.refuse_overlap,
+                &self.actor,
+                self.now,
+            )
             .await
     }
 }

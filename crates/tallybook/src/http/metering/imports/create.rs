@@ -44,6 +44,8 @@ const ONE_FILE: [&str; 6] = [
         ("kind" = String, Path, description = "`enterprises`, `organizations` or `users`"),
         ("name" = String, Path, description = "The slug or login"),
         ("skip_bad_lines" = Option<bool>, Query, description = "Leave bad lines out and list them"),
+        ("refuse_overlap" = Option<bool>, Query,
+            description = "Refuse the import if events have reported some of its usage, too"),
         ("file_name" = Option<String>, Query, description = "What to call a `text/csv` body"),
     ),
     request_body(
@@ -53,7 +55,8 @@ const ONE_FILE: [&str; 6] = [
     responses(
         (status = 201, description = "Imported", body = ImportAnswer),
         (status = 200, description = "The same bytes were live already", body = ImportAnswer),
-        (status = 409, description = "An organization belongs to another account"),
+        (status = 409, description = "An organization belongs to another account; or events have \
+            reported some of the usage, and `refuse_overlap` was given"),
         (status = 413, description = "Larger than a limit"),
         (status = 422, description = "A line or header that is not understood"),
     )
@@ -74,6 +77,7 @@ pub async fn create(
     let options = options(&params, &app.limits)?;
     let account = AccountName::new(kind, name.as_str());
     let session = app.engine.begin_import(&account, &actor, context.now)?;
+    let session = session.refuse_overlap(params.flag("refuse_overlap")?);
 
     let stopwatch = Stopwatch::start();
     let file_name = params.text("file_name")?.unwrap_or(BODY_NAME);

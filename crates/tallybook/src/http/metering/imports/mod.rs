@@ -67,6 +67,7 @@ impl From<ImportError> for ApiError {
             ImportError::OtherPayer { organization, .. } => Self::conflict(format!(
                 "organization {organization} belongs to another account, so this import is refused"
             )),
+            ImportError::AlsoMetered(_) => Self::conflict(error.to_string()),
             ImportError::SameFile { .. } => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
             }
