@@ -266,9 +266,9 @@ Later the API gives new links for as long as the report is kept.</p>
         assert!(several.text.contains("It has 2 files."), "{}", several.text);
         assert!(several.text.contains("1,000,002"), "{}", several.text);
         assert!(
-            several
-                .html
-                .contains("<a href=\"https://a/2\">\nocto-ent_detailed_2025-11-01_2025-11-30_2.csv")
+            several.html.contains(
+                "<a href=\"https://a/2\">\nocto-ent_detailed_2025-11-01_2025-11-30_2.csv"
+            )
         );
         let none = write(&[], &[]);
         assert!(none.text.contains("there is no file"), "{}", none.text);

@@ -10,7 +10,7 @@ use std::io::Read;
 use std::sync::Arc;
 use tallybook::jobs::ReportSettings;
 use tallybook::jobs::state::Job;
-use tallybook_store::Effect;
+use tallybook_store::{Effect, JobRow};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
@@ -314,4 +314,122 @@ async fn bodies_are_of_github_s_schemas() {
     description.check(&get, &maker.get(&path).await);
     description.check(list, &maker.get(PATH).await);
     description.check(&get, &maker.get(&format!("{PATH}/x")).await);
+}
+
+/// Damage costs the report that it is in, and no other.
+#[tokio::test]
+async fn a_damaged_row_is_a_failed_report_and_others_go_on() {
+    let server = server().await;
+    let folder = folder();
+    let maker = Maker::over(&server, Arc::clone(&folder), NOW).await;
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        ids.push(maker.create(NOVEMBER).await);
+    }
+    maker.make().await;
+    let waiting = maker.create(NOVEMBER).await;
+    let rows = server.engine.store().jobs().await.unwrap();
+    let damages: [fn(&str) -> String; 3] = [
+        |_| "\u{0}garbage".to_owned(),
+        |state| state.replace("\"completed\"", "\"lost\""),
+        |state| state[..state.len() / 2].to_owned(),
+    ];
+    for (row, damage) in rows.iter().zip(damages) {
+        let damaged = JobRow {
+            state: damage(&row.state),
+            ..row.clone()
+        };
+        let effects = vec![Effect::PutJob(damaged)];
+        let stored = server.engine.store().append(Vec::new(), effects).await;
+        stored.unwrap();
+    }
+    // The keys of links are damaged, too.
+    server
+        .engine
+        .set_fact("report.keys", b"{".to_vec())
+        .await
+        .unwrap();
+
+    let restarted = Maker::over(&server, folder, NOW).await;
+    restarted.make().await;
+    for id in &ids[..3] {
+        let report = restarted.get(&format!("{PATH}/{id}")).await.ok().json();
+        assert_eq!(report["status"], "failed", "{report}");
+        assert_eq!(report["report_type"], "detailed");
+        assert!(report.get("download_urls").is_none(), "{report}");
+    }
+    for id in [&ids[3], &waiting] {
+        let urls = restarted.urls(id).await;
+        restarted.download(&urls[0], &[]).await.ok();
+    }
+    let list = restarted.get(PATH).await.ok().json();
+    assert_eq!(list["usage_report_exports"].as_array().unwrap().len(), 5);
+    // They are removed with the others, when they are old enough.
+    let pruned = restarted.reports.prune(at("2026-01-05T12:00:00Z")).await;
+    assert_eq!(pruned.unwrap(), 5);
+    assert_eq!(server.engine.store().jobs().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn so_many_reports_of_an_enterprise_wait_and_no_more() {
+    let server = server().await;
+    let lines = ["2025-11-02,actions,actions_linux,1,minutes,0.008,0.008,0,0.008,zoe,o,a,w.yml,"];
+    let file = ("other", detailed(&lines));
+    server.import(&enterprise("other"), &[file]).await;
+    let few = |settings: &mut ReportSettings| settings.most_waiting = 2;
+    let maker = Maker::with(&server, folder(), NOW, few).await;
+    // At the same time, so that one must see what the other took.
+    let ask = || maker.ask(Method::POST, PATH, NOVEMBER);
+    let (a, b, c, d) = tokio::join!(ask(), ask(), ask(), ask());
+    let mut statuses = [&a, &b, &c, &d].map(|answer| answer.status);
+    statuses.sort_unstable();
+    assert_eq!(statuses, [202, 202, 503, 503]);
+    let refused = ask().await;
+    assert_eq!(refused.status, 503);
+    assert_eq!(refused.header("retry-after"), "60");
+    let expected = "2 usage reports of this enterprise wait to be made already \
+                    (--limit-reports): ask again when one of them is completed.";
+    assert_eq!(refused.message(), expected);
+    let body = refused.json();
+    assert_eq!(body["status"], "503");
+    assert!(body["documentation_url"].is_string(), "{body}");
+    // Another enterprise has a number of its own.
+    let other = PATH.replace("octo-ent", "other");
+    let answer = maker.ask(Method::POST, &other, NOVEMBER).await;
+    assert_eq!(answer.status, 202);
+    maker.make().await;
+    assert_eq!(ask().await.status, 202);
+}
+
+/// Today is a day in UTC, from its first second to its last.
+#[tokio::test]
+async fn the_last_day_is_today() {
+    let server = server().await;
+    let folder = folder();
+    let since_december = r#"{"report_type":"detailed","start_date":"2025-12-01"}"#;
+    let tomorrow = r#"{"report_type":"detailed","start_date":"2026-01-01"}"#;
+    let before = Maker::over(&server, Arc::clone(&folder), "2025-12-31T23:59:59Z").await;
+    let answer = before.ask(Method::POST, PATH, since_december).await;
+    assert_eq!(
+        (answer.status, &answer.json()["end_date"]),
+        (202, &"2025-12-31".into())
+    );
+    let refused = before.ask(Method::POST, PATH, tomorrow).await;
+    assert!(
+        refused
+            .message()
+            .contains("'start_date': it is in the future")
+    );
+    let after = Maker::over(&server, folder, "2026-01-01T00:00:00Z").await;
+    let answer = after.ask(Method::POST, PATH, tomorrow).await;
+    assert_eq!(
+        (answer.status, &answer.json()["end_date"]),
+        (202, &"2026-01-01".into())
+    );
+    let refused = after.ask(Method::POST, PATH, since_december).await;
+    assert!(
+        refused
+            .message()
+            .contains("at most 31 days, and these are 32")
+    );
 }
