@@ -23,6 +23,7 @@ mod observed;
 mod parameters;
 mod reports;
 mod reverts;
+mod round_trip;
 mod schemas;
 mod server;
 mod smtp;
