@@ -16,5 +16,6 @@ pub mod http;
 pub mod import;
 pub mod importing;
 pub mod jobs;
+pub mod mail;
 pub mod telemetry;
 pub mod wire;

@@ -42,7 +42,9 @@ pub(super) fn list(connection: &Connection) -> Result<Vec<JobRow>, Failure> {
         jobs.push(JobRow {
             log: LogId(row.get::<_, i64>(1)?.cast_unsigned()),
             created_at: loaded_instant(row.get(2)?, &what)?,
-            state: row.get(3)?,
+            // Bytes that are no text are one job's damage, and its reader sees that they are none.
+            state: String::from_utf8_lossy(row.get_ref(3)?.as_bytes().unwrap_or_default())
+                .into_owned(),
             id,
         });
     }

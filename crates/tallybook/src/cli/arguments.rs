@@ -6,7 +6,9 @@
 
 mod catalog;
 mod export;
+mod token;
 
+use crate::config::mail::MailArguments;
 use crate::config::{self, Dialect, Limits, PublicUrl, file::ConfigFileError};
 pub(crate) use catalog::{Catalog, Trial};
 use clap::error::ErrorKind;
@@ -18,6 +20,7 @@ use std::path::PathBuf;
 use tallybook_core::account::{self, AccountKind, AccountName};
 use tallybook_core::ids::ImportId;
 use tallybook_core::time::{Day, Instant};
+pub(crate) use token::{Token, TokenCreate};
 
 /// Counts metered usage, keeps usage reports, and answers GitHub's billing REST API over them
 #[derive(Debug, Parser)]
@@ -128,6 +131,10 @@ pub(crate) struct Serve {
         requires = "tls_certificate"
     )]
     pub(crate) tls_key: Option<PathBuf>,
+
+    // Not the demo's: its people must never get mail.
+    #[command(flatten)]
+    pub(crate) mail: MailArguments,
 }
 
 /// What `serve` and `demo` take alike.
@@ -311,81 +318,6 @@ pub(crate) enum OnErrorArgument {
     Reject,
     /// Take the good ones, and go on.
     Skip,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Token {
-    /// Create a token and print it; it cannot be shown again
-    Create(TokenCreate),
-    /// List tokens, oldest first, without their secrets
-    List {
-        #[command(flatten)]
-        place: PlaceArguments,
-    },
-    /// Revoke a token: it stops working at once
-    Revoke {
-        /// The token's id, as the list shows it
-        #[arg(value_name = "ID")]
-        id: String,
-        #[command(flatten)]
-        place: PlaceArguments,
-    },
-}
-
-#[derive(Debug, Args)]
-#[command(group = ArgGroup::new("holder").required(true)
-    .args(["user", "site_admin", "metering_write"]))]
-#[command(group = ArgGroup::new("grant").args(["scopes", "permissions"]))]
-pub(crate) struct TokenCreate {
-    /// The user whose token it is
-    #[arg(long, value_name = "LOGIN", value_parser = name)]
-    pub(crate) user: Option<String>,
-
-    /// A classic token's scopes, such as manage_billing:enterprise,read:org
-    #[arg(long, value_name = "SCOPE", value_delimiter = ',', requires = "user")]
-    pub(crate) scopes: Vec<String>,
-
-    /// A fine-grained token's permissions, such as organization_administration=read
-    #[arg(
-        long,
-        value_name = "NAME=LEVEL",
-        value_delimiter = ',',
-        requires = "user"
-    )]
-    pub(crate) permissions: Vec<String>,
-
-    /// A token of the site's administrator, who may read and do everything
-    #[arg(long, conflicts_with_all = ["user", "scopes", "permissions"])]
-    pub(crate) site_admin: bool,
-
-    /// A token that sends usage events (metering:write) for the accounts named, and reads nothing
-    #[arg(long, requires = "accounts", conflicts_with_all = ["scopes", "permissions"])]
-    pub(crate) metering_write: bool,
-
-    /// An account for which a sending token may send, such as enterprise/octo-ent; repeatable
-    #[arg(
-        long = "account",
-        value_name = "KIND/NAME",
-        requires = "metering_write",
-        conflicts_with_all = ["user", "site_admin"]
-    )]
-    pub(crate) accounts: Vec<String>,
-
-    /// A source that a sending token may send from [default: every source]; repeatable
-    #[arg(
-        long = "source",
-        value_name = "URI",
-        requires = "metering_write",
-        conflicts_with_all = ["user", "site_admin"]
-    )]
-    pub(crate) sources: Vec<String>,
-
-    /// When it stops working: a day (its first instant, UTC) or an instant
-    #[arg(long, value_name = "DATE", value_parser = instant)]
-    pub(crate) expires: Option<Instant>,
-
-    #[command(flatten)]
-    pub(crate) place: PlaceArguments,
 }
 
 #[derive(Debug, Args)]

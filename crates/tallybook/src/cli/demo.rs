@@ -56,7 +56,7 @@ pub(crate) fn run(demo: Demo, clock: Clock) -> anyhow::Result<()> {
         (Clock::System, Some(until)) => Clock::Fixed(end_of(until)?),
         (clock, _) => clock,
     };
-    let settings = settings(data, demo.listen, demo.answers, None);
+    let settings = settings(data, demo.listen, demo.answers);
     super::runtime()?.block_on(async {
         let listening = bind(&settings)?;
         let today = clock.now()?.day();

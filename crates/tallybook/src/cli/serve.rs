@@ -16,6 +16,7 @@ use crate::engine::{Engine, Options};
 use crate::http::app::{App, HttpSettings};
 use crate::http::router::router;
 use crate::jobs::ReportSettings;
+use crate::mail::Mailer;
 use anyhow::Context;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -41,8 +42,13 @@ pub(crate) fn run(serve: Serve, clock: Clock) -> anyhow::Result<()> {
         (Some(_), None) => anyhow::bail!("--tls-certificate needs --tls-key"),
         (None, Some(_)) => anyhow::bail!("--tls-key needs --tls-certificate"),
     };
+    let mail = serve.mail.settings()?;
     let data = data_directory(serve.data)?;
-    let settings = settings(data, serve.listen, serve.answers, tls);
+    let settings = ServerSettings {
+        tls,
+        mail,
+        ..settings(data, serve.listen, serve.answers)
+    };
     super::runtime()?.block_on(async {
         let listening = bind(&settings)?;
         let now = clock.now()?;
@@ -57,13 +63,8 @@ pub(crate) fn run(serve: Serve, clock: Clock) -> anyhow::Result<()> {
     })
 }
 
-/// The settings of `serve` and `demo` in one value.
-pub(crate) fn settings(
-    data: PathBuf,
-    listen: SocketAddr,
-    answers: Answers,
-    tls: Option<TlsFiles>,
-) -> ServerSettings {
+/// What `serve` and `demo` have alike in one value.
+pub(crate) fn settings(data: PathBuf, listen: SocketAddr, answers: Answers) -> ServerSettings {
     ServerSettings {
         data,
         listen,
@@ -73,7 +74,8 @@ pub(crate) fn settings(
         report_days: answers.report_days,
         rate_limit: answers.rate_limit,
         cache_bytes: answers.cache_bytes,
-        tls,
+        tls: None,
+        mail: None,
         limits: answers.limits,
     }
 }
@@ -121,11 +123,15 @@ pub(crate) async fn serve_app(
     tracing::info!(address = %listening.address, url = %listening.url, "serving");
     let mut reports = ReportSettings::new(settings.data.join(REPORTS));
     reports.keep_days = settings.report_days;
+    reports.most_waiting = settings.limits.reports;
+    let mailer = settings.mail.clone();
+    let mailer = mailer.map(|mail| Mailer::new(mail, listening.url.host()));
+    reports.mailer = mailer.transpose()?;
     let reports = app.open_reports(reports).await?;
     let shutdown = CancellationToken::new();
     let making = tokio::spawn(reports.run(shutdown.clone()));
     let served = listening.serve(router(app), &settings.limits).await;
-    // A report that is being made is left, and taken up again at the next start.
+    // A report that is being made and mail that waits are taken up again at the next start.
     shutdown.cancel();
     making.await.context("the reports' task died")?;
     served?;

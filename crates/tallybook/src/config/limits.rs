@@ -58,6 +58,15 @@ pub struct Limits {
           env = "TALLYBOOK_LIMIT_EVENTS_MEMORY",
           default_value = "256MiB", value_parser = parse_bytes)]
     pub events_memory: u64,
+    /// The most usage reports of one enterprise that wait to be made; beyond them it is 503
+    #[arg(
+        long = "limit-reports",
+        value_name = "N",
+        env = "TALLYBOOK_LIMIT_REPORTS",
+        default_value_t = 100,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub reports: u32,
     /// The longest path and query of a request
     #[arg(long = "limit-url-bytes", value_name = "BYTES", env = "TALLYBOOK_LIMIT_URL_BYTES",
           default_value = "8KiB", value_parser = parse_bytes)]
@@ -117,6 +126,8 @@ impl Limits {
     pub const EVENT_NAME_BYTES: &'static str = "--limit-event-name-bytes";
     /// The flag of the memory for bodies of events.
     pub const EVENTS_MEMORY: &'static str = "--limit-events-memory";
+    /// The flag of the most reports that wait.
+    pub const REPORTS: &'static str = "--limit-reports";
     /// The flag of the longest path and query.
     pub const URL_BYTES: &'static str = "--limit-url-bytes";
     /// The flag of the largest headers.
@@ -147,6 +158,7 @@ impl Default for Limits {
             event_bytes: 64 << 10,
             event_name_bytes: 256,
             events_memory: 256 << 20,
+            reports: 100,
             url_bytes: 8 << 10,
             header_bytes: 32 << 10,
             long_answers: 64,
@@ -198,6 +210,8 @@ mod tests {
             "8",
             Limits::EVENTS_MEMORY,
             "9",
+            Limits::REPORTS,
+            "10",
             Limits::URL_BYTES,
             "5",
             Limits::HEADER_BYTES,
@@ -226,6 +240,7 @@ mod tests {
             event_bytes: 7,
             event_name_bytes: 8,
             events_memory: 9,
+            reports: 10,
             url_bytes: 5,
             header_bytes: 6,
             long_answers: 7,

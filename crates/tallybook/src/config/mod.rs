@@ -2,12 +2,15 @@
 //! default, in that order.
 //!
 //! Invariant: a value of these types is valid; what is wrong with a text is said with the name of
-//! the flag. Look next: [`limits`] for every limit in one place, [`file`] for `--config`.
+//! the flag. Look next: [`limits`] for every limit in one place, [`mail`] for how mail is sent,
+//! [`file`] for `--config`.
 
 pub mod file;
 pub mod limits;
+pub mod mail;
 
 pub use limits::Limits;
+pub use mail::MailSettings;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -35,6 +38,8 @@ pub struct ServerSettings {
     pub cache_bytes: u64,
     /// Certificate and key, when the server speaks TLS itself.
     pub tls: Option<TlsFiles>,
+    /// By which server mail is sent; without it, none is.
+    pub mail: Option<MailSettings>,
     /// How large things may be.
     pub limits: Limits,
 }
@@ -89,6 +94,19 @@ impl PublicUrl {
     }
 }
 
+impl PublicUrl {
+    /// Its host, without the port; an IPv6 address is in brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
+        let authority = rest.split('/').next().unwrap_or_default();
+        match authority.find(']') {
+            Some(end) => &authority[..=end],
+            None => authority.split(':').next().unwrap_or_default(),
+        }
+    }
+}
+
 impl fmt::Display for PublicUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -137,6 +155,13 @@ mod tests {
     fn public_urls() {
         let good = PublicUrl::parse("https://billing.example.com/base/").expect("a URL");
         assert_eq!(good.as_str(), "https://billing.example.com/base");
+        for (url, host) in [
+            ("https://billing.example.com/base", "billing.example.com"),
+            ("http://127.0.0.1:8080", "127.0.0.1"),
+            ("http://[::1]:8080", "[::1]"),
+        ] {
+            assert_eq!(PublicUrl::parse(url).expect("a URL").host(), host);
+        }
         assert!(PublicUrl::parse("http://127.0.0.1:8080").is_ok());
         for bad in [
             "billing.example.com",

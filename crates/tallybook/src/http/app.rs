@@ -91,7 +91,8 @@ impl App {
     /// this runs what it gives.
     pub async fn open_reports(&self, settings: ReportSettings) -> Result<Arc<Reports>, JobError> {
         let (engine, outcomes) = (Arc::clone(&self.engine), Arc::clone(&self.metrics) as _);
-        let reports = Reports::open(engine, settings, self.frame.clock, outcomes).await?;
+        let (clock, url) = (self.frame.clock, self.public_url.clone());
+        let reports = Reports::open(engine, settings, clock, url, outcomes).await?;
         Ok(Arc::clone(self.reports.get_or_init(|| reports)))
     }
 
@@ -165,9 +166,16 @@ impl From<JobError> for ApiError {
     fn from(error: JobError) -> Self {
         match error {
             JobError::Engine(error) => error.into(),
-            JobError::Damaged(_) | JobError::Encode(_) | JobError::Files(_) => {
-                Self::internal(error)
-            }
+            JobError::Encode(_) | JobError::Files(_) => Self::internal(error),
+            JobError::TooMany(most) => Self {
+                // Those that wait take minutes rather than seconds.
+                retry_after: Some(60),
+                ..Self::busy(format!(
+                    "{most} usage reports of this enterprise wait to be made already ({}): ask \
+                     again when one of them is completed.",
+                    Limits::REPORTS
+                ))
+            },
         }
     }
 }

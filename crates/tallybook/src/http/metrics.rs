@@ -47,6 +47,7 @@ pub struct Metrics {
     durations: Family<RouteLabel, Histogram, fn() -> Histogram>,
     events: Family<OutcomeLabel, Counter>,
     reports: Family<OutcomeLabel, Counter>,
+    report_mails: Family<OutcomeLabel, Counter>,
     /// By pattern.
     routes: RwLock<HashMap<Box<str>, Arc<Route>>>,
 }
@@ -88,12 +89,19 @@ impl Default for Metrics {
             "Usage reports that came to an end or are begun again: completed, failed or retried",
             reports.clone(),
         );
+        let report_mails = Family::<OutcomeLabel, Counter>::default();
+        registry.register(
+            "report_mails",
+            "Mails of usage reports: sent, failed, or retried later",
+            report_mails.clone(),
+        );
         Self {
             registry,
             requests,
             durations,
             events,
             reports,
+            report_mails,
             routes: RwLock::default(),
         }
     }
@@ -103,6 +111,11 @@ impl Outcomes for Metrics {
     fn report(&self, outcome: &'static str) {
         let label = OutcomeLabel { outcome };
         self.reports.get_or_create_owned(&label).inc();
+    }
+
+    fn mail(&self, outcome: &'static str) {
+        let label = OutcomeLabel { outcome };
+        self.report_mails.get_or_create_owned(&label).inc();
     }
 }
 

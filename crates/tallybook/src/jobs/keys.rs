@@ -43,6 +43,15 @@ pub struct Signed {
     pub signature: String,
 }
 
+impl Signed {
+    /// The link itself.
+    #[must_use]
+    pub fn url(&self, base: &str, job: &str, part: usize) -> String {
+        let (expires, key, signature) = (self.expires, self.key, &self.signature);
+        format!("{base}/reports/{job}/{part}?expires={expires}&key={key}&signature={signature}")
+    }
+}
+
 impl Keys {
     /// Whether the newest key has signed for long enough, or there is none.
     #[must_use]

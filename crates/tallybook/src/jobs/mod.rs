@@ -3,23 +3,28 @@
 //! Invariant: a job is in the store before anybody is told of it; what is in memory is what the
 //! store holds. A job that was taken up and not brought to an end is taken up again, from the start
 //! and over the then newest view; its files count only when its row says that it is completed.
-//! Look next: [`run`] for how one is made, [`files`] for what is on disk, [`keys`] for links.
+//! Look next: [`run`] for how one is made, [`files`] for what is on disk, [`keys`] for links,
+//! [`post`] for mail.
 
 pub mod files;
 pub mod keys;
+mod letter;
+pub mod post;
 mod run;
 pub mod state;
 
 use crate::clock::Clock;
 use crate::engine::{Engine, EngineError};
+use crate::mail::Mailer;
 use keys::{Keys, Signed};
-use state::{DamagedJob, Job, Status};
+use state::{Job, Status};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tallybook_core::export;
 use tallybook_core::time::Instant;
-use tallybook_store::{AppendError, Effect};
+use tallybook_store::{AppendError, Effect, JobRow};
 use tokio::sync::Notify;
 
 /// The fact that holds the signing keys.
@@ -40,7 +45,15 @@ pub struct ReportSettings {
     /// How often a report is begun before it is given up.
     pub attempts: u32,
     /// How long to wait before it is begun again.
-    pub pause: std::time::Duration,
+    pub pause: Duration,
+    /// The most reports of one enterprise that wait to be made.
+    pub most_waiting: u32,
+    /// Sends mail; without it none can be asked for.
+    pub mailer: Option<Mailer>,
+    /// How often sending a mail is tried before it is given up.
+    pub mail_attempts: u32,
+    /// How long to wait before a mail is tried a second time; then twice as long each time.
+    pub mail_pause: Duration,
 }
 
 impl ReportSettings {
@@ -52,7 +65,12 @@ impl ReportSettings {
             keep_days: 31,
             most_lines: export::MOST_LINES,
             attempts: 3,
-            pause: std::time::Duration::from_secs(5),
+            pause: Duration::from_secs(5),
+            most_waiting: 100,
+            mailer: None,
+            // Over three hours: longer than a server's maintenance and than greylisting.
+            mail_attempts: 10,
+            mail_pause: Duration::from_secs(30),
         }
     }
 }
@@ -61,6 +79,8 @@ impl ReportSettings {
 pub trait Outcomes: std::fmt::Debug + Send + Sync {
     /// One report was `completed`, `retried` or `failed`.
     fn report(&self, outcome: &'static str);
+    /// One mail of a report was `sent`, `retried` or `failed`.
+    fn mail(&self, outcome: &'static str);
 }
 
 /// Why a change of jobs was not made.
@@ -69,15 +89,15 @@ pub enum JobError {
     /// The engine or the store failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// A row is not what was written.
-    #[error(transparent)]
-    Damaged(#[from] DamagedJob),
     /// A job could not be encoded.
     #[error("a job could not be encoded: {0}")]
     Encode(#[from] serde_json::Error),
     /// A file could not be read or removed.
     #[error("the files of reports: {0}")]
     Files(#[from] std::io::Error),
+    /// So many of the account's reports wait already.
+    #[error("{0} usage reports wait to be made already")]
+    TooMany(u32),
 }
 
 /// Every report job.
@@ -87,38 +107,59 @@ pub struct Reports {
     settings: ReportSettings,
     clock: Clock,
     outcomes: Arc<dyn Outcomes>,
+    /// What links begin with, without a slash at its end.
+    public_url: String,
     /// In the order in which they were asked for.
     jobs: Mutex<Vec<Job>>,
     keys: Mutex<Keys>,
     /// Held while keys are replaced: one is made, not several.
     rotating: tokio::sync::Mutex<()>,
+    /// Held while jobs are added or removed, or change when they are completed: no two take the
+    /// last place, and what was removed does not come back.
+    changing: tokio::sync::Mutex<()>,
     /// Told when there is a new job.
     asked: Notify,
+    /// Told when there is mail to send.
+    posted: Notify,
 }
 
 impl Reports {
-    /// Reads jobs and keys.
+    /// Reads jobs and keys. What is damaged costs its own report or links, and is logged.
     pub async fn open(
         engine: Arc<Engine>,
         settings: ReportSettings,
         clock: Clock,
+        public_url: String,
         outcomes: Arc<dyn Outcomes>,
     ) -> Result<Arc<Self>, JobError> {
         let rows = engine.store().jobs().await.map_err(EngineError::from)?;
-        let jobs = rows.into_iter().map(Job::of).collect::<Result<_, _>>()?;
+        let jobs: Vec<Job> = rows
+            .into_iter()
+            .filter_map(|row| readable(&engine, row))
+            .collect();
         let keys = match engine.fact(KEYS).await? {
-            Some(bytes) => serde_json::from_slice(&bytes)?,
+            Some(bytes) => readable_keys(&bytes),
             None => Keys::default(),
         };
+        let unsent = jobs.iter().filter(|job| post::is_due(job)).count();
+        if unsent > 0 && settings.mailer.is_none() {
+            tracing::warn!(
+                unsent,
+                "mails of reports wait, but no SMTP server is set (--smtp-host)"
+            );
+        }
         Ok(Arc::new(Self {
             engine,
             settings,
             clock,
             outcomes,
+            public_url,
             jobs: Mutex::new(jobs),
             keys: Mutex::new(keys),
             rotating: tokio::sync::Mutex::new(()),
+            changing: tokio::sync::Mutex::new(()),
             asked: Notify::new(),
+            posted: Notify::new(),
         }))
     }
 
@@ -147,9 +188,24 @@ impl Reports {
         self.jobs().iter().find(|job| job.id == id).cloned()
     }
 
-    /// Takes a job: it is on disk when this answers.
+    /// Whether mail can be sent at all.
+    #[must_use]
+    pub fn has_mailer(&self) -> bool {
+        self.settings.mailer.is_some()
+    }
+
+    /// Takes a job, unless too many of its account wait: it is on disk when this answers.
     pub async fn add(&self, job: Job) -> Result<(), JobError> {
-        self.put(job).await?;
+        let _one = self.changing.lock().await;
+        let is_waiting =
+            |other: &Job| other.status == Status::Processing && other.account == job.account;
+        let waiting = self.jobs().iter().filter(|it| is_waiting(it)).count();
+        let most = self.settings.most_waiting;
+        if u32::try_from(waiting).is_ok_and(|waiting| waiting < most) {
+            self.put(job).await?;
+        } else {
+            return Err(JobError::TooMany(most));
+        }
         self.asked.notify_one();
         Ok(())
     }
@@ -187,14 +243,20 @@ impl Reports {
         &self.settings.folder
     }
 
-    /// Signs the links of a job's parts, in order.
-    pub async fn sign(&self, job: &Job, now: Instant) -> Result<Vec<Signed>, JobError> {
+    /// Links to a job's parts, in order, that are good for so many seconds.
+    pub async fn links(
+        &self,
+        job: &Job,
+        now: Instant,
+        seconds: i64,
+    ) -> Result<Vec<String>, JobError> {
         self.rotate(now).await?;
-        let (keys, expires) = (self.keys(), now.seconds() + LINK_SECONDS);
-        let parts = 1..=job.parts.len();
-        Ok(parts
-            .filter_map(|part| keys.sign(&job.id, part, expires))
-            .collect())
+        let (keys, expires) = (self.keys(), now.seconds() + seconds);
+        let url = |part| {
+            let signed = keys.sign(&job.id, part, expires)?;
+            Some(signed.url(&self.public_url, &job.id, part))
+        };
+        Ok((1..=job.parts.len()).filter_map(url).collect())
     }
 
     /// Whether a link was made here and is not stale.
@@ -220,17 +282,23 @@ impl Reports {
         Ok(())
     }
 
+    /// The second from which a report may be removed.
+    fn kept_until(&self, job: &Job) -> i64 {
+        job.created_at.seconds() + i64::from(self.settings.keep_days) * 24 * 60 * 60
+    }
+
     /// Removes reports that are older than they are kept, and files that no report has.
     pub async fn prune(&self, now: Instant) -> Result<usize, JobError> {
-        let oldest = now.seconds() - i64::from(self.settings.keep_days) * 24 * 60 * 60;
-        let is_old =
-            |job: &Job| job.status != Status::Processing && job.created_at.seconds() <= oldest;
+        let changing = self.changing.lock().await;
+        let is_over = |job: &Job| self.kept_until(job) <= now.seconds();
+        let is_old = |job: &Job| job.status != Status::Processing && is_over(job);
         let old: BTreeSet<String> = self.list(is_old).into_iter().map(|job| job.id).collect();
         if !old.is_empty() {
             let remove = |id: &String| Effect::RemoveJob { id: id.clone() };
             self.write(old.iter().map(remove).collect()).await?;
             self.jobs().retain(|job| !old.contains(&job.id));
         }
+        drop(changing);
         let kept = self.jobs().iter().map(|job| job.id.clone()).collect();
         let folder = self.settings.folder.clone();
         tokio::task::spawn_blocking(move || files::keep_only(&folder, &kept))
@@ -238,4 +306,32 @@ impl Reports {
             .map_err(EngineError::from)??;
         Ok(old.len())
     }
+}
+
+/// The job of a row; of a damaged one, a failed report.
+fn readable(engine: &Engine, row: JobRow) -> Option<Job> {
+    let damage = match Job::of(row.clone()) {
+        Ok(job) => return Some(job),
+        Err(damage) => damage,
+    };
+    let of_log = engine.site().directory.account_of(row.log).cloned();
+    let remains = Job::remains(&row, &damage, of_log.as_ref());
+    let shown = if remains.is_some() {
+        "as failed"
+    } else {
+        "to nobody"
+    };
+    tracing::error!(report = row.id, error = %damage, shown, "a usage report's row is damaged");
+    remains
+}
+
+/// The keys; damaged ones are given up, and with them the links that they signed.
+fn readable_keys(bytes: &[u8]) -> Keys {
+    serde_json::from_slice(bytes).unwrap_or_else(|error| {
+        tracing::error!(
+            %error,
+            "the keys of reports' links are damaged: links that were given out are refused"
+        );
+        Keys::default()
+    })
 }

@@ -4,7 +4,7 @@
 //! server is given up like one that fails. One that a shutdown ended is not counted.
 
 use super::files::Parts;
-use super::state::{Job, Part, Status};
+use super::state::{Job, Mail, Part, Status};
 use super::{JobError, Reports};
 use crate::engine::EngineError;
 use crate::engine::export::{ExportError, ExportRequest};
@@ -16,11 +16,16 @@ use tokio_util::sync::CancellationToken;
 const PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
 
 impl Reports {
-    /// Makes reports until `shutdown`, and prunes old ones now and then.
+    /// Makes reports and sends their mail until `shutdown`, and prunes old ones now and then.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
+        // Side by side: a slow mail server delays no report.
+        tokio::join!(self.make_all(&shutdown), self.post(&shutdown));
+    }
+
+    async fn make_all(&self, shutdown: &CancellationToken) {
         let mut prune = tokio::time::interval(PRUNE_EVERY);
         loop {
-            while self.make_next(&shutdown).await {}
+            while self.make_next(shutdown).await {}
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = self.asked.notified() => {}
@@ -74,10 +79,11 @@ impl Reports {
                 job.status = Status::Completed;
                 job.as_of = Some(as_of);
                 job.parts = parts;
-                let lines: u64 = job.parts.iter().map(|part| part.lines).sum();
+                let (lines, _) = job.size();
                 tracing::info!(report = job.id, kind = %job.kind, lines, "made a usage report");
                 self.put(job).await?;
                 self.outcomes.report("completed");
+                self.posted.notify_one();
                 Ok(())
             }
             Err(_) if shutdown.is_cancelled() => {
@@ -114,8 +120,15 @@ impl Reports {
         let (folder, id) = (self.settings.folder.clone(), job.id.clone());
         job.status = Status::Failed;
         job.reason = Some(reason);
+        let had_mail = job.mail.is_some();
+        job.mail = job.mail.map(|_| Mail::Failed {
+            reason: "the report failed".to_owned(),
+        });
         self.put(job).await?;
         self.outcomes.report("failed");
+        if had_mail {
+            self.outcomes.mail("failed");
+        }
         let removed = tokio::task::spawn_blocking(move || super::files::remove(&folder, &id));
         Ok(removed.await.map_err(EngineError::from)??)
     }

@@ -34,6 +34,27 @@ pub struct Part {
     pub sha256: String,
 }
 
+/// The mail that tells the requester of a completed report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "state")]
+pub enum Mail {
+    /// It is to be sent once the report is completed.
+    Wanted {
+        /// The address; it is kept no longer than it is needed.
+        to: String,
+        /// How often sending it failed.
+        #[serde(default)]
+        attempts: u32,
+    },
+    /// The server took it.
+    Sent,
+    /// It was given up.
+    Failed {
+        /// Why, for whoever runs the server.
+        reason: String,
+    },
+}
+
 /// A usage report that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
@@ -61,6 +82,8 @@ pub struct Job {
     pub as_of: Option<String>,
     /// Its files.
     pub parts: Vec<Part>,
+    /// The mail of it, when one was asked for.
+    pub mail: Option<Mail>,
 }
 
 /// [`Job`] as JSON.
@@ -81,6 +104,8 @@ struct Stored {
     as_of: Option<String>,
     #[serde(default)]
     parts: Vec<Part>,
+    #[serde(default)]
+    mail: Option<Mail>,
 }
 
 /// What [`Stored::job`] says: the only kind of job that there is so far.
@@ -109,6 +134,7 @@ impl Job {
             reason: self.reason.clone(),
             as_of: self.as_of.clone(),
             parts: self.parts.clone(),
+            mail: self.mail.clone(),
         };
         Ok(JobRow {
             id: self.id.clone(),
@@ -147,7 +173,52 @@ impl Job {
             reason: stored.reason,
             as_of: stored.as_of,
             parts: stored.parts,
+            mail: stored.mail,
             id: row.id,
+        })
+    }
+
+    /// What is shown of a damaged row: a failed report, with what of it can still be read. What
+    /// cannot is the account of its log, a detailed report, and the day on which it was asked for;
+    /// `None` when not even an account can be named.
+    #[must_use]
+    pub fn remains(
+        row: &JobRow,
+        damage: &DamagedJob,
+        of_log: Option<&AccountName>,
+    ) -> Option<Self> {
+        let state: serde_json::Value = serde_json::from_str(&row.state).unwrap_or_default();
+        let text = |member: &str| state.get(member).and_then(serde_json::Value::as_str);
+        let day = |member| text(member).and_then(|it| Day::parse(it).ok());
+        let named = text("account").map(|name| AccountName::new(AccountKind::Enterprise, name));
+        let asked = row.created_at.day();
+        let last = day("last").unwrap_or(asked);
+        let first = day("first").unwrap_or(last).min(last);
+        Some(Self {
+            id: row.id.clone(),
+            log: row.log,
+            account: named.or_else(|| of_log.cloned())?,
+            kind: text("report")
+                .and_then(ReportKind::parse)
+                .unwrap_or(ReportKind::Detailed),
+            days: Days { first, last },
+            created_at: row.created_at,
+            actor: text("actor").unwrap_or_default().to_owned(),
+            status: Status::Failed,
+            attempts: 0,
+            reason: Some(damage.to_string()),
+            as_of: None,
+            parts: Vec::new(),
+            mail: None,
+        })
+    }
+
+    /// Its lines and bytes in all files.
+    #[must_use]
+    pub fn size(&self) -> (u64, u64) {
+        let parts = self.parts.iter();
+        parts.fold((0, 0), |(lines, bytes), part| {
+            (lines + part.lines, bytes + part.bytes)
         })
     }
 
@@ -186,6 +257,10 @@ mod tests {
                 bytes: 2,
                 sha256: "00".to_owned(),
             }],
+            mail: Some(Mail::Wanted {
+                to: "monalisa@example.com".to_owned(),
+                attempts: 1,
+            }),
         };
         let row = job.row().expect("a row");
         assert_eq!(Job::of(row.clone()).expect("a job"), job);
@@ -198,5 +273,36 @@ mod tests {
             ..row
         };
         assert!(Job::of(foreign).is_err());
+    }
+
+    #[test]
+    fn what_remains_of_a_damaged_row_is_a_failed_report() {
+        let row = |state: &str| JobRow {
+            id: "0b8f1c5e-3c1d-4a52-9d4e-7d6f0a2b1c3d".to_owned(),
+            log: LogId(3),
+            created_at: Instant::parse("2026-10-02T13:00:00Z").expect("an instant"),
+            state: state.to_owned(),
+        };
+        let octo = AccountName::new(AccountKind::Enterprise, "octo-ent");
+        let remains = |state: &str, of_log| {
+            let damage = Job::of(row(state)).expect_err("damaged");
+            Job::remains(&row(state), &damage, of_log)
+        };
+        let most = r#"{"job":"usage_report_export","account":"acme","report":"summarized",
+            "first":"2026-01-01","last":"2026-09-30","actor":"hubot","status":"lost"}"#;
+        let job = remains(most, None).expect("a job");
+        assert_eq!(job.account.name.as_str(), "acme");
+        assert_eq!(
+            (job.kind, job.status),
+            (ReportKind::Summarized, Status::Failed)
+        );
+        assert_eq!(job.days.first.to_string(), "2026-01-01");
+        assert!(job.reason.expect("a reason").contains("unknown variant"));
+        for nothing in ["", "{", "[]", "null", "{}"] {
+            let job = remains(nothing, Some(&octo)).expect("a job");
+            assert_eq!((&job.account, job.status), (&octo, Status::Failed));
+            assert_eq!(job.days.last.to_string(), "2026-10-02");
+            assert_eq!(remains(nothing, None), None);
+        }
     }
 }

@@ -1,131 +1,17 @@
 //! Usage report exports: asked for, made, downloaded, pruned, and taken up again.
 
-use crate::answer::Answer;
+use crate::maker::{Maker, NOVEMBER, NOW, PATH, folder, server};
 use crate::schemas::Description;
-use crate::server::{ADMIN, Server, at, detailed, enterprise, fixture};
-use axum::Router;
-use axum::body::Body;
-use axum::http::{Method, Request};
-use http_body_util::BodyExt;
+use crate::server::{at, detailed, enterprise};
+use axum::http::Method;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::io::Read;
 use std::sync::Arc;
-use tallybook::clock::Clock;
-use tallybook::http::app::{App, HttpSettings};
-use tallybook::http::router::router;
+use tallybook::jobs::ReportSettings;
 use tallybook::jobs::state::Job;
-use tallybook::jobs::{ReportSettings, Reports};
-use tallybook_store::Effect;
+use tallybook_store::{Effect, JobRow};
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
-
-const NOW: &str = "2025-12-05T12:00:00Z";
-const PATH: &str = "/enterprises/octo-ent/settings/billing/reports";
-const FILE: &str = "detailed_2025-11-01_02.csv";
-const NOVEMBER: &str =
-    r#"{"report_type":"detailed","start_date":"2025-11-01","end_date":"2025-11-30"}"#;
-
-/// A server that makes reports when it is told to.
-struct Maker {
-    reports: Arc<Reports>,
-    router: Router,
-    folder: Arc<tempfile::TempDir>,
-}
-
-impl Maker {
-    async fn over(server: &Server, folder: Arc<tempfile::TempDir>, now: &str) -> Self {
-        Self::with(server, folder, now, |_| {}).await
-    }
-
-    async fn with(
-        server: &Server,
-        folder: Arc<tempfile::TempDir>,
-        now: &str,
-        change: impl FnOnce(&mut ReportSettings),
-    ) -> Self {
-        let settings = HttpSettings {
-            admin_token: Some(ADMIN.to_owned()),
-            public_url: "https://billing.example.com".to_owned(),
-            ..HttpSettings::default()
-        };
-        let app = App::new(Arc::clone(&server.engine), Clock::Fixed(at(now)), settings);
-        let mut settings = ReportSettings::new(folder.path().join("reports"));
-        settings.pause = std::time::Duration::ZERO;
-        change(&mut settings);
-        let reports = app.open_reports(settings).await.unwrap();
-        Self {
-            reports,
-            router: router(app),
-            folder,
-        }
-    }
-
-    async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        Answer {
-            status: parts.status.as_u16(),
-            headers: parts.headers,
-            body: body.collect().await.unwrap().to_bytes(),
-        }
-    }
-
-    async fn ask(&self, method: Method, path: &str, body: &str) -> Answer {
-        let request = Request::builder().method(method).uri(path);
-        let request = request.header("authorization", format!("Bearer {ADMIN}"));
-        self.send(request.body(Body::from(body.to_owned())).unwrap())
-            .await
-    }
-
-    async fn get(&self, path: &str) -> Answer {
-        self.ask(Method::GET, path, "").await
-    }
-
-    /// Asks for a report and gives its id.
-    async fn create(&self, body: &str) -> String {
-        let answer = self.ask(Method::POST, PATH, body).await;
-        assert_eq!(answer.status, 202, "{}", answer.text());
-        answer.json()["id"].as_str().unwrap().to_owned()
-    }
-
-    /// Makes everything that was asked for.
-    async fn make(&self) {
-        let never = CancellationToken::new();
-        while self.reports.make_next(&never).await {}
-    }
-
-    /// Follows a link without a token.
-    async fn download(&self, url: &str, headers: &[(&str, &str)]) -> Answer {
-        let path = url.strip_prefix("https://billing.example.com").unwrap();
-        let mut request = Request::builder().uri(path);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        self.send(request.body(Body::empty()).unwrap()).await
-    }
-
-    async fn urls(&self, id: &str) -> Vec<String> {
-        let report = self.get(&format!("{PATH}/{id}")).await.ok().json();
-        assert_eq!(report["status"], "completed");
-        let urls = report["download_urls"].as_array().unwrap();
-        urls.iter()
-            .map(|url| url.as_str().unwrap().to_owned())
-            .collect()
-    }
-}
-
-fn folder() -> Arc<tempfile::TempDir> {
-    Arc::new(tempfile::tempdir().unwrap())
-}
-
-async fn server() -> Server {
-    let server = Server::new(NOW).await;
-    server
-        .import(&enterprise("octo-ent"), &[(FILE, fixture(FILE))])
-        .await;
-    server
-}
 
 #[tokio::test]
 async fn a_report_is_accepted_made_and_downloaded_without_a_token() {
@@ -234,10 +120,6 @@ async fn what_cannot_be_done_is_400_and_unknown_ids_are_404() {
         (
             r#"{"report_type":"detailed","start_date":"2025-12-06"}"#,
             "Invalid parameter 'start_date': it is in the future.",
-        ),
-        (
-            r#"{"report_type":"detailed","start_date":"2025-12-01","send_email":true}"#,
-            "Invalid parameter 'send_email': no SMTP server is set, so that no mail can be sent.",
         ),
     ] {
         let answer = maker.ask(Method::POST, PATH, body).await;
@@ -432,4 +314,122 @@ async fn bodies_are_of_github_s_schemas() {
     description.check(&get, &maker.get(&path).await);
     description.check(list, &maker.get(PATH).await);
     description.check(&get, &maker.get(&format!("{PATH}/x")).await);
+}
+
+/// Damage costs the report that it is in, and no other.
+#[tokio::test]
+async fn a_damaged_row_is_a_failed_report_and_others_go_on() {
+    let server = server().await;
+    let folder = folder();
+    let maker = Maker::over(&server, Arc::clone(&folder), NOW).await;
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        ids.push(maker.create(NOVEMBER).await);
+    }
+    maker.make().await;
+    let waiting = maker.create(NOVEMBER).await;
+    let rows = server.engine.store().jobs().await.unwrap();
+    let damages: [fn(&str) -> String; 3] = [
+        |_| "\u{0}garbage".to_owned(),
+        |state| state.replace("\"completed\"", "\"lost\""),
+        |state| state[..state.len() / 2].to_owned(),
+    ];
+    for (row, damage) in rows.iter().zip(damages) {
+        let damaged = JobRow {
+            state: damage(&row.state),
+            ..row.clone()
+        };
+        let effects = vec![Effect::PutJob(damaged)];
+        let stored = server.engine.store().append(Vec::new(), effects).await;
+        stored.unwrap();
+    }
+    // The keys of links are damaged, too.
+    server
+        .engine
+        .set_fact("report.keys", b"{".to_vec())
+        .await
+        .unwrap();
+
+    let restarted = Maker::over(&server, folder, NOW).await;
+    restarted.make().await;
+    for id in &ids[..3] {
+        let report = restarted.get(&format!("{PATH}/{id}")).await.ok().json();
+        assert_eq!(report["status"], "failed", "{report}");
+        assert_eq!(report["report_type"], "detailed");
+        assert!(report.get("download_urls").is_none(), "{report}");
+    }
+    for id in [&ids[3], &waiting] {
+        let urls = restarted.urls(id).await;
+        restarted.download(&urls[0], &[]).await.ok();
+    }
+    let list = restarted.get(PATH).await.ok().json();
+    assert_eq!(list["usage_report_exports"].as_array().unwrap().len(), 5);
+    // They are removed with the others, when they are old enough.
+    let pruned = restarted.reports.prune(at("2026-01-05T12:00:00Z")).await;
+    assert_eq!(pruned.unwrap(), 5);
+    assert_eq!(server.engine.store().jobs().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn so_many_reports_of_an_enterprise_wait_and_no_more() {
+    let server = server().await;
+    let lines = ["2025-11-02,actions,actions_linux,1,minutes,0.008,0.008,0,0.008,zoe,o,a,w.yml,"];
+    let file = ("other", detailed(&lines));
+    server.import(&enterprise("other"), &[file]).await;
+    let few = |settings: &mut ReportSettings| settings.most_waiting = 2;
+    let maker = Maker::with(&server, folder(), NOW, few).await;
+    // At the same time, so that one must see what the other took.
+    let ask = || maker.ask(Method::POST, PATH, NOVEMBER);
+    let (a, b, c, d) = tokio::join!(ask(), ask(), ask(), ask());
+    let mut statuses = [&a, &b, &c, &d].map(|answer| answer.status);
+    statuses.sort_unstable();
+    assert_eq!(statuses, [202, 202, 503, 503]);
+    let refused = ask().await;
+    assert_eq!(refused.status, 503);
+    assert_eq!(refused.header("retry-after"), "60");
+    let expected = "2 usage reports of this enterprise wait to be made already \
+                    (--limit-reports): ask again when one of them is completed.";
+    assert_eq!(refused.message(), expected);
+    let body = refused.json();
+    assert_eq!(body["status"], "503");
+    assert!(body["documentation_url"].is_string(), "{body}");
+    // Another enterprise has a number of its own.
+    let other = PATH.replace("octo-ent", "other");
+    let answer = maker.ask(Method::POST, &other, NOVEMBER).await;
+    assert_eq!(answer.status, 202);
+    maker.make().await;
+    assert_eq!(ask().await.status, 202);
+}
+
+/// Today is a day in UTC, from its first second to its last.
+#[tokio::test]
+async fn the_last_day_is_today() {
+    let server = server().await;
+    let folder = folder();
+    let since_december = r#"{"report_type":"detailed","start_date":"2025-12-01"}"#;
+    let tomorrow = r#"{"report_type":"detailed","start_date":"2026-01-01"}"#;
+    let before = Maker::over(&server, Arc::clone(&folder), "2025-12-31T23:59:59Z").await;
+    let answer = before.ask(Method::POST, PATH, since_december).await;
+    assert_eq!(
+        (answer.status, &answer.json()["end_date"]),
+        (202, &"2025-12-31".into())
+    );
+    let refused = before.ask(Method::POST, PATH, tomorrow).await;
+    assert!(
+        refused
+            .message()
+            .contains("'start_date': it is in the future")
+    );
+    let after = Maker::over(&server, folder, "2026-01-01T00:00:00Z").await;
+    let answer = after.ask(Method::POST, PATH, tomorrow).await;
+    assert_eq!(
+        (answer.status, &answer.json()["end_date"]),
+        (202, &"2026-01-01".into())
+    );
+    let refused = after.ask(Method::POST, PATH, since_december).await;
+    assert!(
+        refused
+            .message()
+            .contains("at most 31 days, and these are 32")
+    );
 }

@@ -109,7 +109,7 @@ impl Server {
         Self::over(Arc::new(store), Some(Arc::new(directory)), now).await
     }
 
-    async fn over(
+    pub(crate) async fn over(
         store: Arc<dyn Store>,
         directory: Option<Arc<tempfile::TempDir>>,
         now: &str,

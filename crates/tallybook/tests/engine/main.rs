@@ -16,4 +16,5 @@ mod faults;
 mod fuzz_seeds;
 mod imports;
 mod script;
+mod since_format_2;
 mod tampering;

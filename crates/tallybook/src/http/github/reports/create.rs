@@ -2,12 +2,15 @@
 
 use super::question::Question;
 use super::{json, shown};
+use crate::auth::Viewer;
 use crate::http::account::{Account, Enterprise, PathKind};
 use crate::http::app::App;
 use crate::http::context::Context;
 use crate::http::error::ApiError;
 use crate::http::metering::{small_body, to_the_end};
-use crate::jobs::state::{Job, Status};
+use crate::http::params::BadParameter;
+use crate::jobs::state::{Job, Mail, Status};
+use crate::mail::is_address;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -28,6 +31,10 @@ pub async fn create(
     let question = Question::read(&body, context.now.day())?;
     let reports = Arc::clone(app.reports()?);
     let viewer = context.viewer()?;
+    let mail = match question.send_email {
+        true => Some(wanted_mail(&app, viewer)?),
+        false => None,
+    };
     let actor = viewer.grants.user().unwrap_or(&viewer.token_id).to_owned();
     let job = Job {
         id: app.engine.uuid()?,
@@ -42,8 +49,30 @@ pub async fn create(
         reason: None,
         as_of: None,
         parts: Vec::new(),
+        mail,
     };
     let body = shown(&app, &job, context.now).await?;
     to_the_end(async move { reports.add(job).await }).await??;
     json(StatusCode::ACCEPTED, &body)
+}
+
+/// The mail that the requester can be sent: what cannot be sent must not be promised.
+fn wanted_mail(app: &App, viewer: &Viewer) -> Result<Mail, ApiError> {
+    let bad = |reason: String| ApiError::from(BadParameter::new("send_email", reason));
+    if !app.reports()?.has_mailer() {
+        let reason = "no SMTP server is set, so that no mail can be sent";
+        return Err(bad(reason.to_owned()));
+    }
+    let login = viewer.grants.user();
+    let login = login.ok_or_else(|| bad("the token is no user's, so it has no address".into()))?;
+    let site = app.engine.site();
+    let user = site.directory.user(&login.into());
+    let address = user.and_then(|user| user.email.clone());
+    let to = address.ok_or_else(|| bad(format!("no mail address of {login} is known")))?;
+    if !is_address(&to) {
+        return Err(bad(format!(
+            "no mail can be sent to the address of {login}"
+        )));
+    }
+    Ok(Mail::Wanted { to, attempts: 0 })
 }

@@ -54,7 +54,7 @@ pub async fn download(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let refused = || {
-        let message = "The link was changed, or an hour has passed: ask for the report again.";
+        let message = "The link was changed, or its time has passed: ask for the report again.";
         ApiError::new(StatusCode::FORBIDDEN, message)
     };
     let part: usize = part.parse().map_err(|_| refused())?;

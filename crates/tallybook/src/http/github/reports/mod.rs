@@ -11,6 +11,7 @@ mod question;
 
 use crate::http::app::App;
 use crate::http::error::ApiError;
+use crate::jobs::LINK_SECONDS;
 use crate::jobs::state::{Job, Status};
 use crate::wire::reports::UsageReportExport;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -21,7 +22,7 @@ use tallybook_core::time::Instant;
 /// A job as clients see it.
 async fn shown(app: &App, job: &Job, now: Instant) -> Result<UsageReportExport, ApiError> {
     let download_urls = match job.status {
-        Status::Completed => Some(urls(app, job, now).await?),
+        Status::Completed => Some(app.reports()?.links(job, now, LINK_SECONDS).await?),
         Status::Processing | Status::Failed => None,
     };
     Ok(UsageReportExport {
@@ -38,16 +39,6 @@ async fn shown(app: &App, job: &Job, now: Instant) -> Result<UsageReportExport, 
         created_at: job.created_at.to_string(),
         actor: job.actor.clone(),
     })
-}
-
-async fn urls(app: &App, job: &Job, now: Instant) -> Result<Vec<String>, ApiError> {
-    let signed = app.reports()?.sign(job, now).await?;
-    let (base, id) = (&app.public_url, &job.id);
-    let url = |(part, signed): (usize, crate::jobs::keys::Signed)| {
-        let (expires, key, signature) = (signed.expires, signed.key, signed.signature);
-        format!("{base}/reports/{id}/{part}?expires={expires}&key={key}&signature={signature}")
-    };
-    Ok((1..).zip(signed).map(url).collect())
 }
 
 fn json<T: Serialize>(status: StatusCode, body: &T) -> Result<Response, ApiError> {
