@@ -136,6 +136,14 @@ impl Reports {
             let reason = "the report is too old, and its files are removed".to_owned();
             return Err(SendError::Permanent(reason));
         }
+        for part in 1..=job.parts.len() {
+            let found = tokio::fs::try_exists(self.path(job, part)).await;
+            if !found.map_err(|error| temporary(&error))? {
+                // The data was restored from a backup, in which no file of a report is.
+                let reason = "the report's files are not there any more".to_owned();
+                return Err(SendError::Permanent(reason));
+            }
+        }
         let links = self.links(job, now, seconds).await;
         let links = links.map_err(|error| temporary(&error))?;
         let end = Instant::from_seconds(now.seconds() + seconds);
