@@ -2,9 +2,9 @@
 //!
 //! Invariant: the wish for mail is in the report's row from the beginning, and leaves it only when
 //! the server took the mail or it was given up; so a mail is sent at least once, under one id, and
-//! twice only when the program ended or the connection broke between the two. What becomes of mail
-//! never changes a report. Look next: [`super::letter`] for what it says, [`crate::mail`] for how it
-//! is sent.
+//! twice only when the program ended or the connection broke between the two. What becomes of
+//! mail never changes a report. Look next: [`super::letter`] for what it says, [`crate::mail`] for
+//! how it is sent.
 
 use super::keys::MOST_LINK_SECONDS;
 use super::letter::letter;
