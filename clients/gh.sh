@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# `gh api` against a server, with full URLs over plain HTTP: both API versions, heads, pages, errors.
+# `gh api` against a server, with full URLs over plain HTTP: both API versions, heads, pages,
+# reports, errors.
 #
 # From the environment: BASE, TOKEN, ENT, ORG, USER_LOGIN, YEAR, MONTH, and GH_CONFIG_DIR, an empty
 # folder: nobody's own settings take part. gh gives a host that is not github.com the token of
@@ -49,6 +50,18 @@ for size in 1 7 100; do
     echo "OK --paginate, $size a page: $(wc -l <<<"$pages") imports"
 done
 
+# A report: created by fields, waited for, and downloaded by its link alone.
+reports="$BASE/enterprises/$ENT/settings/billing/reports"
+days=(-f "start_date=$YEAR-$(printf %02d "$MONTH")-01" -f "end_date=$YEAR-$(printf %02d "$MONTH")-28")
+id=$(gh api "$reports" -f report_type=detailed "${days[@]}" --jq .id)
+while [ "$(gh api "$reports/$id" --jq .status)" = processing ]; do sleep 0.1; done
+expect "a report" completed "$(gh api "$reports/$id" --jq .status)"
+expect "the newest report" "$id" "$(gh api "$reports" --jq '.usage_report_exports[0].id')"
+url=$(gh api "$reports/$id" --jq '.download_urls[0]')
+lines=$(curl --fail --silent --show-error "$url" | wc -l)
+[ "$lines" -gt 100 ] || fail "the report has $lines lines"
+echo "OK a report's download: $lines lines"
+
 # status WHAT STATUS ARGUMENT...: what gh says of an error, and that it ends with one.
 status() {
     local what=$1 expected=$2 said
@@ -64,5 +77,8 @@ usage="$BASE/enterprises/$ENT/settings/billing/usage"
 status "a month that is none" 400 "$usage?year=$YEAR&month=13"
 status "an enterprise that is none" 404 "$BASE/enterprises/no-such-enterprise/settings/billing/usage"
 status "a retired endpoint" 410 "$BASE/orgs/$ORG/settings/billing/actions"
+status "a report of no type" 400 "$reports" -f report_type=weekly "${days[@]}"
+status "mail without a server for it" 400 "$reports" -f report_type=detailed "${days[@]}" \
+    -F send_email=true
 status "no version that exists" 400 -H "X-GitHub-Api-Version: 2000-01-01" "$usage"
 GH_ENTERPRISE_TOKEN=x status "no token that exists" 401 "$usage"

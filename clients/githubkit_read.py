@@ -1,4 +1,4 @@
-"""githubkit against a server: every read operation, parsed by models made of GitHub's schemas.
+"""githubkit against a server: reads and reports, parsed by models made of GitHub's schemas.
 
 From the environment: BASE, TOKEN, ENT, ORG, USER_LOGIN, YEAR, MONTH. Prints a line for each thing
 that holds, and what does not; ends with status 1 when anything does not.
@@ -8,8 +8,13 @@ answers have fractions. So `usage` is read raw as well, and its typed parse may 
 of quantities and for nothing else.
 """
 
+import csv
+import datetime
+import io
 import os
 import sys
+import time
+import urllib.request
 
 from githubkit import GitHub
 from pydantic import ValidationError
@@ -119,6 +124,30 @@ def cost_centers(cloud):
     return f"{len(centers)} cost centers"
 
 
+def report(cloud, kind):
+    """A report, by GitHub's models: created, waited for, in the list, and downloaded."""
+    first = datetime.date(WHEN["year"], WHEN["month"], 1)
+    created = cloud.create_usage_report_export(
+        ENT, report_type=kind, start_date=first, end_date=first.replace(day=28)
+    ).parsed_data
+    assert (created.actor, created.start_date) == (USER, first), created
+    seen = created
+    while seen.status == "processing":
+        time.sleep(0.05)
+        seen = cloud.get_usage_report_export(ENT, created.id).parsed_data
+    assert seen.status == "completed", seen
+    listed = cloud.list_usage_report_exports(ENT).parsed_data.usage_report_exports
+    assert created.id in [export.id for export in listed]
+    lines = 0
+    for url in seen.download_urls:
+        with urllib.request.urlopen(url) as file:
+            text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+            for line in csv.DictReader(text):
+                assert line["date"].startswith(first.strftime("%Y-%m-")), line
+                lines += 1
+    return f"{lines} lines in {len(seen.download_urls)} files"
+
+
 def main():
     """Everything, once."""
     github = GitHub(TOKEN, base_url=f"{BASE}/", auto_retry=False)
@@ -133,6 +162,8 @@ def main():
         lambda: cloud.get_github_billing_premium_request_usage_report_ghe(ENT, user=USER, **year())
     ))
     check("cost centers, typed:", lambda: cost_centers(cloud))
+    for kind in ("detailed", "summarized", "premium_request", "ai_credit"):
+        check(f"report {kind}, typed:", lambda: report(cloud, kind))
     sys.exit(failures > 0)
 
 

@@ -1,4 +1,4 @@
-// Octokit against a server: every read operation, in both API versions, errors and pages.
+// Octokit against a server: every read operation, in both API versions, reports, errors and pages.
 //
 // From the environment: BASE, TOKEN, ENT, ORG, USER_LOGIN, YEAR, MONTH. Prints a line for each
 // thing that holds; the first thing that does not ends it with a stack trace and status 1.
@@ -126,6 +126,52 @@ async function errors(octokit) {
   }
 }
 
+/** A report of each type: asked for, waited for, listed, and downloaded without a token. */
+async function reports(octokit) {
+  const route = '/enterprises/{enterprise}/settings/billing/reports';
+  const month = `${when.year}-${String(when.month).padStart(2, '0')}`;
+  const days = { start_date: `${month}-01`, end_date: `${month}-28` };
+  const list = `GET ${route}`;
+  for (const type of ['detailed', 'summarized', 'premium_request', 'ai_credit']) {
+    const body = { enterprise: ENT, report_type: type, ...days };
+    const accepted = await octokit.request(`POST ${route}`, body);
+    assert.equal(accepted.status, 202);
+    let { data } = accepted;
+    assert.deepEqual([data.status, data.actor, data.report_type], ['processing', USER_LOGIN, type]);
+    while (data.status === 'processing') {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      const parameters = { enterprise: ENT, report_id: data.id };
+      ({ data } = await octokit.request(`GET ${route}/{report_id}`, parameters));
+    }
+    assert.equal(data.status, 'completed');
+    const all = await octokit.request(list, { enterprise: ENT });
+    assert.equal(all.data.usage_report_exports[0].id, data.id);
+    let lines = 0;
+    for (const url of data.download_urls) lines += await download(url);
+    if (type === 'detailed') assert.ok(lines > 100, String(lines));
+    ok(`report ${type}: ${lines} lines in ${data.download_urls.length} files`);
+  }
+  const wrong = { enterprise: ENT, report_type: 'weekly', ...days };
+  await assert.rejects(octokit.request(`POST ${route}`, wrong), (error) => error.status === 400);
+  ok('a report of no type: 400');
+}
+
+/** The lines of a report's file, which whoever has the link may read. */
+async function download(url) {
+  const answer = await fetch(url);
+  assert.equal(answer.status, 200);
+  const bytes = new Uint8Array(await answer.arrayBuffer());
+  assert.deepEqual([...bytes.subarray(0, 3)], [0xef, 0xbb, 0xbf]);
+  const digest = await crypto.subtle.digest('SHA-256', bytes);
+  const sum = Buffer.from(digest).toString('hex');
+  assert.equal(answer.headers.get('x-checksum-sha256'), sum);
+  const range = await fetch(url, { headers: { Range: 'bytes=3-8' } });
+  assert.deepEqual([range.status, await range.text()], [206, '"date"']);
+  const changed = await fetch(url.replace('signature=', 'signature=0'));
+  assert.equal(changed.status, 403);
+  return new TextDecoder().decode(bytes).split('\r\n').length - 2;
+}
+
 /** A request with the entity tag of an answer is answered without a body. */
 async function conditional(octokit) {
   const route = 'GET /users/{username}/settings/billing/usage/summary';
@@ -147,3 +193,4 @@ await readCostCenters(rest);
 await followPages(rest);
 await errors(rest);
 await conditional(rest);
+await reports(rest);

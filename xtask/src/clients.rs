@@ -31,7 +31,7 @@ const VERSIONS: [&str; 2] = ["2022-11-28", "2026-03-10"];
 const SCHEMA: &str = "crates/tallybook/tests/fixtures/github-billing-openapi.json";
 
 /// The operations of [`SCHEMA`] that this server has. Add what you implement.
-const OPERATIONS: [&str; 14] = [
+const OPERATIONS: [&str; 17] = [
     "billing/get-github-billing-usage-report-ghe",
     "billing/get-github-billing-usage-report-org",
     "billing/get-github-billing-usage-report-user",
@@ -46,6 +46,9 @@ const OPERATIONS: [&str; 14] = [
     "billing/get-github-billing-ai-credit-usage-report-user",
     "billing/get-all-cost-centers",
     "billing/get-cost-center",
+    "billing/list-usage-report-exports",
+    "billing/create-usage-report-export",
+    "billing/get-usage-report-export",
 ];
 
 const CHECKS: &str = "not_a_server_error,content_type_conformance,status_code_conformance,\

@@ -50,7 +50,7 @@ pub(crate) struct CommandLine {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve the API over a data directory
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Serve a realistic enterprise from a directory of its own
     Demo(Demo),
     /// Import usage reports: all files together, or none

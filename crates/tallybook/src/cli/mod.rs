@@ -82,7 +82,7 @@ fn run(line: CommandLine, matches: &ArgMatches) -> anyhow::Result<()> {
     let clock = line.now.map_or(Clock::System, Clock::Fixed);
     let now = clock.now()?;
     match line.command {
-        Command::Serve(serve) => serve::run(serve, clock),
+        Command::Serve(serve) => serve::run(*serve, clock),
         Command::Demo(demo) => demo::run(demo, clock),
         Command::Import(import) => {
             let account = import.account.name().context("an account is needed")?;

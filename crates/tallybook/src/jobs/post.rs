@@ -2,9 +2,9 @@
 //!
 //! Invariant: the wish for mail is in the report's row from the beginning, and leaves it only when
 //! the server took the mail or it was given up; so a mail is sent at least once, under one id, and
-//! twice only when the program ended or the connection broke between the two. What becomes of mail
-//! never changes a report. Look next: [`super::letter`] for what it says, [`crate::mail`] for how it
-//! is sent.
+//! twice only when the program ended or the connection broke between the two. What becomes of
+//! mail never changes a report. Look next: [`super::letter`] for what it says, [`crate::mail`] for
+//! how it is sent.
 
 use super::keys::MOST_LINK_SECONDS;
 use super::letter::letter;
@@ -135,6 +135,14 @@ impl Reports {
         if seconds <= 0 {
             let reason = "the report is too old, and its files are removed".to_owned();
             return Err(SendError::Permanent(reason));
+        }
+        for part in 1..=job.parts.len() {
+            let found = tokio::fs::try_exists(self.path(job, part)).await;
+            if !found.map_err(|error| temporary(&error))? {
+                // The data was restored from a backup, in which no file of a report is.
+                let reason = "the report's files are not there any more".to_owned();
+                return Err(SendError::Permanent(reason));
+            }
         }
         let links = self.links(job, now, seconds).await;
         let links = links.map_err(|error| temporary(&error))?;

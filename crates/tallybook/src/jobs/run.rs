@@ -74,7 +74,12 @@ impl Reports {
         }
         job.attempts += 1;
         self.put(job.clone()).await?;
-        match self.make(&job, shutdown).await {
+        let made = self.make(&job, shutdown).await;
+        if made.is_err() {
+            // At once: on a full disk the store may need their room to say what happened.
+            self.remove_files(&job).await;
+        }
+        match made {
             Ok((as_of, parts)) => {
                 job.status = Status::Completed;
                 job.as_of = Some(as_of);
@@ -117,7 +122,8 @@ impl Reports {
             reason,
             "a usage report failed"
         );
-        let (folder, id) = (self.settings.folder.clone(), job.id.clone());
+        // Nothing of an attempt that the server did not survive is left either.
+        self.remove_files(&job).await;
         job.status = Status::Failed;
         job.reason = Some(reason);
         let had_mail = job.mail.is_some();
@@ -129,8 +135,18 @@ impl Reports {
         if had_mail {
             self.outcomes.mail("failed");
         }
+        Ok(())
+    }
+
+    /// Removes what an attempt left. Failing at that must not keep the report from its end: what
+    /// stays is removed when the report is.
+    async fn remove_files(&self, job: &Job) {
+        let (folder, id) = (self.settings.folder.clone(), job.id.clone());
         let removed = tokio::task::spawn_blocking(move || super::files::remove(&folder, &id));
-        Ok(removed.await.map_err(EngineError::from)??)
+        let removed = removed.await.map_err(std::io::Error::other).flatten();
+        if let Err(error) = removed {
+            tracing::warn!(report = job.id, %error, "the files of a usage report stay");
+        }
     }
 
     /// Makes all files over one view, the newest.

@@ -2,9 +2,16 @@
 //! is imported, the request that they show is sent, and the body must be the one that they show.
 
 use crate::answer::compact;
-use crate::server::{Server, detailed, enterprise, organization, premium_requests, user};
+use crate::maker::{Maker, folder};
+use crate::server::{Server, at, detailed, enterprise, organization, premium_requests, user};
 use axum::http::Method;
 use tallybook::auth::Grants;
+use tallybook::jobs::state::{Job, Status};
+use tallybook_core::export::Days;
+use tallybook_core::ids::LogId;
+use tallybook_core::report::ReportKind;
+use tallybook_core::time::Day;
+use tallybook_store::Effect;
 
 /// The report lines of every `usage` example.
 const MINUTES: &str = "2023-08-01,actions,actions_linux,100,minutes,0.008,0.8,0,0.8,,GitHub,\
@@ -57,6 +64,29 @@ const USER_USAGE: &str = r#"
 { "usageItems": [ { "date": "2023-08-01", "product": "Actions", "sku": "Actions Linux",
 "quantity": 100, "unitType": "minutes", "pricePerUnit": 0.008, "grossAmount": 0.8,
 "discountAmount": 0, "netAmount": 0.8, "repositoryName": "user/example" } ] }"#;
+
+/// The request, the answer to it, the answer once it is completed, and the list: of one report.
+const EXPORT_REQUEST: &str =
+    r#"{ "report_type": "detailed", "start_date": "2024-01-01", "end_date": "2024-01-31" }"#;
+
+const EXPORT: &str = r#"
+{ "id": "a1b2c3d4-e5f6-7890-abcd-ef1234567890", "report_type": "detailed",
+"start_date": "2024-01-01", "end_date": "2024-01-31", "status": "completed",
+"download_urls": [ "https://github.com/enterprises/github/metered_exports/1234" ],
+"created_at": "2024-01-15T10:30:00Z", "actor": "monalisa" }"#;
+
+const EXPORTS: &str = r#"
+{ "usage_report_exports": [ { "id": "a1b2c3d4-e5f6-7890-abcd-ef1234567890",
+"report_type": "detailed", "start_date": "2024-01-01", "end_date": "2024-01-31",
+"status": "completed",
+"download_urls": [ "https://github.com/enterprises/github/metered_exports/1234" ],
+"created_at": "2024-01-15T10:30:00Z", "actor": "monalisa" }, {
+"id": "b2c3d4e5-f6a7-8901-bcde-f12345678901", "report_type": "summarized",
+"start_date": "2024-01-01", "end_date": "2024-01-31", "status": "processing",
+"created_at": "2024-01-14T09:00:00Z", "actor": "monalisa" }, {
+"id": "c3d4e5f6-a7b8-9012-cdef-123456789012", "report_type": "premium_request",
+"start_date": "2024-01-01", "end_date": "2024-01-31", "status": "processing",
+"created_at": "2024-01-13T08:00:00Z", "actor": "octocat" } ] }"#;
 
 /// An enterprise, its organization and a user who hold what the examples show.
 async fn server(now: &str, path: &str) -> Server {
@@ -200,4 +230,101 @@ async fn a_standalone_organization_answers_alike() {
     let path = format!("{base}/premium_request/usage?year=2025");
     let requests = server.get(&path).await.ok();
     assert_eq!(requests.text(), compact(ORGANIZATION_PREMIUM_REQUESTS));
+}
+
+/// A report as the examples show it.
+fn export(id: &str, kind: ReportKind, created_at: &str, actor: &str) -> Job {
+    let day = |text| Day::parse(text).unwrap();
+    Job {
+        id: id.to_owned(),
+        log: LogId(1),
+        account: enterprise("enterprise"),
+        kind,
+        days: Days {
+            first: day("2024-01-01"),
+            last: day("2024-01-31"),
+        },
+        created_at: at(created_at),
+        actor: actor.to_owned(),
+        status: Status::Processing,
+        attempts: 0,
+        reason: None,
+        as_of: None,
+        parts: Vec::new(),
+        mail: None,
+    }
+}
+
+/// The links are ours, and the id of a new report is chance.
+fn as_shown(text: &str, id: &str) -> String {
+    let ours = "https://billing.example.com/reports/";
+    let theirs = "https://github.com/enterprises/github/metered_exports/1234";
+    let shown = match text.split_once(ours) {
+        Some((before, rest)) => {
+            let (_, after) = rest.split_once('"').unwrap();
+            format!("{before}{theirs}\"{after}")
+        }
+        None => text.to_owned(),
+    };
+    shown.replace(id, "a1b2c3d4-e5f6-7890-abcd-ef1234567890")
+}
+
+#[tokio::test]
+async fn usage_report_exports() {
+    let now = "2024-01-15T10:30:00Z";
+    let server = Server::new(now).await;
+    let file = "enterprises: [{slug: enterprise, name: GitHub, owners: [monalisa]}]";
+    server.apply(file).await;
+    let usage = detailed(&[&MINUTES.replace("2023-08-01", "2024-01-05")]);
+    let usage = ("report", usage);
+    server.import(&enterprise("enterprise"), &[usage]).await;
+    let grants = Grants::classic("monalisa", ENTERPRISE.iter().copied()).unwrap();
+    let token = server.token("token", &grants, None).await;
+    let maker = Maker::over(&server, folder(), now).await;
+    let path = "/enterprises/enterprise/settings/billing/reports";
+
+    let answer = maker
+        .ask_as(&token, Method::POST, path, EXPORT_REQUEST)
+        .await;
+    assert_eq!(answer.status, 202);
+    let id = answer.json()["id"].as_str().unwrap().to_owned();
+    let links =
+        r#" "download_urls": [ "https://github.com/enterprises/github/metered_exports/1234" ],"#;
+    let accepted = EXPORT.replace('\n', " ").replace(links, "");
+    let accepted = accepted.replace("completed", "processing");
+    assert_eq!(as_shown(answer.text(), &id), compact(&accepted));
+    maker.make().await;
+    let of_one = format!("{path}/{id}");
+    let one = maker.ask_as(&token, Method::GET, &of_one, "").await.ok();
+    assert_eq!(as_shown(one.text(), &id), compact(EXPORT));
+
+    // The list's other reports were asked for before, by somebody else too, and are not made yet.
+    let made = maker.reports.find(&id).unwrap();
+    let premium = ReportKind::PremiumRequest;
+    let (second, third) = (
+        "b2c3d4e5-f6a7-8901-bcde-f12345678901",
+        "c3d4e5f6-a7b8-9012-cdef-123456789012",
+    );
+    let before = [
+        export(third, premium, "2024-01-13T08:00:00Z", "octocat"),
+        export(
+            second,
+            ReportKind::Summarized,
+            "2024-01-14T09:00:00Z",
+            "monalisa",
+        ),
+        made,
+    ];
+    let remove = Effect::RemoveJob { id: id.clone() };
+    let put = before.iter().map(|job| Effect::PutJob(job.row().unwrap()));
+    let effects = [remove].into_iter().chain(put).collect();
+    server
+        .engine
+        .store()
+        .append(Vec::new(), effects)
+        .await
+        .unwrap();
+    let restarted = Maker::over(&server, folder(), now).await;
+    let list = restarted.ask_as(&token, Method::GET, path, "").await.ok();
+    assert_eq!(as_shown(list.text(), &id), compact(EXPORTS));
 }

@@ -449,6 +449,19 @@ async fn mail_of_a_report_that_is_about_to_be_removed() {
     assert!(text.contains("until 2026-01-05 12:00:00 UTC"), "{text}");
 }
 
+/// A backup holds the wish for mail, and not the files.
+#[tokio::test]
+async fn a_restored_report_sends_no_dead_links() {
+    let smtp = Smtp::start(Offer::default());
+    let server = people().await;
+    let (_, id) = completed(&server, smtp.settings(Security::None)).await;
+    let settings = by(smtp.settings(Security::None));
+    let restored = Maker::with(&server, folder(), NOW, settings).await;
+    assert_eq!(post(&restored).await, 1);
+    assert!(matches!(state(&restored, &id), Some(Mail::Failed { .. })));
+    assert!(smtp.received().is_empty());
+}
+
 #[tokio::test]
 async fn a_failed_report_sends_no_mail() {
     let smtp = Smtp::start(Offer::default());

@@ -28,6 +28,7 @@ async fn a_report_is_accepted_made_and_downloaded_without_a_token() {
     assert_eq!(accepted, expected);
     let waiting = maker.get(&format!("{PATH}/{id}")).await.ok();
     assert_eq!(waiting.json(), expected);
+    assert_eq!(waiting.header("cache-control"), "no-cache");
     maker.make().await;
     let done = maker.get(&format!("{PATH}/{id}")).await.ok();
     assert_eq!(done.json()["status"], "completed");
@@ -124,6 +125,8 @@ async fn what_cannot_be_done_is_400_and_unknown_ids_are_404() {
     ] {
         let answer = maker.ask(Method::POST, PATH, body).await;
         assert_eq!((answer.status, answer.message().as_str()), (400, message));
+        let page = answer.json()["documentation_url"].to_string();
+        assert!(page.ends_with("#create-a-usage-report-export\""), "{page}");
     }
     let list = maker.get(PATH).await.ok();
     assert_eq!(list.json(), serde_json::json!({"usage_report_exports": []}));

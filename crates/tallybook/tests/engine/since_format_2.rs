@@ -164,6 +164,6 @@ async fn amounts(engine: &Arc<Engine>) -> [String; 3] {
         ..ApplyOptions::default()
     };
     let asked = engine.apply_with(now(), &actor(), &[], &options).await;
-    let totals = asked.unwrap().what_if[0].before.clone();
+    let totals = asked.unwrap().what_if[0].before;
     [totals.gross, totals.discount, totals.net()].map(|amount| amount.to_string())
 }

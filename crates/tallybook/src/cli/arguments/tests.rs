@@ -13,7 +13,7 @@ fn parse_words(words: &str) -> Result<CommandLine, ArgumentsError> {
 
 fn serve(words: &str) -> Serve {
     match parse_words(words).expect("a good command line").command {
-        Command::Serve(serve) => serve,
+        Command::Serve(serve) => *serve,
         other => panic!("{other:?}"),
     }
 }
@@ -65,6 +65,40 @@ fn every_setting_has_a_variable_of_its_name() {
             .map(|it| it.to_string_lossy().into_owned());
         assert_eq!(variable, Some(expected));
     }
+}
+
+#[test]
+fn every_setting_is_a_key_of_the_file() {
+    let command = CommandLine::command();
+    let serve = command.find_subcommand("serve").expect("a subcommand");
+    for argument in serve.get_arguments() {
+        let Some(long) = argument.get_long() else {
+            continue;
+        };
+        if matches!(long, "help" | "now" | "config") {
+            continue;
+        }
+        let file = config_file(&format!("{long} = '1'\n"));
+        let read = config::file::read(file.path());
+        assert!(read.is_ok(), "{long}: {read:?}");
+    }
+}
+
+#[test]
+fn mail_is_set_by_flag_and_file_for_serve_alone() {
+    let text = "smtp-host = 'mail.example.com'\nsmtp-port = 2525\nsmtp-security = 'none'\n\
+                smtp-timeout = 5\nmail-from = 'b@example.com'\n";
+    let file = config_file(text);
+    let path = file.path().display();
+    let settings = |words: &str| serve(words).mail.settings().expect("settings");
+    let mail = settings(&format!("serve --config {path} --smtp-host other"));
+    let mail = mail.expect("a server");
+    assert_eq!((mail.host.as_str(), mail.port), ("other", 2525));
+    assert_eq!(mail.timeout.as_secs(), 5);
+    assert!(settings("serve").is_none());
+    parse_words(&format!("demo --config {path}")).expect("a good command line");
+    let refused = usage_message("demo --smtp-host mail.example.com");
+    assert!(refused.contains("--smtp-host"), "{refused}");
 }
 
 #[test]

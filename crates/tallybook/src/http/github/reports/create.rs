@@ -18,6 +18,10 @@ use axum::response::Response;
 use std::sync::Arc;
 use tallybook_core::ids::LogId;
 
+/// `documentation_url` of its errors: the path alone would name the page of the list.
+const DOCUMENTATION: &str = "https://docs.github.com/enterprise-cloud@latest/rest/billing/\
+                             usage-reports#create-a-usage-report-export";
+
 /// Takes a report: the same request twice makes two.
 pub async fn create(
     State(app): State<Arc<App>>,
@@ -25,14 +29,24 @@ pub async fn create(
     context: Context,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let account = Account::find(&app, Enterprise::KIND, &name)?;
-    account.authorize(&app, Enterprise::FAMILY, &context)?;
-    let body = small_body(&app, body).await?;
+    let accepted = accept(&app, &name, &context, body).await;
+    accepted.map_err(|error| error.documented_at(DOCUMENTATION))
+}
+
+async fn accept(
+    app: &Arc<App>,
+    name: &str,
+    context: &Context,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let account = Account::find(app, Enterprise::KIND, name)?;
+    account.authorize(app, Enterprise::FAMILY, context)?;
+    let body = small_body(app, body).await?;
     let question = Question::read(&body, context.now.day())?;
     let reports = Arc::clone(app.reports()?);
     let viewer = context.viewer()?;
     let mail = match question.send_email {
-        true => Some(wanted_mail(&app, viewer)?),
+        true => Some(wanted_mail(app, viewer)?),
         false => None,
     };
     let actor = viewer.grants.user().unwrap_or(&viewer.token_id).to_owned();
@@ -51,7 +65,7 @@ pub async fn create(
         parts: Vec::new(),
         mail,
     };
-    let body = shown(&app, &job, context.now).await?;
+    let body = shown(app, &job, context.now).await?;
     to_the_end(async move { reports.add(job).await }).await??;
     json(StatusCode::ACCEPTED, &body)
 }

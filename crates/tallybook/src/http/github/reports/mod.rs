@@ -41,8 +41,14 @@ async fn shown(app: &App, job: &Job, now: Instant) -> Result<UsageReportExport, 
     })
 }
 
+/// An answer that changes by itself: whoever polls it must not be shown an old one.
 fn json<T: Serialize>(status: StatusCode, body: &T) -> Result<Response, ApiError> {
     let body = serde_json::to_vec(body).map_err(ApiError::internal)?;
     let json = HeaderValue::from_static(crate::http::JSON);
-    Ok((status, [(header::CONTENT_TYPE, json)], body).into_response())
+    let no_cache = HeaderValue::from_static("no-cache");
+    let headers = [
+        (header::CONTENT_TYPE, json),
+        (header::CACHE_CONTROL, no_cache),
+    ];
+    Ok((status, headers, body).into_response())
 }
