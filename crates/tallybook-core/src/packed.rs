@@ -178,6 +178,25 @@ impl Packed {
         (self.base as u32).wrapping_add(offset)
     }
 
+    /// The first place from `start` to `end` whose code `is_before` denies, or `end`; where it holds
+    /// for a code, it must hold for those before it.
+    pub fn partition_point(
+        &self,
+        (start, end): (usize, usize),
+        is_before: impl Fn(u32) -> bool,
+    ) -> usize {
+        let (mut low, mut high) = (start, end);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if is_before(self.code(middle)) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+
     /// Sets `changes[i]` where the values at `start + i` and the next place differ.
     pub fn mark_changes(&self, start: usize, changes: &mut [bool]) {
         let end = start + changes.len() + 1;

@@ -104,7 +104,7 @@ pub(super) fn scan<S: Sums>(
         return Ok(Vec::new());
     };
     let rows = selection.ranges.iter().map(|(start, end)| end - start);
-    let longest = rows.max().unwrap_or(0);
+    let longest = rows.clone().max().unwrap_or(0);
     buffers.grow(longest.min(BLOCK));
     let table = selection.table;
     let by = query.group.by();
@@ -114,7 +114,7 @@ pub(super) fn scan<S: Sums>(
         selection: &selection,
         keys: [Some(&table.rate), named[0], named[1], named[2]],
         narrow: table.quantity.is_within(MOST) && table.gross.is_within(MOST),
-        cells: Vec::with_capacity(longest.min(FEW_ROWS)),
+        cells: Vec::with_capacity((rows.sum::<usize>() / ROWS_A_GROUP).min(MANY_GROUPS)),
         sorted: true,
         most: FEW_GROUPS,
     };
@@ -144,6 +144,12 @@ struct Groups<'a, S> {
 
 /// Of fewer rows in a block, it is not worth while to add up columns.
 const FEW_ROWS: usize = 64;
+
+/// Fewer than most groups have: room for them all is made at once, because growing copies them.
+const ROWS_A_GROUP: usize = 4;
+
+/// Room is made for no more groups than these before there are any: two megabytes.
+const MANY_GROUPS: usize = 32 * 1024;
 
 /// So many groups are kept before they are merged.
 const FEW_GROUPS: usize = 4096;

@@ -1,10 +1,11 @@
 //! The bytes of a statement: what checkpoints keep, and what "byte-identical" means.
 //!
-//! Layout, format 3 (which differs from 2 in how much memory it says that lines take): parts, each a blob of its own, so that they are read, checked and unpacked
-//! side by side. Each begins with `TBM` `2`, rules version, its number and the month, so that no
+//! Layout, format 3: parts, each a blob of its own, so that they are read, checked and unpacked
+//! side by side. Each begins with `TBM` `3`, rules version, its number and the month, so that no
 //! two parts are the same blob. Part 0 is the summary: names, rates, runs, rollups, number of
-//! lines. A short statement's lines follow it there; those of a long one stand in the other parts,
-//! by [`LineColumns`]. A blob is named by its hash, so there is no checksum inside.
+//! lines and how much memory they take (which format 2 said otherwise). A short statement's lines
+//! follow it there; those of a long one stand in the other parts, by [`LineColumns`]. A blob is
+//! named by its hash, so there is no checksum inside.
 //! Look next: `decode` for how they are read.
 
 use super::table::Table;

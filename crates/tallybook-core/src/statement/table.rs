@@ -60,21 +60,11 @@ impl Table {
         let Some(column) = &self.names[dimension as usize] else {
             return (start, end);
         };
-        let code = i128::from(code);
-        let point = |from: usize, before: &dyn Fn(i128) -> bool| {
-            let (mut low, mut high) = (from, end);
-            while low < high {
-                let middle = low + (high - low) / 2;
-                if before(column.get(middle)) {
-                    low = middle + 1
-                } else {
-                    high = middle
-                }
-            }
-            low
-        };
-        let first = point(start, &|other| other < code);
-        (first, point(first, &|other| other <= code))
+        let first = column.partition_point((start, end), |other| other < code);
+        (
+            first,
+            column.partition_point((first, end), |other| other <= code),
+        )
     }
 }
 
