@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant as Stopwatch};
 use tallybook::engine::{Engine, View};
 use tallybook::http::body::{Chunks, End};
-use tallybook::http::github::usage::render::{Answer, Shape};
+use tallybook::http::github::usage::render::Answer;
 use tallybook::wire::Dialect;
 use tallybook::wire::usage::{UsageShape, UsageWriter};
 use tallybook_core::account::{AccountKind, AccountName};
-use tallybook_core::query::{CostCenterFilter, Filter, Grain, Group, Query, RepositoryName};
+use tallybook_core::query::{
+    Charges, CostCenterFilter, Filter, Grain, Group, Query, RepositoryName,
+};
 use tallybook_core::report::ReportKind;
 use tallybook_core::site::directory::Found;
 use tallybook_core::time::{Day, Month};
@@ -174,7 +176,7 @@ pub(crate) fn largest() -> Month {
 pub(crate) async fn ask(engine: &Engine, view: &View, query: &Query) -> Result<usize> {
     let mut counted = 0;
     for period in query.periods() {
-        counted += black_box(engine.answer(view, query, period).await?).len();
+        counted += black_box(engine.answer::<Charges>(view, query, period).await?).len();
     }
     Ok(counted)
 }
@@ -218,8 +220,8 @@ pub(crate) async fn time_json(
             grain: query.grain,
             with_organization: true,
         };
-        let shape = Shape::Usage(UsageWriter::new(shape, ""));
-        let mut answer = Answer::new(Arc::clone(engine), Arc::clone(view), query, shape);
+        let writer = UsageWriter::new(shape, "");
+        let mut answer = Answer::new(Arc::clone(engine), Arc::clone(view), query, writer);
         let mut written = 0;
         loop {
             let (chunk, end) = answer.next().await?;

@@ -379,7 +379,11 @@ pub fn append_nanos(out: &mut Vec<u8>, nanos: i128) {
             return;
         }
     };
-    let mut text = [0; 32];
+    // Room of fixed length needs no call, and digits that are written where they stay need not be
+    // read again; what is too much is taken back.
+    let start = out.len();
+    out.extend_from_slice(&[0; ROOM]);
+    let text = &mut out[start..][..ROOM];
     text[0] = b'-';
     let mut length = usize::from(nanos < 0);
     let whole = eight_digits(magnitude / UNIT);
@@ -397,11 +401,11 @@ pub fn append_nanos(out: &mut Vec<u8>, nanos: i128) {
         text[length + 2..length + 10].copy_from_slice(&(rest | ZEROS).to_le_bytes());
         length += 10 - (rest.leading_zeros() / 8) as usize;
     }
-    // A copy of fixed length needs no call; what is too much is taken back.
-    let end = out.len() + length;
-    out.extend_from_slice(&text);
-    out.truncate(end);
+    out.truncate(start + length);
 }
+
+/// More than a number below a hundred million takes with its sign, its point and nine decimals.
+const ROOM: usize = 32;
 
 /// Eight times `0`.
 const ZEROS: u64 = 0x3030_3030_3030_3030;

@@ -25,6 +25,7 @@ pub mod packed;
 pub mod query;
 pub mod rating;
 pub mod report;
+pub mod shares;
 pub mod site;
 pub mod statement;
 pub mod time;

@@ -91,48 +91,6 @@ impl Packed {
         }
     }
 
-    /// Packs `count` values without a copy of them all: `fill` writes those from a place on, block
-    /// by block from the first to the last, once to find their range and once to pack them.
-    pub fn from_blocks(count: usize, mut fill: impl FnMut(usize, &mut [i64])) -> Self {
-        let mut block = vec![0; BLOCK.min(count)];
-        let (mut least, mut greatest) = (i64::MAX, i64::MIN);
-        each_block(count, &mut block, &mut fill, |values| {
-            least = values.iter().copied().fold(least, i64::min);
-            greatest = values.iter().copied().fold(greatest, i64::max);
-        });
-        if count == 0 {
-            return Self::same(0, 0);
-        }
-        let range = greatest.abs_diff(least);
-        let offset = |value: i64| value.abs_diff(least);
-        let mut pack = |out: &mut dyn FnMut(&[i64])| each_block(count, &mut block, &mut fill, out);
-        #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
-        let offsets = if range == 0 {
-            Offsets::Same(count)
-        } else if range <= u64::from(u8::MAX) {
-            let mut packed = Vec::with_capacity(count);
-            pack(&mut |values| packed.extend(values.iter().map(|value| offset(*value) as u8)));
-            Offsets::One(packed)
-        } else if range <= u64::from(u16::MAX) {
-            let mut packed = Vec::with_capacity(count);
-            pack(&mut |values| packed.extend(values.iter().map(|value| offset(*value) as u16)));
-            Offsets::Two(packed)
-        } else if range <= u64::from(u32::MAX) {
-            let mut packed = Vec::with_capacity(count);
-            pack(&mut |values| packed.extend(values.iter().map(|value| offset(*value) as u32)));
-            Offsets::Four(packed)
-        } else {
-            let mut packed = Vec::with_capacity(count);
-            pack(&mut |values| packed.extend(values.iter().map(|value| offset(*value))));
-            Offsets::Eight(packed)
-        };
-        Self {
-            base: least.into(),
-            greatest: greatest.into(),
-            offsets,
-        }
-    }
-
     /// How many values.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -167,6 +125,7 @@ impl Packed {
 
     /// One value; panics beyond the end, like a slice.
     #[must_use]
+    #[inline]
     pub fn get(&self, index: usize) -> i128 {
         let offset = match &self.offsets {
             Offsets::Same(count) => {
@@ -206,6 +165,7 @@ impl Packed {
         reason = "codes fit 32 bits by construction"
     )]
     #[must_use]
+    #[inline]
     pub fn code(&self, index: usize) -> u32 {
         let offset = match &self.offsets {
             Offsets::Same(_) => 0,
@@ -216,6 +176,25 @@ impl Packed {
             Offsets::Sixteen(values) => values[index] as u32,
         };
         (self.base as u32).wrapping_add(offset)
+    }
+
+    /// The first place from `start` to `end` whose code `is_before` denies, or `end`; where it holds
+    /// for a code, it must hold for those before it.
+    pub fn partition_point(
+        &self,
+        (start, end): (usize, usize),
+        is_before: impl Fn(u32) -> bool,
+    ) -> usize {
+        let (mut low, mut high) = (start, end);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if is_before(self.code(middle)) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
     }
 
     /// Sets `changes[i]` where the values at `start + i` and the next place differ.
@@ -242,11 +221,19 @@ impl Packed {
         let end = start + out.len();
         match &self.offsets {
             Offsets::Same(_) => out.fill(base),
-            Offsets::One(values) => copy(&values[start..end], out, |v| base + u32::from(v)),
-            Offsets::Two(values) => copy(&values[start..end], out, |v| base + u32::from(v)),
-            Offsets::Four(values) => copy(&values[start..end], out, |v| base.wrapping_add(v)),
-            Offsets::Eight(values) => copy(&values[start..end], out, |v| base + v as u32),
-            Offsets::Sixteen(values) => copy(&values[start..end], out, |v| base + v as u32),
+            Offsets::One(values) => {
+                shift(&values[start..end], out, |v| base.wrapping_add(v.into()))
+            }
+            Offsets::Two(values) => {
+                shift(&values[start..end], out, |v| base.wrapping_add(v.into()))
+            }
+            Offsets::Four(values) => shift(&values[start..end], out, |v| base.wrapping_add(v)),
+            Offsets::Eight(values) => {
+                shift(&values[start..end], out, |v| base.wrapping_add(v as u32));
+            }
+            Offsets::Sixteen(values) => {
+                shift(&values[start..end], out, |v| base.wrapping_add(v as u32));
+            }
         }
     }
 
@@ -260,16 +247,22 @@ impl Packed {
         let end = start + out.len();
         match &self.offsets {
             Offsets::Same(_) => out.fill(base),
-            Offsets::One(values) => copy(&values[start..end], out, |v| base + i64::from(v)),
-            Offsets::Two(values) => copy(&values[start..end], out, |v| base + i64::from(v)),
-            Offsets::Four(values) => copy(&values[start..end], out, |v| base + i64::from(v)),
+            Offsets::One(values) => {
+                shift(&values[start..end], out, |v| base.wrapping_add(v.into()))
+            }
+            Offsets::Two(values) => {
+                shift(&values[start..end], out, |v| base.wrapping_add(v.into()))
+            }
+            Offsets::Four(values) => {
+                shift(&values[start..end], out, |v| base.wrapping_add(v.into()));
+            }
             Offsets::Eight(values) => {
-                copy(&values[start..end], out, |v| {
+                shift(&values[start..end], out, |v| {
                     base.wrapping_add(v.cast_signed())
                 });
             }
             Offsets::Sixteen(values) => {
-                copy(&values[start..end], out, |v| base.wrapping_add(v as i64));
+                shift(&values[start..end], out, |v| base.wrapping_add(v as i64));
             }
         }
     }
@@ -281,9 +274,9 @@ impl Packed {
         self.base >= -most && self.greatest <= most
     }
 
-    /// Writes the sums of the values' distances from the column's base, from `start` on: of none of
-    /// them, the first, the first two and so on, modulo 2^64. For many sums over short pieces:
-    /// [`Self::sum_between`] is then two reads.
+    /// Writes the sums of none of the values from `start` on, the first, the first two and so on,
+    /// modulo 2^64. For many sums over short pieces: each is then the difference of two of these,
+    /// exact whenever it fits an `i64`, because what wrapped on the way wraps back.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "the high bits do not matter modulo 2^64"
@@ -293,28 +286,18 @@ impl Packed {
             return;
         };
         *first = 0;
+        let base = self.base as u64;
         let end = start + out.len();
         match &self.offsets {
-            Offsets::Same(_) => out.fill(0),
-            Offsets::One(values) => add_up(&values[start..end], out, u64::from),
-            Offsets::Two(values) => add_up(&values[start..end], out, u64::from),
-            Offsets::Four(values) => add_up(&values[start..end], out, u64::from),
-            Offsets::Eight(values) => add_up(&values[start..end], out, |v| v),
-            Offsets::Sixteen(values) => add_up(&values[start..end], out, |v| v as u64),
+            Offsets::Same(_) => add_up(std::iter::repeat_n(base, out.len()), out),
+            Offsets::One(values) => add_up(offsets(&values[start..end], base, u64::from), out),
+            Offsets::Two(values) => add_up(offsets(&values[start..end], base, u64::from), out),
+            Offsets::Four(values) => add_up(offsets(&values[start..end], base, u64::from), out),
+            Offsets::Eight(values) => add_up(offsets(&values[start..end], base, |v| v), out),
+            Offsets::Sixteen(values) => {
+                add_up(offsets(&values[start..end], base, |v| v as u64), out);
+            }
         }
-    }
-
-    /// The sum of the values `from .. end`, counted from where `running` begins; exact whenever it
-    /// fits an `i64`, because what wrapped on the way wraps back.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the high bits do not matter modulo 2^64"
-    )]
-    #[must_use]
-    pub fn sum_between(&self, running: &[u64], from: usize, end: usize) -> i64 {
-        let bases = (self.base as u64).wrapping_mul((end - from) as u64);
-        let offsets = running[end].wrapping_sub(running[from]);
-        bases.wrapping_add(offsets).cast_signed()
     }
 
     fn greatest_offset(&self) -> u128 {
@@ -370,6 +353,16 @@ impl Packed {
         }
     }
 
+    /// Reads a column of exactly `count` values.
+    pub fn decode_exactly(reader: &mut Reader<'_>, count: usize) -> Result<Self, DecodeError> {
+        let column = Self::decode(reader, count)?;
+        if column.len() == count {
+            Ok(column)
+        } else {
+            Err(reader.invalid("column length"))
+        }
+    }
+
     /// Reads a column of at most `most` values.
     pub fn decode(reader: &mut Reader<'_>, most: usize) -> Result<Self, DecodeError> {
         const WHAT: &str = "column";
@@ -406,22 +399,6 @@ impl Packed {
     }
 }
 
-/// Values of a block of [`Packed::from_blocks`]: they stay in the nearest cache.
-const BLOCK: usize = 1024;
-
-fn each_block(
-    count: usize,
-    block: &mut [i64],
-    fill: &mut impl FnMut(usize, &mut [i64]),
-    mut then: impl FnMut(&[i64]),
-) {
-    for start in (0..count).step_by(BLOCK) {
-        let values = &mut block[..BLOCK.min(count - start)];
-        fill(start, values);
-        then(values);
-    }
-}
-
 fn write<T: Copy, const N: usize>(writer: &mut Writer, values: &[T], bytes: fn(T) -> [u8; N]) {
     // In steps, so that no second copy of a long column is made.
     for values in values.chunks(4096) {
@@ -430,9 +407,11 @@ fn write<T: Copy, const N: usize>(writer: &mut Writer, values: &[T], bytes: fn(T
     }
 }
 
-fn copy<T: Copy, U>(values: &[T], out: &mut [U], convert: impl Fn(T) -> U) {
-    for (to, from) in out.iter_mut().zip(values) {
-        *to = convert(*from);
+/// Offsets made values. Whoever asks knows that these fit, so that nothing is checked: it would
+/// keep the compiler from making several at a time.
+fn shift<T: Copy, U>(offsets: &[T], out: &mut [U], value: impl Fn(T) -> U) {
+    for (to, offset) in out.iter_mut().zip(offsets) {
+        *to = value(*offset);
     }
 }
 
@@ -444,10 +423,22 @@ pub(crate) fn mark_changes<T: PartialEq>(values: &[T], changes: &mut [bool]) {
     }
 }
 
-fn add_up<T: Copy>(offsets: &[T], out: &mut [u64], offset: impl Fn(T) -> u64) {
+/// Values from their offsets, modulo 2^64.
+fn offsets<T: Copy>(
+    offsets: &[T],
+    base: u64,
+    convert: impl Fn(T) -> u64,
+) -> impl Iterator<Item = u64> {
+    offsets
+        .iter()
+        .map(move |offset| base.wrapping_add(convert(*offset)))
+}
+
+/// Sets `sums[i]` to the sum of the first `i + 1` values, modulo 2^64.
+pub(crate) fn add_up(values: impl Iterator<Item = u64>, sums: &mut [u64]) {
     let mut sum = 0u64;
-    for (to, from) in out.iter_mut().zip(offsets) {
-        sum = sum.wrapping_add(offset(*from));
+    for (to, value) in sums.iter_mut().zip(values) {
+        sum = sum.wrapping_add(value);
         *to = sum;
     }
 }
@@ -492,24 +483,11 @@ mod tests {
                     if let Some(between) = values.get(from..end)
                         && let Ok(sum) = i64::try_from(between.iter().sum::<i128>())
                     {
-                        prop_assert_eq!(column.sum_between(&running, from, end), sum);
+                        let found = running[end].wrapping_sub(running[from]).cast_signed();
+                        prop_assert_eq!(found, sum);
                     }
                 }
             }
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_column_of_blocks_is_the_column_of_a_slice(
-            scale in 0u32..62,
-            seeds in proptest::collection::vec(any::<i64>(), 0..3000),
-        ) {
-            let values: Vec<i64> = seeds.iter().map(|v| v >> scale).collect();
-            let fill = |start: usize, out: &mut [i64]| {
-                out.copy_from_slice(&values[start..start + out.len()]);
-            };
-            prop_assert_eq!(Packed::from_blocks(values.len(), fill), Packed::new(&values));
         }
     }
 

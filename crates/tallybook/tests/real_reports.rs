@@ -124,7 +124,11 @@ impl Bench {
         let view = self.view().await;
         let mut sums = Sums::new();
         for period in query.periods() {
-            let answer = self.engine.answer(&view, query, period).await.unwrap();
+            let answer = self
+                .engine
+                .answer::<Totals>(&view, query, period)
+                .await
+                .unwrap();
             answer
                 .rows()
                 .for_each(|row| add(&mut sums, &row.rate.sku, &row.totals));

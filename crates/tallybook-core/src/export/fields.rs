@@ -8,6 +8,7 @@ use crate::decimal::{Buffer, append_nanos};
 use crate::fold::Spellings;
 use crate::ledger::record::Dimension;
 use crate::query::Rate;
+use crate::statement::Table;
 use crate::time::Day;
 
 /// Appends a text in quotes.
@@ -71,6 +72,16 @@ pub(super) struct Sums {
 }
 
 impl Sums {
+    /// Those of one line.
+    pub(super) fn of(lines: &Table, at: usize) -> Self {
+        let [gross, discount] = lines.gross.get(at);
+        Self {
+            quantity: lines.quantity.whole.get(at),
+            gross,
+            discount,
+        }
+    }
+
     pub(super) fn add(&mut self, other: &Self) {
         self.quantity += other.quantity;
         self.gross += other.gross;

@@ -156,11 +156,7 @@ impl Month<'_> {
             false => 0,
         };
         let center = self.code(Dimension::CostCenter, at);
-        let sums = Sums {
-            quantity: self.table.quantity.get(at),
-            gross: self.table.gross.get(at),
-            discount: self.table.discount.get(at),
-        };
+        let sums = Sums::of(self.table, at);
         let row = [workflow, center, self.table.rate.code(at)];
         self.group.add(row, &sums);
     }

@@ -175,11 +175,7 @@ impl<'a> Requests<'a> {
                 if !counts(builder, &self.selection, day, rate, names) {
                     continue;
                 }
-                let sums = Sums {
-                    quantity: lines.quantity.get(at),
-                    gross: lines.gross.get(at),
-                    discount: lines.discount.get(at),
-                };
+                let sums = Sums::of(lines, at);
                 let key = Key {
                     day,
                     rate,

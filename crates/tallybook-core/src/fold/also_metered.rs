@@ -82,7 +82,7 @@ impl Fold<'_> {
                 let rate = &summary.rates[lines.rate.code(at) as usize].rate;
                 let sum = CellSum {
                     lines: 1,
-                    totals: lines.totals(at),
+                    totals: lines.sums(at),
                 };
                 let key = (day, rate.sku.to_ascii_lowercase());
                 days.entry(key).or_default().add(&sum);

@@ -6,6 +6,7 @@
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::money::Price;
 use crate::packed::Packed;
+use crate::shares::Shares;
 use crate::time::Month;
 use std::collections::BTreeSet;
 
@@ -116,156 +117,6 @@ pub struct Chunk {
     pub optional: [(Packed, Packed); OPTIONAL_COLUMNS],
 }
 
-/// Parts of a whole that are mostly nothing or everything: a mark a line, and the rest by itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shares {
-    marks: Packed,
-    partial: Packed,
-}
-
-/// Values that are read at a time.
-const BLOCK: usize = 1024;
-
-const NOTHING: u8 = 0;
-const EVERYTHING: u8 = 1;
-const PARTIAL: u8 = 2;
-
-impl Shares {
-    /// Packs `parts` of `wholes`.
-    #[must_use]
-    pub fn new(parts: &[i128], whole: impl Fn(usize) -> i128) -> Self {
-        let mut partial = Vec::new();
-        let mark = |(index, part): (usize, &i128)| {
-            if *part == 0 {
-                NOTHING
-            } else if *part == whole(index) {
-                EVERYTHING
-            } else {
-                partial.push(*part);
-                PARTIAL
-            }
-        };
-        let marks: Vec<u8> = parts.iter().enumerate().map(mark).collect();
-        Self {
-            marks: Packed::new(&marks),
-            partial: Packed::new(&partial),
-        }
-    }
-
-    /// The parts again, in order.
-    #[must_use]
-    pub fn unpack(&self, whole: impl Fn(usize) -> i128) -> Vec<i128> {
-        let mut partial = self.partial.iter();
-        let part = |(index, mark): (usize, i128)| match mark {
-            0 => 0,
-            1 => whole(index),
-            // `decode` checked that there is a value for every such mark.
-            _ => partial.next().unwrap_or(0),
-        };
-        self.marks.iter().enumerate().map(part).collect()
-    }
-
-    /// Packs a column of parts of a column of wholes.
-    #[must_use]
-    pub fn of(parts: &Packed, wholes: &Packed) -> Self {
-        if !(parts.fits_i64() && wholes.fits_i64()) {
-            let (parts, wholes) = (parts.values(), wholes.values());
-            return Self::new(&parts, |line| wholes[line]);
-        }
-        let mut marks = Vec::with_capacity(parts.len());
-        let mut partial = Vec::new();
-        let mut blocks = [[0; BLOCK]; 2];
-        for start in (0..parts.len()).step_by(BLOCK) {
-            let count = BLOCK.min(parts.len() - start);
-            let [part, whole] = blocks.each_mut().map(|block| &mut block[..count]);
-            parts.read_i64(start, part);
-            wholes.read_i64(start, whole);
-            marks.extend(part.iter().zip(whole).map(|(part, whole)| {
-                if *part == 0 {
-                    NOTHING
-                } else if part == whole {
-                    EVERYTHING
-                } else {
-                    partial.push(*part);
-                    PARTIAL
-                }
-            }));
-        }
-        Self {
-            marks: Packed::new(&marks),
-            partial: Packed::new(&partial),
-        }
-    }
-
-    /// The parts again, as a column: never larger than what it was made of.
-    #[must_use]
-    pub fn column(&self, whole: &Packed) -> Packed {
-        match self.marks.constant() {
-            Some(0) => return Packed::same(0, self.marks.len()),
-            Some(1) => return whole.clone(),
-            Some(_) => return self.partial.clone(),
-            None => {}
-        }
-        if !(self.partial.fits_i64() && whole.fits_i64()) {
-            let wholes = whole.values();
-            return Packed::new(&self.unpack(|line| wholes[line]));
-        }
-        let mut marks = [0; BLOCK];
-        // One more than there are, so that there is always a next one.
-        let mut partial = vec![0; self.partial.len() + 1];
-        self.partial.read_i64(0, &mut partial[..self.partial.len()]);
-        let mut next = 0;
-        Packed::from_blocks(self.marks.len(), |start, out| {
-            if start == 0 {
-                next = 0;
-            }
-            let marks = &mut marks[..out.len()];
-            self.marks.read_codes(start, marks);
-            whole.read_i64(start, out);
-            // Marks follow no pattern: choosing among values is quicker than branching.
-            for (value, mark) in out.iter_mut().zip(marks) {
-                let is_partial = *mark == u32::from(PARTIAL);
-                let all = if *mark == u32::from(EVERYTHING) {
-                    *value
-                } else {
-                    0
-                };
-                *value = if is_partial { partial[next] } else { all };
-                // `decode` checked that there is a value for every such mark.
-                next += usize::from(is_partial);
-            }
-        })
-    }
-
-    /// Writes both columns.
-    pub fn encode(&self, writer: &mut Writer) {
-        self.marks.encode(writer);
-        self.partial.encode(writer);
-    }
-
-    /// Reads both columns of `count` lines.
-    pub fn decode(reader: &mut Reader<'_>, count: usize) -> Result<Self, DecodeError> {
-        let marks = column(reader, count)?;
-        let partial = Packed::decode(reader, count)?;
-        if !marks.is_below(3) {
-            return Err(reader.invalid("share mark"));
-        }
-        let needed = match marks.constant() {
-            Some(mark) if mark == i128::from(PARTIAL) => count,
-            Some(_) => 0,
-            None => marks
-                .iter()
-                .filter(|mark| *mark == i128::from(PARTIAL))
-                .count(),
-        };
-        if needed == partial.len() {
-            Ok(Self { marks, partial })
-        } else {
-            Err(reader.invalid("partial shares"))
-        }
-    }
-}
-
 impl Lines {
     /// How many lines.
     #[must_use]
@@ -352,15 +203,15 @@ impl Chunk {
         let chunk = Self {
             month,
             count,
-            hour: column(r, count)?,
-            sku: column(r, count)?,
+            hour: Packed::decode_exactly(r, count)?,
+            sku: Packed::decode_exactly(r, count)?,
             names: columns(r, count)?,
             prices: read_prices(r)?,
-            price: column(r, count)?,
-            quantity: column(r, count)?,
-            gross: column(r, count)?,
+            price: Packed::decode_exactly(r, count)?,
+            quantity: Packed::decode_exactly(r, count)?,
+            gross: Packed::decode_exactly(r, count)?,
             discount: Shares::decode(r, count)?,
-            exceeds_quota: column(r, count)?,
+            exceeds_quota: Packed::decode_exactly(r, count)?,
             texts: columns(r, count)?,
             optional: optional_columns(r, count)?,
         };
@@ -388,23 +239,13 @@ impl Chunk {
     }
 }
 
-/// A column of exactly `count` values.
-fn column(reader: &mut Reader<'_>, count: usize) -> Result<Packed, DecodeError> {
-    let column = Packed::decode(reader, count)?;
-    if column.len() == count {
-        Ok(column)
-    } else {
-        Err(reader.invalid("column length"))
-    }
-}
-
 fn columns<const N: usize>(
     reader: &mut Reader<'_>,
     count: usize,
 ) -> Result<[Packed; N], DecodeError> {
     let mut columns = [const { None }; N];
     for slot in &mut columns {
-        *slot = Some(column(reader, count)?);
+        *slot = Some(Packed::decode_exactly(reader, count)?);
     }
     Ok(columns.map(|column| column.unwrap_or_else(|| Packed::new::<u8>(&[]))))
 }
@@ -415,7 +256,7 @@ fn optional_columns(
 ) -> Result<[(Packed, Packed); OPTIONAL_COLUMNS], DecodeError> {
     let mut columns = [const { None }; OPTIONAL_COLUMNS];
     for slot in &mut columns {
-        let present = column(reader, count)?;
+        let present = Packed::decode_exactly(reader, count)?;
         *slot = Some((present, Packed::decode(reader, count)?));
     }
     let none = || (Packed::new::<u8>(&[]), Packed::new::<u8>(&[]));

@@ -4,7 +4,7 @@
 //! own codes are in the order of names; those of an answer are too, and in the order of rates.
 
 use super::run::Context;
-use super::{Rate, Totals};
+use super::{Rate, Sums};
 use crate::hash::QuickMap;
 use crate::ledger::record::Dimension;
 use crate::name::compare;
@@ -16,23 +16,26 @@ use std::sync::Arc;
 pub(super) struct Key(u128);
 
 impl Key {
+    #[inline]
     pub(super) fn new(codes: [u32; 4]) -> Self {
         let append = |key, code| key << 32 | u128::from(code);
         Self(codes.into_iter().fold(0, append))
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "each part has 32 bits")]
+    #[inline]
     pub(super) fn codes(self) -> [u32; 4] {
         [96, 64, 32, 0].map(|shift| (self.0 >> shift) as u32)
     }
 
+    #[inline]
     pub(super) fn rate(self) -> usize {
         self.codes()[0] as usize
     }
 }
 
 /// A group and its sums.
-pub(super) type Cell = (Key, Totals);
+pub(super) type Cell<S> = (Key, S);
 
 /// The dimensions that can group, in the order of keys.
 pub(super) const GROUPS: [Dimension; 3] = [
@@ -42,9 +45,9 @@ pub(super) const GROUPS: [Dimension; 3] = [
 ];
 
 /// The groups when rates alone group: each has its place.
-pub(super) fn by_rate(rates: usize, scans: &[Scan], codes: &Codes) -> Vec<Cell> {
-    let place = |rate: u32| (Key::new([rate, 0, 0, 0]), Totals::default());
-    let mut sums: Vec<Cell> = (0..).take(rates).map(place).collect();
+pub(super) fn by_rate<S: Sums>(rates: usize, scans: &[Scan<S>], codes: &Codes) -> Vec<Cell<S>> {
+    let place = |rate: u32| (Key::new([rate, 0, 0, 0]), S::default());
+    let mut sums: Vec<Cell<S>> = (0..).take(rates).map(place).collect();
     for ((_, cells), codes) in scans.iter().zip(codes) {
         for (key, totals) in cells {
             sums[codes[key.rate()] as usize].1 += *totals;
@@ -54,7 +57,7 @@ pub(super) fn by_rate(rates: usize, scans: &[Scan], codes: &Codes) -> Vec<Cell> 
 }
 
 /// Sorts groups, and adds up those of the same key.
-pub(super) fn merge(cells: &mut Vec<Cell>) {
+pub(super) fn merge<S: Sums>(cells: &mut Vec<Cell<S>>) {
     // A stable sort, because it merges the sorted runs that hours make.
     cells.sort_by_key(|(key, _)| *key);
     cells.dedup_by(|next, kept| {
@@ -67,8 +70,12 @@ pub(super) fn merge(cells: &mut Vec<Cell>) {
 }
 
 /// The groups of all statements under the codes of the answer, in its order.
-pub(super) fn translated(scans: &[Scan], rates: &Codes, names: &[MergedNames; 3]) -> Vec<Cell> {
-    let mut pieces: Vec<(u32, usize, &[Cell])> = Vec::new();
+pub(super) fn translated<S: Sums>(
+    scans: &[Scan<S>],
+    rates: &Codes,
+    names: &[MergedNames; 3],
+) -> Vec<Cell<S>> {
+    let mut pieces: Vec<(u32, usize, &[Cell<S>])> = Vec::new();
     let mut count = 0;
     for (place, (_, cells)) in scans.iter().enumerate() {
         count += cells.len();
@@ -96,13 +103,13 @@ pub(super) fn translated(scans: &[Scan], rates: &Codes, names: &[MergedNames; 3]
 }
 
 /// Groups of one statement, under its own codes.
-pub(super) type Scan = (Arc<Summary>, Vec<Cell>);
+pub(super) type Scan<S> = (Arc<Summary>, Vec<Cell<S>>);
 
 /// By statement, then its own code, the code in the answer.
 pub(super) type Codes = Vec<Vec<u32>>;
 
 /// The rates in the order of answers: product, SKU, price.
-pub(super) fn merge_rates(scans: &[Scan]) -> (Vec<(usize, u32)>, Codes) {
+pub(super) fn merge_rates<S>(scans: &[Scan<S>]) -> (Vec<(usize, u32)>, Codes) {
     let mut distinct: Vec<(usize, u32)> = Vec::new();
     let mut by_key: QuickMap<u64, u32> = QuickMap::default();
     let mut codes: Codes = Vec::with_capacity(scans.len());
@@ -166,14 +173,14 @@ pub(super) struct MergedNames {
     pub(super) codes: Codes,
 }
 
-pub(super) fn ungrouped(scans: &[Scan]) -> MergedNames {
+pub(super) fn ungrouped<S>(scans: &[Scan<S>]) -> MergedNames {
     MergedNames {
         shown: vec!["".into()],
         codes: vec![Vec::new(); scans.len()],
     }
 }
 
-pub(super) fn merge_names(scans: &[Scan], place: usize, context: Context<'_>) -> MergedNames {
+pub(super) fn merge_names<S>(scans: &[Scan<S>], place: usize, context: Context<'_>) -> MergedNames {
     let dimension = GROUPS[place];
     let mut used: Vec<(&str, usize, u32)> = Vec::new();
     let mut codes: Codes = Vec::with_capacity(scans.len());

@@ -14,6 +14,7 @@ use crate::money::{Amount, Price, Quantity};
 use crate::name::Name;
 use crate::report::ReportKind;
 use crate::time::Hour;
+use std::ops::AddAssign;
 
 /// What usage to sum, and by what to group it. Product, SKU, unit and price always group.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -114,9 +115,9 @@ pub struct Rate {
     pub price: Price,
 }
 
-/// One group of an answer. An absent name is `""`.
+/// One group of an answer, with the sums that were asked for. An absent name is `""`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Row<'a> {
+pub struct Row<'a, S = Totals> {
     /// The first hour of the row's period.
     pub start: Hour,
     /// What was used, at what price.
@@ -128,7 +129,14 @@ pub struct Row<'a> {
     /// The AI model, as it is shown.
     pub model: &'a str,
     /// The sums.
-    pub totals: Totals,
+    pub totals: S,
+}
+
+/// Which sums an answer has: what nobody asks for is not read. An answer reads its columns from
+/// memory once, and their number decides what it costs.
+pub trait Sums: From<Totals> + AddAssign + Copy + Default + Send + 'static {
+    /// Whether discounted quantities are among them; if not, they are not added up.
+    const DISCOUNT_QUANTITY: bool;
 }
 
 /// Sums over lines; net is what is left after the discount.
@@ -144,7 +152,68 @@ pub struct Totals {
     pub discount: Amount,
 }
 
+impl Sums for Totals {
+    const DISCOUNT_QUANTITY: bool = true;
+}
+
+/// Sums over lines without what discounts paid for of quantities.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Charges {
+    /// Quantity used.
+    pub quantity: Quantity,
+    /// Amount at the price.
+    pub gross: Amount,
+    /// What discounts took off.
+    pub discount: Amount,
+}
+
+impl Sums for Charges {
+    const DISCOUNT_QUANTITY: bool = false;
+}
+
+impl From<Totals> for Charges {
+    fn from(totals: Totals) -> Self {
+        let Totals {
+            quantity,
+            gross,
+            discount,
+            discount_quantity: _,
+        } = totals;
+        Self {
+            quantity,
+            gross,
+            discount,
+        }
+    }
+}
+
+impl Charges {
+    /// Amount to pay.
+    #[must_use]
+    pub fn net(&self) -> Amount {
+        self.gross - self.discount
+    }
+}
+
+impl AddAssign for Charges {
+    fn add_assign(&mut self, other: Self) {
+        self.quantity += other.quantity;
+        self.gross += other.gross;
+        self.discount += other.discount;
+    }
+}
+
 impl Totals {
+    /// From billionths.
+    pub(crate) fn from_nanos([quantity, discount_quantity, gross, discount]: [i128; 4]) -> Self {
+        Self {
+            quantity: Quantity::from_nanos(quantity),
+            discount_quantity: Quantity::from_nanos(discount_quantity),
+            gross: Amount::from_nanos(gross),
+            discount: Amount::from_nanos(discount),
+        }
+    }
+
     /// Quantity that was not discounted.
     #[must_use]
     pub fn net_quantity(&self) -> Quantity {
@@ -158,7 +227,7 @@ impl Totals {
     }
 }
 
-impl std::ops::AddAssign for Totals {
+impl AddAssign for Totals {
     fn add_assign(&mut self, other: Self) {
         self.quantity += other.quantity;
         self.discount_quantity += other.discount_quantity;

@@ -8,7 +8,7 @@ use super::merge::compare_rates;
 use super::run::{Context, LinesMissing, Period};
 use super::select::Selection;
 use super::{Query, Rate, Totals};
-use crate::money::{Amount, Quantity};
+use crate::shares::Scratch;
 use crate::statement::Source;
 use crate::statement::table::Table;
 
@@ -59,7 +59,7 @@ impl RateOrder {
         sources: &[Source],
         context: Context<'_>,
     ) -> Result<Vec<Option<Totals>>, LinesMissing> {
-        let mut sums = Sums::new(self.rates.len());
+        let mut sums = RateSums::new(self.rates.len());
         for (source, places) in sources.iter().zip(&self.places) {
             if let Some(selection) = Selection::new(source, query, period, context)? {
                 sums.add(&selection, places);
@@ -73,7 +73,7 @@ impl RateOrder {
 const BLOCK: usize = 256;
 
 /// Sums in the making.
-struct Sums {
+struct RateSums {
     /// By place: quantity, discounted quantity, gross, discount. Rows that do not count are added
     /// to one place more, so that no row needs a branch.
     sums: Vec<[i128; 4]>,
@@ -83,9 +83,10 @@ struct Sums {
     places: [u32; BLOCK],
     numbers: [[i64; BLOCK]; 4],
     matches: [bool; BLOCK],
+    scratch: Scratch,
 }
 
-impl Sums {
+impl RateSums {
     fn new(rates: usize) -> Self {
         Self {
             sums: vec![[0; 4]; rates + 1],
@@ -93,6 +94,7 @@ impl Sums {
             places: [0; BLOCK],
             numbers: [[0; BLOCK]; 4],
             matches: [true; BLOCK],
+            scratch: Scratch::default(),
         }
     }
 
@@ -129,18 +131,23 @@ impl Sums {
     }
 
     fn add_block(&mut self, table: &Table, first: usize, count: usize) {
-        let (columns, places) = (table.numbers(), &self.places[..count]);
+        let (columns, places) = ([&table.quantity, &table.gross], &self.places[..count]);
         if !columns.iter().all(|column| column.fits_i64()) {
             for (place, row) in places.iter().zip(first..) {
+                let numbers = columns.map(|column| column.get(row));
                 let sums = self.sums[*place as usize].iter_mut();
-                sums.zip(columns)
-                    .for_each(|(sum, column)| *sum += column.get(row));
+                sums.zip(numbers.as_flattened())
+                    .for_each(|(sum, number)| *sum += number);
             }
             return;
         }
-        for (column, numbers) in columns.iter().zip(&mut self.numbers) {
-            column.read_i64(first, &mut numbers[..count]);
-        }
+        let blocks = self.numbers.each_mut().map(|numbers| &mut numbers[..count]);
+        let [quantity, discount_quantity, gross, discount] = blocks;
+        let scratch = &mut self.scratch;
+        table
+            .quantity
+            .read_i64(first, [quantity, discount_quantity], scratch);
+        table.gross.read_i64(first, [gross, discount], scratch);
         // Slices of one length: no row is checked against each.
         let [quantity, discount_quantity, gross, discount] =
             self.numbers.each_ref().map(|numbers| &numbers[..count]);
@@ -155,14 +162,8 @@ impl Sums {
 
     fn finish(mut self) -> Vec<Option<Totals>> {
         self.sums.pop();
-        let totals = |[quantity, discount_quantity, gross, discount]: &[i128; 4]| Totals {
-            quantity: Quantity::from_nanos(*quantity),
-            discount_quantity: Quantity::from_nanos(*discount_quantity),
-            gross: Amount::from_nanos(*gross),
-            discount: Amount::from_nanos(*discount),
-        };
         let sums = self.sums.iter().zip(&self.counted);
-        sums.map(|(sums, counted)| counted.then(|| totals(sums)))
+        sums.map(|(sums, counted)| counted.then(|| Totals::from_nanos(*sums)))
             .collect()
     }
 }

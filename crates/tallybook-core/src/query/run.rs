@@ -6,7 +6,7 @@
 
 use super::merge::{Cell, by_rate, merge_names, merge_rates, translated, ungrouped};
 use super::scan::{Buffers, scan};
-use super::{Grain, Query, Rate, Row};
+use super::{Grain, Query, Rate, Row, Sums, Totals};
 use crate::catalog::Catalog;
 use crate::fold::Spellings;
 use crate::name::Name;
@@ -89,24 +89,24 @@ pub struct Context<'a> {
 
 /// The rows of one period.
 #[derive(Debug)]
-pub struct PeriodAnswer {
+pub struct PeriodAnswer<S = Totals> {
     start: Hour,
     statements: Vec<Arc<Summary>>,
     /// Each rate as a statement's place and its code there, in the order of answers.
     rates: Vec<(usize, u32)>,
     names: [Vec<Arc<str>>; 3],
-    cells: Vec<Cell>,
+    cells: Vec<Cell<S>>,
 }
 
-impl PeriodAnswer {
+impl<S: Sums> PeriodAnswer<S> {
     /// The rows, in order.
-    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+    pub fn rows(&self) -> impl Iterator<Item = Row<'_, S>> {
         (0..self.len()).filter_map(|index| self.row(index))
     }
 
     /// The row at a place, from 0: long answers are written some rows at a time.
     #[must_use]
-    pub fn row(&self, index: usize) -> Option<Row<'_>> {
+    pub fn row(&self, index: usize) -> Option<Row<'_, S>> {
         let (key, totals) = self.cells.get(index)?;
         let [rate, organization, repository, model] = key.codes();
         Some(Row {
@@ -150,12 +150,12 @@ impl PeriodAnswer {
 pub struct LinesMissing(pub Month);
 
 /// Answers for one period from what is at hand of its months.
-pub fn answer(
+pub fn answer<S: Sums>(
     query: &Query,
     period: Period,
     sources: &[Source],
     context: Context<'_>,
-) -> Result<PeriodAnswer, LinesMissing> {
+) -> Result<PeriodAnswer<S>, LinesMissing> {
     let mut buffers = Buffers::default();
     let mut scans = Vec::new();
     for source in sources {

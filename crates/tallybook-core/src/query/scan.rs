@@ -8,10 +8,10 @@
 use super::merge::{Cell, GROUPS, Key, merge};
 use super::run::{Context, LinesMissing, Period};
 use super::select::Selection;
-use super::{Query, Totals};
-use crate::money::{Amount, Quantity};
+use super::{Query, Sums, Totals};
 use crate::packed::{Packed, mark_changes};
-use crate::statement::Source;
+use crate::shares::Scratch;
+use crate::statement::{Source, Table};
 
 /// Rows that are unpacked at a time.
 const BLOCK: usize = 1024;
@@ -30,6 +30,7 @@ pub(super) struct Buffers {
     ends: Vec<usize>,
     /// Running sums, as `Packed::read_running_sums` writes them: one more than there are rows.
     running: [Vec<u64>; 4],
+    scratch: Scratch,
 }
 
 impl Buffers {
@@ -57,21 +58,53 @@ impl Buffers {
         self.ends[found] = count;
         found + 1
     }
+
+    /// Reads the running sums of a block of rows.
+    fn read<S: Sums>(&mut self, table: &Table, start: usize, count: usize) {
+        let Self {
+            running, scratch, ..
+        } = self;
+        let running = running.each_mut().map(|sums| &mut sums[..=count]);
+        let [quantity, discount_quantity, gross, discount] = running;
+        let (quantities, amounts) = (&table.quantity, &table.gross);
+        quantities.whole.read_running_sums(start, quantity);
+        if S::DISCOUNT_QUANTITY {
+            let part = &quantities.part;
+            part.read_running_sums(start, quantity, discount_quantity, scratch);
+        }
+        amounts.whole.read_running_sums(start, gross);
+        let part = &amounts.part;
+        part.read_running_sums(start, gross, discount, scratch);
+    }
+
+    /// The sums of rows of the block.
+    fn between<S: Sums>(&self, from: usize, end: usize) -> S {
+        let between = |sums: &[u64]| i128::from(sums[end].wrapping_sub(sums[from]).cast_signed());
+        let [quantity, discount_quantity, gross, discount] = &self.running;
+        let discount_quantity = if S::DISCOUNT_QUANTITY {
+            between(discount_quantity)
+        } else {
+            0
+        };
+        let amounts = [between(gross), between(discount)];
+        let numbers = [between(quantity), discount_quantity, amounts[0], amounts[1]];
+        S::from(Totals::from_nanos(numbers))
+    }
 }
 
 /// The groups of one statement, sorted by its own codes (0 where not grouped), each key once.
-pub(super) fn scan(
+pub(super) fn scan<S: Sums>(
     source: &Source,
     query: &Query,
     period: Period,
     context: Context<'_>,
     buffers: &mut Buffers,
-) -> Result<Vec<Cell>, LinesMissing> {
+) -> Result<Vec<Cell<S>>, LinesMissing> {
     let Some(selection) = Selection::new(source, query, period, context)? else {
         return Ok(Vec::new());
     };
     let rows = selection.ranges.iter().map(|(start, end)| end - start);
-    let longest = rows.max().unwrap_or(0);
+    let longest = rows.clone().max().unwrap_or(0);
     buffers.grow(longest.min(BLOCK));
     let table = selection.table;
     let by = query.group.by();
@@ -80,8 +113,8 @@ pub(super) fn scan(
     let mut groups = Groups {
         selection: &selection,
         keys: [Some(&table.rate), named[0], named[1], named[2]],
-        narrow: table.numbers().iter().all(|it| it.is_within(MOST)),
-        cells: Vec::with_capacity(longest.min(FEW_ROWS)),
+        narrow: table.quantity.is_within(MOST) && table.gross.is_within(MOST),
+        cells: Vec::with_capacity((rows.sum::<usize>() / ROWS_A_GROUP).min(MANY_GROUPS)),
         sorted: true,
         most: FEW_GROUPS,
     };
@@ -95,14 +128,14 @@ pub(super) fn scan(
 }
 
 /// Accumulates groups over blocks of rows.
-struct Groups<'a> {
+struct Groups<'a, S> {
     selection: &'a Selection<'a>,
     /// The columns that group.
     keys: [Option<&'a Packed>; 4],
     /// Whether every number is within [`MOST`], as all but absurd ones are.
     narrow: bool,
     /// The groups so far; one that came back is there again until they are merged.
-    cells: Vec<Cell>,
+    cells: Vec<Cell<S>>,
     /// Whether each group's key is greater than the one before.
     sorted: bool,
     /// When to merge: memory is bounded by the number of groups, not of rows.
@@ -112,10 +145,16 @@ struct Groups<'a> {
 /// Of fewer rows in a block, it is not worth while to add up columns.
 const FEW_ROWS: usize = 64;
 
+/// Fewer than most groups have: room for them all is made at once, because growing copies them.
+const ROWS_A_GROUP: usize = 4;
+
+/// Room is made for no more groups than these before there are any: two megabytes.
+const MANY_GROUPS: usize = 32 * 1024;
+
 /// So many groups are kept before they are merged.
 const FEW_GROUPS: usize = 4096;
 
-impl Groups<'_> {
+impl<S: Sums> Groups<'_, S> {
     fn add(&mut self, buffers: &mut Buffers, start: usize, count: usize) {
         let (codes, matches) = (&mut buffers.codes[..count], &mut buffers.matches[..count]);
         let matching = self.selection.matches(start, codes, matches);
@@ -135,12 +174,11 @@ impl Groups<'_> {
 
     /// Row by row, each number by itself.
     fn add_rows(&mut self, buffers: &Buffers, start: usize, count: usize) {
-        let numbers = self.selection.table.numbers();
         for (row, _) in (start..start + count)
             .zip(&buffers.matches)
             .filter(|(_, is)| **is)
         {
-            self.sum(self.key(row), numbers.map(|column| column.get(row)));
+            self.sum(self.key(row), self.selection.table.sums(row));
         }
     }
 
@@ -155,23 +193,13 @@ impl Groups<'_> {
             mark_changes(&buffers.matches[..count], changes);
         }
         let pieces = buffers.cut(count);
-        let numbers = self.selection.table.numbers();
-        for (column, sums) in numbers.iter().zip(&mut buffers.running) {
-            column.read_running_sums(start, &mut sums[..=count]);
-        }
-        let [quantity, discount_quantity, gross, discount] = &buffers.running;
+        buffers.read::<S>(self.selection.table, start, count);
         let mut first = 0;
         for end in &buffers.ends[..pieces] {
             let (from, end) = (first, *end);
             first = end;
             if buffers.matches[from] {
-                let sums = [
-                    numbers[0].sum_between(quantity, from, end),
-                    numbers[1].sum_between(discount_quantity, from, end),
-                    numbers[2].sum_between(gross, from, end),
-                    numbers[3].sum_between(discount, from, end),
-                ];
-                self.sum(self.key(start + from), sums.map(i128::from));
+                self.sum(self.key(start + from), buffers.between(from, end));
             }
         }
     }
@@ -182,13 +210,7 @@ impl Groups<'_> {
         Key::new(self.keys.map(code))
     }
 
-    fn sum(&mut self, key: Key, [quantity, discount_quantity, gross, discount]: [i128; 4]) {
-        let totals = Totals {
-            quantity: Quantity::from_nanos(quantity),
-            discount_quantity: Quantity::from_nanos(discount_quantity),
-            gross: Amount::from_nanos(gross),
-            discount: Amount::from_nanos(discount),
-        };
+    fn sum(&mut self, key: Key, totals: S) {
         if let Some((last, sum)) = self.cells.last_mut() {
             if *last == key {
                 *sum += totals;

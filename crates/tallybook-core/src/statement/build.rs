@@ -7,6 +7,7 @@ use crate::money::{Amount, Price, Quantity, discount_quantity};
 use crate::packed::Packed;
 use crate::query::Rate;
 use crate::report::ReportKind;
+use crate::shares::Divided;
 use crate::time::Month;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -356,10 +357,8 @@ impl StatementBuilder {
         Table {
             rate: codes(self.rate),
             names: self.codes.map(|column| Some(codes(column))),
-            quantity: self.quantity.gather(order),
-            discount_quantity,
-            gross: self.gross.gather(order),
-            discount: self.discount.gather(order),
+            quantity: Divided::new(self.quantity.gather(order), &discount_quantity),
+            gross: Divided::new(self.gross.gather(order), &self.discount.gather(order)),
         }
     }
 

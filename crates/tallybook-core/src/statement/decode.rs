@@ -7,11 +7,11 @@ use super::encode::{APART, FORMAT, LineColumns, MAGIC, WITHIN};
 use super::table::{RollupKind, Table};
 use super::{RULES, Run, Source, Statement, StatementRate, Summary};
 use crate::codec::{DecodeError, Reader};
-use crate::ledger::chunk::Shares;
 use crate::ledger::record::Dimension;
 use crate::money::Price;
 use crate::packed::Packed;
 use crate::query::Rate;
+use crate::shares::{Divided, Shares};
 use crate::time::Month;
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ struct Columns {
     count: usize,
     rate: Option<Packed>,
     names: [Option<Packed>; 6],
-    numbers: Option<[Packed; 2]>,
+    numbers: Option<Divided>,
 }
 
 impl Source {
@@ -142,8 +142,8 @@ impl Columns {
         match which {
             LineColumns::Quantities | LineColumns::Amounts => {
                 let whole = column(r)?;
-                let part = Shares::decode(r, whole.len())?.column(&whole);
-                columns.numbers = Some([whole, part]);
+                let part = Shares::decode(r, whole.len())?;
+                columns.numbers = Some(Divided { whole, part });
             }
             LineColumns::Places => {}
             LineColumns::Others => columns.rate = Some(column(r)?),
@@ -296,17 +296,13 @@ fn table(parts: impl IntoIterator<Item = Columns>) -> Result<Table, DecodeError>
             *slot = slot.take().or(column);
         }
     }
-    let (Some(rate), [Some(quantities), Some(amounts)]) = (rate, numbers) else {
+    let (Some(rate), [Some(quantity), Some(gross)]) = (rate, numbers) else {
         return Err(invalid("a statement's parts"));
     };
-    let [quantity, discount_quantity] = quantities;
-    let [gross, discount] = amounts;
     Ok(Table {
         rate,
         names,
         quantity,
-        discount_quantity,
         gross,
-        discount,
     })
 }

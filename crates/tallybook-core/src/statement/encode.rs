@@ -1,22 +1,21 @@
 //! The bytes of a statement: what checkpoints keep, and what "byte-identical" means.
 //!
-//! Layout, format 2: parts, each a blob of its own, so that they are read, checked and unpacked
-//! side by side. Each begins with `TBM` `2`, rules version, its number and the month, so that no
+//! Layout, format 3: parts, each a blob of its own, so that they are read, checked and unpacked
+//! side by side. Each begins with `TBM` `3`, rules version, its number and the month, so that no
 //! two parts are the same blob. Part 0 is the summary: names, rates, runs, rollups, number of
-//! lines. A short statement's lines follow it there; those of a long one stand in the other parts,
-//! by [`LineColumns`]. A blob is named by its hash, so there is no checksum inside.
+//! lines and how much memory they take (which format 2 said otherwise). A short statement's lines
+//! follow it there; those of a long one stand in the other parts, by [`LineColumns`]. A blob is
+//! named by its hash, so there is no checksum inside.
 //! Look next: `decode` for how they are read.
 
 use super::table::Table;
 use super::{RULES, Statement, StatementRate};
 use crate::codec::Writer;
-use crate::ledger::chunk::Shares;
 use crate::ledger::record::Dimension;
-use crate::packed::Packed;
 use crate::query::Rate;
 
 /// The newest statement format.
-pub const FORMAT: u8 = 2;
+pub const FORMAT: u8 = 3;
 
 pub(super) const MAGIC: &[u8; 3] = b"TBM";
 
@@ -152,10 +151,8 @@ fn encode_table(table: &Table, out: &mut Writer) {
 /// Writes some columns; those of names only where the table has them.
 fn encode_columns(table: &Table, columns: LineColumns, out: &mut Writer) {
     match columns {
-        LineColumns::Quantities => {
-            encode_shares(&table.quantity, &table.discount_quantity, out);
-        }
-        LineColumns::Amounts => encode_shares(&table.gross, &table.discount, out),
+        LineColumns::Quantities => table.quantity.encode(out),
+        LineColumns::Amounts => table.gross.encode(out),
         LineColumns::Places => {}
         LineColumns::Others => table.rate.encode(out),
     }
@@ -163,9 +160,4 @@ fn encode_columns(table: &Table, columns: LineColumns, out: &mut Writer) {
     names
         .filter_map(|dimension| table.names[*dimension as usize].as_ref())
         .for_each(|codes| codes.encode(out));
-}
-
-fn encode_shares(whole: &Packed, part: &Packed, out: &mut Writer) {
-    whole.encode(out);
-    Shares::of(part, whole).encode(out);
 }

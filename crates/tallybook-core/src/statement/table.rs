@@ -5,9 +5,9 @@
 
 use crate::hash::QuickMap;
 use crate::ledger::record::Dimension;
-use crate::money::{Amount, Quantity};
 use crate::packed::Packed;
-use crate::query::Totals;
+use crate::query::{Sums, Totals};
+use crate::shares::Divided;
 
 /// Columns of rates, of some dimensions' codes, and of numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,10 +15,10 @@ pub struct Table {
     pub(crate) rate: Packed,
     /// By dimension; `None` where the rows are summed over it.
     pub(crate) names: [Option<Packed>; 6],
-    pub(crate) quantity: Packed,
-    pub(crate) discount_quantity: Packed,
-    pub(crate) gross: Packed,
-    pub(crate) discount: Packed,
+    /// Quantities, and what of them discounts paid for.
+    pub(crate) quantity: Divided,
+    /// Gross amounts, and their discounts.
+    pub(crate) gross: Divided,
 }
 
 impl Table {
@@ -26,34 +26,28 @@ impl Table {
         self.rate.len()
     }
 
-    pub(crate) fn numbers(&self) -> [&Packed; 4] {
-        [
-            &self.quantity,
-            &self.discount_quantity,
-            &self.gross,
-            &self.discount,
-        ]
-    }
-
     /// The numbers of a row.
-    pub(crate) fn totals(&self, row: usize) -> Totals {
-        Totals {
-            quantity: Quantity::from_nanos(self.quantity.get(row)),
-            discount_quantity: Quantity::from_nanos(self.discount_quantity.get(row)),
-            gross: Amount::from_nanos(self.gross.get(row)),
-            discount: Amount::from_nanos(self.discount.get(row)),
-        }
+    pub(crate) fn sums<S: Sums>(&self, row: usize) -> S {
+        let [gross, discount] = self.gross.get(row);
+        let [quantity, discount_quantity] = if S::DISCOUNT_QUANTITY {
+            self.quantity.get(row)
+        } else {
+            [self.quantity.whole.get(row), 0]
+        };
+        S::from(Totals::from_nanos([
+            quantity,
+            discount_quantity,
+            gross,
+            discount,
+        ]))
     }
 
     /// Bytes held in memory.
     #[must_use]
     pub fn memory(&self) -> usize {
-        let names = self.names.iter().flatten();
-        names
-            .chain(self.numbers())
-            .chain([&self.rate])
-            .map(Packed::memory)
-            .sum()
+        let codes = self.names.iter().flatten().chain([&self.rate]);
+        let codes: usize = codes.map(Packed::memory).sum();
+        codes + self.quantity.memory() + self.gross.memory()
     }
 
     /// The rows from `start` to `end` whose code in a sorted column is `code`.
@@ -66,21 +60,11 @@ impl Table {
         let Some(column) = &self.names[dimension as usize] else {
             return (start, end);
         };
-        let code = i128::from(code);
-        let point = |from: usize, before: &dyn Fn(i128) -> bool| {
-            let (mut low, mut high) = (from, end);
-            while low < high {
-                let middle = low + (high - low) / 2;
-                if before(column.get(middle)) {
-                    low = middle + 1
-                } else {
-                    high = middle
-                }
-            }
-            low
-        };
-        let first = point(start, &|other| other < code);
-        (first, point(first, &|other| other <= code))
+        let first = column.partition_point((start, end), |other| other < code);
+        (
+            first,
+            column.partition_point((first, end), |other| other <= code),
+        )
     }
 }
 
@@ -135,7 +119,7 @@ impl RollupKind {
                     *part = codes[line];
                 }
                 key[dimensions.len()] = rate;
-                let totals = lines.totals(start + line);
+                let totals = lines.sums::<Totals>(start + line);
                 match &mut open {
                     Some((last, sum)) if *last == key => *sum += totals,
                     _ => {
@@ -201,9 +185,13 @@ fn table(dimensions: &[Dimension], rows: &[([u32; 5], Totals)]) -> Table {
     Table {
         rate: codes(dimensions.len()),
         names,
-        quantity: numbers(|totals| totals.quantity.nanos()),
-        discount_quantity: numbers(|totals| totals.discount_quantity.nanos()),
-        gross: numbers(|totals| totals.gross.nanos()),
-        discount: numbers(|totals| totals.discount.nanos()),
+        quantity: Divided::new(
+            numbers(|totals| totals.quantity.nanos()),
+            &numbers(|totals| totals.discount_quantity.nanos()),
+        ),
+        gross: Divided::new(
+            numbers(|totals| totals.gross.nanos()),
+            &numbers(|totals| totals.discount.nanos()),
+        ),
     }
 }

@@ -94,7 +94,7 @@ fn lines_are_as_large_as_their_summary_says() {
         statement.lines().memory(),
         statement.summary().lines_memory()
     );
-    assert!(statement.lines().memory() > 32 * LINES_APART);
+    assert!(statement.lines().memory() > 16 * LINES_APART);
 }
 
 #[test]

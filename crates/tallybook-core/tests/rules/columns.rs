@@ -7,10 +7,11 @@ use proptest::sample::select;
 use tallybook_core::codec::{Reader, Writer};
 use tallybook_core::ids::ImportId;
 use tallybook_core::ledger::builder::{ImportBuilder, Scope};
-use tallybook_core::ledger::chunk::{Chunk, Optional, Shares};
+use tallybook_core::ledger::chunk::{Chunk, Optional};
 use tallybook_core::money::{Amount, Price, Quantity};
 use tallybook_core::packed::Packed;
 use tallybook_core::report::{Extras, Line, ReportKind};
+use tallybook_core::shares::{Divided, Scratch, Shares};
 use tallybook_core::time::{Day, Hour, Instant};
 
 fn extras() -> impl Strategy<Value = Extras<'static>> {
@@ -161,6 +162,41 @@ proptest! {
         let read = Shares::decode(&mut Reader::new(&bytes), count).unwrap();
         prop_assert_eq!(&read, &shares);
         prop_assert_eq!(read.unpack(|line| wholes.get(line)), parts.clone());
-        prop_assert_eq!(read.column(&wholes), Packed::new(&parts));
+        let got: Vec<i128> = (0..count).map(|line| read.get(line, wholes.get(line))).collect();
+        prop_assert_eq!(got, parts);
+    }
+
+    #[test]
+    fn parts_are_read_from_any_place(
+        pairs in vec((any::<i32>(), 0..4u8), 1..400),
+        alike: bool,
+        from in any::<prop::sample::Index>(),
+        end in any::<prop::sample::Index>(),
+    ) {
+        let part = |(line, (whole, kind)): (usize, &(i32, u8))| {
+            let (whole, line) = (i64::from(*whole), line as i64);
+            [0, whole, whole / 3, line - 200][usize::from(if alike { pairs[0].1 } else { *kind })]
+        };
+        let wholes: Vec<i64> = pairs.iter().map(|(whole, _)| i64::from(*whole)).collect();
+        let parts: Vec<i64> = pairs.iter().enumerate().map(part).collect();
+        let divided = Divided::new(Packed::new(&wholes), &Packed::new(&parts));
+        let (from, end) = (from.index(pairs.len()), end.index(pairs.len()));
+        let lines = from.min(end)..from.max(end) + 1;
+        let count = lines.len();
+        let mut scratch = Scratch::default();
+        let (mut whole, mut part) = (vec![0; count], vec![0; count]);
+        divided.read_i64(lines.start, [&mut whole, &mut part], &mut scratch);
+        prop_assert_eq!(&whole[..], &wholes[lines.clone()]);
+        prop_assert_eq!(&part[..], &parts[lines.clone()]);
+        let mut sums = [vec![7; count + 1], vec![7; count + 1]];
+        let [of_wholes, of_parts] = &mut sums;
+        divided.whole.read_running_sums(lines.start, of_wholes);
+        divided.part.read_running_sums(lines.start, of_wholes, of_parts, &mut scratch);
+        for (sums, values) in sums.iter().zip([&wholes, &parts]) {
+            let mut sum = 0;
+            let mut expected = vec![0];
+            expected.extend(values[lines.clone()].iter().map(|value| { sum += value; sum }));
+            prop_assert_eq!(sums.iter().map(|sum| sum.cast_signed()).collect::<Vec<_>>(), expected);
+        }
     }
 }

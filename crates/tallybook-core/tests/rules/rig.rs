@@ -18,7 +18,7 @@ use tallybook_core::name::Name;
 use tallybook_core::names::{Commitment, Draft};
 use tallybook_core::query::rates::RateOrder;
 use tallybook_core::query::run::{Context, Period, PeriodAnswer, answer};
-use tallybook_core::query::{Group, Query, Totals};
+use tallybook_core::query::{Charges, Group, Query, Totals};
 use tallybook_core::rating::terms::Terms;
 use tallybook_core::report;
 use tallybook_core::statement::{Source, Statement};
@@ -195,6 +195,10 @@ impl Rig {
                 })
                 .collect();
             let answered = answer(query, period, &sources, context).unwrap();
+            assert_same_charges(
+                &answer(query, period, &sources, context).unwrap(),
+                &answered,
+            );
             if query.group == Group::default() {
                 assert_same_sums(query, period, &sources, context, &answered);
             }
@@ -228,6 +232,22 @@ fn assert_same_sums(
     let summed = sums.filter_map(|(rate, totals)| Some((rate, totals?)));
     let rows = answered.rows().map(|row| (row.rate, row.totals));
     assert_eq!(summed.collect::<Vec<_>>(), rows.collect::<Vec<_>>());
+}
+
+/// Who asks for fewer sums gets the same rows.
+fn assert_same_charges(charges: &PeriodAnswer<Charges>, totals: &PeriodAnswer) {
+    let fewer = totals.rows().map(|row| (row.rate, row.totals.into()));
+    let of_charges = charges.rows().map(|row| (row.rate, row.totals));
+    assert_eq!(of_charges.collect::<Vec<_>>(), fewer.collect::<Vec<_>>());
+    assert!(charges.rows().zip(totals.rows()).all(|(left, right)| {
+        let names = [left.organization, left.repository, left.model];
+        (left.start, names)
+            == (
+                right.start,
+                [right.organization, right.repository, right.model],
+            )
+            && left.totals.net() == right.totals.net()
+    }));
 }
 
 fn sums(totals: &Totals) -> [bigdecimal::num_bigint::BigInt; 4] {

@@ -18,7 +18,7 @@ use tallybook_core::ledger::{AccountEntry, Setting};
 use tallybook_core::names::{Dictionary, Draft};
 use tallybook_core::packed::Packed;
 use tallybook_core::query::run::{Context, answer};
-use tallybook_core::query::{Filter, Grain, Group, Query};
+use tallybook_core::query::{Filter, Grain, Group, Query, Totals};
 use tallybook_core::site::entry::{EnterpriseFact, OrganizationFact, SiteEntry, UserFact};
 use tallybook_core::statement::{LinesPart, Source};
 use tallybook_core::time::Month;
@@ -240,7 +240,7 @@ proptest! {
             let period = query.periods().next().unwrap();
             let spellings = Spellings::default();
             let context = Context { catalog: &rig.catalog, spellings: &spellings, user: None };
-            drop(answer(&query, period, &[read], context));
+            drop(answer::<Totals>(&query, period, &[read], context));
         }
     }
 }
@@ -317,7 +317,7 @@ fn a_code_that_the_tables_lack_is_an_error() {
 fn a_statement_of_countless_equal_lines_takes_no_memory() {
     let encode = |count: u64, marks: i128| {
         let mut out = Writer::new();
-        out.raw(b"TBM\x02\x01\x00");
+        out.raw(b"TBM\x03\x01\x00");
         out.signed(Month::new(2026, 1).unwrap().index().into());
         for _ in 0..6 {
             out.count(1);

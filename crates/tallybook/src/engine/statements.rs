@@ -14,8 +14,8 @@ use tallybook_core::ids::Digest;
 use tallybook_core::ledger::Import;
 use tallybook_core::ledger::chunk::Chunk;
 use tallybook_core::name::Name;
-use tallybook_core::query::Query;
 use tallybook_core::query::run::{Context, Period, PeriodAnswer, answer};
+use tallybook_core::query::{Query, Sums};
 use tallybook_core::statement::build::BYTES_A_LINE;
 use tallybook_core::statement::{LinesPart, Source, Statement, Summary, Table};
 use tallybook_core::time::{Instant, Month};
@@ -253,12 +253,12 @@ impl Engine {
     }
 
     /// Answers one period of a query.
-    pub async fn answer(
+    pub async fn answer<S: Sums>(
         &self,
         view: &View,
         query: &Query,
         period: Period,
-    ) -> Result<PeriodAnswer, EngineError> {
+    ) -> Result<PeriodAnswer<S>, EngineError> {
         let sources = self.sources(view, query, period).await?;
         let answered = answer(query, period, &sources, view.context());
         answered.map_err(|error| EngineError::System(error.to_string()))

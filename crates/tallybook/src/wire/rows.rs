@@ -5,20 +5,20 @@
 //! bounded. Look next: [`super::usage`] and [`super::summary`], which write the rows.
 
 use tallybook_core::query::run::PeriodAnswer;
-use tallybook_core::query::{Rate, Row};
+use tallybook_core::query::{Rate, Row, Sums};
 
 /// Rows, and the next of them.
 #[derive(Debug)]
-pub struct Rows {
-    answer: PeriodAnswer,
+pub struct Rows<S> {
+    answer: PeriodAnswer<S>,
     next: usize,
     ends: Ends,
 }
 
-impl Rows {
+impl<S: Sums> Rows<S> {
     /// All rows of `answer`.
     #[must_use]
-    pub const fn new(answer: PeriodAnswer) -> Self {
+    pub const fn new(answer: PeriodAnswer<S>) -> Self {
         Self {
             answer,
             next: 0,
@@ -32,7 +32,7 @@ impl Rows {
         &mut self,
         out: &mut Vec<u8>,
         enough: usize,
-        mut write: impl FnMut(&mut Vec<u8>, &Row<'_>, bool, &mut End<'_>),
+        mut write: impl FnMut(&mut Vec<u8>, &Row<'_, S>, bool, &mut End<'_>),
     ) -> bool {
         let mut last: Option<&Rate> = None;
         while let Some(row) = self.answer.row(self.next) {

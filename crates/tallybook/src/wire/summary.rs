@@ -122,7 +122,7 @@ impl RequestsWriter {
     pub fn items(
         &mut self,
         out: &mut Vec<u8>,
-        rows: &mut Rows,
+        rows: &mut Rows<Totals>,
         enough: usize,
         catalog: &Catalog,
     ) -> bool {

@@ -9,7 +9,7 @@ use super::json::{Number, push_key, push_parts, push_string, push_text_field};
 use super::rows::Rows;
 use super::words::{Dialect, Vocabulary, Words, shown, words};
 use tallybook_core::catalog::Catalog;
-use tallybook_core::query::{Grain, Rate, Row};
+use tallybook_core::query::{Charges, Grain, Rate, Row};
 use tallybook_core::time::Hour;
 
 /// What an answer's items have in common.
@@ -72,7 +72,7 @@ impl UsageWriter {
     pub fn items(
         &mut self,
         out: &mut Vec<u8>,
-        rows: &mut Rows,
+        rows: &mut Rows<Charges>,
         enough: usize,
         catalog: &Catalog,
     ) -> bool {
@@ -86,14 +86,14 @@ impl UsageWriter {
     }
 
     /// Appends one item. `words` are those of the row's rate.
-    pub fn item(&mut self, out: &mut Vec<u8>, row: &Row<'_>, words: &Words<'_>) {
+    pub fn item(&mut self, out: &mut Vec<u8>, row: &Row<'_, Charges>, words: &Words<'_>) {
         self.remember(row, words);
         self.start(out, row);
         self.end(out, row);
     }
 
     /// What depends on the date, the rate, which are remembered, and the sums.
-    fn start(&mut self, out: &mut Vec<u8>, row: &Row<'_>) {
+    fn start(&mut self, out: &mut Vec<u8>, row: &Row<'_, Charges>) {
         if std::mem::replace(&mut self.any, true) {
             out.push(b',');
         }
@@ -108,7 +108,7 @@ impl UsageWriter {
     }
 
     /// What depends on the organization and the repository only.
-    fn end(&self, out: &mut Vec<u8>, row: &Row<'_>) {
+    fn end(&self, out: &mut Vec<u8>, row: &Row<'_, Charges>) {
         if self.shape.with_organization {
             out.extend_from_slice(b",\"organizationName\":");
             push_string(out, row.organization);
@@ -119,7 +119,7 @@ impl UsageWriter {
 
     /// Documented: `owner/name`, and no key when there is no repository. Observed: the bare name,
     /// `""` when there is none. A report may name a repository of another owner, in full.
-    fn repository(&self, out: &mut Vec<u8>, row: &Row<'_>) {
+    fn repository(&self, out: &mut Vec<u8>, row: &Row<'_, Charges>) {
         let name = row.repository;
         if name.is_empty() && self.shape.dialect == Dialect::Documented {
             return;
@@ -137,7 +137,7 @@ impl UsageWriter {
         }
     }
 
-    fn remember(&mut self, row: &Row<'_>, words: &Words<'_>) {
+    fn remember(&mut self, row: &Row<'_, Charges>, words: &Words<'_>) {
         if self.date != Some(row.start) || self.rate.as_ref() != Some(row.rate) {
             self.date = Some(row.start);
             self.rate = Some(row.rate.clone());

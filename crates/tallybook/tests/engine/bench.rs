@@ -11,7 +11,7 @@ use tallybook_core::account::{AccountKind, AccountName};
 use tallybook_core::ids::Digest;
 use tallybook_core::ledger::record::ImportedFile;
 use tallybook_core::money::{Amount, Price, Quantity};
-use tallybook_core::query::{Filter, Grain, Group, Query};
+use tallybook_core::query::{Filter, Grain, Group, Query, Totals};
 use tallybook_core::report::{Line, ReportKind};
 use tallybook_core::time::{Hour, Instant, Month};
 use tallybook_store::Store;
@@ -131,7 +131,10 @@ pub(crate) async fn sums(engine: &Engine, account: &AccountName) -> Sums {
     };
     let mut sums = Sums::new();
     for period in query.periods() {
-        let answer = engine.answer(&view, &query, period).await.unwrap();
+        let answer = engine
+            .answer::<Totals>(&view, &query, period)
+            .await
+            .unwrap();
         for row in answer.rows() {
             let key = (row.start.day().to_string(), row.organization.to_owned());
             assert_eq!(row.totals.quantity.nanos() % 1_000_000_000, 0);

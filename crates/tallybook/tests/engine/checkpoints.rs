@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tallybook::engine::entropy::Entropy;
 use tallybook::engine::{Engine, EngineError, Options};
 use tallybook_core::ids::Digest;
-use tallybook_core::query::{Filter, Grain, Group, Query};
+use tallybook_core::query::{Filter, Grain, Group, Query, Totals};
 use tallybook_core::report::ReportKind;
 use tallybook_core::statement::Statement;
 use tallybook_core::statement::encode::LINES_APART;
@@ -71,7 +71,10 @@ async fn answer(engine: &Engine, whole: bool) -> (usize, i128) {
     };
     let period = query.periods().next().unwrap();
     assert_eq!(query.needs_lines(period, january()), !whole);
-    let answer = engine.answer(&view, &query, period).await.unwrap();
+    let answer = engine
+        .answer::<Totals>(&view, &query, period)
+        .await
+        .unwrap();
     let quantities = answer.rows().map(|row| row.totals.quantity.nanos());
     (answer.len(), quantities.sum())
 }

@@ -2,7 +2,6 @@
 
 use super::*;
 use tallybook_core::money::{Amount, Price, Quantity};
-use tallybook_core::query::Totals;
 use tallybook_core::time::Day;
 
 const LINUX: Words<'_> = Words {
@@ -23,23 +22,22 @@ fn rate() -> Rate {
     }
 }
 
-fn row<'a>(rate: &'a Rate, organization: &'a str, repository: &'a str) -> Row<'a> {
+fn row<'a>(rate: &'a Rate, organization: &'a str, repository: &'a str) -> Row<'a, Charges> {
     Row {
         start: Day::parse("2023-08-01").unwrap().first_hour(),
         rate,
         organization,
         repository,
         model: "",
-        totals: Totals {
+        totals: Charges {
             quantity: Quantity::parse("100").unwrap(),
-            discount_quantity: Quantity::ZERO,
             gross: Amount::parse("0.8").unwrap(),
             discount: Amount::ZERO,
         },
     }
 }
 
-fn body(shape: UsageShape, owner: &str, rows: &[Row<'_>]) -> String {
+fn body(shape: UsageShape, owner: &str, rows: &[Row<'_, Charges>]) -> String {
     let mut writer = UsageWriter::new(shape, owner);
     let mut out = Vec::new();
     writer.open(&mut out);

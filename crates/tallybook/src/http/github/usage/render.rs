@@ -1,7 +1,7 @@
 //! Writing an answer's body: summaries at once, everything else while it is loaded, a period at a
 //! time.
 //!
-//! Invariant: memory holds the rows of two periods and one chunk of bytes, not the answer. A
+//! Invariant: memory holds the rows of three periods and one chunk of bytes, not the answer. A
 //! summary has an item a rate, and so is no longer than what memory holds of rates anyway.
 
 use crate::engine::rates::RateSums;
@@ -14,10 +14,12 @@ use crate::wire::summary::{Envelope, RequestsWriter, summary_body, summary_label
 use crate::wire::usage::{UsageShape, UsageWriter};
 use axum::body::Body;
 use bytes::Bytes;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use tallybook_core::account::AccountKind;
-use tallybook_core::query::Query;
+use tallybook_core::catalog::Catalog;
 use tallybook_core::query::run::{Period, PeriodAnswer};
+use tallybook_core::query::{Charges, Query, Sums, Totals};
 use tokio::task::JoinHandle;
 
 /// What a body shows besides its items.
@@ -45,9 +47,8 @@ pub async fn body(
         time_period,
         echoes,
     } = question;
-    let answer = |shape| Answer::new(Arc::clone(engine), Arc::clone(view), query.clone(), shape);
     if endpoint == Endpoint::Usage {
-        let begin = || answer(Shape::Usage(usage_writer(&query, &shown)));
+        let begin = || answer(engine, view, &query, usage_writer(&query, &shown));
         return room.body(begin).await;
     }
     let envelope = Envelope {
@@ -59,8 +60,16 @@ pub async fn body(
     if endpoint == Endpoint::Summary {
         return Ok(summary(engine, view, &query, &envelope).await?);
     }
-    let begin = || answer(Shape::Requests(RequestsWriter::default(), envelope.clone()));
+    let requests = || Requests {
+        writer: RequestsWriter::default(),
+        envelope: envelope.clone(),
+    };
+    let begin = || answer(engine, view, &query, requests());
     room.body(begin).await
+}
+
+fn answer<S: Shape>(engine: &Arc<Engine>, view: &Arc<View>, query: &Query, shape: S) -> Answer<S> {
+    Answer::new(Arc::clone(engine), Arc::clone(view), query.clone(), shape)
 }
 
 fn usage_writer(query: &Query, shown: &Shown) -> UsageWriter {
@@ -95,27 +104,56 @@ async fn summary(
 }
 
 /// What a body looks like that is written a chunk at a time.
-#[derive(Debug)]
-pub enum Shape {
-    /// Dated items.
-    Usage(UsageWriter),
-    /// An envelope and items with models, without dates.
-    Requests(RequestsWriter, Envelope),
+pub trait Shape: Send + 'static {
+    /// The sums that its items show.
+    type Sums: Sums;
+
+    /// Appends what stands before the items.
+    fn open(&self, out: &mut Vec<u8>);
+
+    /// Appends items until the chunk is full; says whether those were all of `rows`.
+    fn items(&mut self, out: &mut Vec<u8>, rows: &mut Rows<Self::Sums>, catalog: &Catalog) -> bool;
+
+    /// Appends what stands after the items.
+    fn close(&self, out: &mut Vec<u8>);
 }
 
-impl Shape {
+/// Dated items.
+impl Shape for UsageWriter {
+    type Sums = Charges;
+
     fn open(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Usage(writer) => writer.open(out),
-            Self::Requests(writer, envelope) => writer.open(out, envelope),
-        }
+        self.open(out);
+    }
+
+    fn items(&mut self, out: &mut Vec<u8>, rows: &mut Rows<Charges>, catalog: &Catalog) -> bool {
+        self.items(out, rows, CHUNK_BYTES, catalog)
     }
 
     fn close(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Usage(writer) => writer.close(out),
-            Self::Requests(writer, _) => writer.close(out),
-        }
+        self.close(out);
+    }
+}
+
+/// An envelope, and items with models and without dates.
+struct Requests {
+    writer: RequestsWriter,
+    envelope: Envelope,
+}
+
+impl Shape for Requests {
+    type Sums = Totals;
+
+    fn open(&self, out: &mut Vec<u8>) {
+        self.writer.open(out, &self.envelope);
+    }
+
+    fn items(&mut self, out: &mut Vec<u8>, rows: &mut Rows<Totals>, catalog: &Catalog) -> bool {
+        self.writer.items(out, rows, CHUNK_BYTES, catalog)
+    }
+
+    fn close(&self, out: &mut Vec<u8>) {
+        self.writer.close(out);
     }
 }
 
@@ -125,38 +163,34 @@ const ITEM_BYTES: usize = 320;
 /// From so many rows on, the next period is made while this one is written.
 const ROWS_WORTH_A_TASK: usize = 4096;
 
+/// Periods that are in the making while one is written: as many as keep two cores busy whichever of
+/// making and writing takes longer, and no more, for each holds its rows.
+const PERIODS_AHEAD: usize = 2;
+
 /// An answer on its way.
-pub struct Answer {
+pub struct Answer<S: Shape> {
     engine: Arc<Engine>,
     view: Arc<View>,
     query: Arc<Query>,
-    /// The next period, in the making.
-    ahead: Option<Ahead>,
+    /// The next periods, in the making.
+    ahead: VecDeque<Ahead<S::Sums>>,
     periods: Box<dyn Iterator<Item = Period> + Send>,
-    shape: Shape,
+    shape: S,
     opened: bool,
     /// The rows of the period that is being written.
-    rows: Option<Rows>,
+    rows: Option<Rows<S::Sums>>,
 }
 
-impl std::fmt::Debug for Answer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Answer")
-            .field("query", &self.query)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Answer {
+impl<S: Shape> Answer<S> {
     /// The answer to `query` over `view`.
     #[must_use]
-    pub fn new(engine: Arc<Engine>, view: Arc<View>, query: Query, shape: Shape) -> Self {
+    pub fn new(engine: Arc<Engine>, view: Arc<View>, query: Query, shape: S) -> Self {
         let periods = Box::new(query.periods());
         Self {
             engine,
             view,
             query: Arc::new(query),
-            ahead: None,
+            ahead: VecDeque::new(),
             periods,
             shape,
             opened: false,
@@ -169,45 +203,41 @@ impl Answer {
         let Some(rows) = &mut self.rows else {
             return true;
         };
-        let catalog = &self.view.site.catalog;
-        match &mut self.shape {
-            Shape::Usage(writer) => writer.items(out, rows, CHUNK_BYTES, catalog),
-            Shape::Requests(writer, _) => writer.items(out, rows, CHUNK_BYTES, catalog),
-        }
+        self.shape.items(out, rows, &self.view.site.catalog)
     }
-}
 
-/// A period that another task makes; nobody wants it any more when this is dropped.
-struct Ahead(JoinHandle<Result<PeriodAnswer, EngineError>>);
-
-impl Drop for Ahead {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-impl Answer {
-    async fn next_period(&mut self) -> Result<Option<PeriodAnswer>, EngineError> {
-        let answer = match self.ahead.take() {
+    async fn next_period(&mut self) -> Result<Option<PeriodAnswer<S::Sums>>, EngineError> {
+        let answer = match self.ahead.pop_front() {
             Some(mut ahead) => (&mut ahead.0).await??,
             None => match self.periods.next() {
                 Some(period) => self.engine.answer(&self.view, &self.query, period).await?,
                 None => return Ok(None),
             },
         };
-        if answer.len() >= ROWS_WORTH_A_TASK
-            && let Some(period) = self.periods.next()
-        {
-            let engine = Arc::clone(&self.engine);
-            let (view, query) = (Arc::clone(&self.view), Arc::clone(&self.query));
-            let making = async move { engine.answer(&view, &query, period).await };
-            self.ahead = Some(Ahead(tokio::spawn(making)));
+        if answer.len() >= ROWS_WORTH_A_TASK {
+            while self.ahead.len() < PERIODS_AHEAD
+                && let Some(period) = self.periods.next()
+            {
+                let engine = Arc::clone(&self.engine);
+                let (view, query) = (Arc::clone(&self.view), Arc::clone(&self.query));
+                let making = async move { engine.answer(&view, &query, period).await };
+                self.ahead.push_back(Ahead(tokio::spawn(making)));
+            }
         }
         Ok(Some(answer))
     }
 }
 
-impl Chunks for Answer {
+/// A period that another task makes; nobody wants it any more when this is dropped.
+struct Ahead<S>(JoinHandle<Result<PeriodAnswer<S>, EngineError>>);
+
+impl<S> Drop for Ahead<S> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl<S: Shape> Chunks for Answer<S> {
     type Error = EngineError;
 
     async fn next(&mut self) -> Result<(Bytes, End), EngineError> {

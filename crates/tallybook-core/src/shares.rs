@@ -1,0 +1,309 @@
+//! Columns of parts of wholes: discounts of gross amounts, what discounts paid for of quantities.
+//!
+//! Invariant: a part is exactly what was given. Most parts are nothing or everything: a mark a line
+//! says so in a byte, or in none where all are alike, and only the others stand by themselves. The
+//! same form in memory and on disk, so that a question reads an eighth of the memory and a
+//! checkpoint is read without making what it does not hold. Look next: [`crate::packed`].
+
+use crate::codec::{DecodeError, Reader, Writer};
+use crate::packed::{Packed, add_up};
+
+/// A column of wholes and one of their parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Divided {
+    /// The wholes.
+    pub whole: Packed,
+    /// The parts.
+    pub part: Shares,
+}
+
+/// Parts, to be read beside their wholes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shares {
+    marks: Packed,
+    /// The parts that are neither nothing nor everything, in order.
+    partial: Packed,
+    /// How many of them stand before each [`STEP`]-th line; empty where all marks are alike.
+    before: Vec<u32>,
+}
+
+/// What reading parts needs room for; allocated once for many reads.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    marks: Vec<u32>,
+    partial: Vec<i64>,
+}
+
+const NOTHING: u32 = 0;
+const EVERYTHING: u32 = 1;
+const PARTIAL: u32 = 2;
+
+/// Lines whose marks are counted when one of them is looked for: they are one cache line.
+const STEP: usize = 64;
+
+/// Values that are read at a time when a column is packed.
+const BLOCK: usize = 1024;
+
+impl Divided {
+    /// Columns of wholes and of their parts.
+    #[must_use]
+    pub fn new(whole: Packed, parts: &Packed) -> Self {
+        let part = Shares::of(parts, &whole);
+        Self { whole, part }
+    }
+
+    /// The whole and the part of a line; panics beyond the end, like a slice.
+    #[must_use]
+    pub fn get(&self, line: usize) -> [i128; 2] {
+        let whole = self.whole.get(line);
+        [whole, self.part.get(line, whole)]
+    }
+
+    /// Whether every value fits an `i64`.
+    #[must_use]
+    pub fn fits_i64(&self) -> bool {
+        self.whole.fits_i64() && self.part.partial.fits_i64()
+    }
+
+    /// Whether no value is farther than `most` from 0.
+    #[must_use]
+    pub fn is_within(&self, most: i64) -> bool {
+        self.whole.is_within(most) && self.part.partial.is_within(most)
+    }
+
+    /// Copies as many values from `start` on as there is room for in each; only for columns that
+    /// [`Self::fits_i64`].
+    pub fn read_i64(&self, start: usize, [whole, part]: [&mut [i64]; 2], scratch: &mut Scratch) {
+        self.whole.read_i64(start, whole);
+        let wholes = whole.iter().copied();
+        let parts = self.part.parts(start, wholes, scratch);
+        part.iter_mut().zip(parts).for_each(|(to, part)| *to = part);
+    }
+
+    /// Bytes held in memory.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let Shares {
+            marks,
+            partial,
+            before,
+        } = &self.part;
+        self.whole.memory() + marks.memory() + partial.memory() + size_of_val(before.as_slice())
+    }
+
+    /// Writes the columns.
+    pub fn encode(&self, writer: &mut Writer) {
+        self.whole.encode(writer);
+        self.part.encode(writer);
+    }
+}
+
+impl Shares {
+    /// Packs `parts` of `wholes`.
+    #[must_use]
+    pub fn new(parts: &[i128], whole: impl Fn(usize) -> i128) -> Self {
+        let mut shares = Building::of(parts.len());
+        let pairs = parts.iter().enumerate();
+        shares.add(pairs.map(|(line, part)| (*part, whole(line))));
+        shares.finish()
+    }
+
+    /// Packs a column of parts of a column of wholes.
+    #[must_use]
+    pub fn of(parts: &Packed, wholes: &Packed) -> Self {
+        if !(parts.fits_i64() && wholes.fits_i64()) {
+            return Self::new(&parts.values(), |line| wholes.get(line));
+        }
+        let mut shares = Building::of(parts.len());
+        let mut blocks = [[0; BLOCK]; 2];
+        for start in (0..parts.len()).step_by(BLOCK) {
+            let count = BLOCK.min(parts.len() - start);
+            let [part, whole] = blocks.each_mut().map(|block| &mut block[..count]);
+            parts.read_i64(start, part);
+            wholes.read_i64(start, whole);
+            shares.add(part.iter().copied().zip(whole.iter().copied()));
+        }
+        shares.finish()
+    }
+
+    /// The parts again, in order.
+    #[must_use]
+    pub fn unpack(&self, whole: impl Fn(usize) -> i128) -> Vec<i128> {
+        let mut partial = self.partial.iter();
+        let part = |line: usize| match self.marks.code(line) {
+            NOTHING => 0,
+            EVERYTHING => whole(line),
+            // There is a value for every such mark, of whoever made it.
+            _ => partial.next().unwrap_or(0),
+        };
+        (0..self.marks.len()).map(part).collect()
+    }
+
+    /// The part of a line whose whole is known; panics beyond the end, like a slice.
+    #[must_use]
+    pub fn get(&self, line: usize, whole: i128) -> i128 {
+        match self.marks.code(line) {
+            NOTHING => 0,
+            EVERYTHING => whole,
+            _ => self.partial.get(self.partial_before(line)),
+        }
+    }
+
+    /// Writes the sums of none of the parts from `start` on, the first, the first two and so on, as
+    /// [`Packed::read_running_sums`] does; `wholes` are those of the wholes.
+    pub fn read_running_sums(
+        &self,
+        start: usize,
+        wholes: &[u64],
+        out: &mut [u64],
+        scratch: &mut Scratch,
+    ) {
+        match self.marks.constant().map(i128::cast_unsigned) {
+            Some(0) => out.fill(0),
+            Some(1) => out.copy_from_slice(wholes),
+            _ => {
+                let Some((first, out)) = out.split_first_mut() else {
+                    return;
+                };
+                *first = 0;
+                let ends = wholes.iter().zip(&wholes[1..]);
+                let wholes = ends.map(|(from, end)| end.wrapping_sub(*from).cast_signed());
+                let parts = self.parts(start, wholes, scratch);
+                add_up(parts.map(i64::cast_unsigned), out);
+            }
+        }
+    }
+
+    /// The parts of some lines from `start` on, whose wholes these are.
+    fn parts<'a, W>(
+        &self,
+        start: usize,
+        wholes: W,
+        Scratch { marks, partial }: &'a mut Scratch,
+    ) -> impl Iterator<Item = i64> + use<'a, W>
+    where
+        W: ExactSizeIterator<Item = i64>,
+    {
+        if marks.len() < wholes.len() {
+            marks.resize(wholes.len(), 0);
+        }
+        let marks = &mut marks[..wholes.len()];
+        self.marks.read_codes(start, marks);
+        let found = marks.iter().filter(|mark| **mark == PARTIAL).count();
+        // One more than there are, so that there is always a next one.
+        if partial.len() <= found {
+            partial.resize(found + 1, 0);
+        }
+        let partial = &mut partial[..=found];
+        let first = self.partial_before(start);
+        self.partial.read_i64(first, &mut partial[..found]);
+        let mut next = 0usize;
+        // Marks follow no pattern: choosing among values is quicker than branching.
+        wholes.zip(marks.iter()).map(move |(whole, mark)| {
+            let is_partial = *mark == PARTIAL;
+            let all = if *mark == EVERYTHING { whole } else { 0 };
+            let part = if is_partial { partial[next] } else { all };
+            next = next.wrapping_add(usize::from(is_partial));
+            part
+        })
+    }
+
+    /// How many partial parts stand before a line.
+    fn partial_before(&self, line: usize) -> usize {
+        match self.marks.constant() {
+            Some(mark) if mark == i128::from(PARTIAL) => line,
+            Some(_) => 0,
+            None => {
+                let step = line / STEP;
+                let mut marks = [NOTHING; STEP];
+                let marks = &mut marks[..line - step * STEP];
+                self.marks.read_codes(step * STEP, marks);
+                let known = self.before.get(step).map_or(0, |before| *before as usize);
+                known + marks.iter().filter(|mark| **mark == PARTIAL).count()
+            }
+        }
+    }
+
+    /// Writes both columns.
+    pub fn encode(&self, writer: &mut Writer) {
+        self.marks.encode(writer);
+        self.partial.encode(writer);
+    }
+
+    /// Reads both columns of `count` lines.
+    pub fn decode(reader: &mut Reader<'_>, count: usize) -> Result<Self, DecodeError> {
+        let marks = Packed::decode_exactly(reader, count)?;
+        let partial = Packed::decode(reader, count)?;
+        if !marks.is_below(1 + PARTIAL as usize) {
+            return Err(reader.invalid("share mark"));
+        }
+        let shares = Self::with_marks(marks, partial);
+        if shares.partial_before(count) == shares.partial.len() {
+            Ok(shares)
+        } else {
+            Err(reader.invalid("partial shares"))
+        }
+    }
+
+    fn with_marks(marks: Packed, partial: Packed) -> Self {
+        let mut before = Vec::new();
+        if marks.constant().is_none() {
+            // Also for the lines after the last, so that their number is known.
+            before.reserve_exact(marks.len() / STEP + 1);
+            let mut found = 0u32;
+            let mut step = [NOTHING; STEP];
+            for start in (0..marks.len()).step_by(STEP) {
+                before.push(found);
+                let step = &mut step[..STEP.min(marks.len() - start)];
+                marks.read_codes(start, step);
+                found += step
+                    .iter()
+                    .map(|mark| u32::from(*mark == PARTIAL))
+                    .sum::<u32>();
+            }
+            if marks.len().is_multiple_of(STEP) {
+                before.push(found);
+            }
+        }
+        Self {
+            marks,
+            partial,
+            before,
+        }
+    }
+}
+
+/// Shares in the making.
+struct Building<T> {
+    marks: Vec<u8>,
+    partial: Vec<T>,
+}
+
+impl<T: crate::packed::Number + Default> Building<T> {
+    fn of(lines: usize) -> Self {
+        Self {
+            marks: Vec::with_capacity(lines),
+            partial: Vec::new(),
+        }
+    }
+
+    /// Adds parts, each with its whole.
+    fn add(&mut self, pairs: impl Iterator<Item = (T, T)>) {
+        let Self { marks, partial } = self;
+        marks.extend(pairs.map(|(part, whole)| {
+            let mark = if part == T::default() {
+                NOTHING
+            } else if part == whole {
+                EVERYTHING
+            } else {
+                partial.push(part);
+                PARTIAL
+            };
+            mark as u8
+        }));
+    }
+
+    fn finish(self) -> Shares {
+        Shares::with_marks(Packed::new(&self.marks), Packed::new(&self.partial))
+    }
+}
