@@ -86,8 +86,8 @@ pub(crate) struct Model {
     pub(crate) plans: Vec<(String, String)>,
     /// Repository, instant from which it is public or not.
     pub(crate) visibility: Vec<(String, String, bool)>,
-    /// In lower case.
-    pub(crate) users: BTreeSet<String>,
+    /// Users whom events ever named, in lower case.
+    users: BTreeSet<String>,
     /// The site's own catalogue.
     pub(crate) own: Own,
     pub(crate) discounts: Vec<Discount>,
@@ -131,9 +131,14 @@ impl Model {
     }
 
     pub(crate) fn import(&mut self, id: String, lines: Vec<Imported>) {
-        let users = lines.iter().map(|line| line.user.to_lowercase());
-        self.users.extend(users);
         self.imports.push((id, lines, true));
+    }
+
+    /// Whether an event ever named a user (in lower case), or a live import does.
+    pub(crate) fn knows(&self, user: &str) -> bool {
+        let live = self.imports.iter().filter(|(_, _, live)| *live);
+        let mut reported = live.flat_map(|(_, lines, _)| lines);
+        self.users.contains(user) || reported.any(|line| line.user.eq_ignore_ascii_case(user))
     }
 
     pub(crate) fn live_imports(&self) -> Vec<String> {
