@@ -79,6 +79,19 @@ pub enum ApplyError {
         /// What is missing.
         what: String,
     },
+    /// Usage that has not come could not be priced when it comes.
+    #[error(
+        "{account} has an amend to {sku} whose usage event has not come, and the new catalogue has \
+         {what}; keep it priced for every day"
+    )]
+    Awaited {
+        /// Whose usage.
+        account: AccountName,
+        /// The SKU, as the amend names it.
+        sku: String,
+        /// What is missing.
+        what: String,
+    },
     /// Somebody else changed the catalogue in the meantime.
     #[error("the catalogue is at version {}, not {}", current.0, expected.0)]
     OtherVersion {

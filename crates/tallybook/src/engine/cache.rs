@@ -2,11 +2,13 @@
 //!
 //! Invariant: what is kept and what is being made are together no more than the limit, however many
 //! ask for however much; one thing that alone is larger is made by itself. Summaries and lines are
-//! kept apart: lines are some ten times larger, and most questions need none.
+//! kept apart: lines are some ten times larger, and most questions need none. Short statements are
+//! kept as long as their account: those of many thousand small accounts would fill memory with what
+//! is quickly made again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tallybook_core::ids::Digest;
+use tallybook_core::ids::{Digest, LogId};
 use tallybook_core::statement::{Source, Table};
 use tokio::sync::{AcquireError, OnceCell, OwnedSemaphorePermit, Semaphore};
 
@@ -15,6 +17,9 @@ pub(super) type Slot<T> = Arc<OnceCell<T>>;
 
 /// What is being made is counted in units of so many bytes.
 const UNIT: usize = 4096;
+
+/// A statement of at most so many bytes is read or made again in about a millisecond.
+const SHORT: usize = 64 * 1024;
 
 /// Statements by their fingerprints.
 #[derive(Debug)]
@@ -29,6 +34,10 @@ pub(super) struct Cache {
 struct State {
     summaries: HashMap<Digest, Entry<Source>>,
     lines: HashMap<Digest, Entry<Arc<Table>>>,
+    /// The summaries of each account.
+    logs: HashMap<LogId, HashSet<Digest>>,
+    /// Whose each summary is: of what two accounts have in common, whoever asked first.
+    owners: HashMap<Digest, LogId>,
     /// Rises with each use.
     uses: u64,
     /// Of what is kept.
@@ -83,10 +92,14 @@ impl Cache {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where a summary, or a short statement, is kept.
-    pub(super) fn summary(&self, fingerprint: Digest) -> Slot<Source> {
+    /// Where an account's summary, or short statement, is kept.
+    pub(super) fn summary(&self, log: LogId, fingerprint: Digest) -> Slot<Source> {
         let mut state = self.state();
         let used = state.next_use();
+        if !state.summaries.contains_key(&fingerprint) {
+            state.logs.entry(log).or_default().insert(fingerprint);
+            state.owners.insert(fingerprint, log);
+        }
         use_slot(&mut state.summaries, fingerprint, used)
     }
 
@@ -130,10 +143,17 @@ impl Cache {
 
     /// Drops a statement that nobody will ask for again.
     pub(super) fn forget(&self, fingerprint: Digest) {
+        self.state().remove(fingerprint);
+    }
+
+    /// Drops an account's short statements; those that take long to make stay.
+    pub(super) fn forget_short(&self, log: LogId) {
         let mut state = self.state();
-        let summary = state.summaries.remove(&fingerprint);
-        let lines = state.lines.remove(&fingerprint);
-        state.bytes -= summary.map_or(0, |it| it.bytes) + lines.map_or(0, |it| it.bytes);
+        let known = state.logs.get(&log).into_iter().flatten();
+        // One that is being made has no bytes. It stays, for it must not be made twice.
+        let is_short = |it: &&Digest| (1..=SHORT).contains(&state.size(**it));
+        let short: Vec<Digest> = known.filter(is_short).copied().collect();
+        short.into_iter().for_each(|it| state.remove(it));
     }
 
     /// Bytes held.
@@ -180,10 +200,35 @@ impl State {
             };
             if of_lines {
                 self.lines.remove(&fingerprint);
+                self.bytes -= bytes;
             } else {
-                self.summaries.remove(&fingerprint);
+                self.remove_summary(fingerprint);
             }
-            self.bytes -= bytes;
+        }
+    }
+
+    /// Bytes of a statement.
+    fn size(&self, fingerprint: Digest) -> usize {
+        let summary = self.summaries.get(&fingerprint).map_or(0, |it| it.bytes);
+        summary + self.lines.get(&fingerprint).map_or(0, |it| it.bytes)
+    }
+
+    fn remove(&mut self, fingerprint: Digest) {
+        self.remove_summary(fingerprint);
+        let lines = self.lines.remove(&fingerprint);
+        self.bytes -= lines.map_or(0, |it| it.bytes);
+    }
+
+    fn remove_summary(&mut self, fingerprint: Digest) {
+        let summary = self.summaries.remove(&fingerprint);
+        self.bytes -= summary.map_or(0, |it| it.bytes);
+        if let Some(log) = self.owners.remove(&fingerprint)
+            && let Some(known) = self.logs.get_mut(&log)
+        {
+            known.remove(&fingerprint);
+            if known.is_empty() {
+                self.logs.remove(&log);
+            }
         }
     }
 }
@@ -203,17 +248,43 @@ fn oldest<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tallybook_core::statement::build::StatementBuilder;
+    use tallybook_core::ledger::record::Dimension;
+    use tallybook_core::money::Price;
+    use tallybook_core::statement::build::{BuilderLine, RateKey, StatementBuilder};
     use tallybook_core::time::Month;
 
     fn source() -> Source {
-        let month = Month::new(2026, 1).unwrap();
-        Source::Whole(StatementBuilder::new(month).finish())
+        source_of(0)
+    }
+
+    fn source_of(lines: u16) -> Source {
+        let mut builder = StatementBuilder::new(Month::new(2026, 1).unwrap());
+        let rate = RateKey {
+            folded_sku: "a".to_owned(),
+            sku: "a".to_owned(),
+            product: "b".to_owned(),
+            unit: "c".to_owned(),
+            price: Price::ZERO,
+        };
+        let rate = builder.rate(rate, false, false);
+        for line in 0..lines {
+            let name = line.to_string();
+            let names = Dimension::ALL.map(|dimension| builder.name(dimension, &name));
+            builder.push(BuilderLine {
+                hour: line % 744,
+                rate,
+                names,
+                quantity: i128::from(line),
+                gross: 0,
+                discount: 0,
+            });
+        }
+        Source::Whole(builder.finish())
     }
 
     fn keep(cache: &Cache, number: u8) {
         let fingerprint = Digest([number; 32]);
-        cache.summary(fingerprint).set(source()).unwrap();
+        cache.summary(LogId(1), fingerprint).set(source()).unwrap();
         cache.made(fingerprint);
     }
 
@@ -229,11 +300,47 @@ mod tests {
         keep(&cache, 1);
         keep(&cache, 2);
         assert_eq!(cache.bytes(), 2 * one);
-        cache.summary(Digest([1; 32]));
+        cache.summary(LogId(1), Digest([1; 32]));
         keep(&cache, 3);
         let kept = [1, 2, 3].map(|number| is_kept(&cache, number));
         assert_eq!(kept, [true, false, true]);
         assert_eq!(cache.bytes(), 2 * one);
+    }
+
+    #[test]
+    fn an_account_takes_its_short_statements_with_it() {
+        let cache = Cache::new(1 << 20);
+        keep(&cache, 1);
+        keep(&cache, 2);
+        let digest = Digest([3; 32]);
+        assert!(
+            source_of(3_000).memory() > SHORT,
+            "the test is about a long one"
+        );
+        cache
+            .summary(LogId(1), digest)
+            .set(source_of(3_000))
+            .unwrap();
+        cache.made(digest);
+        let unmade = cache.summary(LogId(1), Digest([4; 32]));
+        cache
+            .summary(LogId(2), Digest([5; 32]))
+            .set(source())
+            .unwrap();
+        cache.made(Digest([5; 32]));
+        cache.forget_short(LogId(1));
+        let kept = [1, 2, 3, 4, 5].map(|number| is_kept(&cache, number));
+        assert_eq!(kept, [false, false, true, true, true]);
+        assert_eq!(cache.bytes(), source_of(3_000).memory() + source().memory());
+        drop(unmade);
+        cache.forget(digest);
+        cache.forget(Digest([4; 32]));
+        cache.forget_short(LogId(2));
+        let state = cache.state();
+        assert_eq!(
+            (state.bytes, state.logs.len(), state.owners.len()),
+            (0, 0, 0)
+        );
     }
 
     #[tokio::test]

@@ -105,6 +105,7 @@ impl Engine {
                 let rows = stored.iter().chain(usage.recent());
                 check_rows(&view.account, month, rows, next)?;
             }
+            check_awaited(&view.account, next)?;
         }
         Ok(())
     }
@@ -205,26 +206,51 @@ fn check_rows<'a>(
 ) -> Result<(), ApplyError> {
     let first = month.first_day().first_hour().index();
     for row in rows {
-        let text = row.names[0].checked_sub(1);
-        let text = text.and_then(|id| account.dictionary.get(NameId(id)));
-        let text = text.ok_or_else(|| {
-            EngineError::damaged(format!("log {}", account.log.0), "a SKU has no name")
-        })?;
+        let sku = sku_text(account, row.names[0])?;
         let day = Hour::from_index(first + i32::from(row.hour)).day();
-        let what = match next.sku(text) {
-            None => "no such SKU".to_owned(),
-            Some(sku) if sku.price_on(day).is_none() => match sku.prices().next() {
-                Some((Some(from), _)) => format!("no price for it before {from}"),
-                _ => "no price for it".to_owned(),
-            },
-            Some(_) => continue,
-        };
-        return Err(ApplyError::InUse {
-            account: account.name.clone(),
-            sku: text.to_string(),
-            day,
-            what,
-        });
+        if let Some(what) = missing_price(next, &sku, day) {
+            let account = account.name.clone();
+            return Err(ApplyError::InUse {
+                account,
+                sku,
+                day,
+                what,
+            });
+        }
     }
     Ok(())
+}
+
+/// Whether every amend that waits for its event has a price, whenever the event was.
+fn check_awaited(account: &Account, next: &Catalog) -> Result<(), ApplyError> {
+    for codes in account.metered.awaited() {
+        let sku = sku_text(account, codes.names[0])?;
+        if let Some(what) = missing_price(next, &sku, Instant::EARLIEST.day()) {
+            let account = account.name.clone();
+            return Err(ApplyError::Awaited { account, sku, what });
+        }
+    }
+    Ok(())
+}
+
+/// The name of a SKU as events spell it.
+fn sku_text(account: &Account, code: u32) -> Result<String, EngineError> {
+    let id = code.checked_sub(1).map(NameId);
+    let text = id.and_then(|id| account.dictionary.get(id));
+    let text = text.ok_or_else(|| {
+        EngineError::damaged(format!("log {}", account.log.0), "a SKU has no name")
+    })?;
+    Ok(text.to_string())
+}
+
+/// What a catalogue lacks of a SKU's price on a day.
+fn missing_price(catalog: &Catalog, sku: &str, day: Day) -> Option<String> {
+    match catalog.sku(sku) {
+        None => Some("no such SKU".to_owned()),
+        Some(sku) if sku.price_on(day).is_none() => Some(match sku.prices().next() {
+            Some((Some(from), _)) => format!("no price for it before {from}"),
+            _ => "no price for it".to_owned(),
+        }),
+        Some(_) => None,
+    }
 }

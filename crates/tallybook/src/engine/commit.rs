@@ -229,7 +229,7 @@ impl Turn<'_> {
     pub(super) async fn reload(&self) -> Result<(), EngineError> {
         let mut site = Site::clone(&self.engine.site());
         load::catch_up_site(self.engine.store.as_ref(), &mut site).await?;
-        self.engine.views().clear();
+        self.engine.views.clear();
         self.engine.metering.forget();
         self.publish(Some(site), Vec::new());
         Ok(())
@@ -246,7 +246,7 @@ impl Turn<'_> {
         }
         for account in accounts {
             let (site, account) = (self.engine.site(), Arc::new(account));
-            let before = self.engine.views().get(&account.log).cloned();
+            let before = self.engine.views.get(account.log);
             self.engine.keep(match before {
                 Some(before) => before.after(site, account),
                 None => View::new(site, account),

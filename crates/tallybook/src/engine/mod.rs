@@ -19,11 +19,12 @@ pub mod rates;
 pub mod statements;
 pub mod tokens;
 pub mod verify;
+mod views;
 pub mod what_if;
 
 use entropy::Entropy;
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
 use tallybook_core::account::AccountName;
 use tallybook_core::codec::DecodeError;
 use tallybook_core::fold::{MonthPlan, Spellings, Unrated};
@@ -37,10 +38,6 @@ use tallybook_core::site::directory::Found;
 use tallybook_core::statement::RULES;
 use tallybook_core::time::Month;
 use tallybook_store::{Store, StoreError};
-
-/// The most accounts whose state is kept in memory: some tens of kilobytes for a small one, which
-/// is read again in less than a millisecond.
-const MOST_VIEWS: usize = 1024;
 
 /// What went wrong, for whoever runs the server; never shown to clients in detail.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -127,7 +124,7 @@ pub struct Engine {
     store: Arc<dyn Store>,
     options: Options,
     site: RwLock<Arc<Site>>,
-    views: Mutex<HashMap<LogId, Arc<View>>>,
+    views: views::Views,
     cache: Arc<cache::Cache>,
     tokens: tokens::Tokens,
     metering: metering::Metering,
@@ -327,7 +324,7 @@ impl Engine {
             store,
             options,
             site: RwLock::new(Arc::new(site)),
-            views: Mutex::new(HashMap::new()),
+            views: views::Views::default(),
             cache,
             tokens,
             metering: metering::Metering::default(),
@@ -377,7 +374,7 @@ impl Engine {
     /// The account of a log, as it is now.
     pub async fn view_of(&self, log: LogId, name: &AccountName) -> Result<Arc<View>, EngineError> {
         let site = self.site();
-        let known = self.views().get(&log).cloned();
+        let known = self.views.get(log);
         let account = match known {
             Some(view) if view.site.seq == site.seq => return Ok(view),
             Some(view) => Arc::clone(&view.account),
@@ -386,28 +383,13 @@ impl Engine {
         Ok(self.keep(View::new(site, account)))
     }
 
-    fn views(&self) -> std::sync::MutexGuard<'_, HashMap<LogId, Arc<View>>> {
-        self.views.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Keeps a view for the next reader, unless a newer one is already there.
+    /// Keeps a view for the next reader, unless a newer one is already there. The account that has
+    /// to go for it takes its short statements with it.
     fn keep(&self, view: View) -> Arc<View> {
-        let view = Arc::new(view);
-        let mut views = self.views();
-        let is_newer =
-            |known: &View| (known.account.seq, known.site.seq) > (view.account.seq, view.site.seq);
-        if let Some(known) = views.get(&view.account.log)
-            && is_newer(known)
-        {
-            return Arc::clone(known);
+        let kept = self.views.keep(view);
+        if let Some(dropped) = kept.dropped {
+            self.cache.forget_short(dropped.account.log);
         }
-        if views.len() >= MOST_VIEWS && !views.contains_key(&view.account.log) {
-            // Any one will do: it is loaded again on its next use.
-            if let Some(log) = views.keys().next().copied() {
-                views.remove(&log);
-            }
-        }
-        views.insert(view.account.log, Arc::clone(&view));
-        view
+        kept.view
     }
 }

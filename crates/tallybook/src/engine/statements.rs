@@ -41,7 +41,7 @@ impl Engine {
     /// What answers every question that needs no line, at least.
     async fn source(&self, view: &View, month: Month) -> Result<Source, EngineError> {
         let fingerprint = view.fingerprint(month);
-        let slot = self.cache.summary(fingerprint);
+        let slot = self.cache.summary(view.account.log, fingerprint);
         if let Some(source) = slot.get() {
             return Ok(source.clone());
         }
@@ -290,7 +290,11 @@ impl Engine {
     /// What [`Self::source_for`] gives, if that is in memory and nobody has to wait.
     fn at_hand(&self, view: &View, query: &Query, period: Period, month: Month) -> Option<Source> {
         let fingerprint = view.fingerprint(month);
-        let source = self.cache.summary(fingerprint).get()?.clone();
+        let source = self
+            .cache
+            .summary(view.account.log, fingerprint)
+            .get()?
+            .clone();
         match source {
             Source::Summary(summary) if query.needs_lines(period, month) => {
                 let lines = Arc::clone(self.cache.lines(fingerprint).get()?);

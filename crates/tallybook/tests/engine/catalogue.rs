@@ -264,6 +264,57 @@ async fn stored_usage_keeps_its_price_too() {
 }
 
 #[tokio::test]
+async fn what_an_amend_waits_for_keeps_its_price() {
+    let store = Arc::new(MemoryStore::default());
+    let engine = engine(&store).await;
+    // An event that has not come may be of any day.
+    put(&engine, &OWN.replace(" from 2026-01-01", ""))
+        .await
+        .unwrap();
+    let target = EventName {
+        source: "/gpu".into(),
+        id: "late".into(),
+    };
+    let correct = async |id: &str, body| {
+        let event = Event {
+            name: EventName {
+                source: "/gpu".into(),
+                id: id.into(),
+            },
+            time: Timestamp::parse("2026-01-06T00:00:00Z").unwrap(),
+            body,
+        };
+        let payer = Payer {
+            organization: Some("solo".into()),
+            ..Payer::default()
+        };
+        let submission = Submission {
+            events: vec![(0, Incoming { event, payer })],
+            ..Submission::default()
+        };
+        engine.submit(now(), submission).await.unwrap()
+    };
+    let usage = Usage {
+        sku: "gpu_minutes".into(),
+        quantity: Quantity::from_nanos(1_000_000_000),
+        organization: Some("solo".into()),
+        ..Usage::default()
+    };
+    let amended = correct("amend", EventBody::Amend(target.clone(), usage)).await;
+    assert_eq!(amended.pending, 1);
+    for text in ["", OWN] {
+        let refused = put(&engine, text).await;
+        assert!(
+            matches!(refused, Err(ApplyError::Awaited { .. })),
+            "{refused:?}"
+        );
+    }
+    // Once it is certain that the event never counts, nothing needs a price.
+    correct("void", EventBody::Void(target)).await;
+    put(&engine, "").await.unwrap();
+}
+
+#[tokio::test]
 async fn the_own_text_outlives_restarts_and_each_version_can_be_read() {
     let store = Arc::new(MemoryStore::default());
     let first = engine(&store).await;

@@ -1,50 +1,22 @@
 //! The model: what every answer must be, from plain lists and decimals, all of it again each time.
 //!
 //! Invariant: nothing of the program is used here, and nothing is remembered between two questions
-//! but what was accepted. Slow and obvious.
+//! but what was accepted. Slow and obvious. Look next: [`super::catalogue`] for what things cost,
+//! [`super::rated`] for the lines of a month.
 
+use crate::catalogue::{Discount, Own, Sku};
 use bigdecimal::{BigDecimal, RoundingMode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
-/// A SKU of the model: id, display name, product's display name, unit's display name.
-pub(crate) struct Sku {
-    pub(crate) id: &'static str,
-    pub(crate) display: &'static str,
-    /// Before 2026, and from then on.
-    prices: [&'static str; 2],
-    /// Whether it is covered by the included minutes, and free in public repositories.
-    is_minutes: bool,
-}
-
-pub(crate) const SKUS: [Sku; 3] = [
-    Sku {
-        id: "actions_linux",
-        display: "Actions Linux",
-        prices: ["0.008", "0.006"],
-        is_minutes: true,
-    },
-    Sku {
-        id: "actions_windows",
-        display: "Actions Windows",
-        prices: ["0.016", "0.01"],
-        is_minutes: true,
-    },
-    Sku {
-        id: "copilot_premium_request",
-        display: "Copilot Premium Request",
-        prices: ["0.04", "0.04"],
-        is_minutes: false,
-    },
-];
-
-/// What a usage or amend event says was used.
+/// What a usage or amend event says was used; names in any spelling, `""` for no user or model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Used {
     pub(crate) sku: String,
     pub(crate) quantity: String,
     pub(crate) repository: String,
     pub(crate) user: String,
+    pub(crate) model: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +39,9 @@ pub(crate) struct Event {
 #[derive(Debug, Clone)]
 pub(crate) struct Imported {
     pub(crate) day: String,
-    pub(crate) sku: String,
+    pub(crate) sku: &'static Sku,
+    /// As the report spells it.
+    pub(crate) sku_name: &'static str,
     pub(crate) quantity: BigDecimal,
     pub(crate) price: BigDecimal,
     pub(crate) gross: BigDecimal,
@@ -86,14 +60,15 @@ pub(crate) struct Receipt {
     pub(crate) rejected: Vec<(u64, &'static str)>,
 }
 
-/// A rated line.
+/// A rated line; names in lower case.
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
     pub(crate) day: String,
-    pub(crate) sku: String,
+    pub(crate) sku: &'static Sku,
     pub(crate) price: BigDecimal,
     pub(crate) repository: String,
     pub(crate) user: String,
+    pub(crate) model: String,
     pub(crate) sums: [BigDecimal; 4],
 }
 
@@ -104,21 +79,25 @@ pub(crate) type Sums = [BigDecimal; 4];
 #[derive(Debug)]
 pub(crate) struct Model {
     organization: String,
-    events: BTreeMap<String, Event>,
+    pub(crate) events: BTreeMap<String, Event>,
     /// By id, in the order in which they came; the second says whether it is live.
-    imports: Vec<(String, Vec<Imported>, bool)>,
+    pub(crate) imports: Vec<(String, Vec<Imported>, bool)>,
     /// The day from which each plan holds.
-    plans: Vec<(String, String)>,
+    pub(crate) plans: Vec<(String, String)>,
     /// Repository, instant from which it is public or not.
-    visibility: Vec<(String, String, bool)>,
-    pub(crate) users: BTreeSet<String>,
+    pub(crate) visibility: Vec<(String, String, bool)>,
+    /// Users whom events ever named, in lower case.
+    users: BTreeSet<String>,
+    /// The site's own catalogue.
+    pub(crate) own: Own,
+    pub(crate) discounts: Vec<Discount>,
 }
 
 pub(crate) fn decimal(text: &str) -> BigDecimal {
     BigDecimal::from_str(text).expect("a decimal")
 }
 
-fn rounded(exact: &BigDecimal) -> BigDecimal {
+pub(crate) fn rounded(exact: &BigDecimal) -> BigDecimal {
     exact.with_scale_round(9, RoundingMode::HalfEven)
 }
 
@@ -131,6 +110,8 @@ impl Model {
             plans: Vec::new(),
             visibility: Vec::new(),
             users: BTreeSet::new(),
+            own: Own::default(),
+            discounts: Vec::new(),
         }
     }
 
@@ -150,9 +131,14 @@ impl Model {
     }
 
     pub(crate) fn import(&mut self, id: String, lines: Vec<Imported>) {
-        self.users
-            .extend(lines.iter().map(|line| line.user.clone()));
         self.imports.push((id, lines, true));
+    }
+
+    /// Whether an event ever named a user (in lower case), or a live import does.
+    pub(crate) fn knows(&self, user: &str) -> bool {
+        let live = self.imports.iter().filter(|(_, _, live)| *live);
+        let mut reported = live.flat_map(|(_, lines, _)| lines);
+        self.users.contains(user) || reported.any(|line| line.user.eq_ignore_ascii_case(user))
     }
 
     pub(crate) fn live_imports(&self) -> Vec<String> {
@@ -199,13 +185,16 @@ impl Model {
         if event.organization != self.organization {
             return Some("unknown_payer");
         }
-        match &event.body {
-            Body::Usage(used) | Body::Amend(_, used)
-                if SKUS.iter().all(|sku| sku.id != used.sku) =>
-            {
-                Some("unknown_sku")
+        let (Body::Usage(used) | Body::Amend(_, used)) = &event.body else {
+            return None;
+        };
+        let is_usage = matches!(event.body, Body::Usage(_));
+        match self.own.sku(&used.sku) {
+            None => Some("unknown_sku"),
+            Some(sku) if is_usage && self.own.price(sku, &event.time[..10]).is_none() => {
+                Some("no_price")
             }
-            _ => None,
+            Some(_) => None,
         }
     }
 
@@ -219,95 +208,82 @@ impl Model {
             return;
         }
         if let Body::Void(target) | Body::Amend(target, _) = &event.body {
-            match self.events.get(target).map(|target| &target.body) {
-                None => receipt.pending += 1,
-                Some(Body::Usage(_)) => {}
-                Some(_) => return receipt.rejected.push((index, "not_usage")),
+            let known = self.events.get(target);
+            if known.is_some_and(|known| !matches!(known.body, Body::Usage(_))) {
+                return receipt.rejected.push((index, "not_usage"));
             }
+            // An amend counts on the day of its target, whenever that comes.
+            let day = known.map_or("", |known| &known.time[..10]);
+            if let Body::Amend(_, used) = &event.body
+                && !self.is_priced(&self.own, used, day)
+            {
+                return receipt.rejected.push((index, "no_price"));
+            }
+            receipt.pending += u64::from(known.is_none());
         }
-        if let Body::Usage(used) | Body::Amend(_, used) = &event.body {
-            self.users.insert(used.user.clone());
+        if let Body::Usage(used) | Body::Amend(_, used) = &event.body
+            && !used.user.is_empty()
+        {
+            self.users.insert(used.user.to_lowercase());
         }
         receipt.accepted += 1;
         self.events.insert(event.id.clone(), event.clone());
     }
 
-    /// The rated lines of a month, `YYYY-MM`.
-    pub(crate) fn lines(&self, month: &str) -> Vec<Line> {
-        let mut lines = self.metered(month);
-        for (place, (_, report, live)) in self.imports.iter().enumerate() {
-            for line in report {
-                let later = self.imports[place + 1..].iter();
-                let is_hidden = later.filter(|(_, _, live)| *live).any(|(_, other, _)| {
-                    let days = || other.iter().map(|line| &line.day);
-                    days().min() <= Some(&line.day) && Some(&line.day) <= days().max()
-                });
-                if *live && !is_hidden && line.day.starts_with(month) {
-                    lines.push(stated(line));
-                }
-            }
-        }
-        lines
+    fn is_priced(&self, own: &Own, used: &Used, day: &str) -> bool {
+        let sku = own.sku(&used.sku);
+        sku.is_some_and(|sku| own.price(sku, day).is_some())
     }
 
-    /// Included minutes are spent line by line: by hour, SKU, repository and user.
-    fn metered(&self, month: &str) -> Vec<Line> {
-        let mut quantities: BTreeMap<(String, String, String, String), BigDecimal> =
-            BTreeMap::new();
+    /// Whether an own catalogue must be refused (`Some(true)`) or must be taken (`Some(false)`):
+    /// all usage keeps a price, and so does what a correction will make of usage that has not come.
+    /// Either is right where only usage that was taken back would have no price.
+    pub(crate) fn refuses(&self, own: &Own) -> Option<bool> {
+        let mut is_taken_back = false;
         for event in self.events.values() {
-            let hour = event.time[..13].to_owned();
-            if let Some(used) = self.stands(event)
-                && hour.starts_with(month)
-            {
-                let Used {
-                    sku,
-                    quantity,
-                    repository,
-                    user,
-                } = used.clone();
-                *quantities.entry((hour, sku, repository, user)).or_default() += decimal(&quantity);
+            let stands = self.stands(event);
+            let day = &event.time[..10];
+            if stands.is_some_and(|used| !self.is_priced(own, used, day)) {
+                return Some(true);
+            }
+            match &event.body {
+                Body::Usage(used) => is_taken_back |= !self.is_priced(own, used, day),
+                Body::Void(_) => {}
+                Body::Amend(target, used) => match self.events.get(target) {
+                    Some(target) => {
+                        is_taken_back |= !self.is_priced(own, used, &target.time[..10]);
+                    }
+                    None => {
+                        let wins = self.correction(target) == Some(Some(used));
+                        if wins && !self.is_priced(own, used, "") {
+                            return Some(true);
+                        }
+                    }
+                },
             }
         }
-        let mut left = self.included(month);
-        let mut lines = Vec::new();
-        for ((hour, id, repository, user), quantity) in quantities {
-            let sku = SKUS.iter().find(|sku| sku.id == id).expect("was accepted");
-            let price = decimal(sku.prices[usize::from(hour.as_str() >= "2026")]);
-            let gross = rounded(&(&quantity * &price));
-            let discount = if !sku.is_minutes {
-                BigDecimal::default()
-            } else if self.is_public(&repository, &hour) {
-                gross.clone()
-            } else {
-                let paid = gross.clone().min(left.clone());
-                left -= &paid;
-                paid
-            };
-            lines.push(Line {
-                day: hour[..10].to_owned(),
-                sku: id,
-                price,
-                repository,
-                user,
-                sums: sums(quantity, gross, discount),
-            });
-        }
-        lines
+        (!is_taken_back).then_some(false)
     }
 
     /// What counts of a usage event after its corrections.
-    fn stands<'a>(&'a self, event: &'a Event) -> Option<&'a Used> {
+    pub(crate) fn stands<'a>(&'a self, event: &'a Event) -> Option<&'a Used> {
         let Body::Usage(stated) = &event.body else {
             return None;
         };
+        self.correction(&event.id).map_or(Some(stated), |it| it)
+    }
+
+    /// What corrections make of an event: nothing, or what the newest amend says. `None` when there
+    /// are none.
+    fn correction(&self, id: &str) -> Option<Option<&Used>> {
         let mut amended = None;
         for other in self.events.values() {
             match &other.body {
-                Body::Void(target) if *target == event.id => return None,
-                Body::Amend(target, used) if *target == event.id => {
+                Body::Void(target) if target == id => return Some(None),
+                Body::Amend(target, used) if target == id => {
                     let this = Some(((&other.time, &other.id), used));
-                    let newest = |it: &Option<((&'a String, &'a String), &'a Used)>| {
-                        it.map(|(name, _)| name)
+                    let newest = |it: &Option<((&String, &String), &Used)>| {
+                        it.map(|((time, id), _)| (time.clone(), id.clone()))
                     };
                     if newest(&this) > newest(&amended) {
                         amended = this;
@@ -316,41 +292,18 @@ impl Model {
                 _ => {}
             }
         }
-        Some(amended.map_or(stated, |(_, used)| used))
-    }
-
-    /// The best plan of the month's days, in dollars at the Linux price of its first day.
-    fn included(&self, month: &str) -> BigDecimal {
-        let minutes = |plan: &str| if plan == "free" { 2000 } else { 3000 };
-        let days = (1..=31).map(|day| format!("{month}-{day:02}"));
-        let best = days.filter_map(|day| {
-            let begun = self.plans.iter().rev().find(|(from, _)| *from <= day);
-            begun.or(self.plans.first()).map(|(_, plan)| minutes(plan))
-        });
-        let price = decimal(SKUS[0].prices[usize::from(month >= "2026")]);
-        price * BigDecimal::from(best.max().unwrap_or(0))
-    }
-
-    fn is_public(&self, repository: &str, hour: &str) -> bool {
-        let start = format!("{hour}:00:00Z");
-        let history = || {
-            self.visibility
-                .iter()
-                .filter(|(name, _, _)| name == repository)
-        };
-        let begun = history().rev().find(|(_, at, _)| *at <= start);
-        begun
-            .or(history().next())
-            .is_some_and(|(_, _, public)| *public)
+        amended.map(|(_, used)| Some(used))
     }
 }
 
-/// Everything but the time; a quantity is a number.
+/// Everything but the time; a quantity is a number, and case is no part of a name.
 fn same(left: &Body, right: &Body) -> bool {
+    let names = |used: &Used| {
+        let names = [&used.sku, &used.repository, &used.user, &used.model];
+        names.map(|name| name.to_lowercase())
+    };
     let used = |left: &Used, right: &Used| {
-        decimal(&left.quantity) == decimal(&right.quantity)
-            && (&left.sku, &left.repository, &left.user)
-                == (&right.sku, &right.repository, &right.user)
+        decimal(&left.quantity) == decimal(&right.quantity) && names(left) == names(right)
     };
     match (left, right) {
         (Body::Usage(left), Body::Usage(right)) => used(left, right),
@@ -358,30 +311,4 @@ fn same(left: &Body, right: &Body) -> bool {
         (Body::Amend(of, left), Body::Amend(also, right)) => of == also && used(left, right),
         _ => false,
     }
-}
-
-/// A report's line keeps the amounts that it states.
-fn stated(line: &Imported) -> Line {
-    Line {
-        day: line.day.clone(),
-        sku: line.sku.clone(),
-        price: line.price.clone(),
-        repository: line.repository.clone(),
-        user: line.user.clone(),
-        sums: sums(
-            line.quantity.clone(),
-            line.gross.clone(),
-            line.discount.clone(),
-        ),
-    }
-}
-
-fn sums(quantity: BigDecimal, gross: BigDecimal, discount: BigDecimal) -> Sums {
-    let zero = BigDecimal::default();
-    let of_quantity = if gross == zero {
-        zero
-    } else {
-        rounded(&(&quantity * &discount / &gross))
-    };
-    [quantity, gross, of_quantity, discount]
 }

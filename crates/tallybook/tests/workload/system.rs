@@ -1,6 +1,7 @@
 //! The program: an engine over a store in memory, asked and told over its HTTP router.
 
 use crate::ORGANIZATION;
+use crate::catalogue::{Discount, Own, Scope};
 use crate::model::{Body, Event, Imported, Receipt, Used};
 use axum::body::Body as HttpBody;
 use axum::http::Request;
@@ -8,6 +9,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tallybook::clock::Clock;
+use tallybook::engine::apply::ApplyError;
 use tallybook::engine::commit::Actor;
 use tallybook::engine::entropy::Entropy;
 use tallybook::engine::{Engine, Options};
@@ -91,11 +93,46 @@ impl System {
         .await;
     }
 
+    /// Puts an own catalogue in force; false when it is refused.
+    pub(crate) async fn catalogue(&self, own: &Own) -> bool {
+        let file = json!({"catalog": own.text()}).to_string();
+        match self.try_apply(&file).await {
+            Ok(()) => true,
+            Err(ApplyError::InUse { .. } | ApplyError::Awaited { .. }) => false,
+            Err(error) => panic!("{error}: {file}"),
+        }
+    }
+
+    pub(crate) async fn discounts(&self, discounts: &[Discount]) {
+        let list = discounts.iter().map(|discount| {
+            let mut stated = json!({"percent": discount.percent});
+            match discount.scope {
+                Scope::Account => {}
+                Scope::Product(name) => stated["product"] = name.into(),
+                Scope::Sku(name) => stated["sku"] = name.into(),
+            }
+            let days = [("from", &discount.from), ("until", &discount.until)];
+            for (key, day) in days {
+                if let Some(day) = day {
+                    stated[key] = day.as_str().into();
+                }
+            }
+            stated
+        });
+        let list: Value = list.collect();
+        let file = json!({"organizations": [{"login": ORGANIZATION, "discounts": list}]});
+        self.apply(&file.to_string()).await;
+    }
+
     async fn apply(&self, file: &str) {
+        self.try_apply(file).await.unwrap();
+    }
+
+    async fn try_apply(&self, file: &str) -> Result<(), ApplyError> {
         let declarations = tallybook::billing_file::parse(file).unwrap();
         let actor = Actor::command("test");
         let applied = self.engine.apply(self.now, &actor, &declarations, false);
-        applied.await.unwrap();
+        applied.await.map(drop)
     }
 
     /// Imports a detailed report; gives the import's id.
@@ -110,7 +147,7 @@ impl System {
             report.push_str(&format!(
                 "{},actions,{},{},minutes,{},{gross},{discount},{net},{},{ORGANIZATION},{},w.yml,\n",
                 line.day,
-                line.sku,
+                line.sku_name,
                 line.quantity.to_plain_string(),
                 line.price.to_plain_string(),
                 line.user,
@@ -147,7 +184,13 @@ impl System {
         let count = |key: &str| answer[key].as_u64().unwrap_or_else(|| panic!("{answer}"));
         let rejected = answer["rejected"].as_array().unwrap().iter().map(|it| {
             let code = it["code"].as_str().unwrap();
-            let codes = ["unknown_payer", "unknown_sku", "conflict", "not_usage"];
+            let codes = [
+                "unknown_payer",
+                "unknown_sku",
+                "no_price",
+                "conflict",
+                "not_usage",
+            ];
             let code = codes.into_iter().find(|known| *known == code);
             (
                 it["index"].as_u64().unwrap(),
@@ -172,6 +215,7 @@ impl System {
 
     /// Asks for the organization's billing.
     pub(crate) async fn ask(&self, endpoint: &str, query: &str) -> (u16, Value) {
+        let query = query.replace(' ', "%20");
         let path = format!("/organizations/{ORGANIZATION}/settings/billing/{endpoint}?{query}");
         let request = Request::get(path)
             .header("authorization", format!("Bearer {ADMIN}"))
@@ -194,13 +238,18 @@ impl System {
 
 fn cloud_event(event: &Event) -> Value {
     let used = |used: &Used| {
-        json!({
+        let mut data = json!({
             "sku": used.sku,
             "quantity": used.quantity,
             "organization": event.organization,
             "repository": used.repository,
-            "user": used.user,
-        })
+        });
+        for (key, name) in [("user", &used.user), ("model", &used.model)] {
+            if !name.is_empty() {
+                data[key] = name.as_str().into();
+            }
+        }
+        data
     };
     let (kind, mut data) = match &event.body {
         Body::Usage(usage) => ("usage", used(usage)),

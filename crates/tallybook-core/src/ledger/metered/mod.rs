@@ -186,6 +186,13 @@ impl Metered {
         self.corrections.get(&key)
     }
 
+    /// What corrections will make of usage events that have not come.
+    pub fn awaited(&self) -> impl Iterator<Item = &Codes> {
+        let pending = self.corrections.iter().map(|(_, correction)| correction);
+        let acting = pending.filter(|it| it.is_pending() && !it.voided);
+        acting.filter_map(|it| it.amend.as_ref().map(|(_, codes)| codes))
+    }
+
     /// Corrections whose event has not come.
     #[must_use]
     pub fn pending(&self) -> usize {

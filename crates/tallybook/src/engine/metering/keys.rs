@@ -101,6 +101,10 @@ pub(super) struct AllKeys {
 /// dropped.
 const MOST_KEYS: usize = 600_000;
 
+/// Accounts whose keys are kept in memory, likewise: those of a small one are read again in less
+/// than a millisecond.
+const MOST_ACCOUNTS: usize = 1024;
+
 /// Bytes of batches read at a time.
 pub(super) const PAGE_BYTES: usize = 8 * 1024 * 1024;
 
@@ -161,7 +165,7 @@ impl AllKeys {
     /// Drops the accounts that were used least recently, until the rest is small enough.
     pub(super) fn shrink(&mut self) {
         let mut held: usize = self.logs.values().map(Keys::recent_count).sum();
-        while held > MOST_KEYS && self.logs.len() > 1 {
+        while (held > MOST_KEYS || self.logs.len() > MOST_ACCOUNTS) && self.logs.len() > 1 {
             let idle = self.logs.iter().filter(|(_, keys)| !keys.sealing);
             let Some(log) = idle.min_by_key(|(_, keys)| keys.used).map(|(log, _)| *log) else {
                 return;

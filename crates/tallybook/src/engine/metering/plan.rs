@@ -93,7 +93,7 @@ impl Engine {
                 for (log, seq, found) in new {
                     let known = keys.of(log);
                     known.add(seq, found);
-                    let view = self.views().get(&log).cloned();
+                    let view = self.views.get(log);
                     if let Some(view) = view.filter(|view| view.account.seq == seq)
                         && let Some(sealing) = Sealing::due(known, &view, self.options.recent_keys)
                     {

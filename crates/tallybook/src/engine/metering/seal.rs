@@ -107,7 +107,7 @@ impl Engine {
 
     /// Lets go of the rows that a checkpoint has: the newest view goes on from the checkpoint.
     async fn slim(&self, sealed: &Account, metered: Metered) -> Result<(), EngineError> {
-        let Some(newest) = self.views().get(&sealed.log).cloned() else {
+        let Some(newest) = self.views.get(sealed.log) else {
             return Ok(());
         };
         let mut account = Account::clone(&newest.account);

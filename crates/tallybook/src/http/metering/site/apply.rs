@@ -147,7 +147,9 @@ impl From<ApplyError> for ApiError {
     fn from(error: ApplyError) -> Self {
         let status = match &error {
             ApplyError::Declare(_) | ApplyError::Unrated(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            ApplyError::HasMeteredUsage { .. } | ApplyError::InUse { .. } => StatusCode::CONFLICT,
+            ApplyError::HasMeteredUsage { .. }
+            | ApplyError::InUse { .. }
+            | ApplyError::Awaited { .. } => StatusCode::CONFLICT,
             ApplyError::OtherVersion { .. } => StatusCode::PRECONDITION_FAILED,
             ApplyError::NoAccount(_) => StatusCode::NOT_FOUND,
             ApplyError::Engine(error) => return error.clone().into(),
