@@ -1,4 +1,5 @@
-//! `tallybook export`: a usage report from a directory, without a server or a job; or by [`server`].
+//! `tallybook export`: a usage report from a directory, without a server or a job; or, by
+//! [`server`], from a running server.
 //!
 //! Invariant: the bytes are those of the reports that a server makes; a file under its own name is
 //! complete.
