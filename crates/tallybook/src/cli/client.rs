@@ -1,7 +1,8 @@
 //! The client of a running server, for commands called with `--url`.
 //!
 //! Invariant: the token travels in the `Authorization` header only and is in no message; an answer
-//! that is not a success is an error with what the server said. Paths are those of `/metering/v1`.
+//! that is not a success is an error with what the server said. Paths are those of `/metering/v1`,
+//! or begin with a slash.
 
 use crate::config::PublicUrl;
 use serde::de::DeserializeOwned;
@@ -25,6 +26,15 @@ pub(crate) struct Answer {
     /// How long the server wants to be left alone.
     pub(crate) retry_after: Option<Duration>,
     pub(crate) text: String,
+}
+
+/// A file that a link leads to.
+pub(crate) struct File<R> {
+    /// The SHA-256 of the whole file, in hexadecimal digits.
+    pub(crate) sha256: Option<String>,
+    /// What it is made of.
+    pub(crate) as_of: Option<String>,
+    pub(crate) body: R,
 }
 
 /// A server and the token for it.
@@ -123,6 +133,20 @@ impl Client {
         Ok(self.success(sent)?.into_body().into_reader())
     }
 
+    /// `GET` of a link that the server gave, without the token.
+    pub(crate) fn follow(&self, link: &str) -> Result<File<impl Read + use<>>, ClientError> {
+        let response = self.success(self.agent.get(link).call())?;
+        let header = |name: &str| {
+            let value = response.headers().get(name)?;
+            value.to_str().ok().map(str::to_owned)
+        };
+        Ok(File {
+            sha256: header("x-checksum-sha256"),
+            as_of: header("x-tallybook-as-of"),
+            body: response.into_body().into_reader(),
+        })
+    }
+
     /// `DELETE`, answered with JSON or nothing.
     pub(crate) fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         let request = self.agent.delete(self.link(path));
@@ -206,7 +230,10 @@ impl Client {
     }
 
     fn link(&self, path: &str) -> String {
-        format!("{}/metering/v1/{path}", self.url)
+        match path.starts_with('/') {
+            true => format!("{}{path}", self.url),
+            false => format!("{}/metering/v1/{path}", self.url),
+        }
     }
 
     fn success(

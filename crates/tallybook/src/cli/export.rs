@@ -1,9 +1,14 @@
-//! `tallybook export`: a usage report from a directory, without a server or a job.
+//! `tallybook export`: a usage report from a directory, without a server or a job; or, by
+//! [`server`], from a running server.
 //!
 //! Invariant: the bytes are those of the reports that a server makes; a file under its own name is
 //! complete.
 
+mod server;
+
+use super::client::Client;
 use super::open::{WhenEmpty, open};
+use super::place::Place;
 use crate::engine::Engine;
 use crate::engine::export::{ExportRequest, ExportSink};
 use anyhow::{Context, bail};
@@ -15,10 +20,11 @@ use tallybook_core::account::{AccountKind, AccountName};
 use tallybook_core::export::{Days, head, most_days};
 use tallybook_core::report::ReportKind;
 use tallybook_core::time::Instant;
+use tempfile::NamedTempFile;
 
 /// What the command was asked to do.
 pub(crate) struct Request {
-    /// Whose usage it is; without one, the directory's only enterprise.
+    /// Whose usage it is; without one, a directory's only enterprise.
     pub(crate) account: Option<AccountName>,
     /// Which report.
     pub(crate) kind: ReportKind,
@@ -32,15 +38,26 @@ pub(crate) struct Request {
 const BUFFER: usize = 256 * 1024;
 
 /// Exports, and says how many lines on standard error.
-pub(crate) fn run(request: Request, directory: &Path, now: Instant) -> anyhow::Result<()> {
+pub(crate) fn run(request: Request, place: Place, now: Instant) -> anyhow::Result<()> {
     check(request.kind, request.days)?;
-    super::runtime()?.block_on(async {
-        let opened = open(directory, WhenEmpty::Refuse, now).await?;
-        match request.out.clone() {
-            None => export(&opened.engine, request, io::stdout()).await,
-            Some(path) => export_to(&opened.engine, request, &path).await,
+    let target = request.out.as_deref().map(Target::new).transpose()?;
+    match place {
+        Place::Server { url, token } => {
+            let client = Client::new(url, &token);
+            match &target {
+                None => server::export(&request, &client, io::stdout())?,
+                Some(target) => server::export(&request, &client, target.file()?)?,
+            }
         }
-    })
+        Place::Directory(directory) => super::runtime()?.block_on(async {
+            let opened = open(&directory, WhenEmpty::Refuse, now).await?;
+            match &target {
+                None => export(&opened.engine, request, io::stdout()).await,
+                Some(target) => export(&opened.engine, request, target.file()?).await,
+            }
+        })?,
+    }
+    target.map_or(Ok(()), Target::finish)
 }
 
 /// Refuses what the API refuses, too.
@@ -56,26 +73,47 @@ fn check(kind: ReportKind, days: Days) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes under another name first.
-async fn export_to(engine: &Engine, request: Request, path: &Path) -> anyhow::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let cannot = || format!("cannot write {}", path.display());
-    let partial = tempfile::Builder::new()
-        .prefix(".tallybook-export-")
-        .tempfile_in(folder)
-        .with_context(cannot)?;
-    let file = partial.reopen().with_context(cannot)?;
-    export(engine, request, file).await?;
-    partial.as_file().sync_all().with_context(cannot)?;
-    open_like_other_files(partial.as_file()).with_context(cannot)?;
-    partial
-        .persist(path)
-        .map_err(|error| error.error)
-        .with_context(cannot)?;
-    Ok(())
+/// A file that has another name until it is complete.
+struct Target {
+    partial: NamedTempFile,
+    path: PathBuf,
+}
+
+impl Target {
+    fn new(path: &Path) -> anyhow::Result<Self> {
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let partial = tempfile::Builder::new()
+            .prefix(".tallybook-export-")
+            .tempfile_in(folder)
+            .with_context(|| cannot_write(path))?;
+        Ok(Self {
+            partial,
+            path: path.to_owned(),
+        })
+    }
+
+    fn file(&self) -> anyhow::Result<File> {
+        let file = self.partial.reopen();
+        file.with_context(|| cannot_write(&self.path))
+    }
+
+    fn finish(self) -> anyhow::Result<()> {
+        let file = self.partial.as_file();
+        let written = file.sync_all().and_then(|()| open_like_other_files(file));
+        let named = written.and_then(|()| {
+            let persisted = self.partial.persist(&self.path);
+            persisted.map_err(|error| error.error)
+        });
+        named.with_context(|| cannot_write(&self.path))?;
+        Ok(())
+    }
+}
+
+fn cannot_write(path: &Path) -> String {
+    format!("cannot write {}", path.display())
 }
 
 /// Temporary files are for their owner alone; a report that somebody asked for by name is as

@@ -104,7 +104,7 @@ fn run(line: CommandLine, matches: &ArgMatches) -> anyhow::Result<()> {
                 },
                 out: export.out,
             };
-            export::run(request, &place::data_directory(export.data)?, now)
+            export::run(request, export.place.resolve(matches)?, now)
         }
         Command::Imports(Imports::List { account, place }) => {
             imports::list(account.name(), place.resolve(matches)?, now)

@@ -86,7 +86,7 @@ impl Reports {
         let next = due.map(|job| (waiting.left(&job), job));
         let (job, to, attempts) = match next.min_by_key(|(left, _)| *left) {
             Some((Duration::ZERO, job)) => match job.mail.clone() {
-                Some(Mail::Wanted { to, attempts }) => (job, to, attempts + 1),
+                Some(Mail::Wanted { to, attempts }) => (job, to, attempts.saturating_add(1)),
                 _ => return Look::Nothing(None),
             },
             Some((left, _)) => return Look::Nothing(Some(left)),

@@ -99,5 +99,42 @@ fn a_server_makes_the_same_bytes() {
     let mut file = ureq::get(&link).call().expect("a download");
     let text = file.body_mut().read_to_string().expect("a body");
     assert!(text == printed);
+
+    // The command does all of it.
+    let place = ["--enterprise", "octo-ent", "--url", &server.url];
+    let words = [
+        &export("2025-11-01", "2025-11-30")[..],
+        &place,
+        &["--token", TOKEN],
+    ]
+    .concat();
+    assert!(program.run_as_is(&words).success() == printed);
+    let path = program.directory().join("by the server.csv");
+    let out = path.display().to_string();
+    let words = [&words[..], &["--out", &out]].concat();
+    assert_eq!(program.run_as_is(&words).success(), "");
+    assert!(std::fs::read_to_string(&path).expect("a file") == printed);
+    let empty = [
+        &export("2025-12-01", "2025-12-01")[..],
+        &place,
+        &["--token", TOKEN],
+    ]
+    .concat();
+    assert_eq!(program.run_as_is(&empty).success().lines().count(), 1);
+    let stranger = [
+        &export("2025-12-01", "2025-12-01")[..],
+        &place,
+        &["--token", "x"],
+    ]
+    .concat();
+    let message = program.run_as_is(&stranger).failure(1);
+    assert!(message.contains("401"), "{message}");
+    let words = [
+        &export("2025-12-01", "2025-12-01")[..],
+        &["--url", &server.url, "--token", TOKEN],
+    ]
+    .concat();
+    let message = program.run_as_is(&words).failure(1);
+    assert!(message.contains("say which with --enterprise"), "{message}");
     assert_eq!(server.end(), Some(0));
 }

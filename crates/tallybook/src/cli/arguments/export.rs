@@ -1,6 +1,6 @@
 //! The flags of `tallybook export`.
 
-use super::{AccountArguments, day};
+use super::{AccountArguments, PlaceArguments, day};
 use clap::{ArgGroup, Args};
 use std::path::PathBuf;
 use tallybook_core::report::ReportKind;
@@ -28,9 +28,8 @@ pub(crate) struct Export {
     #[command(flatten)]
     pub(crate) account: AccountArguments,
 
-    /// The data directory [default: a folder of the user's; on Linux ~/.local/share/tallybook]
-    #[arg(long, value_name = "DIR", env = "TALLYBOOK_DATA")]
-    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
 }
 
 fn report_kind(text: &str) -> Result<ReportKind, String> {
