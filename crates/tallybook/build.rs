@@ -2,7 +2,8 @@
 
 fn main() {
     println!("cargo:rerun-if-changed=src/malloc.c");
-    let is_glibc = std::env::var("CARGO_CFG_TARGET_ENV").as_deref() == Ok("gnu");
+    let target = |what: &str| std::env::var(format!("CARGO_CFG_TARGET_{what}"));
+    let is_glibc = target("OS").as_deref() == Ok("linux") && target("ENV").as_deref() == Ok("gnu");
     if is_glibc {
         cc::Build::new()
             .file("src/malloc.c")

@@ -368,57 +368,97 @@ impl Buffer {
 
 /// Appends `nanos` x 10^-9 as the shortest plain decimal, as [`Buffer::format_bytes`] writes it.
 ///
-/// Answers print millions of amounts: below a hundred million units eight digits are made at a time
-/// and copied whole, without a loop or a guess how many there are.
+/// Answers print millions of amounts: below a thousand million units three digits are looked up at
+/// a time and written where they stay.
 pub fn append_nanos(out: &mut Vec<u8>, nanos: i128) {
     const UNIT: u64 = 1_000_000_000;
-    let magnitude = match u64::try_from(nanos.unsigned_abs()) {
-        Ok(magnitude) if magnitude < 100_000_000 * UNIT => magnitude,
+    let magnitude = match i64::try_from(nanos).map(i64::unsigned_abs) {
+        Ok(magnitude) if magnitude < UNIT * UNIT => magnitude,
         _ => {
             out.extend_from_slice(Buffer::new().format_bytes(nanos, 9));
             return;
         }
     };
-    // Room of fixed length needs no call, and digits that are written where they stay need not be
-    // read again; what is too much is taken back.
+    let [whole, fraction] = [magnitude / UNIT, magnitude % UNIT].map(Threes::of);
+    // Room of fixed length needs no call; what is too much is taken back.
     let start = out.len();
-    out.extend_from_slice(&[0; ROOM]);
-    let text = &mut out[start..][..ROOM];
-    text[0] = b'-';
-    let mut length = usize::from(nanos < 0);
-    let whole = eight_digits(magnitude / UNIT);
-    // The last digit is written, if it is 0 too.
-    let leading = (whole | 1 << 56).trailing_zeros() / 8;
-    let ascii = (whole | ZEROS) >> (leading * 8);
-    text[length..length + 8].copy_from_slice(&ascii.to_le_bytes());
-    length += 8 - leading as usize;
-    let fraction = magnitude % UNIT;
-    if fraction != 0 {
-        let [first, rest] = [fraction / 100_000_000, fraction % 100_000_000];
-        let rest = eight_digits(rest);
-        text[length] = b'.';
-        text[length + 1] = digit(first.into());
-        text[length + 2..length + 10].copy_from_slice(&(rest | ZEROS).to_le_bytes());
-        length += 10 - (rest.leading_zeros() / 8) as usize;
-    }
-    out.truncate(start + length);
+    out.extend_from_slice(&[b'-'; ROOM]);
+    let text = &mut out[start + usize::from(nanos < 0)..];
+    let length = whole.put_whole(text);
+    let length = length + fraction.put_fraction(&mut text[length..]);
+    out.truncate(start + usize::from(nanos < 0) + length);
 }
 
-/// More than a number below a hundred million takes with its sign, its point and nine decimals.
+/// More than such a number takes with its sign, its point, nine decimals and what is written over.
 const ROOM: usize = 32;
 
-/// Eight times `0`.
-const ZEROS: u64 = 0x3030_3030_3030_3030;
+/// A number of nine digits, three by three.
+#[derive(Clone, Copy)]
+struct Threes([usize; 3]);
 
-/// The eight digits of a number below a hundred million, a byte each, the first one lowest: halves
-/// of four digits, then of two, then of one are divided side by side in one word.
-const fn eight_digits(number: u64) -> u64 {
-    let fours = (number / 10_000) | (number % 10_000) << 32;
-    // x / 100 is x * 5243 >> 19 below 10,000; x / 10 is x * 103 >> 10 below 100.
-    let hundreds = ((fours * 5243) >> 19) & 0x0000_007f_0000_007f;
-    let twos = hundreds | (fours - 100 * hundreds) << 16;
-    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
-    tens | (twos - 10 * tens) << 8
+/// The digits of each number below a thousand, and how many zeros these end with.
+const DIGITS: [[u8; 4]; 1000] = {
+    let mut table = [[0; 4]; 1000];
+    let mut number = 0;
+    while number < table.len() {
+        let [a, b, c] = [number / 100, number / 10 % 10, number % 10];
+        let zeros = if c > 0 {
+            0
+        } else if b > 0 {
+            1
+        } else if a > 0 {
+            2
+        } else {
+            3
+        };
+        table[number] = [b'0' + a as u8, b'0' + b as u8, b'0' + c as u8, zeros];
+        number += 1;
+    }
+    table
+};
+
+impl Threes {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a number below a thousand million fits 32 bits"
+    )]
+    fn of(number: u64) -> Self {
+        let number = number as u32;
+        let thousands = number / 1000;
+        Self([thousands / 1000, thousands % 1000, number % 1000].map(|three| three as usize))
+    }
+
+    /// Writes the digits without leading zeros, and says how many they are.
+    fn put_whole(self, text: &mut [u8]) -> usize {
+        let first = self.0.iter().position(|three| *three > 0).unwrap_or(2);
+        let leading = usize::from(self.0[first] < 100) + usize::from(self.0[first] < 10);
+        let digits = u32::from_le_bytes(DIGITS[self.0[first]]) >> (8 * leading);
+        text[..4].copy_from_slice(&digits.to_le_bytes());
+        let mut length = 3 - leading;
+        for three in &self.0[first + 1..] {
+            text[length..length + 4].copy_from_slice(&DIGITS[*three]);
+            length += 3;
+        }
+        length
+    }
+
+    /// Writes the point and the decimals without the zeros at their end, and says how long they
+    /// are; nothing for a whole number.
+    fn put_fraction(self, text: &mut [u8]) -> usize {
+        let digits = self.0.map(|three| DIGITS[three]);
+        let zeros = |three: usize| usize::from(digits[three][3]);
+        let ending = match self.0 {
+            [0, 0, 0] => return 0,
+            [_, 0, 0] => 6 + zeros(0),
+            [_, _, 0] => 3 + zeros(1),
+            _ => zeros(2),
+        };
+        text[0] = b'.';
+        text[1..5].copy_from_slice(&digits[0]);
+        text[4..8].copy_from_slice(&digits[1]);
+        text[7..11].copy_from_slice(&digits[2]);
+        10 - ending
+    }
 }
 
 #[expect(

@@ -178,8 +178,8 @@ impl Packed {
         (self.base as u32).wrapping_add(offset)
     }
 
-    /// The first place from `start` to `end` whose code `is_before` denies, or `end`; where it holds
-    /// for a code, it must hold for those before it.
+    /// The first place from `start` to `end` whose code `is_before` denies, or `end`; codes for
+    /// which it holds must stand before the others.
     pub fn partition_point(
         &self,
         (start, end): (usize, usize),

@@ -1,7 +1,7 @@
 //! Writing an answer's body: summaries at once, everything else while it is loaded, a period at a
 //! time.
 //!
-//! Invariant: memory holds the rows of three periods and one chunk of bytes, not the answer. A
+//! Invariant: memory holds the rows of two periods and one chunk of bytes, not the answer. A
 //! summary has an item a rate, and so is no longer than what memory holds of rates anyway.
 
 use crate::engine::rates::RateSums;
@@ -14,7 +14,6 @@ use crate::wire::summary::{Envelope, RequestsWriter, summary_body, summary_label
 use crate::wire::usage::{UsageShape, UsageWriter};
 use axum::body::Body;
 use bytes::Bytes;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use tallybook_core::account::AccountKind;
 use tallybook_core::catalog::Catalog;
@@ -163,17 +162,13 @@ const ITEM_BYTES: usize = 320;
 /// From so many rows on, the next period is made while this one is written.
 const ROWS_WORTH_A_TASK: usize = 4096;
 
-/// Periods that are in the making while one is written: as many as keep two cores busy whichever of
-/// making and writing takes longer, and no more, for each holds its rows.
-const PERIODS_AHEAD: usize = 2;
-
 /// An answer on its way.
 pub struct Answer<S: Shape> {
     engine: Arc<Engine>,
     view: Arc<View>,
     query: Arc<Query>,
-    /// The next periods, in the making.
-    ahead: VecDeque<Ahead<S::Sums>>,
+    /// The next period, in the making.
+    ahead: Option<Ahead<S::Sums>>,
     periods: Box<dyn Iterator<Item = Period> + Send>,
     shape: S,
     opened: bool,
@@ -190,7 +185,7 @@ impl<S: Shape> Answer<S> {
             engine,
             view,
             query: Arc::new(query),
-            ahead: VecDeque::new(),
+            ahead: None,
             periods,
             shape,
             opened: false,
@@ -207,22 +202,20 @@ impl<S: Shape> Answer<S> {
     }
 
     async fn next_period(&mut self) -> Result<Option<PeriodAnswer<S::Sums>>, EngineError> {
-        let answer = match self.ahead.pop_front() {
+        let answer = match self.ahead.take() {
             Some(mut ahead) => (&mut ahead.0).await??,
             None => match self.periods.next() {
                 Some(period) => self.engine.answer(&self.view, &self.query, period).await?,
                 None => return Ok(None),
             },
         };
-        if answer.len() >= ROWS_WORTH_A_TASK {
-            while self.ahead.len() < PERIODS_AHEAD
-                && let Some(period) = self.periods.next()
-            {
-                let engine = Arc::clone(&self.engine);
-                let (view, query) = (Arc::clone(&self.view), Arc::clone(&self.query));
-                let making = async move { engine.answer(&view, &query, period).await };
-                self.ahead.push_back(Ahead(tokio::spawn(making)));
-            }
+        if answer.len() >= ROWS_WORTH_A_TASK
+            && let Some(period) = self.periods.next()
+        {
+            let engine = Arc::clone(&self.engine);
+            let (view, query) = (Arc::clone(&self.view), Arc::clone(&self.query));
+            let making = async move { engine.answer(&view, &query, period).await };
+            self.ahead = Some(Ahead(tokio::spawn(making)));
         }
         Ok(Some(answer))
     }
