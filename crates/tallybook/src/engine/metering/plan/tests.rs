@@ -76,7 +76,8 @@ async fn what_loses_its_price_on_the_way_is_refused() {
     let checked = check(&engine.site(), now(), submission);
     assert_eq!(checked.events.len(), 2);
     apply(&engine, &[Declaration::Catalogue(String::new())]).await;
-    let answer = engine.metering.queue.push(checked).expect("room");
+    let reserved = engine.metering.queue.reserve(checked.events.len());
+    let answer = reserved.expect("room").push(checked);
     engine.commit_waiting(now()).await;
     let receipt = answer.await.expect("an answer").expect("a receipt");
     assert_eq!(receipt.accepted, 1);
