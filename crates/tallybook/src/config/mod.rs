@@ -7,7 +7,7 @@
 pub mod file;
 pub mod limits;
 
-pub use limits::Limits;
+pub use limits::{EventLimits, Limits};
 
 use std::fmt;
 use std::net::SocketAddr;

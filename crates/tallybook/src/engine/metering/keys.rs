@@ -212,6 +212,12 @@ impl AllKeys {
         Ok(())
     }
 
+    /// How many accounts are in use.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.logs.len()
+    }
+
     /// Drops the accounts that were used least recently, until the rest is small enough.
     pub(super) fn shrink(&mut self) {
         let mut held: usize = self.logs.values().map(Keys::recent_count).sum();
