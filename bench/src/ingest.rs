@@ -93,6 +93,85 @@ pub(crate) async fn ingest(data: &Path, events: u64, batch: u64) -> Result<()> {
     Ok(())
 }
 
+/// Events that were taken in before, sent again.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Replay {
+    /// How many [`ingest`] sent.
+    pub events: u64,
+    /// How many are sent again, each time.
+    pub again: u64,
+    /// Events a submission.
+    pub batch: u64,
+}
+
+impl Replay {
+    /// In the order in which they were sent first, in any order, and that beside new events.
+    pub(crate) async fn run(self, data: &Path) -> Result<()> {
+        let engine = open(data).await?;
+        let mut random = Random(7);
+        self.send(&engine, "in_order", |place| place).await?;
+        self.send(&engine, "in_order_again", |place| place).await?;
+        let events = self.events;
+        self.send(&engine, "any_order", |_| random.below(events))
+            .await?;
+        let fresh = Self {
+            again: self.again * 10,
+            batch: 10_000,
+            ..self
+        };
+        fresh
+            .send(&engine, "new_alone", |place| events + place)
+            .await?;
+        let old = tokio::spawn({
+            let engine = Arc::clone(&engine);
+            async move {
+                let any_order = |_| random.below(events);
+                self.send(&engine, "any_order_beside_new", any_order).await
+            }
+        });
+        let first = events + fresh.again;
+        fresh
+            .send(&engine, "new_beside_old", |place| first + place)
+            .await?;
+        old.await??;
+        engine.settle().await;
+        println!(
+            "{{\"event\":\"settled\",\"resident_bytes\":{}}}",
+            resident()?
+        );
+        Ok(())
+    }
+
+    async fn send(
+        self,
+        engine: &Arc<Engine>,
+        what: &str,
+        mut number: impl FnMut(u64) -> u64,
+    ) -> Result<()> {
+        let payer = Payer {
+            enterprise: Some(Name::from("bench")),
+            ..Payer::default()
+        };
+        let now = Instant::parse(NOW)?;
+        let (mut busy, mut accepted) = (Duration::ZERO, 0);
+        for first in (0..self.again).step_by(self.batch as usize) {
+            let places = first..first + self.batch;
+            let made: Result<Vec<Incoming>> =
+                places.map(|place| event(number(place), &payer)).collect();
+            let started = Stopwatch::now();
+            accepted += submit(engine, now, made?).await?;
+            busy += started.elapsed();
+        }
+        println!(
+            "{{\"event\":\"replay\",\"what\":\"{what}\",\"sent\":{},\"accepted\":{accepted},\
+             \"events_a_second\":{:.0}}}",
+            self.again,
+            self.again as f64 / busy.as_secs_f64()
+        );
+        Ok(())
+    }
+}
+
 /// Fills `accounts` users' accounts with `each` events in each, unless the directory was filled
 /// before, opens them again, and reads and writes at random. A run over a filled directory says
 /// what serving takes, without what filling left in the allocator's hands.

@@ -86,6 +86,21 @@ enum Command {
         #[arg(long, default_value_t = 10_000)]
         batch: u64,
     },
+    /// Sends again what `ingest` sent: in the same order, in any order, and beside new events.
+    Replay {
+        /// The data directory that `ingest` filled.
+        #[arg(long)]
+        data: PathBuf,
+        /// How many events `ingest` sent.
+        #[arg(long, default_value_t = 1_000_000)]
+        events: u64,
+        /// How many to send again, each time.
+        #[arg(long, default_value_t = 100_000)]
+        again: u64,
+        /// Events a submission.
+        #[arg(long, default_value_t = 1_000)]
+        batch: u64,
+    },
     /// Fills many small accounts, opens them again, and reads and writes at random.
     Accounts {
         #[arg(long)]
@@ -138,6 +153,19 @@ fn main() -> Result<()> {
             events,
             batch,
         } => tokio::runtime::Runtime::new()?.block_on(ingest::ingest(&data, events, batch)),
+        Command::Replay {
+            data,
+            events,
+            again,
+            batch,
+        } => {
+            let replay = ingest::Replay {
+                events,
+                again,
+                batch,
+            };
+            tokio::runtime::Runtime::new()?.block_on(replay.run(&data))
+        }
         Command::Accounts {
             data,
             accounts,

@@ -3,13 +3,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tallybook::config::Limits;
+use tallybook::config::EventLimits;
 use tallybook::events::{Format, Lengths, read};
 
 const MOST: usize = 1000;
 
 fuzz_target!(|body: &[u8]| {
-    let lengths = Lengths::from(&Limits::default());
+    let lengths = Lengths::from(&EventLimits::default());
     for format in [
         Format::One,
         Format::Batch,

@@ -1,4 +1,5 @@
-//! `cargo xtask crash [--rounds N] [--seed S]`: the server is killed under load, again and again.
+//! `cargo xtask crash [--rounds N] [--seed S] [--release]`: the server is killed under load, again
+//! and again.
 //!
 //! Several senders report batches of events and corrections for two enterprises at once, send again
 //! what was not acknowledged, and now and then what was. SIGKILL comes at a random moment; the next
@@ -25,15 +26,27 @@ const SENDERS: u64 = 4;
 
 /// Runs as many rounds as wanted.
 pub(crate) fn run(root: &Path, options: &[&str]) -> anyhow::Result<()> {
-    let (mut rounds, mut seed) = (30, 1);
-    for option in options.chunks(2) {
-        match option {
-            ["--rounds", number] => rounds = number.parse().context("--rounds")?,
-            ["--seed", number] => seed = number.parse().context("--seed")?,
+    let (mut rounds, mut seed, mut profile) = (30, 1, "dev");
+    let mut rest = options;
+    loop {
+        rest = match rest {
+            [] => break,
+            ["--release", rest @ ..] => {
+                profile = "release";
+                rest
+            }
+            ["--rounds", number, rest @ ..] => {
+                rounds = number.parse().context("--rounds")?;
+                rest
+            }
+            ["--seed", number, rest @ ..] => {
+                seed = number.parse().context("--seed")?;
+                rest
+            }
             other => bail!("unknown: {other:?}"),
-        }
+        };
     }
-    let program = build(root)?;
+    let program = build(root, profile)?;
     let scratch = tempfile::tempdir()?;
     let data = scratch.path().join("data");
     declare(&program, scratch.path(), &data)?;
@@ -113,11 +126,13 @@ fn finish(program: &Path, data: &Path, mut senders: Vec<Sender>) -> anyhow::Resu
     Ok(())
 }
 
-fn build(root: &Path) -> anyhow::Result<PathBuf> {
-    super::cargo(&["build", "--package", "tallybook"], &[], root)?;
+fn build(root: &Path, profile: &str) -> anyhow::Result<PathBuf> {
+    let words = ["build", "--package", "tallybook", "--profile", profile];
+    super::cargo(&words, &[], root)?;
     let target = std::env::var_os("CARGO_TARGET_DIR");
     let target = target.map_or_else(|| root.join("target"), PathBuf::from);
-    Ok(target.join("debug/tallybook"))
+    let folder = if profile == "dev" { "debug" } else { profile };
+    Ok(target.join(folder).join("tallybook"))
 }
 
 fn declare(program: &Path, scratch: &Path, data: &Path) -> anyhow::Result<()> {

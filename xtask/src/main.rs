@@ -21,8 +21,8 @@ cargo xtask COMMAND
   tidy    check the structure: what folders must not know, sizes, heads of files
   bless   run the tests and accept what clients see now as the expected snapshots
   clients run real clients (Octokit, githubkit, gh, schemathesis) against the demo
-  crash   [--rounds N] [--seed S]: kill the server under load, N times (30); nothing acknowledged
-          may be lost, nothing counted twice
+  crash   [--rounds N] [--seed S] [--release]: kill the server under load, N times (30); nothing
+          acknowledged may be lost, nothing counted twice
   fuzz    [--seconds N] [TARGET ...]: each fuzz target for N seconds (60); --check: only whether
           they compile
   workload [--seeds N]: N seeded histories (100) against a naive model that predicts every answer

@@ -9,7 +9,7 @@ mod export;
 mod token;
 
 use crate::config::mail::MailArguments;
-use crate::config::{self, Dialect, Limits, PublicUrl, file::ConfigFileError};
+use crate::config::{self, Dialect, EventLimits, Limits, PublicUrl, file::ConfigFileError};
 pub(crate) use catalog::{Catalog, Trial};
 use clap::error::ErrorKind;
 use clap::{ArgGroup, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -306,6 +306,10 @@ pub(crate) struct Send {
     /// How often a batch is sent again that got no answer, or 429, 502, 503 or 504
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) retries: u32,
+
+    // A server has its own.
+    #[command(flatten)]
+    pub(crate) limits: EventLimits,
 
     #[command(flatten)]
     pub(crate) place: PlaceArguments,

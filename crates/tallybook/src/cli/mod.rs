@@ -127,6 +127,7 @@ fn run(line: CommandLine, matches: &ArgMatches) -> anyhow::Result<()> {
                 on_error: send.on_error,
                 batch: usize::try_from(send.batch)?,
                 retries: send.retries,
+                limits: send.limits,
             };
             send::run(&request, send.place.resolve(matches)?, clock)
         }

@@ -45,8 +45,9 @@ pub(crate) async fn banner(
         None => {
             banner.paths.push(format!("{url}/metering/v1/tokens"));
             banner.notes.push(
-                "There is no usage yet: stop this, then tallybook import report.csv --enterprise \
-                 SLUG; or POST the report to /metering/v1/enterprises/SLUG/imports."
+                "There is no usage yet. Reports: stop this, then tallybook import report.csv \
+                 --enterprise SLUG; or POST them to /metering/v1/enterprises/SLUG/imports. Events: \
+                 tallybook send events.ndjson, or POST them to /metering/v1/events."
                     .to_owned(),
             );
         }
@@ -78,8 +79,10 @@ async fn newest_usage(engine: &Engine) -> anyhow::Result<Option<(AccountName, Mo
             .account
             .live_imports()
             .flat_map(|import| &import.record.parts);
-        if let Some(day) = parts.map(|part| part.last_day).max() {
-            return Ok(Some((name.clone(), day.month())));
+        let imported = parts.map(|part| part.last_day.month()).max();
+        let metered = view.account.metered.months().last();
+        if let Some(month) = imported.max(metered.map(|(month, _)| month)) {
+            return Ok(Some((name.clone(), month)));
         }
     }
     Ok(None)

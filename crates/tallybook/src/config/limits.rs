@@ -5,6 +5,21 @@
 use super::{parse_bytes, parse_seconds};
 use std::time::Duration;
 
+/// How large one usage event may be, wherever it comes from.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+#[command(next_help_heading = "Limits")]
+pub struct EventLimits {
+    /// The largest single usage event
+    #[arg(long = "limit-event-bytes", value_name = "BYTES", env = "TALLYBOOK_LIMIT_EVENT_BYTES",
+          default_value = "64KiB", value_parser = parse_bytes)]
+    pub event_bytes: u64,
+    /// The longest id and the longest source of a usage event
+    #[arg(long = "limit-event-name-bytes", value_name = "BYTES",
+          env = "TALLYBOOK_LIMIT_EVENT_NAME_BYTES",
+          default_value = "256", value_parser = parse_bytes)]
+    pub event_name_bytes: u64,
+}
+
 /// How large what clients send may be, how slow they may be, and how many.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 #[command(next_help_heading = "Limits")]
@@ -44,15 +59,9 @@ pub struct Limits {
         value_parser = clap::value_parser!(u32).range(1..)
     )]
     pub events: u32,
-    /// The largest single usage event
-    #[arg(long = "limit-event-bytes", value_name = "BYTES", env = "TALLYBOOK_LIMIT_EVENT_BYTES",
-          default_value = "64KiB", value_parser = parse_bytes)]
-    pub event_bytes: u64,
-    /// The longest id and the longest source of a usage event
-    #[arg(long = "limit-event-name-bytes", value_name = "BYTES",
-          env = "TALLYBOOK_LIMIT_EVENT_NAME_BYTES",
-          default_value = "256", value_parser = parse_bytes)]
-    pub event_name_bytes: u64,
+    /// How large one usage event may be.
+    #[command(flatten)]
+    pub event: EventLimits,
     /// Memory for the bodies of usage events that are being read; beyond it the answer is 503
     #[arg(long = "limit-events-memory", value_name = "BYTES",
           env = "TALLYBOOK_LIMIT_EVENTS_MEMORY",
@@ -146,6 +155,15 @@ impl Limits {
     pub const IDLE: &'static str = "--timeout-idle";
 }
 
+impl Default for EventLimits {
+    fn default() -> Self {
+        Self {
+            event_bytes: 64 << 10,
+            event_name_bytes: 256,
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -155,8 +173,7 @@ impl Default for Limits {
             line_bytes: 64 << 10,
             events_bytes: 16 << 20,
             events: 10_000,
-            event_bytes: 64 << 10,
-            event_name_bytes: 256,
+            event: EventLimits::default(),
             events_memory: 256 << 20,
             reports: 100,
             url_bytes: 8 << 10,
@@ -237,8 +254,10 @@ mod tests {
             line_bytes: 4,
             events_bytes: 5,
             events: 6,
-            event_bytes: 7,
-            event_name_bytes: 8,
+            event: EventLimits {
+                event_bytes: 7,
+                event_name_bytes: 8,
+            },
             events_memory: 9,
             reports: 10,
             url_bytes: 5,

@@ -9,7 +9,7 @@ pub mod file;
 pub mod limits;
 pub mod mail;
 
-pub use limits::Limits;
+pub use limits::{EventLimits, Limits};
 pub use mail::MailSettings;
 
 use std::fmt;

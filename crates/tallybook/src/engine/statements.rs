@@ -25,6 +25,9 @@ use tallybook_core::time::{Instant, Month};
 static AT_ONCE: LazyLock<usize> =
     LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
 
+/// A statement of fewer lines, some of events, is made again rather than stored.
+const WORTH_STORING: usize = 2_000;
+
 impl Engine {
     /// The statement of a month.
     pub async fn statement(&self, view: &View, month: Month) -> Result<Statement, EngineError> {
@@ -118,7 +121,8 @@ impl Engine {
         Ok(Source::Summary(Arc::clone(statement.summary())))
     }
 
-    /// A month that events change is stored now and then only, and its older statement dropped.
+    /// A month that events change is stored now and then only, if it is long, and its older
+    /// statement dropped.
     fn worth_storing(
         &self,
         view: &View,
@@ -134,7 +138,9 @@ impl Engine {
         if let Some(replaced) = advice.replaced {
             self.cache.forget(replaced);
         }
-        advice.store
+        // A short one is sooner made again than stored, and a server of many small accounts would
+        // have to store one for each question.
+        advice.store && lines(plan) >= WORTH_STORING
     }
 
     async fn make_lines(
@@ -164,9 +170,7 @@ impl Engine {
         let store = Arc::clone(&self.store);
         let (plan, catalog) = (plan.clone(), Arc::clone(&view.site.catalog));
         let runtime = tokio::runtime::Handle::current();
-        let reported: usize = plan.chunks().map(|(_, chunk)| chunk.lines as usize).sum();
-        let lines = reported + plan.metered_rows();
-        let _room = self.cache.room(lines * BYTES_A_LINE).await?;
+        let _room = self.cache.room(lines(&plan) * BYTES_A_LINE).await?;
         tokio::task::spawn_blocking(move || {
             let mut fold = plan.fold(&catalog);
             for (contender, chunk) in plan.chunks() {
@@ -343,6 +347,12 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// The lines of a month at most: fewer where some are of one hour, SKU and names.
+fn lines(plan: &MonthPlan) -> usize {
+    let reported = plan.chunks().map(|(_, chunk)| chunk.lines as usize);
+    reported.sum::<usize>() + plan.metered_rows()
 }
 
 impl View {

@@ -18,7 +18,7 @@ mod check;
 mod members;
 mod value;
 
-use crate::config::Limits;
+use crate::config::{EventLimits, Limits};
 use crate::engine::metering::{Incoming, Rejection, RejectionCode};
 use serde::de::{DeserializeSeed, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -46,8 +46,8 @@ pub struct Lengths {
     pub name_bytes: usize,
 }
 
-impl From<&Limits> for Lengths {
-    fn from(limits: &Limits) -> Self {
+impl From<&EventLimits> for Lengths {
+    fn from(limits: &EventLimits) -> Self {
         let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
         Self {
             event_bytes: size(limits.event_bytes),

@@ -79,6 +79,10 @@ fn what_is_rejected_is_named_by_its_line_and_fails_the_command() {
     let good = file(&program, &lines([event(1, "1"), event(3, "1")]));
     let again = program.run(&["send", &good]).success();
     assert_eq!(again, "0 events accepted, 2 known before, 0 rejected.\n");
+    // A directory has the limits that a server over it would have.
+    let limited = ["send", &good, "--limit-event-name-bytes", "1"];
+    let refused = program.run(&limited).failure(1);
+    assert!(refused.contains("--limit-event-name-bytes"), "{refused}");
 }
 
 #[test]

@@ -121,6 +121,80 @@ async fn old_events_are_known_for_ever() {
 }
 
 /// An engine that knows the enterprise.
+/// Keys are hashes: a stream that comes again in its order is found by its batches, else by blocks.
+#[tokio::test]
+async fn a_stream_is_known_again_in_any_order() {
+    let store = Arc::new(MemoryStore::default());
+    drop(engine(&store).await);
+    let engine = with_few_keys(&store, 64).await;
+    let numbered = |number: usize, quantity| used(&number.to_string(), 2, quantity);
+    for first in (0..3_000).step_by(100) {
+        let events = (first..first + 100).map(|number| numbered(number, 1));
+        submit(&engine, events.collect()).await.unwrap();
+        engine.settle().await;
+    }
+    let in_order: Vec<usize> = (0..3_000).collect();
+    // 7 and 3,000 have no common divisor.
+    let shuffled = in_order.iter().map(|number| number * 7 % 3_000).collect();
+    let two_streams = in_order
+        .iter()
+        .map(|number| number / 2 + number % 2 * 1_500);
+    for order in [in_order.clone(), shuffled, two_streams.collect()] {
+        for numbers in order.chunks(700) {
+            let again = numbers.iter().map(|number| numbered(*number, 1)).collect();
+            let known = counts(&submit(&engine, again).await.unwrap());
+            assert_eq!(known, (0, numbers.len() as u64, 0));
+            let changed = numbers.iter().map(|number| numbered(*number, 2)).collect();
+            let refused = submit_with(&engine, OnError::Skip, changed).await.unwrap();
+            assert_eq!(refused.rejected.len(), numbers.len());
+        }
+    }
+    let half_new = (2_500..3_500).map(|number| numbered(number, 1)).collect();
+    let counted = counts(&submit(&engine, half_new).await.unwrap());
+    assert_eq!(counted, (500, 500, 0));
+    assert_eq!(quantities(&engine).await, [day(2, 3_500)]);
+}
+
+/// Keys become runs between the look at what is stored and the commit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_same_events_at_once_count_once_while_keys_grow_old() {
+    let store = Arc::new(MemoryStore::default());
+    drop(engine(&store).await);
+    let engine = with_few_keys(&store, 8).await;
+    let senders = (0..6).map(|sender| {
+        let engine = Arc::clone(&engine);
+        tokio::spawn(async move {
+            let mut accepted = 0;
+            for batch in 0..40 {
+                // Half of the senders are behind the others.
+                let batch = (batch + sender * 20) % 40;
+                let events = (0..50).map(|n| used(&(batch * 50 + n).to_string(), 2, 1));
+                let receipt = submit(&engine, events.collect()).await.unwrap();
+                accepted += receipt.accepted;
+            }
+            accepted
+        })
+    });
+    let senders: Vec<_> = senders.collect();
+    let mut accepted = 0;
+    for sender in senders {
+        accepted += sender.await.unwrap();
+    }
+    engine.settle().await;
+    engine.verify().await.unwrap();
+    assert_eq!(accepted, 2_000);
+    assert_eq!(quantities(&engine).await, [day(2, 2_000)]);
+}
+
+async fn with_few_keys(store: &Arc<MemoryStore>, recent_keys: usize) -> Arc<Engine> {
+    let options = Options {
+        recent_keys,
+        ..Options::default()
+    };
+    let store = Arc::<MemoryStore>::clone(store);
+    Engine::open(store, options, now()).await.unwrap()
+}
+
 async fn engine(store: &Arc<MemoryStore>) -> Arc<Engine> {
     let engine = open(Arc::<MemoryStore>::clone(store)).await;
     import(&engine, &enterprise("ent"), "some", &[(1, "octo", 5)])

@@ -3,7 +3,7 @@
 use super::*;
 use serde_json::json;
 use std::io::Write;
-use tallybook::config::Limits;
+use tallybook::config::{EventLimits, Limits};
 
 const EVENTS: &str = "/metering/v1/events";
 const SKIP: &str = "/metering/v1/events?on_error=skip";
@@ -292,7 +292,10 @@ async fn a_batch_has_at_most_so_many_events() {
 async fn a_long_stream_is_answered_chunk_by_chunk() {
     let limits = Limits {
         events: 3,
-        event_bytes: 1000,
+        event: EventLimits {
+            event_bytes: 1000,
+            ..EventLimits::default()
+        },
         ..Limits::default()
     };
     let server = small(limits).await;

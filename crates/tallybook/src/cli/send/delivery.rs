@@ -7,7 +7,6 @@
 use super::batches::Batch;
 use crate::cli::client::{Answer, Client, ClientError};
 use crate::clock::Clock;
-use crate::config::Limits;
 use crate::engine::Engine;
 use crate::engine::metering::{Allowed, OnError, Submission, SubmitError};
 use crate::events::answer::{refused, taken};
@@ -39,6 +38,8 @@ pub(super) enum Delivery {
         runtime: Runtime,
         /// What time it is.
         clock: Clock,
+        /// How long events may be.
+        lengths: Lengths,
     },
 }
 
@@ -60,7 +61,8 @@ impl Delivery {
                 engine,
                 runtime,
                 clock,
-            } => runtime.block_on(submit(engine, clock, batch, skip)),
+                lengths,
+            } => runtime.block_on(submit(engine, (clock, *lengths), batch, skip)),
         }
     }
 }
@@ -157,11 +159,10 @@ fn pause(attempt: u32, wanted: Option<Duration>, chance: u32) -> Duration {
 /// Takes a batch in as a server would, without a server.
 async fn submit(
     engine: &Arc<Engine>,
-    clock: &Clock,
+    (clock, lengths): (&Clock, Lengths),
     batch: &Batch,
     skip: bool,
 ) -> anyhow::Result<EventsAnswer> {
-    let lengths = Lengths::from(&Limits::default());
     let events = events::read(Format::Lines, &batch.lines, lengths, usize::MAX)?;
     let sent = events.count();
     if !skip && !events.bad.is_empty() {

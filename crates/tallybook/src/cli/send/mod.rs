@@ -12,6 +12,8 @@ use super::client::Client;
 use super::open::{WhenEmpty, open};
 use super::place::Place;
 use crate::clock::Clock;
+use crate::config::EventLimits;
+use crate::events::Lengths;
 use crate::wire::events::{EventTotals, EventsAnswer};
 use anyhow::{Context, bail};
 use batches::Batch;
@@ -35,6 +37,8 @@ pub(crate) struct Request {
     pub(crate) batch: usize,
     /// How often a batch is sent again.
     pub(crate) retries: u32,
+    /// How long events may be, where no server says it.
+    pub(crate) limits: EventLimits,
 }
 
 /// Sends, and prints what came of it.
@@ -47,6 +51,7 @@ pub(crate) fn run(request: &Request, place: Place, clock: Clock) -> anyhow::Resu
                 engine: opened.engine,
                 runtime,
                 clock,
+                lengths: Lengths::from(&request.limits),
             }
         }
         Place::Server { url, token } => Delivery::Server {

@@ -3,6 +3,7 @@
 //! Invariant: pure but for hashing; the same site gives the same answer. What is refused here is
 //! refused whatever the log holds.
 
+use super::look_up::Looked;
 use super::submission::{
     Allowed, Incoming, OnError, Receipt, Rejection, RejectionCode, Submission,
 };
@@ -30,6 +31,8 @@ pub(super) struct Checked {
     pub on_error: OnError,
     /// The catalogue by which they have a price.
     pub catalog: Arc<Catalog>,
+    /// What is known of the keys of an account's events, by its place, as far as it was asked.
+    pub looked: HashMap<usize, Looked>,
 }
 
 /// An event and what is known of it.
@@ -66,6 +69,7 @@ pub(super) fn check(site: &Site, now: Instant, submission: Submission) -> Checke
         rejected: Vec::new(),
         on_error: submission.on_error,
         catalog: Arc::clone(&site.catalog),
+        looked: HashMap::new(),
     };
     let checker = Checker {
         site,

@@ -2,14 +2,16 @@
 //!
 //! Invariant: derived from the log, and exact: a key is here if and only if a batch up to `at`
 //! holds its event. Recent keys are in memory, older ones in runs in the store. Used only by
-//! whoever has the writer's turn. Look next: [`super::run`] for older keys, [`super::seal`] for how
-//! keys grow old.
+//! whoever has the writer's turn; the runs, which never change, are [`Published`] for everybody.
+//! Look next: [`super::run`] for older keys, [`super::seal`] for how keys grow old,
+//! [`super::look_up`] for who asks them.
 
 use super::run::{Pair, Run};
 use crate::engine::checkpoint::Checkpoints;
 use crate::engine::{Engine, EngineError, View};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::{Arc, PoisonError, RwLock};
 use tallybook_core::batch::Batch;
 use tallybook_core::event::EventKey;
 use tallybook_core::ids::{Digest, LogId, Seq};
@@ -40,7 +42,7 @@ pub(super) struct Keys {
     at: Seq,
     recent: HashMap<EventKey, Known>,
     /// The longest first.
-    runs: Vec<Run>,
+    runs: Arc<[Run]>,
     used: u64,
     /// Whether recent keys are on their way into a run.
     pub sealing: bool,
@@ -57,8 +59,8 @@ impl Keys {
         self.recent.len()
     }
 
-    /// What is known of those among sorted `keys` that are not recent.
-    pub(super) fn older(&self) -> &[Run] {
+    /// Where keys are that are not recent.
+    pub(super) fn older(&self) -> &Arc<[Run]> {
         &self.runs
     }
 
@@ -80,7 +82,7 @@ impl Keys {
     }
 
     /// Recent keys up to a batch are in runs now.
-    pub(super) fn sealed(&mut self, seq: Seq, runs: Vec<Run>) {
+    fn sealed(&mut self, seq: Seq, runs: Arc<[Run]>) {
         self.runs = runs;
         self.recent.retain(|_, known| known.place.seq > seq);
         self.recent.shrink_to_fit();
@@ -88,10 +90,37 @@ impl Keys {
     }
 }
 
+/// The runs of accounts in use, for whoever does not have the turn: perhaps not the newest ones.
+#[derive(Debug, Default)]
+pub(super) struct Published(RwLock<HashMap<LogId, Arc<[Run]>>>);
+
+impl Published {
+    /// The runs of an account; `None` when it is not in use, or has only recent keys.
+    pub(super) fn get(&self, log: LogId) -> Option<Arc<[Run]>> {
+        let runs = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        runs.get(&log).cloned()
+    }
+
+    fn set(&self, log: LogId, runs: &Arc<[Run]>) {
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if runs.is_empty() {
+            all.remove(&log);
+        } else {
+            all.insert(log, Arc::clone(runs));
+        }
+    }
+
+    fn clear(&self) {
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        all.clear();
+    }
+}
+
 /// The events of every account in use.
 #[derive(Debug, Default)]
 pub(super) struct AllKeys {
     logs: HashMap<LogId, Keys>,
+    published: Arc<Published>,
     uses: u64,
     /// Blobs that no checkpoint names any more, and since when.
     stale: Vec<(Instant, Vec<Digest>)>,
@@ -109,9 +138,26 @@ const MOST_ACCOUNTS: usize = 1024;
 pub(super) const PAGE_BYTES: usize = 8 * 1024 * 1024;
 
 impl AllKeys {
+    /// None yet.
+    pub(super) fn new(published: Arc<Published>) -> Self {
+        Self {
+            published,
+            ..Self::default()
+        }
+    }
+
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         self.logs.clear();
+        self.published.clear();
+    }
+
+    /// Recent keys of an account up to a batch are in runs now.
+    pub(super) fn sealed(&mut self, log: LogId, seq: Seq, runs: Vec<Run>) {
+        if let Some(keys) = self.logs.get_mut(&log).filter(|keys| keys.sealing) {
+            keys.sealed(seq, runs.into());
+            self.published.set(log, &keys.runs);
+        }
     }
 
     /// Notes blobs that no checkpoint names any more, and gives those of which that was noted some
@@ -141,7 +187,11 @@ impl AllKeys {
         self.uses += 1;
         let keys = match self.logs.entry(log) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(stored(engine, view).await?),
+            Entry::Vacant(new) => {
+                let keys = new.insert(stored(engine, view).await?);
+                self.published.set(log, &keys.runs);
+                keys
+            }
         };
         keys.used = self.uses;
         while keys.at < view.account.seq {
@@ -162,6 +212,12 @@ impl AllKeys {
         Ok(())
     }
 
+    /// How many accounts are in use.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.logs.len()
+    }
+
     /// Drops the accounts that were used least recently, until the rest is small enough.
     pub(super) fn shrink(&mut self) {
         let mut held: usize = self.logs.values().map(Keys::recent_count).sum();
@@ -171,6 +227,7 @@ impl AllKeys {
                 return;
             };
             held -= self.logs.remove(&log).map_or(0, |keys| keys.recent.len());
+            self.published.set(log, &Arc::default());
         }
     }
 }
@@ -183,12 +240,14 @@ async fn stored(engine: &Engine, view: &View) -> Result<Keys, EngineError> {
     if let Some(account) = checkpoints.account()
         && account.at <= view.account.seq
     {
+        let mut runs = Vec::with_capacity(account.runs.len());
         for indexes in &account.runs {
             match Run::read(&engine.store, indexes).await? {
-                Some(run) => keys.runs.push(run),
+                Some(run) => runs.push(run),
                 None => return Ok(Keys::default()),
             }
         }
+        keys.runs = runs.into();
         keys.at = account.at;
     }
     Ok(keys)

@@ -3,13 +3,15 @@
 //! Invariant: an event counts exactly once. What was acknowledged is on disk; what is in the log
 //! is never taken again, however late it comes back, and whoever sends something else under a known
 //! name is refused. Submissions that arrive while a commit is on its way share the next one.
-//! Look next: [`check`] for what is refused by itself, [`plan`] for what is new, [`keys`] for how
-//! every event is remembered, [`seal`] for how an account is kept between starts.
+//! Look next: [`check`] for what is refused by itself, [`look_up`] for what is asked before the
+//! turn, [`plan`] for what is new, [`keys`] for how every event is remembered, [`seal`] for how an
+//! account is kept between starts.
 
 mod check;
 mod filter;
 mod hot;
 mod keys;
+mod look_up;
 mod plan;
 mod queue;
 mod run;
@@ -19,7 +21,8 @@ pub mod submission;
 mod verify;
 
 use super::EngineError;
-use keys::AllKeys;
+use keys::{AllKeys, Published};
+use look_up::Batches;
 use queue::Queue;
 pub(super) use seal::RECENT_KEYS;
 pub(super) use stored::{Stored, blobs};
@@ -32,18 +35,34 @@ use std::sync::Arc;
 use tallybook_core::time::Instant;
 
 /// What the engine holds for taking in events.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Metering {
     queue: Queue,
+    published: Arc<Published>,
+    batches: Batches,
     /// Held only by whoever has the writer's turn.
     keys: tokio::sync::Mutex<AllKeys>,
     pub(super) hot: hot::Hot,
+}
+
+impl Default for Metering {
+    fn default() -> Self {
+        let published = Arc::<Published>::default();
+        Self {
+            queue: Queue::default(),
+            keys: tokio::sync::Mutex::new(AllKeys::new(Arc::clone(&published))),
+            published,
+            batches: Batches::default(),
+            hot: hot::Hot::default(),
+        }
+    }
 }
 
 impl Metering {
     /// Drops what was remembered: the log is no longer what it was thought to be.
     pub(super) fn forget(&self) {
         self.queue.forget();
+        self.batches.clear();
     }
 }
 
@@ -67,7 +86,9 @@ impl Engine {
         if checked.events.is_empty() {
             return Ok(checked.into_receipt());
         }
-        let answer = self.metering.queue.push(checked)?;
+        let reserved = self.metering.queue.reserve(checked.events.len())?;
+        let checked = self.look_ahead(checked).await;
+        let answer = reserved.push(checked);
         let engine = Arc::clone(self);
         tokio::spawn(async move { engine.commit_waiting(now).await });
         answer.await.map_err(|_| {

@@ -6,6 +6,7 @@
 use super::check::{Checked, CheckedEvent, Refusal, price};
 use super::keys::{AllKeys, Known, Place};
 use super::queue::Job;
+use super::run::Run;
 use super::seal::Sealing;
 use super::submission::{OnError, Receipt, Rejection, RejectionCode, SubmitError};
 use crate::engine::commit::{Changes, Committed, Turn};
@@ -262,29 +263,28 @@ impl<'a> Plan<'a> {
         Ok(log)
     }
 
-    /// Asks the store for what it knows of a submission's keys, all of an account at once.
+    /// Asks the store for what it knows of a submission's keys, all of an account at once: only the
+    /// runs that were not asked before the turn.
     async fn look_up(&mut self, logs: &[LogId], checked: &Checked) -> Result<(), EngineError> {
         for (place, log) in logs.iter().enumerate() {
             let keys = self.keys.of(*log);
-            if keys.older().is_empty() {
+            let Some(planned) = self.accounts.get_mut(log) else {
+                continue;
+            };
+            let looked = checked.looked.get(&place);
+            if let Some(looked) = looked {
+                planned.older.extend(&looked.found);
+            }
+            let covers = |run: &&Run| looked.is_some_and(|looked| looked.covers(run));
+            let others = keys.older().iter().filter(|run| !covers(run));
+            let others: Vec<Run> = others.cloned().collect();
+            if others.is_empty() {
                 continue;
             }
-            let of_account = checked.events.iter().filter(|event| event.account == place);
-            let names = of_account.flat_map(|checked| {
-                let name = std::iter::once(&checked.event.name);
-                name.chain(checked.event.target())
-            });
-            let mut asked: Vec<EventKey> = names.map(|name| name.key(*log)).collect();
-            asked.retain(|key| keys.recent(*key).is_none());
-            asked.sort_unstable();
-            asked.dedup();
-            let mut found = HashMap::new();
-            for run in keys.older() {
-                run.find(&self.engine.store, &asked, &mut found).await?;
-            }
-            if let Some(planned) = self.accounts.get_mut(log) {
-                planned.older.extend(found);
-            }
+            let mut asked = checked.keys(place, *log);
+            asked.retain(|key| keys.recent(*key).is_none() && !planned.older.contains_key(key));
+            let found = self.engine.find_old(&planned.view, &others, asked).await?;
+            planned.older.extend(found);
         }
         Ok(())
     }

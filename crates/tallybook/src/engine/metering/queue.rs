@@ -7,7 +7,7 @@ use super::check::Checked;
 use super::{Receipt, SubmitError};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 /// Events that may wait for a commit.
@@ -33,28 +33,59 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct Waiting {
     jobs: VecDeque<Job>,
+    /// Of the jobs, and of submissions that have room.
     events: usize,
 }
 
-impl Queue {
-    /// Adds a submission; refused when too much waits already.
+/// Room for a submission; given back when it is dropped without one.
+#[derive(Debug)]
+pub(super) struct Reserved<'a> {
+    queue: &'a Queue,
+    events: usize,
+}
+
+impl Reserved<'_> {
+    /// Adds the submission, of as many events as there is room for.
     pub(super) fn push(
-        &self,
+        mut self,
         checked: Checked,
-    ) -> Result<oneshot::Receiver<Result<Receipt, SubmitError>>, SubmitError> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.events > 0 && waiting.events + checked.events.len() > MOST_WAITING {
+    ) -> oneshot::Receiver<Result<Receipt, SubmitError>> {
+        let (answer, receiver) = oneshot::channel();
+        // From now on the events are the job's.
+        self.events -= checked.events.len();
+        self.queue.waiting().jobs.push_back(Job { checked, answer });
+        receiver
+    }
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        self.queue.waiting().events -= self.events;
+    }
+}
+
+impl Queue {
+    /// Makes room for a submission of so many events; refused when too much waits already.
+    pub(super) fn reserve(&self, events: usize) -> Result<Reserved<'_>, SubmitError> {
+        let mut waiting = self.waiting();
+        if waiting.events > 0 && waiting.events + events > MOST_WAITING {
             return Err(SubmitError::Busy);
         }
-        waiting.events += checked.events.len();
-        let (answer, receiver) = oneshot::channel();
-        waiting.jobs.push_back(Job { checked, answer });
-        Ok(receiver)
+        waiting.events += events;
+        drop(waiting);
+        Ok(Reserved {
+            queue: self,
+            events,
+        })
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes what goes into the next commit.
     pub(super) fn take(&self) -> Vec<Job> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting();
         let mut jobs = Vec::new();
         let mut events = 0;
         while let Some(job) = waiting

@@ -76,9 +76,7 @@ impl Engine {
         let mut keys = self.metering.keys.lock().await;
         let slimmed = match sealed {
             Ok(Some(sealed)) => {
-                if let Some(keys) = keys.known(log).filter(|keys| keys.sealing) {
-                    keys.sealed(seq, sealed.runs);
-                }
+                keys.sealed(log, seq, sealed.runs);
                 self.slim(&account, sealed.metered)
                     .await
                     .map(|()| sealed.gone)

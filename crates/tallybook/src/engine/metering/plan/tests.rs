@@ -76,7 +76,8 @@ async fn what_loses_its_price_on_the_way_is_refused() {
     let checked = check(&engine.site(), now(), submission);
     assert_eq!(checked.events.len(), 2);
     apply(&engine, &[Declaration::Catalogue(String::new())]).await;
-    let answer = engine.metering.queue.push(checked).expect("room");
+    let reserved = engine.metering.queue.reserve(checked.events.len());
+    let answer = reserved.expect("room").push(checked);
     engine.commit_waiting(now()).await;
     let receipt = answer.await.expect("an answer").expect("a receipt");
     assert_eq!(receipt.accepted, 1);
@@ -90,4 +91,39 @@ async fn what_loses_its_price_on_the_way_is_refused() {
     let ent = AccountName::new(AccountKind::Enterprise, "ent");
     assert_eq!(receipt.commits[0].0, ent);
     engine.verify().await.expect("nothing differs");
+}
+
+/// Keys of accounts that are in use are in memory, and of no more than a thousand accounts.
+#[tokio::test]
+async fn keys_of_the_accounts_used_least_recently_go() {
+    let engine = engine().await;
+    let login = |number: usize| Name::from(format!("user-{number}").as_str());
+    let declared = (0..1_100).map(|number| {
+        Declaration::User(tallybook_core::declaration::UserDeclaration {
+            login: login(number),
+            email: None,
+            plan: None,
+            discounts: None,
+        })
+    });
+    apply(&engine, &declared.collect::<Vec<_>>()).await;
+    let send = async |number: usize| {
+        let mut incoming = used("1", "actions_linux");
+        incoming.payer = Payer {
+            user: Some(login(number)),
+            ..Payer::default()
+        };
+        let submission = Submission {
+            events: vec![(0, incoming)],
+            ..Submission::default()
+        };
+        engine.submit(now(), submission).await.expect("a receipt")
+    };
+    for number in 0..1_100 {
+        assert_eq!(send(number).await.accepted, 1);
+    }
+    assert_eq!(engine.metering.keys.lock().await.len(), 1024);
+    for number in [0, 1_099, 500] {
+        assert_eq!(send(number).await.duplicates, 1);
+    }
 }

@@ -156,7 +156,7 @@ impl Parts {
                 input: Box::new(io::empty()),
             },
             format,
-            lengths: Lengths::from(limits),
+            lengths: Lengths::from(&limits.event),
             most: Most {
                 events: usize::try_from(limits.events.max(1)).unwrap_or(usize::MAX),
                 bytes: usize::try_from(limits.events_bytes).unwrap_or(usize::MAX),
