@@ -10,6 +10,7 @@ use super::place::data_directory;
 use super::{sample, token};
 use crate::auth::Grants;
 use crate::clock::Clock;
+use crate::config::mail::Security;
 use crate::config::{PublicUrl, ServerSettings, TlsFiles};
 use crate::engine::commit::Actor;
 use crate::engine::{Engine, Options};
@@ -124,9 +125,7 @@ pub(crate) async fn serve_app(
     let mut reports = ReportSettings::new(settings.data.join(REPORTS));
     reports.keep_days = settings.report_days;
     reports.most_waiting = settings.limits.reports;
-    let mailer = settings.mail.clone();
-    let mailer = mailer.map(|mail| Mailer::new(mail, listening.url.host()));
-    reports.mailer = mailer.transpose()?;
+    reports.mailer = mailer(&settings, &listening)?;
     let reports = app.open_reports(reports).await?;
     let shutdown = CancellationToken::new();
     let making = tokio::spawn(reports.run(shutdown.clone()));
@@ -138,6 +137,20 @@ pub(crate) async fn serve_app(
     opened.engine.settle().await;
     tracing::info!("ended");
     Ok(())
+}
+
+/// Prepares sending mail, and warns when the password could be read on the way.
+fn mailer(settings: &ServerSettings, listening: &Listening) -> anyhow::Result<Option<Mailer>> {
+    let Some(mail) = settings.mail.clone() else {
+        return Ok(None);
+    };
+    if mail.security == Security::None && mail.credentials.is_some() {
+        tracing::warn!(
+            host = mail.host,
+            "--smtp-security none: the password and every mail can be read on the way"
+        );
+    }
+    Ok(Some(Mailer::new(mail, listening.url.host())?))
 }
 
 fn admin_token() -> anyhow::Result<Option<String>> {
