@@ -1,4 +1,5 @@
-//! `cargo xtask crash [--rounds N] [--seed S] [--release]`: the server is killed under load, again and again.
+//! `cargo xtask crash [--rounds N] [--seed S] [--release]`: the server is killed under load, again
+//! and again.
 //!
 //! Several senders report batches of events and corrections for two enterprises at once, send again
 //! what was not acknowledged, and now and then what was. SIGKILL comes at a random moment; the next

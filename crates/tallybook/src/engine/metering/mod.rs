@@ -4,7 +4,8 @@
 //! is never taken again, however late it comes back, and whoever sends something else under a known
 //! name is refused. Submissions that arrive while a commit is on its way share the next one.
 //! Look next: [`check`] for what is refused by itself, [`look_up`] for what is asked before the
-//! turn, [`plan`] for what is new, [`keys`] for how every event is remembered, [`seal`] for how an account is kept between starts.
+//! turn, [`plan`] for what is new, [`keys`] for how every event is remembered, [`seal`] for how an
+//! account is kept between starts.
 
 mod check;
 mod filter;
