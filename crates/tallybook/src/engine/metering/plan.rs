@@ -60,11 +60,24 @@ impl Engine {
     ) -> Result<Vec<Answer>, EngineError> {
         self.open_accounts(turn, now, submissions).await?;
         let mut keys = self.metering.keys.lock().await;
+        let answers = self.commit_new(turn, now, submissions, &mut keys).await;
+        // Also when nothing was new: whoever looks for a key brings its account's keys to memory.
+        keys.shrink();
+        answers
+    }
+
+    async fn commit_new(
+        self: &Arc<Self>,
+        turn: &Turn<'_>,
+        now: Instant,
+        submissions: &[Checked],
+        keys: &mut AllKeys,
+    ) -> Result<Vec<Answer>, EngineError> {
         for _ in 0..Turn::ATTEMPTS {
             if self.metering.queue.was_forgotten() {
                 keys.clear();
             }
-            let mut plan = Plan::new(self, &mut keys);
+            let mut plan = Plan::new(self, keys);
             let mut receipts = Vec::with_capacity(submissions.len());
             for checked in submissions {
                 receipts.push(plan.submission(checked).await?);
@@ -102,7 +115,6 @@ impl Engine {
                         self.later.spawn(async move { engine.seal(sealing).await });
                     }
                 }
-                keys.shrink();
                 return Ok(receipts);
             }
         }

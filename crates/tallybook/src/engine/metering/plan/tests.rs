@@ -126,4 +126,6 @@ async fn keys_of_the_accounts_used_least_recently_go() {
     for number in [0, 1_099, 500] {
         assert_eq!(send(number).await.duplicates, 1);
     }
+    // Also when nothing was new.
+    assert_eq!(engine.metering.keys.lock().await.len(), 1024);
 }
