@@ -6,6 +6,7 @@
 use super::apply::ApplyError;
 use super::commit::{Changes, Committed, Turn};
 use super::{Engine, EngineError};
+use crate::engine::blob::named;
 use std::sync::Arc;
 use tallybook_core::batch::Batch;
 use tallybook_core::catalog::{Catalog, CatalogError};
@@ -121,8 +122,7 @@ impl Engine {
             return Ok(Vec::new());
         };
         let damaged = |what| EngineError::damaged(format!("blob {}", stored.blob), what);
-        let bytes = self.store.get_blob(stored.blob).await?;
-        let bytes = bytes.ok_or_else(|| damaged("missing"))?;
+        let bytes = named(self.store.as_ref(), stored.blob).await?;
         let decoded = rows::decode(&bytes, month, &account.dictionary);
         let decoded = decoded.map_err(|error| EngineError::blob(stored.blob, &error))?;
         decoded.ok_or_else(|| damaged("its format"))

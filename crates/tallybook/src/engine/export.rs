@@ -5,6 +5,7 @@
 //! Look next: [`tallybook_core::export`] for columns and order.
 
 use super::{Engine, EngineError, View};
+use crate::engine::blob::named;
 use std::io;
 use std::sync::Arc;
 use tallybook_core::export::{Days, lines, requests::Requests};
@@ -108,11 +109,7 @@ impl Engine {
         let runtime = tokio::runtime::Handle::current();
         tokio::task::spawn_blocking(move || {
             let mut requests = Requests::new(&plan, &view.site.catalog, request.selection());
-            let blob = |id| {
-                let bytes = runtime.block_on(store.get_blob(id));
-                let bytes = bytes.map_err(EngineError::from)?;
-                bytes.ok_or_else(|| EngineError::damaged(format!("blob {id}"), "missing"))
-            };
+            let blob = |id| runtime.block_on(named(store.as_ref(), id));
             for (contender, chunk) in plan.chunks() {
                 let decoded = Chunk::decode(&blob(chunk.blob)?);
                 let decoded = decoded.map_err(|error| EngineError::blob(chunk.blob, &error))?;

@@ -6,6 +6,7 @@
 
 use super::checkpoint::{Checkpoint, Checkpoints};
 use super::{Engine, EngineError, View};
+use crate::engine::blob::named;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use std::sync::{Arc, LazyLock};
 use tallybook_core::codec::DecodeError;
@@ -174,9 +175,7 @@ impl Engine {
         tokio::task::spawn_blocking(move || {
             let mut fold = plan.fold(&catalog);
             for (contender, chunk) in plan.chunks() {
-                let bytes = runtime.block_on(store.get_blob(chunk.blob))?;
-                let missing = || EngineError::damaged(format!("blob {}", chunk.blob), "missing");
-                let bytes = bytes.ok_or_else(missing)?;
+                let bytes = runtime.block_on(named(store.as_ref(), chunk.blob))?;
                 let decoded = Chunk::decode(&bytes);
                 let decoded = decoded.map_err(|error| EngineError::blob(chunk.blob, &error))?;
                 let matches = (decoded.month, decoded.count) == (chunk.month, chunk.lines as usize);
@@ -188,9 +187,7 @@ impl Engine {
                     .map_err(|error| EngineError::damaged("the ledger", error))?;
             }
             if let Some(stored) = plan.stored_rows() {
-                let bytes = runtime.block_on(store.get_blob(stored.blob))?;
-                let what = format!("blob {}", stored.blob);
-                let bytes = bytes.ok_or_else(|| EngineError::damaged(what, "missing"))?;
+                let bytes = runtime.block_on(named(store.as_ref(), stored.blob))?;
                 let added = fold.add_rows(&bytes);
                 added.map_err(|error| EngineError::blob(stored.blob, &error))?;
             }

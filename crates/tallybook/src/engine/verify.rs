@@ -5,6 +5,7 @@
 
 use super::checkpoint::Checkpoints;
 use super::{Engine, EngineError, View, load};
+use crate::engine::blob::named;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tallybook_core::account::AccountName;
@@ -127,8 +128,7 @@ impl Engine {
     }
 
     async fn chunk(&self, blob: Digest) -> Result<Chunk, EngineError> {
-        let bytes = self.store.get_blob(blob).await?;
-        let bytes = bytes.ok_or_else(|| EngineError::damaged(format!("blob {blob}"), "missing"))?;
+        let bytes = named(self.store.as_ref(), blob).await?;
         let decoded = tokio::task::spawn_blocking(move || Chunk::decode(&bytes)).await?;
         decoded.map_err(|error| EngineError::blob(blob, &error))
     }

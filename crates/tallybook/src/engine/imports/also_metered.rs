@@ -3,6 +3,7 @@
 //!
 //! Look next: [`tallybook_core::fold::also_metered`] for what is compared.
 
+use crate::engine::blob::named;
 use crate::engine::{Engine, EngineError, View};
 use std::sync::Arc;
 use tallybook_core::fold::also_metered::{AlsoMetered, DaySums, also_metered, imported_days};
@@ -51,9 +52,8 @@ impl Engine {
         let rows = match plan.stored_rows() {
             None => None,
             Some(stored) => {
-                let missing = || EngineError::damaged(format!("blob {}", stored.blob), "missing");
-                let bytes = self.store.get_blob(stored.blob).await?;
-                Some((stored.blob, bytes.ok_or_else(missing)?))
+                let bytes = named(self.store.as_ref(), stored.blob).await?;
+                Some((stored.blob, bytes))
             }
         };
         let view = Arc::clone(view);

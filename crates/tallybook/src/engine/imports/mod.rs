@@ -11,6 +11,7 @@ pub use session::ImportSession;
 
 use super::commit::{Actor, Changes, Committed, Turn};
 use super::{Engine, EngineError, View};
+use crate::engine::blob::named;
 use session::{Target, admit};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -246,8 +247,7 @@ impl Engine {
         &self,
         blob: tallybook_core::ids::Digest,
     ) -> Result<CellSums, EngineError> {
-        let bytes = self.store.get_blob(blob).await?;
-        let bytes = bytes.ok_or_else(|| EngineError::damaged(format!("blob {blob}"), "missing"))?;
+        let bytes = named(self.store.as_ref(), blob).await?;
         CellSums::decode(&bytes).map_err(|error| EngineError::blob(blob, &error))
     }
 }

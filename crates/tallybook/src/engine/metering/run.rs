@@ -10,6 +10,7 @@
 use super::filter::Filter;
 use super::keys::{Known, Place};
 use crate::engine::EngineError;
+use crate::engine::blob::named;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -303,8 +304,7 @@ struct Block(Vec<u8>);
 impl Block {
     async fn read(store: &Arc<dyn Store>, blob: Digest) -> Result<Self, EngineError> {
         let damaged = |detail: &str| EngineError::damaged(format!("blob {blob}"), detail);
-        let bytes = store.get_blob(blob).await?;
-        let bytes = bytes.ok_or_else(|| damaged("missing"))?;
+        let bytes = named(store.as_ref(), blob).await?;
         let entries = bytes.strip_prefix(BLOCK);
         if entries.is_some_and(|entries| entries.len().is_multiple_of(ENTRY)) {
             Ok(Self(bytes))

@@ -7,6 +7,7 @@
 use super::keys::{Keys, PAGE_BYTES};
 use super::run::{Pair, Run};
 use super::stored::{Stored, blobs, encode};
+use crate::engine::blob::named;
 use crate::engine::checkpoint::{AccountKnown, Checkpoints};
 use crate::engine::{Engine, EngineError, View};
 use std::collections::{BTreeMap, HashSet};
@@ -201,9 +202,8 @@ impl Engine {
     ) -> Result<StoredRows, EngineError> {
         let before = match usage.stored() {
             Some(stored) => {
-                let missing = || EngineError::damaged(format!("blob {}", stored.blob), "missing");
-                let bytes = self.store.get_blob(stored.blob).await?;
-                Some((stored.blob, bytes.ok_or_else(missing)?))
+                let bytes = named(self.store.as_ref(), stored.blob).await?;
+                Some((stored.blob, bytes))
             }
             None => None,
         };
