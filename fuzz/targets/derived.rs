@@ -6,16 +6,18 @@ use libfuzzer_sys::fuzz_target;
 use tallybook_core::ledger::chunk::Chunk;
 use tallybook_core::ledger::metered::{Metered, rows};
 use tallybook_core::ledger::owners::CellSums;
-use tallybook_core::statement::{LinesPart, Source};
+use tallybook_core::statement::{Detail, Source, TablePart};
 use tallybook_core::time::Month;
 use tallybook_fuzz::dictionary;
 
 fuzz_target!(|bytes: &[u8]| {
     let _ = Chunk::decode(bytes);
     let _ = CellSums::decode(bytes);
-    let _ = LinesPart::decode(bytes);
-    if let Ok(Some(Source::Summary(summary))) = Source::decode(bytes) {
-        let _ = summary.with_parts(Vec::new());
+    let _ = TablePart::decode(bytes);
+    if let Ok(Some(source)) = Source::decode(bytes) {
+        for detail in [Detail::Lines, Detail::Days] {
+            let _ = source.clone().with_parts(detail, Vec::new());
+        }
     }
     let names = dictionary();
     let month = Month::new(2026, 2).expect("a month");

@@ -11,7 +11,7 @@ use crate::fold::Spellings;
 use crate::ledger::record::Dimension;
 use crate::name::Name;
 use crate::report::ReportKind;
-use crate::statement::{Statement, Summary, Table};
+use crate::statement::{Summary, Table};
 use crate::time::Day;
 
 /// What is written of a month.
@@ -27,12 +27,12 @@ pub struct Selection<'a> {
 
 /// Gives every row of a month to `line`, as it is written.
 pub fn write<E>(
-    statement: &Statement,
+    summary: &Summary,
+    lines: &Table,
     selection: Selection<'_>,
     spellings: &Spellings,
     line: &mut impl FnMut(&[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
-    let summary = &**statement.summary();
     let only = match selection.organization {
         None => None,
         Some(name) => {
@@ -47,17 +47,17 @@ pub fn write<E>(
     let names = Dimension::ALL.map(|dimension| summary.names(dimension));
     let rates = summary.rates.iter().map(|rate| &rate.rate);
     let mut month = Month {
-        table: statement.lines(),
+        table: lines,
         only,
         detailed: selection.kind != ReportKind::Summarized,
         fields: Fields::new(columns(selection.kind), names, rates, spellings),
         group: Group::default(),
         text: Vec::new(),
     };
-    let mut runs = 0..summary.runs.len();
+    let mut runs = 0..summary.lines.runs.len();
     while let Some(first) = runs.next() {
         let day = day_of(summary, first);
-        while runs.start < summary.runs.len() && day_of(summary, runs.start) == day {
+        while runs.start < summary.lines.runs.len() && day_of(summary, runs.start) == day {
             runs.next();
         }
         if selection.days.contains(day) {
@@ -72,16 +72,16 @@ pub fn write<E>(
 
 fn day_of(summary: &Summary, run: usize) -> Day {
     let first = summary.month().first_day().index();
-    Day::from_index(first + i32::from(summary.runs[run].hour / 24))
+    Day::from_index(first + i32::from(summary.lines.runs[run].hour / 24))
 }
 
 /// The lines of each hour, by SKU in the order of rates.
 fn by_sku(summary: &Summary, runs: std::ops::Range<usize>) -> Vec<Vec<Hour>> {
     let mut keyed: Vec<(u32, Hour)> = runs
         .map(|run| {
-            let start = summary.runs[run].start as usize;
-            let end = summary.run_end(run);
-            (summary.runs[run].rates.0, Hour { next: start, end })
+            let start = summary.lines.runs[run].start as usize;
+            let end = summary.lines.run_end(run);
+            (summary.lines.runs[run].rates.0, Hour { next: start, end })
         })
         .collect();
     keyed.sort_by_key(|(sku, hour)| (*sku, hour.next));

@@ -154,11 +154,12 @@ impl<'a> Requests<'a> {
     pub fn finish(mut self) -> Result<Sorted, Unrated> {
         let metered = self.fold.metered()?;
         let (summary, lines) = (metered.summary(), metered.lines());
+        let runs = &summary.lines.runs;
         let first = summary.month().first_day().index();
-        for run in 0..summary.runs.len() {
-            let hour = summary.runs[run].hour;
+        for run in 0..runs.len() {
+            let hour = runs[run].hour;
             let day = Day::from_index(first + i32::from(hour / 24));
-            for at in summary.runs[run].start as usize..summary.run_end(run) {
+            for at in runs[run].start as usize..summary.lines.run_end(run) {
                 let rate = &summary.rates[lines.rate.code(at) as usize];
                 if !rate.is_in(self.selection.kind) {
                     continue;

@@ -1,4 +1,4 @@
-//! Groups: their keys, and those of several statements made one.
+//! The groups of several statements made one.
 //!
 //! Invariant: after [`merge`] every key is there once, and the order is that of keys. A statement's
 //! own codes are in the order of names; those of an answer are too, and in the order of rates.
@@ -9,33 +9,8 @@ use crate::hash::QuickMap;
 use crate::ledger::record::Dimension;
 use crate::name::compare;
 use crate::statement::Summary;
+use crate::statement::groups::{Cell, Key, merge};
 use std::sync::Arc;
-
-/// Codes of rate, organization, repository, model: one number, because it is compared a lot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key(u128);
-
-impl Key {
-    #[inline]
-    pub(super) fn new(codes: [u32; 4]) -> Self {
-        let append = |key, code| key << 32 | u128::from(code);
-        Self(codes.into_iter().fold(0, append))
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "each part has 32 bits")]
-    #[inline]
-    pub(super) fn codes(self) -> [u32; 4] {
-        [96, 64, 32, 0].map(|shift| (self.0 >> shift) as u32)
-    }
-
-    #[inline]
-    pub(super) fn rate(self) -> usize {
-        self.codes()[0] as usize
-    }
-}
-
-/// A group and its sums.
-pub(super) type Cell<S> = (Key, S);
 
 /// The dimensions that can group, in the order of keys.
 pub(super) const GROUPS: [Dimension; 3] = [
@@ -54,19 +29,6 @@ pub(super) fn by_rate<S: Sums>(rates: usize, scans: &[Scan<S>], codes: &Codes) -
         }
     }
     sums
-}
-
-/// Sorts groups, and adds up those of the same key.
-pub(super) fn merge<S: Sums>(cells: &mut Vec<Cell<S>>) {
-    // A stable sort, because it merges the sorted runs that hours make.
-    cells.sort_by_key(|(key, _)| *key);
-    cells.dedup_by(|next, kept| {
-        let same = next.0 == kept.0;
-        if same {
-            kept.1 += next.1;
-        }
-        same
-    });
 }
 
 /// The groups of all statements under the codes of the answer, in its order.

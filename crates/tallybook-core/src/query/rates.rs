@@ -5,11 +5,12 @@
 //! once for all questions about the same months; a question is then one addition a row.
 
 use super::merge::compare_rates;
-use super::run::{Context, LinesMissing, Period};
+use super::run::{Context, Period, TableMissing};
 use super::select::Selection;
 use super::{Query, Rate, Totals};
 use crate::shares::Scratch;
 use crate::statement::Source;
+use crate::statement::groups::Matching;
 use crate::statement::table::Table;
 
 /// The rates of some statements in the order of answers.
@@ -58,7 +59,7 @@ impl RateOrder {
         period: Period,
         sources: &[Source],
         context: Context<'_>,
-    ) -> Result<Vec<Option<Totals>>, LinesMissing> {
+    ) -> Result<Vec<Option<Totals>>, TableMissing> {
         let mut sums = RateSums::new(self.rates.len());
         for (source, places) in sources.iter().zip(&self.places) {
             if let Some(selection) = Selection::new(source, query, period, context)? {

@@ -4,13 +4,14 @@
 //! to the same total. Look next: [`super::scan`] for how a statement's lines are added up,
 //! [`super::merge`] for how the groups of several statements become one answer.
 
-use super::merge::{Cell, by_rate, merge_names, merge_rates, translated, ungrouped};
-use super::scan::{Buffers, scan};
+use super::merge::{by_rate, merge_names, merge_rates, translated, ungrouped};
+use super::scan::scan;
 use super::{Grain, Query, Rate, Row, Sums, Totals};
 use crate::catalog::Catalog;
 use crate::fold::Spellings;
 use crate::name::Name;
-use crate::statement::{Source, Summary};
+use crate::statement::groups::{Buffers, Cell};
+use crate::statement::{Detail, Source, Summary};
 use crate::time::{Hour, Month};
 use std::sync::Arc;
 
@@ -144,10 +145,15 @@ impl<S: Sums> PeriodAnswer<S> {
     }
 }
 
-/// A month was given without the lines that [`Query::needs_lines`] asks for.
+/// A month was given without the table that [`Query::needs`] asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the lines of {0} are needed and were not given")]
-pub struct LinesMissing(pub Month);
+#[error("the {detail:?} of {month} are needed and were not given")]
+pub struct TableMissing {
+    /// Of which month.
+    pub month: Month,
+    /// Which.
+    pub detail: Detail,
+}
 
 /// Answers for one period from what is at hand of its months.
 pub fn answer<S: Sums>(
@@ -155,7 +161,7 @@ pub fn answer<S: Sums>(
     period: Period,
     sources: &[Source],
     context: Context<'_>,
-) -> Result<PeriodAnswer<S>, LinesMissing> {
+) -> Result<PeriodAnswer<S>, TableMissing> {
     let mut buffers = Buffers::default();
     let mut scans = Vec::new();
     for source in sources {

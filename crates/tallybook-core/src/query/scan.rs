@@ -1,231 +1,30 @@
 //! Adding up the rows of one statement that match.
 //!
-//! Invariant: each matching row is counted in exactly one group, by integer addition only. Rows are
-//! sorted, so neighbours mostly share their group: a block of rows is cut where a code changes, and
-//! a column's sum over a piece is the difference of two of its running sums. Look next:
-//! [`super::select`] for which rows match, [`super::merge`] for what becomes of the groups.
+//! Look next: [`super::select`] for which rows match, [`groups`](crate::statement::groups) for how
+//! they are added up, [`super::merge`] for what becomes of the groups.
 
-use super::merge::{Cell, GROUPS, Key, merge};
-use super::run::{Context, LinesMissing, Period};
+use super::merge::GROUPS;
+use super::run::{Context, Period, TableMissing};
 use super::select::Selection;
-use super::{Query, Sums, Totals};
-use crate::packed::{Packed, mark_changes};
-use crate::shares::Scratch;
-use crate::statement::{Source, Table};
+use super::{Query, Sums};
+use crate::statement::Source;
+use crate::statement::groups::{Buffers, Cell, groups};
 
-/// Rows that are unpacked at a time.
-const BLOCK: usize = 1024;
-
-/// What a column's values may be at most, so that the sum over a block fits 64 bits.
-const MOST: i64 = i64::MAX / BLOCK as i64;
-
-/// What is made of a block of rows; allocated once an answer.
-#[derive(Debug, Default)]
-pub(super) struct Buffers {
-    codes: Vec<u32>,
-    matches: Vec<bool>,
-    /// Whether the next row's group is another.
-    changes: Vec<bool>,
-    /// Where pieces of one group end.
-    ends: Vec<usize>,
-    /// Running sums, as `Packed::read_running_sums` writes them: one more than there are rows.
-    running: [Vec<u64>; 4],
-    scratch: Scratch,
-}
-
-impl Buffers {
-    fn grow(&mut self, rows: usize) {
-        if self.matches.len() >= rows {
-            return;
-        }
-        self.codes.resize(rows, 0);
-        self.matches.resize(rows, true);
-        self.changes.resize(rows, false);
-        self.ends.resize(rows, 0);
-        self.running
-            .iter_mut()
-            .for_each(|sums| sums.resize(rows + 1, 0));
-    }
-
-    /// Finds where the block's first `count` rows are to be cut, and says how many pieces they are.
-    fn cut(&mut self, count: usize) -> usize {
-        let mut found = 0;
-        for (end, changes) in (1..count).zip(&self.changes) {
-            // Written whether or not it is an end: no branch to predict.
-            self.ends[found] = end;
-            found += usize::from(*changes);
-        }
-        self.ends[found] = count;
-        found + 1
-    }
-
-    /// Reads the running sums of a block of rows.
-    fn read<S: Sums>(&mut self, table: &Table, start: usize, count: usize) {
-        let Self {
-            running, scratch, ..
-        } = self;
-        let running = running.each_mut().map(|sums| &mut sums[..=count]);
-        let [quantity, discount_quantity, gross, discount] = running;
-        let (quantities, amounts) = (&table.quantity, &table.gross);
-        quantities.whole.read_running_sums(start, quantity);
-        if S::DISCOUNT_QUANTITY {
-            let part = &quantities.part;
-            part.read_running_sums(start, quantity, discount_quantity, scratch);
-        }
-        amounts.whole.read_running_sums(start, gross);
-        let part = &amounts.part;
-        part.read_running_sums(start, gross, discount, scratch);
-    }
-
-    /// The sums of rows of the block.
-    fn between<S: Sums>(&self, from: usize, end: usize) -> S {
-        let between = |sums: &[u64]| i128::from(sums[end].wrapping_sub(sums[from]).cast_signed());
-        let [quantity, discount_quantity, gross, discount] = &self.running;
-        let discount_quantity = if S::DISCOUNT_QUANTITY {
-            between(discount_quantity)
-        } else {
-            0
-        };
-        let amounts = [between(gross), between(discount)];
-        let numbers = [between(quantity), discount_quantity, amounts[0], amounts[1]];
-        S::from(Totals::from_nanos(numbers))
-    }
-}
-
-/// The groups of one statement, sorted by its own codes (0 where not grouped), each key once.
+/// The groups of one statement.
 pub(super) fn scan<S: Sums>(
     source: &Source,
     query: &Query,
     period: Period,
     context: Context<'_>,
     buffers: &mut Buffers,
-) -> Result<Vec<Cell<S>>, LinesMissing> {
+) -> Result<Vec<Cell<S>>, TableMissing> {
     let Some(selection) = Selection::new(source, query, period, context)? else {
         return Ok(Vec::new());
     };
-    let rows = selection.ranges.iter().map(|(start, end)| end - start);
-    let longest = rows.clone().max().unwrap_or(0);
-    buffers.grow(longest.min(BLOCK));
-    let table = selection.table;
+    let Selection { table, ranges, .. } = &selection;
     let by = query.group.by();
     let column = |place: usize| table.names[GROUPS[place] as usize].as_ref();
-    let named = [0, 1, 2].map(|place| column(place).filter(|_| by[place]));
-    let mut groups = Groups {
-        selection: &selection,
-        keys: [Some(&table.rate), named[0], named[1], named[2]],
-        narrow: table.quantity.is_within(MOST) && table.gross.is_within(MOST),
-        cells: Vec::with_capacity((rows.sum::<usize>() / ROWS_A_GROUP).min(MANY_GROUPS)),
-        sorted: true,
-        most: FEW_GROUPS,
-    };
-    for (start, end) in &selection.ranges {
-        for block in (*start..*end).step_by(BLOCK) {
-            groups.add(buffers, block, BLOCK.min(end - block));
-        }
-    }
-    groups.merge();
-    Ok(groups.cells)
-}
-
-/// Accumulates groups over blocks of rows.
-struct Groups<'a, S> {
-    selection: &'a Selection<'a>,
-    /// The columns that group.
-    keys: [Option<&'a Packed>; 4],
-    /// Whether every number is within [`MOST`], as all but absurd ones are.
-    narrow: bool,
-    /// The groups so far; one that came back is there again until they are merged.
-    cells: Vec<Cell<S>>,
-    /// Whether each group's key is greater than the one before.
-    sorted: bool,
-    /// When to merge: memory is bounded by the number of groups, not of rows.
-    most: usize,
-}
-
-/// Of fewer rows in a block, it is not worth while to add up columns.
-const FEW_ROWS: usize = 64;
-
-/// Fewer than most groups have: room for them all is made at once, because growing copies them.
-const ROWS_A_GROUP: usize = 4;
-
-/// Room is made for no more groups than these before there are any: two megabytes.
-const MANY_GROUPS: usize = 32 * 1024;
-
-/// So many groups are kept before they are merged.
-const FEW_GROUPS: usize = 4096;
-
-impl<S: Sums> Groups<'_, S> {
-    fn add(&mut self, buffers: &mut Buffers, start: usize, count: usize) {
-        let (codes, matches) = (&mut buffers.codes[..count], &mut buffers.matches[..count]);
-        let matching = self.selection.matches(start, codes, matches);
-        if matching == 0 {
-            return;
-        }
-        if matching < FEW_ROWS || !self.narrow {
-            self.add_rows(buffers, start, count);
-        } else {
-            self.add_pieces(buffers, start, count, matching == count);
-        }
-        if self.cells.len() >= self.most {
-            self.merge();
-            self.most = FEW_GROUPS.max(2 * self.cells.len());
-        }
-    }
-
-    /// Row by row, each number by itself.
-    fn add_rows(&mut self, buffers: &Buffers, start: usize, count: usize) {
-        for (row, _) in (start..start + count)
-            .zip(&buffers.matches)
-            .filter(|(_, is)| **is)
-        {
-            self.sum(self.key(row), self.selection.table.sums(row));
-        }
-    }
-
-    /// Piece by piece, each a difference of running sums.
-    fn add_pieces(&mut self, buffers: &mut Buffers, start: usize, count: usize, all_match: bool) {
-        let changes = &mut buffers.changes[..count - 1];
-        changes.fill(false);
-        for column in self.keys.iter().flatten() {
-            column.mark_changes(start, changes);
-        }
-        if !all_match {
-            mark_changes(&buffers.matches[..count], changes);
-        }
-        let pieces = buffers.cut(count);
-        buffers.read::<S>(self.selection.table, start, count);
-        let mut first = 0;
-        for end in &buffers.ends[..pieces] {
-            let (from, end) = (first, *end);
-            first = end;
-            if buffers.matches[from] {
-                self.sum(self.key(start + from), buffers.between(from, end));
-            }
-        }
-    }
-
-    /// The group of a row.
-    fn key(&self, row: usize) -> Key {
-        let code = |column: Option<&Packed>| column.map_or(0, |column| column.code(row));
-        Key::new(self.keys.map(code))
-    }
-
-    fn sum(&mut self, key: Key, totals: S) {
-        if let Some((last, sum)) = self.cells.last_mut() {
-            if *last == key {
-                *sum += totals;
-                return;
-            }
-            // Rows of one hour come sorted, so that mostly there is nothing to merge.
-            self.sorted &= *last < key;
-        }
-        self.cells.push((key, totals));
-    }
-
-    fn merge(&mut self) {
-        if !self.sorted {
-            merge(&mut self.cells);
-            self.sorted = true;
-        }
-    }
+    let names = [0, 1, 2].map(|place| column(place).filter(|_| by[place]));
+    let expected = selection.expected_groups();
+    Ok(groups(table, names, ranges, &selection, expected, buffers))
 }

@@ -1,21 +1,24 @@
 //! Which rows of a statement a query means: the smallest table that can answer, the ranges of its
 //! rows that can match; names become codes once, rows compare integers.
 
-use super::run::{Context, LinesMissing, Period};
+use super::run::{Context, Period, TableMissing};
 use super::{CostCenterFilter, Filter, Query, Rate, RepositoryName};
 use crate::ledger::record::Dimension;
 use crate::packed::Packed;
 use crate::report::ReportKind;
+use crate::statement::days;
+use crate::statement::groups::Matching;
 use crate::statement::table::{RollupKind, Table};
-use crate::statement::{Source, StatementRate, Summary};
+use crate::statement::{Detail, Extent, Source, StatementRate, Summary};
 use crate::time::Month;
 
 /// What of one statement a query is about: a table, the rows that can match, and what is left to
 /// compare.
 #[derive(Debug)]
 pub(super) struct Selection<'a> {
-    /// The lines, or the smallest rollup that can answer.
+    /// The lines, or the smallest of their sums that can answer.
     pub table: &'a Table,
+    kind: TableKind,
     /// Rows that can match, in order.
     pub ranges: Vec<(usize, usize)>,
     /// By rate code.
@@ -24,6 +27,13 @@ pub(super) struct Selection<'a> {
     equal: Vec<(Dimension, &'a Packed, u32)>,
     /// Alternatives of (organization, repository), when a repository is asked for.
     repositories: Option<Repositories<'a>>,
+}
+
+/// Which table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TableKind {
+    Rollup(RollupKind),
+    Dated(Detail),
 }
 
 #[derive(Debug)]
@@ -40,19 +50,22 @@ impl<'a> Selection<'a> {
         query: &Query,
         period: Period,
         context: Context<'_>,
-    ) -> Result<Option<Self>, LinesMissing> {
+    ) -> Result<Option<Self>, TableMissing> {
         let statement = source.summary();
-        let rollup = query.rollup(period, statement.month());
-        let table = match rollup {
-            Some(kind) => statement.rollup(kind),
-            None => source.lines().ok_or(LinesMissing(statement.month()))?,
+        let kind = query.table(period, statement);
+        let table = match kind {
+            TableKind::Rollup(kind) => statement.rollup(kind),
+            TableKind::Dated(detail) => source.table(detail).ok_or(TableMissing {
+                month: statement.month(),
+                detail,
+            })?,
         };
-        Ok(Self::of(table, rollup, statement, query, period, context))
+        Ok(Self::of(table, kind, statement, query, period, context))
     }
 
     fn of(
         table: &'a Table,
-        rollup: Option<RollupKind>,
+        kind: TableKind,
         statement: &Summary,
         query: &Query,
         period: Period,
@@ -72,14 +85,17 @@ impl<'a> Selection<'a> {
         };
         let mut selection = Self {
             table,
+            kind,
             ranges: Vec::new(),
             rates,
             equal,
             repositories,
         };
-        match rollup {
-            Some(kind) => selection.narrow_rollup(kind),
-            None => selection.narrow_lines(statement, period),
+        match kind {
+            TableKind::Rollup(kind) => selection.narrow_rollup(kind),
+            TableKind::Dated(detail) => {
+                selection.narrow_dated(statement.extent(detail)?, statement, period);
+            }
         }
         Some(selection)
     }
@@ -109,18 +125,17 @@ impl<'a> Selection<'a> {
         }];
     }
 
-    /// Lines are sorted by hour, SKU, organization, repository: runs that cannot match are skipped,
-    /// and within a run an organization is one range.
-    fn narrow_lines(&mut self, statement: &Summary, period: Period) {
+    /// Rows are sorted by hour or day, SKU or rate, organization, repository: runs that cannot match
+    /// are skipped, and within a run an organization is one range.
+    fn narrow_dated(&mut self, extent: &Extent, statement: &Summary, period: Period) {
         let place = |(dimension, _, _): &(Dimension, _, _)| *dimension == Dimension::Organization;
         let organization = self.equal.iter().position(place);
         let organization = organization.map(|place| self.equal.swap_remove(place).2);
         let first = statement.first_hour().index();
         let (from, to) = (period.from.index() - first, period.to.index() - first);
-        let start = statement
-            .runs
-            .partition_point(|run| i32::from(run.hour) < from);
-        for (index, run) in statement.runs.iter().enumerate().skip(start) {
+        let runs = &extent.runs;
+        let start = runs.partition_point(|run| i32::from(run.hour) < from);
+        for (index, run) in runs.iter().enumerate().skip(start) {
             if i32::from(run.hour) >= to {
                 break;
             }
@@ -128,7 +143,7 @@ impl<'a> Selection<'a> {
             if !self.rates[first as usize..end as usize].contains(&true) {
                 continue;
             }
-            let mut range = (run.start as usize, statement.run_end(index));
+            let mut range = (run.start as usize, extent.run_end(index));
             if let Some(code) = organization {
                 range = self.table.range(Dimension::Organization, code, range);
             }
@@ -140,8 +155,21 @@ impl<'a> Selection<'a> {
         }
     }
 
-    /// Marks which of the rows from `start` on match, and counts them; `codes` is scratch.
-    pub(super) fn matches(&self, start: usize, codes: &mut [u32], out: &mut [bool]) -> usize {
+    /// About how many groups its rows are, to make room for them at once: growing copies them.
+    pub(super) fn expected_groups(&self) -> usize {
+        let rows: usize = self.ranges.iter().map(|(start, end)| end - start).sum();
+        match self.kind {
+            TableKind::Dated(Detail::Lines) => rows / LINES_A_GROUP,
+            TableKind::Dated(Detail::Days) | TableKind::Rollup(_) => rows,
+        }
+    }
+}
+
+/// Fewer than most groups have.
+const LINES_A_GROUP: usize = 4;
+
+impl Matching for Selection<'_> {
+    fn matches(&self, start: usize, codes: &mut [u32], out: &mut [bool]) -> usize {
         out.fill(true);
         if self.rates.contains(&false) {
             self.table.rate.read_codes(start, codes);
@@ -187,10 +215,44 @@ fn named(filter: &Filter) -> [(Dimension, Option<&str>); 4] {
 }
 
 impl Query {
-    /// Whether a month's share of a period can be told only from its lines, not from its rollups.
+    /// The table of rows with a time that a month's share of a period is told from; `None` when its
+    /// summary is enough.
     #[must_use]
-    pub fn needs_lines(&self, period: Period, month: Month) -> bool {
-        self.rollup(period, month).is_none()
+    pub fn needs(&self, period: Period, summary: &Summary) -> Option<Detail> {
+        match self.table(period, summary) {
+            TableKind::Rollup(_) => None,
+            TableKind::Dated(detail) => Some(detail),
+        }
+    }
+
+    /// The smallest table that can answer.
+    fn table(&self, period: Period, summary: &Summary) -> TableKind {
+        if let Some(kind) = self.rollup(period, summary.month()) {
+            return TableKind::Rollup(kind);
+        }
+        let days = [period.from, period.to]
+            .iter()
+            .all(|hour| hour.of_day() == 0);
+        let kept = |dimension: &Dimension| days::DIMENSIONS.contains(dimension);
+        let by_day = days && Dimension::ALL.iter().all(|d| !self.asks_for(*d) || kept(d));
+        TableKind::Dated(match summary.extent(Detail::Days) {
+            Some(_) if by_day => Detail::Days,
+            _ => Detail::Lines,
+        })
+    }
+
+    /// Whether a dimension groups or is filtered by.
+    fn asks_for(&self, dimension: Dimension) -> bool {
+        let filter = &self.filter;
+        let by_repository = self.group.repository || filter.repository.is_some();
+        match dimension {
+            Dimension::Repository => by_repository,
+            Dimension::Organization => by_repository || filter.organization.is_some(),
+            Dimension::User => filter.user.is_some(),
+            Dimension::Model => self.group.model || filter.model.is_some(),
+            Dimension::Workflow => false,
+            Dimension::CostCenter => filter.cost_center != CostCenterFilter::Any,
+        }
     }
 
     /// The smallest rollup that can answer, when the period is the whole month.
@@ -200,25 +262,15 @@ impl Query {
         if period.from > first || period.to < end {
             return None;
         }
-        let filter = &self.filter;
-        let by_repository = self.group.repository || filter.repository.is_some();
-        let needs = |dimension: Dimension| match dimension {
-            Dimension::Repository => by_repository,
-            Dimension::Organization => by_repository || filter.organization.is_some(),
-            Dimension::User => filter.user.is_some(),
-            Dimension::Model => self.group.model || filter.model.is_some(),
-            Dimension::Workflow => false,
-            Dimension::CostCenter => filter.cost_center != CostCenterFilter::Any,
-        };
         let of_requests = matches!(
-            filter.report,
+            self.filter.report,
             Some(ReportKind::PremiumRequest | ReportKind::AiCredit)
         );
         let answers = |kind: &RollupKind| {
             (of_requests || !kind.is_of_requests())
                 && Dimension::ALL
                     .iter()
-                    .all(|d| !needs(*d) || kind.dimensions().contains(d))
+                    .all(|d| !self.asks_for(*d) || kind.dimensions().contains(d))
         };
         RollupKind::ALL.into_iter().find(answers)
     }

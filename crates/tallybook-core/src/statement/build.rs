@@ -1,7 +1,9 @@
 //! How a statement is made: collect lines under temporary codes, then sort and renumber.
 
+use super::encode::LINES_APART;
+use super::numbers::{Numbers, gather};
 use super::table::{RollupKind, Table};
-use super::{Run, Statement, StatementRate, Summary};
+use super::{Extent, Run, Statement, StatementRate, Summary};
 use crate::ledger::record::Dimension;
 use crate::money::{Amount, Price, Quantity, discount_quantity};
 use crate::packed::Packed;
@@ -16,6 +18,9 @@ use std::sync::Arc;
 /// collected (54), and its sorting key and number (16, seldom 32) or columns that are being packed.
 pub const BYTES_A_LINE: usize = 80;
 
+/// With fewer lines to a row, sums by day would save less time than they take memory.
+const LINES_A_ROW: usize = 2;
+
 /// Collects the lines of one month, in any order.
 #[derive(Debug)]
 pub struct StatementBuilder {
@@ -29,64 +34,6 @@ pub struct StatementBuilder {
     quantity: Numbers,
     gross: Numbers,
     discount: Numbers,
-}
-
-/// Numbers in 8 bytes each, until one does not fit.
-#[derive(Debug)]
-enum Numbers {
-    Narrow(Vec<i64>),
-    Wide(Vec<i128>),
-}
-
-impl Numbers {
-    fn push(&mut self, value: i128) {
-        match self {
-            Self::Narrow(values) => match i64::try_from(value) {
-                Ok(narrow) => values.push(narrow),
-                Err(_) => {
-                    let mut wide: Vec<i128> = values.iter().copied().map(i128::from).collect();
-                    wide.push(value);
-                    *self = Self::Wide(wide);
-                }
-            },
-            Self::Wide(values) => values.push(value),
-        }
-    }
-
-    fn reserve(&mut self, lines: usize) {
-        match self {
-            Self::Narrow(values) => values.reserve_exact(lines),
-            Self::Wide(values) => values.reserve_exact(lines),
-        }
-    }
-
-    fn get(&self, line: usize) -> i128 {
-        match self {
-            Self::Narrow(values) => i128::from(values[line]),
-            Self::Wide(values) => values[line],
-        }
-    }
-
-    /// The values in another order.
-    fn gather(self, order: &[u32]) -> Packed {
-        match self {
-            Self::Narrow(values) => Packed::new(&gather(values, order)),
-            Self::Wide(values) => Packed::new(&gather(values, order)),
-        }
-    }
-
-    fn pack(self) -> Packed {
-        match self {
-            Self::Narrow(values) => Packed::new(&values),
-            Self::Wide(values) => Packed::new(&values),
-        }
-    }
-}
-
-/// The values in another order: once through the cache misses, then packed in sequence. What they
-/// were in is given up before they are packed: a large month's columns are most of memory.
-fn gather<T: Copy>(values: Vec<T>, order: &[u32]) -> Vec<T> {
-    order.iter().map(|line| values[*line as usize]).collect()
 }
 
 /// A rate by its catalogue ids, in the order in which rates are sorted.
@@ -133,9 +80,9 @@ impl StatementBuilder {
             hour: Vec::new(),
             rate: Vec::new(),
             codes: Default::default(),
-            quantity: Numbers::Narrow(Vec::new()),
-            gross: Numbers::Narrow(Vec::new()),
-            discount: Numbers::Narrow(Vec::new()),
+            quantity: Numbers::default(),
+            gross: Numbers::default(),
+            discount: Numbers::default(),
         }
     }
 
@@ -257,18 +204,29 @@ impl StatementBuilder {
         let lines = self.lines(&order);
         let is_request = |rate: u32| rates[rate as usize].is_request();
         let rollups = RollupKind::ALL.map(|kind| kind.of(&lines, is_request));
+        let extent = Extent {
+            runs,
+            count: lines.len(),
+            memory: lines.memory(),
+        };
         let summary = Summary {
             month,
             names,
             rates,
-            runs,
-            count: lines.len(),
-            lines_memory: lines.memory(),
             rollups,
+            lines: extent,
+            days: None,
         };
-        Statement {
+        let statement = Statement {
             summary: Arc::new(summary),
             lines: Arc::new(lines),
+            days: None,
+        };
+        // A short one has its lines in the blob of its summary, and is soon read.
+        if statement.len() < LINES_APART {
+            statement
+        } else {
+            statement.with_days(LINES_A_ROW)
         }
     }
 

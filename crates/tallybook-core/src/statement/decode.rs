@@ -3,9 +3,10 @@
 //! Invariant: what is read is what a writer wrote, or an error; every code of it is a place in its
 //! list, so that answers need not look. Parts are read one by one, in any order.
 
-use super::encode::{APART, FORMAT, LineColumns, MAGIC, WITHIN};
+use super::days;
+use super::encode::{APART, FORMAT, MAGIC, PartColumns, WITHIN, place_of_part};
 use super::table::{RollupKind, Table};
-use super::{RULES, Run, Source, Statement, StatementRate, Summary};
+use super::{Detail, Extent, RULES, Run, Source, StatementRate, Summary};
 use crate::codec::{DecodeError, Reader};
 use crate::ledger::record::Dimension;
 use crate::money::Price;
@@ -17,17 +18,18 @@ use std::sync::Arc;
 
 const WHAT: &str = "statement";
 
-/// One part of a long statement's lines.
+/// One part of a table of a long statement.
 #[derive(Debug)]
-pub struct LinesPart {
+pub struct TablePart {
     month: Month,
+    detail: Detail,
     columns: Columns,
 }
 
 /// Some columns of a table, of one length.
 #[derive(Debug)]
 struct Columns {
-    which: LineColumns,
+    which: PartColumns,
     count: usize,
     rate: Option<Packed>,
     names: [Option<Packed>; 6],
@@ -53,10 +55,12 @@ impl Source {
                 .collect::<Result<_, _>>()?;
         }
         let rates = read_rates(r)?;
-        // Lines are numbered by 32 bits.
-        let count = r.varint32(WHAT)? as usize;
-        let lines_memory = usize::try_from(r.varint(WHAT)?).map_err(|_| r.invalid(WHAT))?;
-        let runs = read_runs(r, count, rates.len())?;
+        let lines = read_extent(r, rates.len())?;
+        let days = match r.byte("days")? {
+            0 => None,
+            1 => Some(read_extent(r, rates.len())?),
+            _ => return Err(r.invalid("days")),
+        };
         let mut rollups = RollupKind::ALL.map(|_| None);
         for (slot, kind) in rollups.iter_mut().zip(RollupKind::ALL) {
             let rows = r.varint32(WHAT)? as usize;
@@ -71,9 +75,9 @@ impl Source {
         else {
             return Err(r.invalid("rollups"));
         };
-        let lines = match r.byte("lines")? {
-            WITHIN => Some(read_table(r, count, &Dimension::ALL)?),
-            APART => None,
+        let table = match (r.byte("lines")?, &days) {
+            (WITHIN, None) => Some(read_table(r, lines.count, &Dimension::ALL)?),
+            (APART, _) => None,
             _ => return Err(r.invalid("lines")),
         };
         reader.finish(WHAT)?;
@@ -81,21 +85,62 @@ impl Source {
             month,
             names,
             rates,
-            runs,
-            count,
-            lines_memory,
             rollups: [of_rates, centers, users, repositories],
+            lines,
+            days,
         });
         summary.check()?;
-        let source = match lines {
-            Some(lines) => Self::Whole(summary.with(Arc::new(lines))?),
-            None => Self::Summary(summary),
+        let source = Self::from(summary);
+        Ok(Some(match table {
+            Some(lines) => source.with(Detail::Lines, Arc::new(lines))?,
+            None => source,
+        }))
+    }
+
+    /// With a table of its own that was read before.
+    pub fn with(mut self, detail: Detail, table: Arc<Table>) -> Result<Self, DecodeError> {
+        let extent = self.summary.extent(detail);
+        let is_of =
+            |extent: &Extent| (table.len(), table.memory()) == (extent.count, extent.memory);
+        let named = dimensions(detail);
+        let named = Dimension::ALL.iter().all(|dimension| {
+            table.names[*dimension as usize].is_some() == named.contains(dimension)
+        });
+        if !(named && extent.is_some_and(is_of)) {
+            return Err(invalid("a statement's table"));
+        }
+        self.summary.check_codes(&table)?;
+        match detail {
+            Detail::Lines => self.lines = Some(table),
+            Detail::Days => self.days = Some(table),
+        }
+        Ok(self)
+    }
+
+    /// With a table that its parts hold.
+    pub fn with_parts(self, detail: Detail, parts: Vec<TablePart>) -> Result<Self, DecodeError> {
+        let month = self.summary.month;
+        let count = self.summary.extent(detail).map(|extent| extent.count);
+        let belongs = |part: &TablePart| {
+            (part.month, part.detail, Some(part.columns.count)) == (month, detail, count)
         };
-        Ok(Some(source))
+        if !parts.iter().all(belongs) {
+            return Err(invalid("a statement's part"));
+        }
+        let columns = parts.into_iter().map(|part| part.columns);
+        self.with(detail, Arc::new(table(columns)?))
     }
 }
 
-impl LinesPart {
+/// The dimensions that a table's rows have.
+fn dimensions(detail: Detail) -> &'static [Dimension] {
+    match detail {
+        Detail::Lines => &Dimension::ALL,
+        Detail::Days => &days::DIMENSIONS,
+    }
+}
+
+impl TablePart {
     /// Reads a part other than 0; `None` when other rules made it.
     pub fn decode(bytes: &[u8]) -> Result<Option<Self>, DecodeError> {
         let mut reader = Reader::new(bytes);
@@ -103,12 +148,15 @@ impl LinesPart {
         let Some((part, month)) = read_start(r)? else {
             return Ok(None);
         };
-        let place = part.checked_sub(1);
-        let which = place.and_then(|place| LineColumns::ALL.get(place));
-        let which = *which.ok_or_else(|| r.invalid("the number of a part"))?;
-        let columns = Columns::read(r, which, None, &Dimension::ALL)?;
+        let place = place_of_part(part);
+        let (detail, which) = place.ok_or_else(|| r.invalid("the number of a part"))?;
+        let columns = Columns::read(r, which, None, dimensions(detail))?;
         reader.finish(WHAT)?;
-        Ok(Some(Self { month, columns }))
+        Ok(Some(Self {
+            month,
+            detail,
+            columns,
+        }))
     }
 }
 
@@ -117,7 +165,7 @@ impl Columns {
     /// dimensions.
     fn read(
         r: &mut Reader<'_>,
-        which: LineColumns,
+        which: PartColumns,
         count: Option<usize>,
         dimensions: &[Dimension],
     ) -> Result<Self, DecodeError> {
@@ -140,13 +188,13 @@ impl Columns {
             }
         };
         match which {
-            LineColumns::Quantities | LineColumns::Amounts => {
+            PartColumns::Quantities | PartColumns::Amounts => {
                 let whole = column(r)?;
                 let part = Shares::decode(r, whole.len())?;
                 columns.numbers = Some(Divided { whole, part });
             }
-            LineColumns::Places => {}
-            LineColumns::Others => columns.rate = Some(column(r)?),
+            PartColumns::Places => {}
+            PartColumns::Others => columns.rate = Some(column(r)?),
         }
         for dimension in which.dimensions() {
             if dimensions.contains(dimension) {
@@ -158,34 +206,11 @@ impl Columns {
 }
 
 impl Summary {
-    /// The statement, with its lines from their parts.
-    pub fn with_parts(self: &Arc<Self>, parts: Vec<LinesPart>) -> Result<Statement, DecodeError> {
-        let belongs =
-            |part: &LinesPart| (part.month, part.columns.count) == (self.month, self.count);
-        if !parts.iter().all(belongs) {
-            return Err(invalid("a statement's part"));
-        }
-        let columns = parts.into_iter().map(|part| part.columns);
-        self.with(Arc::new(table(columns)?))
-    }
-
-    /// The statement, with lines that were read before.
-    pub fn with(self: &Arc<Self>, lines: Arc<Table>) -> Result<Statement, DecodeError> {
-        let sound = lines.names.iter().all(Option::is_some)
-            && (lines.len(), lines.memory()) == (self.count, self.lines_memory);
-        if !sound {
-            return Err(invalid("a statement's lines"));
-        }
-        self.check_codes(&lines)?;
-        Ok(Statement {
-            summary: Arc::clone(self),
-            lines,
-        })
-    }
-
     fn check(&self) -> Result<(), DecodeError> {
         let hours = self.month.hours();
-        if self.runs.iter().any(|run| usize::from(run.hour) >= hours) {
+        let days = self.days.iter().flat_map(|days| &days.runs);
+        let mut runs = self.lines.runs.iter().chain(days);
+        if runs.any(|run| usize::from(run.hour) >= hours) {
             return Err(invalid("a statement's hour"));
         }
         self.rollups
@@ -247,6 +272,18 @@ fn read_rates(r: &mut Reader<'_>) -> Result<Vec<StatementRate>, DecodeError> {
         .collect()
 }
 
+fn read_extent(r: &mut Reader<'_>, rates: usize) -> Result<Extent, DecodeError> {
+    // Rows are numbered by 32 bits.
+    let count = r.varint32(WHAT)? as usize;
+    let memory = usize::try_from(r.varint(WHAT)?).map_err(|_| r.invalid(WHAT))?;
+    let runs = read_runs(r, count, rates)?;
+    Ok(Extent {
+        runs,
+        count,
+        memory,
+    })
+}
+
 fn read_runs(r: &mut Reader<'_>, lines: usize, rates: usize) -> Result<Vec<Run>, DecodeError> {
     let count = r.count(4, "runs")?;
     let mut runs: Vec<Run> = Vec::with_capacity(count);
@@ -273,7 +310,7 @@ fn read_table(
     count: usize,
     dimensions: &[Dimension],
 ) -> Result<Table, DecodeError> {
-    let columns = LineColumns::ALL
+    let columns = PartColumns::ALL
         .into_iter()
         .map(|which| Columns::read(r, which, Some(count), dimensions))
         .collect::<Result<Vec<_>, _>>()?;
@@ -287,10 +324,10 @@ fn table(parts: impl IntoIterator<Item = Columns>) -> Result<Table, DecodeError>
     let mut names = [const { None }; 6];
     for part in parts {
         match part.which {
-            LineColumns::Quantities => numbers[0] = part.numbers,
-            LineColumns::Amounts => numbers[1] = part.numbers,
-            LineColumns::Places => {}
-            LineColumns::Others => rate = part.rate,
+            PartColumns::Quantities => numbers[0] = part.numbers,
+            PartColumns::Amounts => numbers[1] = part.numbers,
+            PartColumns::Places => {}
+            PartColumns::Others => rate = part.rate,
         }
         for (slot, column) in names.iter_mut().zip(part.names) {
             *slot = slot.take().or(column);

@@ -1,21 +1,22 @@
 //! The bytes of a statement: what checkpoints keep, and what "byte-identical" means.
 //!
-//! Layout, format 3: parts, each a blob of its own, so that they are read, checked and unpacked
-//! side by side. Each begins with `TBM` `3`, rules version, its number and the month, so that no
-//! two parts are the same blob. Part 0 is the summary: names, rates, runs, rollups, number of
-//! lines and how much memory they take (which format 2 said otherwise). A short statement's lines
-//! follow it there; those of a long one stand in the other parts, by [`LineColumns`]. A blob is
-//! named by its hash, so there is no checksum inside.
+//! Layout, format 4: parts, each a blob of its own, so that they are read, checked and unpacked
+//! side by side. Each begins with `TBM` `4`, rules version, its number and the month, so that no
+//! two parts are the same blob. Part 0 is the summary: names, rates, rollups; of the lines, and
+//! of their sums by day if there are such, how many, how much memory they take and their runs. A
+//! short statement's lines follow it there. Of a long one the lines stand in the parts from 1
+//! on, by [`PartColumns`], and their sums by day, which format 3 did not have, in as many after them.
+//! A blob is named by its hash, so there is no checksum inside.
 //! Look next: `decode` for how they are read.
 
 use super::table::Table;
-use super::{RULES, Statement, StatementRate};
+use super::{Detail, Extent, RULES, Statement, StatementRate};
 use crate::codec::Writer;
 use crate::ledger::record::Dimension;
 use crate::query::Rate;
 
 /// The newest statement format.
-pub const FORMAT: u8 = 3;
+pub const FORMAT: u8 = 4;
 
 pub(super) const MAGIC: &[u8; 3] = b"TBM";
 
@@ -28,10 +29,10 @@ pub(super) const WITHIN: u8 = 0;
 /// Lines that have parts of their own.
 pub(super) const APART: u8 = 1;
 
-/// Which columns of the lines stand in a part: some that are read with each other's help, or that
+/// Which columns of a table stand in a part: some that are read with each other's help, or that
 /// together are about as large as another part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LineColumns {
+pub(super) enum PartColumns {
     /// Quantity and discounted quantity.
     Quantities,
     /// Gross and discount.
@@ -42,7 +43,7 @@ pub(super) enum LineColumns {
     Others,
 }
 
-impl LineColumns {
+impl PartColumns {
     /// In the order of parts, from part 1 on.
     pub(super) const ALL: [Self; 4] = [Self::Quantities, Self::Amounts, Self::Places, Self::Others];
 
@@ -69,10 +70,19 @@ impl Statement {
     /// How many parts it has.
     #[must_use]
     pub fn parts(&self) -> usize {
-        if self.len() < LINES_APART {
-            1
-        } else {
-            1 + LineColumns::ALL.len()
+        let apart = match (self.len() < LINES_APART, self.days.is_some()) {
+            (true, _) => 0,
+            (false, false) => 1,
+            (false, true) => 2,
+        };
+        1 + apart * PartColumns::ALL.len()
+    }
+
+    /// The table with that detail, if the statement has it.
+    fn table(&self, detail: Detail) -> Option<&Table> {
+        match detail {
+            Detail::Lines => Some(&self.lines),
+            Detail::Days => self.days.as_deref(),
         }
     }
 
@@ -85,11 +95,12 @@ impl Statement {
         out.varint(u64::from(RULES));
         out.count(part);
         out.signed(i128::from(self.month().index()));
-        match part
-            .checked_sub(1)
-            .and_then(|place| LineColumns::ALL.get(place))
-        {
-            Some(columns) => encode_columns(&self.lines, *columns, &mut out),
+        let apart = place_of_part(part).and_then(|(detail, columns)| {
+            let table = self.table(detail)?;
+            Some((table, columns))
+        });
+        match apart {
+            Some((table, columns)) => encode_columns(table, columns, &mut out),
             None => self.encode_summary(&mut out),
         }
         out.finish()
@@ -106,14 +117,10 @@ impl Statement {
             .rates
             .iter()
             .for_each(|known| encode_rate(known, out));
-        out.count(summary.count);
-        out.count(summary.lines_memory);
-        out.count(summary.runs.len());
-        for run in &summary.runs {
-            out.varint(u64::from(run.hour));
-            out.varint(u64::from(run.rates.0));
-            out.varint(u64::from(run.rates.1));
-            out.varint(u64::from(run.start));
+        encode_extent(&summary.lines, out);
+        out.byte(u8::from(summary.days.is_some()));
+        if let Some(days) = &summary.days {
+            encode_extent(days, out);
         }
         for rollup in &summary.rollups {
             out.count(rollup.len());
@@ -125,6 +132,39 @@ impl Statement {
         } else {
             out.byte(APART);
         }
+    }
+}
+
+/// What a part other than 0 holds.
+pub(super) fn place_of_part(part: usize) -> Option<(Detail, PartColumns)> {
+    let place = part.checked_sub(1)?;
+    let detail = match place / PartColumns::ALL.len() {
+        0 => Detail::Lines,
+        1 => Detail::Days,
+        _ => return None,
+    };
+    Some((detail, PartColumns::ALL[place % PartColumns::ALL.len()]))
+}
+
+/// The parts that hold a table.
+#[must_use]
+pub fn parts_of(detail: Detail) -> std::ops::Range<usize> {
+    let first = match detail {
+        Detail::Lines => 1,
+        Detail::Days => 1 + PartColumns::ALL.len(),
+    };
+    first..first + PartColumns::ALL.len()
+}
+
+fn encode_extent(extent: &Extent, out: &mut Writer) {
+    out.count(extent.count);
+    out.count(extent.memory);
+    out.count(extent.runs.len());
+    for run in &extent.runs {
+        out.varint(u64::from(run.hour));
+        out.varint(u64::from(run.rates.0));
+        out.varint(u64::from(run.rates.1));
+        out.varint(u64::from(run.start));
     }
 }
 
@@ -143,18 +183,18 @@ fn encode_rate(known: &StatementRate, out: &mut Writer) {
 }
 
 fn encode_table(table: &Table, out: &mut Writer) {
-    for columns in LineColumns::ALL {
+    for columns in PartColumns::ALL {
         encode_columns(table, columns, out);
     }
 }
 
 /// Writes some columns; those of names only where the table has them.
-fn encode_columns(table: &Table, columns: LineColumns, out: &mut Writer) {
+fn encode_columns(table: &Table, columns: PartColumns, out: &mut Writer) {
     match columns {
-        LineColumns::Quantities => table.quantity.encode(out),
-        LineColumns::Amounts => table.gross.encode(out),
-        LineColumns::Places => {}
-        LineColumns::Others => table.rate.encode(out),
+        PartColumns::Quantities => table.quantity.encode(out),
+        PartColumns::Amounts => table.gross.encode(out),
+        PartColumns::Places => {}
+        PartColumns::Others => table.rate.encode(out),
     }
     let names = columns.dimensions().iter();
     names

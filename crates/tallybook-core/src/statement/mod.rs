@@ -5,13 +5,17 @@
 //! their folded bytes, so that the bytes do not depend on the order of arrival. Codes are places in
 //! the statement's own sorted lists, so that the order of codes is the order of names.
 //! Each carries its rollups: sums by which most questions over whole months are answered. They are
-//! in its summary, which stands by itself, so that such a question needs no line.
+//! in its summary, which stands by itself, so that such a question needs no line. Where lines are
+//! many to a day, their sums by day stand beside them: most dated questions need no line either.
 //! Look next: [`build`] for how one is made, [`encode`] for its bytes, [`crate::query`] for
 //! answers.
 
 pub mod build;
+pub(crate) mod days;
 mod decode;
 pub mod encode;
+pub(crate) mod groups;
+mod numbers;
 pub(crate) mod table;
 #[cfg(test)]
 mod tests;
@@ -24,7 +28,7 @@ use crate::time::{Hour, Month};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-pub use decode::LinesPart;
+pub use decode::TablePart;
 pub use table::Table;
 
 /// The version of the rules: a statement made by another version is made anew, never read.
@@ -35,33 +39,51 @@ pub const RULES: u32 = 1;
 pub struct Statement {
     summary: Arc<Summary>,
     lines: Arc<Table>,
+    days: Option<Arc<Table>>,
 }
 
 /// A rated month without its lines.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     pub(crate) month: Month,
     /// Folded names by dimension, sorted.
     pub(crate) names: [Vec<Box<str>>; 6],
     /// What lines are about, sorted by (SKU, product, unit, price).
     pub(crate) rates: Vec<StatementRate>,
-    /// Where hour or SKU change.
-    pub(crate) runs: Vec<Run>,
-    /// How many lines.
-    pub(crate) count: usize,
-    /// Bytes that the lines take in memory.
-    pub(crate) lines_memory: usize,
     /// One of each [`table::RollupKind`], in order.
     pub(crate) rollups: [Table; 4],
+    pub(crate) lines: Extent,
+    /// `None` where the statement has no [`Detail::Days`].
+    pub(crate) days: Option<Extent>,
 }
 
-/// What is at hand of a month to answer from.
+/// How finely rows that have a time tell a month.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Detail {
+    /// Every line.
+    Lines,
+    /// Sums by day, rate, organization, repository and cost center. Only long statements have
+    /// them, and only where they are far fewer than lines.
+    Days,
+}
+
+/// What is known of a table of rows that have a time, before it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// Enough for a question that a rollup answers.
-    Summary(Arc<Summary>),
-    /// Enough for every question.
-    Whole(Statement),
+pub(crate) struct Extent {
+    /// Where hour or SKU change; of days, day or rate.
+    pub runs: Vec<Run>,
+    /// How many rows.
+    pub count: usize,
+    /// Bytes that it takes in memory.
+    pub memory: usize,
+}
+
+/// What is at hand of a month to answer from: its summary, and the tables that were read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    summary: Arc<Summary>,
+    lines: Option<Arc<Table>>,
+    days: Option<Arc<Table>>,
 }
 
 /// A rate, and which kinds of report are about it.
@@ -101,15 +123,27 @@ impl StatementRate {
     }
 }
 
-/// Lines of one hour and one SKU, up to the start of the next run.
+/// Rows of one hour and one SKU, up to the start of the next run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Run {
     /// Hours since the month's first.
     pub hour: u16,
     /// Rates of the SKU: the first and the one after the last.
     pub rates: (u32, u32),
-    /// The first line.
+    /// The first row.
     pub start: u32,
+}
+
+impl Extent {
+    /// The row after the last of a run.
+    pub(crate) fn run_end(&self, run: usize) -> usize {
+        let next = self.runs.get(run + 1);
+        next.map_or(self.count, |next| next.start as usize)
+    }
+
+    fn runs_memory(&self) -> usize {
+        self.runs.len() * size_of::<Run>()
+    }
 }
 
 impl Summary {
@@ -122,19 +156,27 @@ impl Summary {
     /// How many lines the statement has.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.count
+        self.lines.count
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.len() == 0
     }
 
-    /// Bytes that the lines take in memory, known before they are read.
+    /// Bytes that a table takes in memory, known before it is read; `None` where the statement has
+    /// none.
     #[must_use]
-    pub fn lines_memory(&self) -> usize {
-        self.lines_memory
+    pub fn table_memory(&self, detail: Detail) -> Option<usize> {
+        self.extent(detail).map(|extent| extent.memory)
+    }
+
+    pub(crate) fn extent(&self, detail: Detail) -> Option<&Extent> {
+        match detail {
+            Detail::Lines => Some(&self.lines),
+            Detail::Days => self.days.as_ref(),
+        }
     }
 
     /// Bytes held in memory, near enough for a cache.
@@ -144,7 +186,8 @@ impl Summary {
         let names = self.names.iter().flatten();
         // Each name is a slice's pointer and length, and an allocation of at least 16 bytes.
         let names: usize = names.map(|name| name.len().next_multiple_of(16) + 16).sum();
-        rollups + names + self.runs.len() * size_of::<Run>() + self.rates.len() * 160 + 1024
+        let runs = self.lines.runs_memory() + self.days.as_ref().map_or(0, Extent::runs_memory);
+        rollups + names + runs + self.rates.len() * 160 + 1024
     }
 
     /// The folded names of a dimension, sorted.
@@ -156,13 +199,6 @@ impl Summary {
     pub(crate) fn rollup(&self, kind: table::RollupKind) -> &Table {
         // Rollups stand in the order in which the kinds are declared.
         &self.rollups[kind as usize]
-    }
-
-    /// The line after the last of a run.
-    pub(crate) fn run_end(&self, run: usize) -> usize {
-        self.runs
-            .get(run + 1)
-            .map_or(self.count, |next| next.start as usize)
     }
 
     pub(crate) fn first_hour(&self) -> Hour {
@@ -180,7 +216,7 @@ impl Statement {
     /// How many lines.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.summary.count
+        self.summary.len()
     }
 
     /// Whether there are none.
@@ -201,38 +237,95 @@ impl Statement {
         &self.lines
     }
 
+    /// With its lines summed by day, unless fewer than `lines_a_row` would be summed in a row.
+    #[must_use]
+    pub fn with_days(mut self, lines_a_row: usize) -> Self {
+        let most = self.len() / lines_a_row.max(1);
+        if let Some((days, extent)) = days::of(&self.lines, &self.summary.lines, most) {
+            Arc::make_mut(&mut self.summary).days = Some(extent);
+            self.days = Some(Arc::new(days));
+        }
+        self
+    }
+
+    /// The lines' sums by day, if it has them.
+    #[must_use]
+    pub fn days(&self) -> Option<&Arc<Table>> {
+        self.days.as_ref()
+    }
+
     /// Bytes held in memory, near enough for a cache.
     #[must_use]
     pub fn memory(&self) -> usize {
-        self.summary.memory() + self.summary.lines_memory
+        let days = self.days.as_ref().map_or(0, |days| days.memory());
+        self.summary.memory() + self.lines.memory() + days
+    }
+}
+
+impl From<Statement> for Source {
+    fn from(statement: Statement) -> Self {
+        let Statement {
+            summary,
+            lines,
+            days,
+        } = statement;
+        Self {
+            summary,
+            lines: Some(lines),
+            days,
+        }
+    }
+}
+
+impl From<Arc<Summary>> for Source {
+    fn from(summary: Arc<Summary>) -> Self {
+        Self {
+            summary,
+            lines: None,
+            days: None,
+        }
     }
 }
 
 impl Source {
-    /// Everything but the lines.
+    /// Everything but the rows that have a time.
     #[must_use]
     pub fn summary(&self) -> &Arc<Summary> {
-        match self {
-            Self::Summary(summary) => summary,
-            Self::Whole(statement) => &statement.summary,
+        &self.summary
+    }
+
+    /// A table, if it is at hand.
+    #[must_use]
+    pub fn table(&self, detail: Detail) -> Option<&Arc<Table>> {
+        match detail {
+            Detail::Lines => self.lines.as_ref(),
+            Detail::Days => self.days.as_ref(),
         }
     }
 
-    /// The lines, if they are at hand.
+    /// Whether the statement has a table that is not at hand.
     #[must_use]
-    pub(crate) fn lines(&self) -> Option<&Table> {
-        match self {
-            Self::Summary(_) => None,
-            Self::Whole(statement) => Some(&statement.lines),
+    pub fn lacks(&self, detail: Detail) -> bool {
+        self.table(detail).is_none() && self.summary.extent(detail).is_some()
+    }
+
+    /// The statement, if all of it is at hand.
+    #[must_use]
+    pub fn statement(self) -> Option<Statement> {
+        if self.lacks(Detail::Days) {
+            return None;
         }
+        Some(Statement {
+            summary: self.summary,
+            lines: self.lines?,
+            days: self.days,
+        })
     }
 
     /// Bytes held in memory, near enough for a cache.
     #[must_use]
     pub fn memory(&self) -> usize {
-        match self {
-            Self::Summary(summary) => summary.memory(),
-            Self::Whole(statement) => statement.memory(),
-        }
+        let tables = self.lines.iter().chain(&self.days);
+        self.summary.memory() + tables.map(|table| table.memory()).sum::<usize>()
     }
 }

@@ -21,7 +21,7 @@ use tallybook_core::query::run::{Context, Period, PeriodAnswer, answer};
 use tallybook_core::query::{Charges, Group, Query, Totals};
 use tallybook_core::rating::terms::Terms;
 use tallybook_core::report;
-use tallybook_core::statement::{Source, Statement};
+use tallybook_core::statement::{Detail, Source, Statement};
 use tallybook_core::time::{Instant, Month};
 
 /// An account's log and the blobs beside it.
@@ -159,9 +159,8 @@ impl Rig {
         let statement = fold.finish().unwrap();
         let parts = statement.encode();
         let read = Source::decode(&parts[0]).unwrap().expect("the same rules");
-        let Source::Whole(read) = read else {
-            panic!("a short statement is whole in its first part");
-        };
+        let read = read.statement();
+        let read = read.expect("a short statement is whole in its first part");
         assert_eq!(
             read, statement,
             "a statement is read back as it was written"
@@ -181,20 +180,23 @@ impl Rig {
         let mut made: HashMap<Month, Statement> = HashMap::new();
         let mut rows = Vec::new();
         for period in query.periods() {
-            let sources: Vec<_> = period
+            let statements: Vec<_> = period
                 .months()
                 .map(|month| {
                     let statement = made.entry(month);
-                    let statement = statement.or_insert_with(|| self.statement(month));
-                    // What needs no lines is answered without them.
-                    if query.needs_lines(period, month) {
-                        Source::Whole(statement.clone())
-                    } else {
-                        Source::Summary(Arc::clone(statement.summary()))
-                    }
+                    statement.or_insert_with(|| self.statement(month)).clone()
                 })
                 .collect();
+            let sources = sources_of(query, period, statements.iter().cloned());
             let answered = answer(query, period, &sources, context).unwrap();
+            // Long statements have sums by day, too, which must say the same.
+            let by_day = statements.into_iter().map(|it| it.with_days(1));
+            let by_day = sources_of(query, period, by_day);
+            let again = answer(query, period, &by_day, context).unwrap();
+            assert!(answered.rows().eq(again.rows()), "{query:?}");
+            if query.group == Group::default() {
+                assert_same_sums(query, period, &by_day, context, &again);
+            }
             assert_same_charges(
                 &answer(query, period, &sources, context).unwrap(),
                 &answered,
@@ -216,6 +218,24 @@ impl Rig {
         }
         rows
     }
+}
+
+/// As much of each statement as a question needs, and no more.
+fn sources_of(
+    query: &Query,
+    period: Period,
+    statements: impl Iterator<Item = Statement>,
+) -> Vec<Source> {
+    let source = |statement: Statement| {
+        let source = Source::from(Arc::clone(statement.summary()));
+        let table = match query.needs(period, statement.summary()) {
+            None => return source,
+            Some(Detail::Lines) => (Detail::Lines, statement.lines()),
+            Some(Detail::Days) => (Detail::Days, statement.days().unwrap()),
+        };
+        source.with(table.0, Arc::clone(table.1)).unwrap()
+    };
+    statements.map(source).collect()
 }
 
 /// Summaries are answered by another way than everything else: it must come to the same.

@@ -1,15 +1,16 @@
 //! Statements in memory: the least recently used dropped first.
 //!
 //! Invariant: what is kept and what is being made are together no more than the limit, however many
-//! ask for however much; one thing that alone is larger is made by itself. Summaries and lines are
-//! kept apart: lines are some ten times larger, and most questions need none. Short statements are
-//! kept as long as their account: those of many thousand small accounts would fill memory with what
-//! is quickly made again.
+//! ask for however much; one thing that alone is larger is made by itself. Summaries and tables are
+//! kept apart: tables are much larger, and most questions need one of them or none. Short
+//! statements are kept as long as their account: those of many thousand small accounts would fill
+//! memory with what is quickly made again.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tallybook_core::ids::{Digest, LogId};
-use tallybook_core::statement::{Source, Table};
+use tallybook_core::statement::{Detail, Source, Table};
 use tokio::sync::{AcquireError, OnceCell, OwnedSemaphorePermit, Semaphore};
 
 /// Where a value is, or will be once somebody has made it.
@@ -17,6 +18,8 @@ pub(super) type Slot<T> = Arc<OnceCell<T>>;
 
 /// What is being made is counted in units of so many bytes.
 const UNIT: usize = 4096;
+
+const DETAILS: [Detail; 2] = [Detail::Lines, Detail::Days];
 
 /// A statement of at most so many bytes is read or made again in about a millisecond.
 const SHORT: usize = 64 * 1024;
@@ -33,7 +36,7 @@ pub(super) struct Cache {
 #[derive(Debug, Default)]
 struct State {
     summaries: HashMap<Digest, Entry<Source>>,
-    lines: HashMap<Digest, Entry<Arc<Table>>>,
+    tables: HashMap<(Digest, Detail), Entry<Arc<Table>>>,
     /// The summaries of each account.
     logs: HashMap<LogId, HashSet<Digest>>,
     /// Whose each summary is: of what two accounts have in common, whoever asked first.
@@ -103,11 +106,11 @@ impl Cache {
         use_slot(&mut state.summaries, fingerprint, used)
     }
 
-    /// Where a long statement's lines are kept.
-    pub(super) fn lines(&self, fingerprint: Digest) -> Slot<Arc<Table>> {
+    /// Where a table of a long statement is kept.
+    pub(super) fn table(&self, fingerprint: Digest, detail: Detail) -> Slot<Arc<Table>> {
         let mut state = self.state();
         let used = state.next_use();
-        use_slot(&mut state.lines, fingerprint, used)
+        use_slot(&mut state.tables, (fingerprint, detail), used)
     }
 
     /// Waits until there is room to make something, and drops what is kept in its place.
@@ -132,12 +135,15 @@ impl Cache {
         let mut state = self.state();
         let State {
             summaries,
-            lines,
+            tables,
             bytes,
             ..
         } = &mut *state;
         *bytes += weigh(summaries.get_mut(&fingerprint), Source::memory);
-        *bytes += weigh(lines.get_mut(&fingerprint), |lines| lines.memory());
+        for detail in DETAILS {
+            let table = tables.get_mut(&(fingerprint, detail));
+            *bytes += weigh(table, |table| table.memory());
+        }
         state.shrink(self.limit, Some(fingerprint));
     }
 
@@ -162,8 +168,8 @@ impl Cache {
     }
 }
 
-fn use_slot<T>(entries: &mut HashMap<Digest, Entry<T>>, fingerprint: Digest, used: u64) -> Slot<T> {
-    let entry = entries.entry(fingerprint).or_default();
+fn use_slot<K: Eq + Hash, T>(entries: &mut HashMap<K, Entry<T>>, key: K, used: u64) -> Slot<T> {
+    let entry = entries.entry(key).or_default();
     entry.used = used;
     Arc::clone(&entry.slot)
 }
@@ -188,21 +194,17 @@ impl State {
     /// more can be dropped.
     fn shrink(&mut self, limit: usize, keep: Option<Digest>) {
         while self.bytes + self.reserved > limit {
-            let summary = oldest(&self.summaries, keep);
-            let lines = oldest(&self.lines, keep);
-            let (bytes, of_lines, fingerprint) = match (summary, lines) {
+            let summary = oldest(&self.summaries, |it| Some(*it) == keep);
+            let table = oldest(&self.tables, |(it, _)| Some(*it) == keep);
+            match (summary, table) {
                 (None, None) => return,
-                (Some(summary), Some(lines)) if summary.0 < lines.0 => {
-                    (summary.1, false, summary.2)
+                (Some((used, fingerprint)), table)
+                    if table.is_none_or(|(other, _)| used < other) =>
+                {
+                    self.remove_summary(fingerprint);
                 }
-                (_, Some(lines)) => (lines.1, true, lines.2),
-                (Some(summary), None) => (summary.1, false, summary.2),
-            };
-            if of_lines {
-                self.lines.remove(&fingerprint);
-                self.bytes -= bytes;
-            } else {
-                self.remove_summary(fingerprint);
+                (_, Some((_, key))) => self.remove_table(key),
+                (Some((_, fingerprint)), None) => self.remove_summary(fingerprint),
             }
         }
     }
@@ -210,13 +212,21 @@ impl State {
     /// Bytes of a statement.
     fn size(&self, fingerprint: Digest) -> usize {
         let summary = self.summaries.get(&fingerprint).map_or(0, |it| it.bytes);
-        summary + self.lines.get(&fingerprint).map_or(0, |it| it.bytes)
+        let table = |detail| self.tables.get(&(fingerprint, detail));
+        let tables = DETAILS.into_iter().filter_map(table);
+        summary + tables.map(|it| it.bytes).sum::<usize>()
     }
 
     fn remove(&mut self, fingerprint: Digest) {
         self.remove_summary(fingerprint);
-        let lines = self.lines.remove(&fingerprint);
-        self.bytes -= lines.map_or(0, |it| it.bytes);
+        for detail in DETAILS {
+            self.remove_table((fingerprint, detail));
+        }
+    }
+
+    fn remove_table(&mut self, key: (Digest, Detail)) {
+        let table = self.tables.remove(&key);
+        self.bytes -= table.map_or(0, |it| it.bytes);
     }
 
     fn remove_summary(&mut self, fingerprint: Digest) {
@@ -233,16 +243,16 @@ impl State {
     }
 }
 
-/// The least recently used of what is made: its last use, its bytes, its fingerprint.
-fn oldest<T>(
-    entries: &HashMap<Digest, Entry<T>>,
-    keep: Option<Digest>,
-) -> Option<(u64, usize, Digest)> {
+/// The least recently used of what is made, but for what is to be kept: its last use and its key.
+fn oldest<K: Copy, T>(
+    entries: &HashMap<K, Entry<T>>,
+    keep: impl Fn(&K) -> bool,
+) -> Option<(u64, K)> {
     entries
         .iter()
-        .filter(|(fingerprint, entry)| entry.bytes > 0 && Some(**fingerprint) != keep)
-        .map(|(fingerprint, entry)| (entry.used, entry.bytes, *fingerprint))
-        .min()
+        .filter(|(key, entry)| entry.bytes > 0 && !keep(key))
+        .map(|(key, entry)| (entry.used, *key))
+        .min_by_key(|(used, _)| *used)
 }
 
 #[cfg(test)]
@@ -279,7 +289,7 @@ mod tests {
                 discount: 0,
             });
         }
-        Source::Whole(builder.finish())
+        builder.finish().into()
     }
 
     fn keep(cache: &Cache, number: u8) {

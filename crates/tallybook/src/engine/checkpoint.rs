@@ -39,7 +39,7 @@ impl Checkpoint {
         } = self;
         let month = statement.month();
         // Part by part: the bytes of all of them would be as much memory again as the lines.
-        let room = cache.room(statement.summary().lines_memory()).await?;
+        let room = cache.room(statement.memory()).await?;
         let mut blobs = Vec::new();
         for part in 0..statement.parts() {
             let of = statement.clone();

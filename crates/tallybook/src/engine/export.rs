@@ -84,11 +84,12 @@ impl Engine {
         month: Month,
         mut sink: S,
     ) -> Result<S, ExportError> {
-        let statement = self.statement(view, month).await?;
+        let (summary, table) = self.lines(view, month).await?;
         let view = Arc::clone(view);
         tokio::task::spawn_blocking(move || {
             let mut line = |line: &[u8]| sink.line(line);
-            lines::write(&statement, request.selection(), view.spellings(), &mut line)?;
+            let selection = request.selection();
+            lines::write(&summary, &table, selection, view.spellings(), &mut line)?;
             Ok(sink)
         })
         .await?

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a statement is known by its fingerprint (rules, catalogue, month, live imports), so
 //! that one in the cache or in a checkpoint is never stale. Each is made once, however many ask.
-//! Lines are read only when a question needs them. Look next: [`super::cache`].
+//! Tables are read only when a question needs them. Look next: [`super::cache`].
 
 use super::checkpoint::{Checkpoint, Checkpoints};
 use super::{Engine, EngineError, View};
@@ -18,7 +18,8 @@ use tallybook_core::name::Name;
 use tallybook_core::query::run::{Context, Period, PeriodAnswer, answer};
 use tallybook_core::query::{Query, Sums};
 use tallybook_core::statement::build::BYTES_A_LINE;
-use tallybook_core::statement::{LinesPart, Source, Statement, Summary, Table};
+use tallybook_core::statement::encode::parts_of;
+use tallybook_core::statement::{Detail, Source, Statement, Summary, Table, TablePart};
 use tallybook_core::time::{Instant, Month};
 
 /// Reads of one request that go on at once: as many as there may be cores, and no more, for each
@@ -30,19 +31,29 @@ static AT_ONCE: LazyLock<usize> =
 const WORTH_STORING: usize = 2_000;
 
 impl Engine {
-    /// The statement of a month.
+    /// The statement of a month, whole.
     pub async fn statement(&self, view: &View, month: Month) -> Result<Statement, EngineError> {
-        match self.source(view, month).await? {
-            Source::Whole(statement) => Ok(statement),
-            Source::Summary(summary) => {
-                let lines = self.lines(view, &summary).await?;
-                let whole = summary.with(lines);
-                whole.map_err(|error| EngineError::damaged(format!("the lines of {month}"), error))
-            }
-        }
+        let source = self.source(view, month).await?;
+        let source = self.with_table(view, source, Detail::Lines).await?;
+        let source = self.with_table(view, source, Detail::Days).await?;
+        let whole = source.statement();
+        whole.ok_or_else(|| missing(month, view))
     }
 
-    /// What answers every question that needs no line, at least.
+    /// A month's summary and its lines.
+    pub(super) async fn lines(
+        &self,
+        view: &View,
+        month: Month,
+    ) -> Result<(Arc<Summary>, Arc<Table>), EngineError> {
+        let source = self.source(view, month).await?;
+        let source = self.with_table(view, source, Detail::Lines).await?;
+        let lines = source.table(Detail::Lines).map(Arc::clone);
+        let lines = lines.ok_or_else(|| missing(month, view))?;
+        Ok((Arc::clone(source.summary()), lines))
+    }
+
+    /// What answers every question that needs no table, at least.
     async fn source(&self, view: &View, month: Month) -> Result<Source, EngineError> {
         let fingerprint = view.fingerprint(month);
         let slot = self.cache.summary(view.account.log, fingerprint);
@@ -62,24 +73,32 @@ impl Engine {
         Ok(source.clone())
     }
 
-    /// The lines of a long statement.
-    async fn lines(&self, view: &View, summary: &Arc<Summary>) -> Result<Arc<Table>, EngineError> {
-        let fingerprint = view.fingerprint(summary.month());
-        let slot = self.cache.lines(fingerprint);
-        if let Some(lines) = slot.get() {
-            return Ok(Arc::clone(lines));
+    /// What is at hand of a month, and a table, if its statement has such a one.
+    async fn with_table(
+        &self,
+        view: &View,
+        source: Source,
+        detail: Detail,
+    ) -> Result<Source, EngineError> {
+        if !source.lacks(detail) {
+            return Ok(source);
         }
+        let summary = source.summary();
+        let fingerprint = view.fingerprint(summary.month());
+        let slot = self.cache.table(fingerprint, detail);
         let mut made = false;
-        let lines = slot
+        let table = slot
             .get_or_try_init(|| async {
                 made = true;
-                self.make_lines(view, summary, fingerprint).await
+                self.make_table(view, &source, detail, fingerprint).await
             })
             .await?;
         if made {
             self.cache.made(fingerprint);
         }
-        Ok(Arc::clone(lines))
+        let month = source.summary().month();
+        let with = source.with(detail, Arc::clone(table));
+        with.map_err(|error| EngineError::damaged(what(month, view), error))
     }
 
     /// Bytes of statements in memory.
@@ -96,7 +115,7 @@ impl Engine {
     ) -> Result<Source, EngineError> {
         let plan = view.plan(month);
         if plan.is_empty() {
-            return Ok(Source::Whole(plan.fold(&view.site.catalog).finish()?));
+            return Ok(plan.fold(&view.site.catalog).finish()?.into());
         }
         if let Some(source) = self.checkpointed(view, month, fingerprint).await? {
             return Ok(source);
@@ -115,11 +134,19 @@ impl Engine {
             self.later.spawn(checkpoint.store(store, cache));
         }
         if statement.parts() == 1 {
-            return Ok(Source::Whole(statement));
+            return Ok(statement.into());
         }
-        let lines = || async { Arc::clone(statement.lines()) };
-        self.cache.lines(fingerprint).get_or_init(lines).await;
-        Ok(Source::Summary(Arc::clone(statement.summary())))
+        let tables = [
+            (Detail::Lines, Some(statement.lines())),
+            (Detail::Days, statement.days()),
+        ];
+        for (detail, table) in tables {
+            if let Some(table) = table {
+                let slot = self.cache.table(fingerprint, detail);
+                slot.get_or_init(|| async { Arc::clone(table) }).await;
+            }
+        }
+        Ok(Arc::clone(statement.summary()).into())
     }
 
     /// A month that events change is stored now and then only, if it is long, and its older
@@ -144,17 +171,21 @@ impl Engine {
         advice.store && lines(plan) >= WORTH_STORING
     }
 
-    async fn make_lines(
+    async fn make_table(
         &self,
         view: &View,
-        summary: &Arc<Summary>,
+        source: &Source,
+        detail: Detail,
         fingerprint: Digest,
     ) -> Result<Arc<Table>, EngineError> {
-        if let Some(lines) = self.checkpointed_lines(view, summary, fingerprint).await? {
-            return Ok(lines);
+        let stored = self.checkpointed_table(view, source, detail, fingerprint);
+        if let Some(table) = stored.await? {
+            return Ok(table);
         }
-        let statement = self.fold(view, &view.plan(summary.month())).await?;
-        Ok(Arc::clone(statement.lines()))
+        let month = source.summary().month();
+        let made = Source::from(self.fold(view, &view.plan(month)).await?);
+        let table = made.table(detail).map(Arc::clone);
+        table.ok_or_else(|| missing(month, view))
     }
 
     /// Waits until every checkpoint that was begun is stored, or has failed.
@@ -196,7 +227,7 @@ impl Engine {
         .await?
     }
 
-    /// What the checkpoint of a month says before its lines; `None` when there is none, or it was
+    /// What the checkpoint of a month says before its tables; `None` when there is none, or it was
     /// made by other rules.
     async fn checkpointed(
         &self,
@@ -211,33 +242,38 @@ impl Engine {
         }
     }
 
-    /// The lines of a long statement from its checkpoint, each part read, checked and decoded
-    /// beside the others.
-    async fn checkpointed_lines(
+    /// A table of a long statement from its checkpoint, each part read, checked and decoded beside
+    /// the others.
+    async fn checkpointed_table(
         &self,
         view: &View,
-        summary: &Arc<Summary>,
+        source: &Source,
+        detail: Detail,
         fingerprint: Digest,
     ) -> Result<Option<Arc<Table>>, EngineError> {
+        let summary = source.summary();
         let month = summary.month();
         let (_, known) = Checkpoints::load(self.store.as_ref(), view.account.log).await?;
-        let Some((_, blobs)) = known.find(month, fingerprint).split_first() else {
+        let blobs = known.find(month, fingerprint).get(parts_of(detail));
+        let Some(blobs) = blobs else {
             return Ok(None);
         };
         // What is stored of the parts being read is about as large as what becomes of them.
-        let _room = self.cache.room(2 * summary.lines_memory()).await?;
+        let memory = summary.table_memory(detail).unwrap_or_default();
+        let _room = self.cache.room(2 * memory).await?;
         let reads = stream::iter(blobs.to_vec())
-            .map(|blob| self.read(blob, LinesPart::decode))
+            .map(|blob| self.read(blob, TablePart::decode))
             .buffered(*AT_ONCE);
-        let parts: Option<Vec<LinesPart>> =
+        let parts: Option<Vec<TablePart>> =
             reads.try_collect::<Vec<_>>().await?.into_iter().collect();
         let Some(parts) = parts else {
             return Ok(None);
         };
-        let what = || format!("the checkpoint of {month} of {}", view.account.name);
-        let statement = summary.with_parts(parts);
-        let statement = statement.map_err(|error| EngineError::damaged(what(), error))?;
-        Ok(Some(Arc::clone(statement.lines())))
+        let with = source.clone().with_parts(detail, parts);
+        let with = with.map_err(|error| {
+            EngineError::damaged(format!("the checkpoint of {}", what(month, view)), error)
+        })?;
+        Ok(with.table(detail).map(Arc::clone))
     }
 
     /// A part of a checkpoint. It is derived: one that is gone is made again.
@@ -291,17 +327,14 @@ impl Engine {
     /// What [`Self::source_for`] gives, if that is in memory and nobody has to wait.
     fn at_hand(&self, view: &View, query: &Query, period: Period, month: Month) -> Option<Source> {
         let fingerprint = view.fingerprint(month);
-        let source = self
-            .cache
-            .summary(view.account.log, fingerprint)
-            .get()?
-            .clone();
-        match source {
-            Source::Summary(summary) if query.needs_lines(period, month) => {
-                let lines = Arc::clone(self.cache.lines(fingerprint).get()?);
-                summary.with(lines).map(Source::Whole).ok()
+        let slot = self.cache.summary(view.account.log, fingerprint);
+        let source = slot.get()?.clone();
+        match query.needs(period, source.summary()) {
+            Some(detail) if source.lacks(detail) => {
+                let table = Arc::clone(self.cache.table(fingerprint, detail).get()?);
+                source.with(detail, table).ok()
             }
-            source => Some(source),
+            _ => Some(source),
         }
     }
 
@@ -313,10 +346,10 @@ impl Engine {
         period: Period,
         month: Month,
     ) -> Result<Source, EngineError> {
-        if query.needs_lines(period, month) {
-            self.statement(view, month).await.map(Source::Whole)
-        } else {
-            self.source(view, month).await
+        let source = self.source(view, month).await?;
+        match query.needs(period, source.summary()) {
+            Some(detail) => self.with_table(view, source, detail).await,
+            None => Ok(source),
         }
     }
 
@@ -344,6 +377,18 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// A statement, in errors.
+fn what(month: Month, view: &View) -> String {
+    format!("{month} of {}", view.account.name)
+}
+
+fn missing(month: Month, view: &View) -> EngineError {
+    EngineError::damaged(
+        what(month, view),
+        "a table that its summary names is missing",
+    )
 }
 
 /// The lines of a month at most: fewer where some are of one hour, SKU and names.

@@ -113,7 +113,7 @@ impl Engine {
         if statement.is_empty() {
             return Ok(sums);
         }
-        let sources = [Source::Whole(statement)];
+        let sources = [Source::from(statement)];
         for period in query.periods() {
             let answered = answer(&query, period, &sources, view.context());
             let answered = answered.map_err(|error| EngineError::System(error.to_string()))?;

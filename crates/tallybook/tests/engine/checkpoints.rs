@@ -14,8 +14,8 @@ use tallybook_core::statement::encode::LINES_APART;
 use tallybook_core::time::{Hour, Instant};
 use tallybook_store::sqlite::SqliteStore;
 
-/// The summary and the parts of its lines.
-const PARTS: usize = 5;
+/// The summary, the parts of its lines and those of their sums by day.
+const PARTS: usize = 9;
 
 async fn open(directory: &Path, cache_bytes: usize) -> Arc<Engine> {
     let store = Arc::new(SqliteStore::open(directory, "test").unwrap());
@@ -55,13 +55,31 @@ async fn statement(engine: &Engine) -> Result<Statement, EngineError> {
     engine.statement(&view, january()).await
 }
 
-/// How many rows a question has, and their quantity: of the whole month, or of its first half.
-async fn answer(engine: &Engine, whole: bool) -> (usize, i128) {
+/// What of the month a question is about, and so what of the statement it needs.
+#[derive(Debug, Clone, Copy)]
+enum Asked {
+    /// The whole month: its summary.
+    Month,
+    /// Its first half: days, too.
+    Days,
+    /// Its first half but for an hour: lines, too.
+    Hours,
+}
+
+const EVERY: [Asked; 3] = [Asked::Month, Asked::Days, Asked::Hours];
+
+/// How many rows a question has, and their quantity.
+async fn answer(engine: &Engine, asked: Asked) -> (usize, i128) {
     let view = view(engine, &enterprise("ent")).await.unwrap();
-    let days = if whole { 31 } else { 15 };
+    let (days, hours) = match asked {
+        Asked::Month => (31, 0),
+        Asked::Days => (15, 0),
+        Asked::Hours => (15, 1),
+    };
+    let end = january().day(days).unwrap().next().first_hour();
     let query = Query {
         from: january().first_day().first_hour(),
-        to: january().day(days).unwrap().next().first_hour(),
+        to: Hour::from_index(end.index() - hours),
         grain: Grain::Whole,
         filter: Filter::default(),
         group: Group {
@@ -70,7 +88,6 @@ async fn answer(engine: &Engine, whole: bool) -> (usize, i128) {
         },
     };
     let period = query.periods().next().unwrap();
-    assert_eq!(query.needs_lines(period, january()), !whole);
     let answer = engine
         .answer::<Totals>(&view, &query, period)
         .await
@@ -127,15 +144,20 @@ async fn a_long_statement_is_read_from_its_checkpoint() {
     };
     let engine = open(directory.path(), usize::MAX).await;
     assert_eq!(engine.cached_bytes(), 0);
-    let (rows, quantity) = answer(&engine, true).await;
+    let (rows, quantity) = answer(&engine, Asked::Month).await;
     assert_eq!(rows, 300);
     let lines = i128::try_from(LINES_APART).unwrap();
     assert_eq!(quantity, lines * (lines + 1) / 2 * 1_000_000_000);
-    assert_eq!(
-        engine.cached_bytes(),
-        folded.summary().memory(),
-        "without lines"
-    );
+    // No question reads more than it needs.
+    let mut memory = folded.summary().memory();
+    assert_eq!(engine.cached_bytes(), memory);
+    let (_, of_days) = answer(&engine, Asked::Days).await;
+    memory += folded.days().unwrap().memory();
+    assert_eq!(engine.cached_bytes(), memory);
+    let (_, of_hours) = answer(&engine, Asked::Hours).await;
+    memory += folded.lines().memory();
+    assert_eq!(engine.cached_bytes(), memory);
+    assert!(0 < of_hours && of_hours < of_days && of_days < quantity);
     assert_eq!(statement(&engine).await.unwrap(), folded);
     assert_eq!(engine.cached_bytes(), folded.memory());
     assert_eq!(engine.verify().await.unwrap().checkpoints, 1);
@@ -246,24 +268,22 @@ async fn parts_are_swept_once_nothing_names_them() {
 #[tokio::test]
 async fn every_limit_of_the_cache_answers_the_same() {
     let directory = filled().await;
-    let (whole, half, all) = {
-        let engine = open(directory.path(), usize::MAX).await;
-        let all = statement(&engine).await.unwrap();
-        (
-            answer(&engine, true).await,
-            answer(&engine, false).await,
-            all,
-        )
-    };
+    let engine = open(directory.path(), usize::MAX).await;
+    let all = statement(&engine).await.unwrap();
+    let mut answers = Vec::new();
+    for asked in EVERY {
+        answers.push(answer(&engine, asked).await);
+    }
+    drop(engine);
     let lines = all.lines().memory();
     for limit in [0, 1, 5000, lines - 1, lines, 3 * lines] {
         let engine = open(directory.path(), limit).await;
-        let asked = (0..6).map(|turn| {
+        let asked = (0..9).map(|turn| {
             let engine = Arc::clone(&engine);
-            tokio::spawn(async move { answer(&engine, turn % 2 == 0).await })
+            tokio::spawn(async move { answer(&engine, EVERY[turn % EVERY.len()]).await })
         });
         for (turn, asked) in asked.collect::<Vec<_>>().into_iter().enumerate() {
-            let expected = if turn % 2 == 0 { whole } else { half };
+            let expected = answers[turn % EVERY.len()];
             assert_eq!(asked.await.unwrap(), expected, "limit {limit}");
         }
         assert_eq!(statement(&engine).await.unwrap(), all);
