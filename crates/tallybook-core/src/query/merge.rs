@@ -4,10 +4,9 @@
 //! own codes are in the order of names; those of an answer are too, and in the order of rates.
 
 use super::run::Context;
-use super::{Rate, Sums};
+use super::{Sums, compare_rates};
 use crate::hash::QuickMap;
 use crate::ledger::record::Dimension;
-use crate::name::compare;
 use crate::statement::Summary;
 use crate::statement::groups::{Cell, Key, merge};
 use std::sync::Arc;
@@ -119,25 +118,15 @@ pub(super) fn merge_rates<S>(scans: &[Scan<S>]) -> (Vec<(usize, u32)>, Codes) {
     )
 }
 
-pub(super) fn compare_rates(left: &Rate, right: &Rate) -> std::cmp::Ordering {
-    fn exact(rate: &Rate) -> (&str, &str, &str) {
-        (&rate.product, &rate.sku, &rate.unit)
-    }
-    compare(&left.product, &right.product)
-        .then_with(|| compare(&left.sku, &right.sku))
-        .then(left.price.cmp(&right.price))
-        .then_with(|| exact(left).cmp(&exact(right)))
-}
-
 /// The names of one dimension, as they are shown, and their codes.
 pub(super) struct MergedNames {
-    pub(super) shown: Vec<Arc<str>>,
+    pub(super) shown: Vec<Option<Arc<str>>>,
     pub(super) codes: Codes,
 }
 
 pub(super) fn ungrouped<S>(scans: &[Scan<S>]) -> MergedNames {
     MergedNames {
-        shown: vec!["".into()],
+        shown: vec![None],
         codes: vec![Vec::new(); scans.len()],
     }
 }
@@ -159,13 +148,13 @@ pub(super) fn merge_names<S>(scans: &[Scan<S>], place: usize, context: Context<'
     if scans.len() > 1 {
         used.sort_unstable();
     }
-    let mut shown: Vec<Arc<str>> = Vec::new();
+    let mut shown: Vec<Option<Arc<str>>> = Vec::new();
     let mut last = None;
     for (folded, scan, code) in used {
         if last != Some(folded) {
             last = Some(folded);
             let spelled = context.spellings.of_folded(dimension, folded);
-            shown.push(spelled.map_or_else(|| folded.into(), Arc::clone));
+            shown.push(Some(spelled.map_or_else(|| folded.into(), Arc::clone)));
         }
         codes[scan][code as usize] = u32::try_from(shown.len() - 1).unwrap_or(u32::MAX);
     }

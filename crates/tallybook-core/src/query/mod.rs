@@ -4,6 +4,7 @@
 //! order (start, product, SKU, price, organization, repository, model), names by their folded
 //! bytes. Look next: [`run`] for how they are answered, [`rates`] for the quick way of summaries.
 
+mod day;
 mod merge;
 pub mod rates;
 pub mod run;
@@ -11,7 +12,7 @@ mod scan;
 mod select;
 
 use crate::money::{Amount, Price, Quantity};
-use crate::name::Name;
+use crate::name::{Name, compare};
 use crate::report::ReportKind;
 use crate::time::Hour;
 use std::ops::AddAssign;
@@ -113,6 +114,17 @@ pub struct Rate {
     pub unit: Box<str>,
     /// Per unit.
     pub price: Price,
+}
+
+/// The order of rates in answers: product, SKU, price.
+pub(crate) fn compare_rates(left: &Rate, right: &Rate) -> std::cmp::Ordering {
+    fn exact(rate: &Rate) -> (&str, &str, &str) {
+        (&rate.product, &rate.sku, &rate.unit)
+    }
+    compare(&left.product, &right.product)
+        .then_with(|| compare(&left.sku, &right.sku))
+        .then(left.price.cmp(&right.price))
+        .then_with(|| exact(left).cmp(&exact(right)))
 }
 
 /// One group of an answer, with the sums that were asked for. An absent name is `""`.

@@ -4,7 +4,7 @@
 //! groups by nothing else. The order of rates depends on the statements alone, so that it is made
 //! once for all questions about the same months; a question is then one addition a row.
 
-use super::merge::compare_rates;
+use super::compare_rates;
 use super::run::{Context, Period, TableMissing};
 use super::select::Selection;
 use super::{Query, Rate, Totals};

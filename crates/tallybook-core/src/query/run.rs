@@ -4,8 +4,10 @@
 //! to the same total. Look next: [`super::scan`] for how a statement's lines are added up,
 //! [`super::merge`] for how the groups of several statements become one answer.
 
+use super::day::a_day;
 use super::merge::{by_rate, merge_names, merge_rates, translated, ungrouped};
 use super::scan::scan;
+use super::select::Selection;
 use super::{Grain, Query, Rate, Row, Sums, Totals};
 use crate::catalog::Catalog;
 use crate::fold::Spellings;
@@ -91,12 +93,13 @@ pub struct Context<'a> {
 /// The rows of one period.
 #[derive(Debug)]
 pub struct PeriodAnswer<S = Totals> {
-    start: Hour,
-    statements: Vec<Arc<Summary>>,
+    pub(super) start: Hour,
+    pub(super) statements: Vec<Arc<Summary>>,
     /// Each rate as a statement's place and its code there, in the order of answers.
-    rates: Vec<(usize, u32)>,
-    names: [Vec<Arc<str>>; 3],
-    cells: Vec<Cell<S>>,
+    pub(super) rates: Vec<(usize, u32)>,
+    /// By code, as they are shown; `None` is `""`.
+    pub(super) names: [Vec<Option<Arc<str>>>; 3],
+    pub(super) cells: Vec<Cell<S>>,
 }
 
 impl<S: Sums> PeriodAnswer<S> {
@@ -113,9 +116,9 @@ impl<S: Sums> PeriodAnswer<S> {
         Some(Row {
             start: self.start,
             rate: self.rate(self.rates[rate as usize]),
-            organization: &self.names[0][organization as usize],
-            repository: &self.names[1][repository as usize],
-            model: &self.names[2][model as usize],
+            organization: self.name(0, organization),
+            repository: self.name(1, repository),
+            model: self.name(2, model),
             totals: *totals,
         })
     }
@@ -126,6 +129,12 @@ impl<S: Sums> PeriodAnswer<S> {
     pub fn owner(&self, index: usize) -> [u32; 2] {
         let [_, organization, repository, _] = self.cells[index].0.codes();
         [organization, repository]
+    }
+
+    fn name(&self, dimension: usize, code: u32) -> &str {
+        self.names[dimension][code as usize]
+            .as_deref()
+            .unwrap_or_default()
     }
 
     fn rate(&self, (statement, code): (usize, u32)) -> &Rate {
@@ -162,12 +171,23 @@ pub fn answer<S: Sums>(
     sources: &[Source],
     context: Context<'_>,
 ) -> Result<PeriodAnswer<S>, TableMissing> {
+    let mut selections = Vec::new();
+    for source in sources {
+        let selection = Selection::new(source, query, period, context)?;
+        selections.extend(selection.map(|selection| (source.summary(), selection)));
+    }
+    if let [(summary, selection)] = selections.as_slice()
+        && selection.is_a_day(query, period)
+        && let Some(answer) = a_day(summary, selection, period, context)
+    {
+        return Ok(answer);
+    }
     let mut buffers = Buffers::default();
     let mut scans = Vec::new();
-    for source in sources {
-        let cells = scan(source, query, period, context, &mut buffers)?;
+    for (summary, selection) in selections {
+        let cells = scan(&selection, query, &mut buffers);
         if !cells.is_empty() {
-            scans.push((Arc::clone(source.summary()), cells));
+            scans.push((Arc::clone(summary), cells));
         }
     }
     let (rates, rate_codes) = merge_rates(&scans);

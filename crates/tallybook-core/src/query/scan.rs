@@ -4,27 +4,20 @@
 //! they are added up, [`super::merge`] for what becomes of the groups.
 
 use super::merge::GROUPS;
-use super::run::{Context, Period, TableMissing};
 use super::select::Selection;
 use super::{Query, Sums};
-use crate::statement::Source;
 use crate::statement::groups::{Buffers, Cell, groups};
 
-/// The groups of one statement.
+/// The groups of what is selected of one statement.
 pub(super) fn scan<S: Sums>(
-    source: &Source,
+    selection: &Selection<'_>,
     query: &Query,
-    period: Period,
-    context: Context<'_>,
     buffers: &mut Buffers,
-) -> Result<Vec<Cell<S>>, TableMissing> {
-    let Some(selection) = Selection::new(source, query, period, context)? else {
-        return Ok(Vec::new());
-    };
-    let Selection { table, ranges, .. } = &selection;
+) -> Vec<Cell<S>> {
+    let Selection { table, ranges, .. } = selection;
     let by = query.group.by();
     let column = |place: usize| table.names[GROUPS[place] as usize].as_ref();
     let names = [0, 1, 2].map(|place| column(place).filter(|_| by[place]));
     let expected = selection.expected_groups();
-    Ok(groups(table, names, ranges, &selection, expected, buffers))
+    groups(table, names, ranges, selection, expected, buffers)
 }

@@ -19,7 +19,7 @@ pub(super) struct Selection<'a> {
     /// The lines, or the smallest of their sums that can answer.
     pub table: &'a Table,
     kind: TableKind,
-    /// Rows that can match, in order.
+    /// Rows that can match, in order; of sums by day, a range has one day and rate.
     pub ranges: Vec<(usize, usize)>,
     /// By rate code.
     rates: Vec<bool>,
@@ -133,6 +133,8 @@ impl<'a> Selection<'a> {
         let organization = organization.map(|place| self.equal.swap_remove(place).2);
         let first = statement.first_hour().index();
         let (from, to) = (period.from.index() - first, period.to.index() - first);
+        // Who writes a day's rows wants a range for each rate.
+        let by_rate = self.kind == TableKind::Dated(Detail::Days);
         let runs = &extent.runs;
         let start = runs.partition_point(|run| i32::from(run.hour) < from);
         for (index, run) in runs.iter().enumerate().skip(start) {
@@ -149,10 +151,18 @@ impl<'a> Selection<'a> {
             }
             match self.ranges.last_mut() {
                 _ if range.0 == range.1 => {}
-                Some(last) if last.1 == range.0 => last.1 = range.1,
+                Some(last) if last.1 == range.0 && !by_rate => last.1 = range.1,
                 _ => self.ranges.push(range),
             }
         }
+    }
+
+    /// Whether rows of one day are asked for that stand beside each other: by rate, organization and
+    /// repository.
+    pub(super) fn is_a_day(&self, query: &Query, period: Period) -> bool {
+        let hours = period.to.index() - period.from.index();
+        let by = query.group.by() == [true, true, false];
+        self.kind == TableKind::Dated(Detail::Days) && hours <= 24 && by
     }
 
     /// About how many groups its rows are, to make room for them at once: growing copies them.

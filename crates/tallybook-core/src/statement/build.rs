@@ -3,7 +3,7 @@
 use super::encode::LINES_APART;
 use super::numbers::{Numbers, gather};
 use super::table::{RollupKind, Table};
-use super::{Extent, Run, Statement, StatementRate, Summary};
+use super::{Extent, Run, Statement, StatementRate, Summary, rank};
 use crate::ledger::record::Dimension;
 use crate::money::{Amount, Price, Quantity, discount_quantity};
 use crate::packed::Packed;
@@ -189,11 +189,9 @@ impl StatementBuilder {
         let sku_of = sku_ranks(&rate_keys);
         let order = self.order(&sku_of, &names);
         let runs = self.runs(&order, &sku_of);
-        let rates: Vec<_> = rate_keys
-            .into_iter()
-            .zip(sorted_kinds)
-            .map(statement_rate)
-            .collect();
+        let rates = rate_keys.into_iter().zip(sorted_kinds);
+        let mut rates: Vec<_> = rates.map(statement_rate).collect();
+        rank(&mut rates);
         let mut lists = names.into_iter().map(|list| {
             list.into_iter()
                 .map(String::into_boxed_str)

@@ -6,7 +6,7 @@
 use super::days;
 use super::encode::{APART, FORMAT, MAGIC, PartColumns, WITHIN, place_of_part};
 use super::table::{RollupKind, Table};
-use super::{Detail, Extent, RULES, Run, Source, StatementRate, Summary};
+use super::{Detail, Extent, RULES, Run, Source, StatementRate, Summary, rank};
 use crate::codec::{DecodeError, Reader};
 use crate::ledger::record::Dimension;
 use crate::money::Price;
@@ -254,7 +254,7 @@ fn read_start(r: &mut Reader<'_>) -> Result<Option<(usize, Month)>, DecodeError>
 
 fn read_rates(r: &mut Reader<'_>) -> Result<Vec<StatementRate>, DecodeError> {
     let count = r.count(5, "rates")?;
-    (0..count)
+    let mut rates = (0..count)
         .map(|_| {
             let product = r.text("product")?.into();
             let sku = r.text("SKU")?.into();
@@ -269,7 +269,9 @@ fn read_rates(r: &mut Reader<'_>) -> Result<Vec<StatementRate>, DecodeError> {
             };
             Ok(StatementRate::new(rate, kinds & 1 != 0, kinds & 2 != 0))
         })
-        .collect()
+        .collect::<Result<Vec<_>, _>>()?;
+    rank(&mut rates);
+    Ok(rates)
 }
 
 fn read_extent(r: &mut Reader<'_>, rates: usize) -> Result<Extent, DecodeError> {

@@ -22,7 +22,7 @@ mod tests;
 
 use crate::hash::QuickHasher;
 use crate::ledger::record::Dimension;
-use crate::query::Rate;
+use crate::query::{Rate, compare_rates};
 use crate::report::ReportKind;
 use crate::time::{Hour, Month};
 use std::hash::{Hash, Hasher};
@@ -96,6 +96,17 @@ pub(crate) struct StatementRate {
     pub premium_request: bool,
     /// Whether it belongs to AI-credit reports.
     pub ai_credit: bool,
+    /// Its place among the statement's rates in the order of answers, once all are known.
+    pub rank: u32,
+}
+
+/// Tells each rate its place in the order of answers.
+fn rank(rates: &mut [StatementRate]) {
+    let mut order: Vec<&mut StatementRate> = rates.iter_mut().collect();
+    order.sort_by(|left, right| compare_rates(&left.rate, &right.rate));
+    for (rate, rank) in order.into_iter().zip(0..) {
+        rate.rank = rank;
+    }
 }
 
 impl StatementRate {
@@ -107,6 +118,7 @@ impl StatementRate {
             key: hasher.finish(),
             premium_request,
             ai_credit,
+            rank: 0,
         }
     }
 
