@@ -154,12 +154,10 @@ impl<'a> Requests<'a> {
     pub fn finish(mut self) -> Result<Sorted, Unrated> {
         let metered = self.fold.metered()?;
         let (summary, lines) = (metered.summary(), metered.lines());
-        let runs = &summary.lines.runs;
         let first = summary.month().first_day().index();
-        for run in 0..runs.len() {
-            let hour = runs[run].hour;
-            let day = Day::from_index(first + i32::from(hour / 24));
-            for at in runs[run].start as usize..summary.lines.run_end(run) {
+        for (run, rows) in summary.lines.rows_by_run() {
+            let day = Day::from_index(first + i32::from(run.hour / 24));
+            for at in rows {
                 let rate = &summary.rates[lines.rate.code(at) as usize];
                 if !rate.is_in(self.selection.kind) {
                     continue;

@@ -66,15 +66,14 @@ impl Fold<'_> {
     pub fn metered_days(&self, only: Option<&Name>) -> Result<DaySums, Unrated> {
         let metered = self.metered()?;
         let (summary, lines) = (metered.summary(), metered.lines());
-        let runs = &summary.lines.runs;
         let organizations = summary.names(Dimension::Organization);
         let column = &lines.names[Dimension::Organization as usize];
         let only = only.map(|name| Dimension::Organization.fold(name.as_str()));
         let first = summary.month().first_day().index();
         let mut days = DaySums::new();
-        for run in 0..runs.len() {
-            let day = Day::from_index(first + i32::from(runs[run].hour / 24));
-            for at in runs[run].start as usize..summary.lines.run_end(run) {
+        for (run, rows) in summary.lines.rows_by_run() {
+            let day = Day::from_index(first + i32::from(run.hour / 24));
+            for at in rows {
                 let organization = column.as_ref().map_or(0, |column| column.code(at));
                 let shown = &*organizations[organization as usize];
                 if only.as_ref().is_some_and(|only| only != shown) {

@@ -75,14 +75,13 @@ fn shown(
     used: &[bool],
     context: Context<'_>,
 ) -> Vec<Option<Arc<str>>> {
-    let names = summary.names(dimension).iter().zip(used);
-    let show = |(folded, used): (&Box<str>, &bool)| {
-        used.then(|| {
-            let spelled = context.spellings.of_folded(dimension, folded);
-            spelled.map_or_else(|| Arc::from(&**folded), Arc::clone)
-        })
+    let shown = |folded: &str| {
+        let spelled = context.spellings.of_folded(dimension, folded);
+        spelled.map_or_else(|| Arc::from(folded), Arc::clone)
     };
-    names.map(show).collect()
+    let names = summary.names(dimension).iter().zip(used);
+    let names = names.map(|(folded, used)| used.then(|| shown(folded)));
+    names.collect()
 }
 
 /// Rows that are unpacked at a time.

@@ -125,8 +125,8 @@ impl<'a> Selection<'a> {
         }];
     }
 
-    /// Rows are sorted by hour or day, SKU or rate, organization, repository: runs that cannot match
-    /// are skipped, and within a run an organization is one range.
+    /// Rows are sorted by hour or day, SKU or rate, organization, repository: runs that cannot
+    /// match are skipped, and within a run an organization is one range.
     fn narrow_dated(&mut self, extent: &Extent, statement: &Summary, period: Period) {
         let place = |(dimension, _, _): &(Dimension, _, _)| *dimension == Dimension::Organization;
         let organization = self.equal.iter().position(place);
@@ -157,8 +157,8 @@ impl<'a> Selection<'a> {
         }
     }
 
-    /// Whether rows of one day are asked for that stand beside each other: by rate, organization and
-    /// repository.
+    /// Whether rows of one day are asked for that stand beside each other: by rate, organization
+    /// and repository.
     pub(super) fn is_a_day(&self, query: &Query, period: Period) -> bool {
         let hours = period.to.index() - period.from.index();
         let by = query.group.by() == [true, true, false];

@@ -5,8 +5,8 @@
 //! two parts are the same blob. Part 0 is the summary: names, rates, rollups; of the lines, and
 //! of their sums by day if there are such, how many, how much memory they take and their runs. A
 //! short statement's lines follow it there. Of a long one the lines stand in the parts from 1
-//! on, by [`PartColumns`], and their sums by day, which format 3 did not have, in as many after them.
-//! A blob is named by its hash, so there is no checksum inside.
+//! on, by [`PartColumns`], and their sums by day, which format 3 did not have, in as many after
+//! them. A blob is named by its hash, so there is no checksum inside.
 //! Look next: `decode` for how they are read.
 
 use super::table::Table;

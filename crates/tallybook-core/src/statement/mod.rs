@@ -26,6 +26,7 @@ use crate::query::{Rate, compare_rates};
 use crate::report::ReportKind;
 use crate::time::{Hour, Month};
 use std::hash::{Hash, Hasher};
+use std::ops::Range;
 use std::sync::Arc;
 
 pub use decode::TablePart;
@@ -151,6 +152,12 @@ impl Extent {
     pub(crate) fn run_end(&self, run: usize) -> usize {
         let next = self.runs.get(run + 1);
         next.map_or(self.count, |next| next.start as usize)
+    }
+
+    /// Each run and its rows.
+    pub(crate) fn rows_by_run(&self) -> impl Iterator<Item = (&Run, Range<usize>)> {
+        let runs = self.runs.iter().enumerate();
+        runs.map(|(place, run)| (run, run.start as usize..self.run_end(place)))
     }
 
     fn runs_memory(&self) -> usize {

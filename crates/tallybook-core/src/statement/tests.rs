@@ -123,8 +123,8 @@ fn days_are_kept_where_they_are_far_fewer_than_lines() {
 /// Sums of rows, by day, rate, organization, repository and cost center.
 fn summed(table: &Table, extent: &Extent) -> BTreeMap<[u32; 5], Totals> {
     let mut sums = BTreeMap::new();
-    for (place, run) in extent.runs.iter().enumerate() {
-        for row in run.start as usize..extent.run_end(place) {
+    for (run, rows) in extent.rows_by_run() {
+        for row in rows {
             let rate = table.rate.code(row);
             assert!(
                 (run.rates.0..run.rates.1).contains(&rate),
