@@ -19,7 +19,7 @@ use tallybook_core::name::Name;
 use tallybook_core::time::{Instant, Month, Timestamp};
 use tallybook_store::sqlite::SqliteStore;
 
-const NOW: &str = "2026-02-01T00:00:00Z";
+pub(crate) const NOW: &str = "2026-02-01T00:00:00Z";
 
 /// One of so many events is one that was sent before.
 const DUPLICATES: u64 = 20;
@@ -28,10 +28,10 @@ const DUPLICATES: u64 = 20;
 const REPORTS: u64 = 10;
 
 /// Numbers that follow from a seed (SplitMix64).
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -40,7 +40,7 @@ impl Random {
     }
 }
 
-async fn open(data: &Path) -> Result<Arc<Engine>> {
+pub(crate) async fn open(data: &Path) -> Result<Arc<Engine>> {
     let store = Arc::new(SqliteStore::open(data, "bench")?);
     Ok(Engine::open(store, Options::default(), Instant::parse(NOW)?).await?)
 }
@@ -261,7 +261,11 @@ fn payer(number: u64) -> Payer {
     }
 }
 
-async fn submit(engine: &Arc<Engine>, now: Instant, events: Vec<Incoming>) -> Result<u64> {
+pub(crate) async fn submit(
+    engine: &Arc<Engine>,
+    now: Instant,
+    events: Vec<Incoming>,
+) -> Result<u64> {
     let submission = Submission {
         events: (0..).zip(events).collect(),
         ..Submission::default()
@@ -299,7 +303,7 @@ fn event(number: u64, payer: &Payer) -> Result<Incoming> {
 }
 
 /// Bytes of memory that the process has.
-fn resident() -> Result<u64> {
+pub(crate) fn resident() -> Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kilobytes = line.and_then(|line| line.split_whitespace().next());

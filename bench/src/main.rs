@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 mod export;
+mod hot;
 mod http;
 mod ingest;
 mod questions;
@@ -114,6 +115,16 @@ enum Command {
         #[arg(long, default_value_t = 5_000)]
         rounds: u64,
     },
+    /// Fills one account's month, and asks for it after each of some small batches.
+    Hot {
+        #[arg(long)]
+        data: PathBuf,
+        /// Events of the month, each of a line of its own, nearly.
+        #[arg(long, default_value_t = 1_000_000)]
+        events: u64,
+        #[arg(long, default_value_t = 20)]
+        rounds: u64,
+    },
     /// Serves fixed bodies from the same stack, to compare requests a second with.
     Fixed {
         #[arg(long, default_value = "127.0.0.1:0")]
@@ -175,6 +186,11 @@ fn main() -> Result<()> {
             let runtime = tokio::runtime::Runtime::new()?;
             runtime.block_on(ingest::accounts(&data, accounts, each, rounds))
         }
+        Command::Hot {
+            data,
+            events,
+            rounds,
+        } => tokio::runtime::Runtime::new()?.block_on(hot::run(&data, events, rounds)),
         Command::Fixed { listen, sizes } => {
             let runtime = tokio::runtime::Runtime::new()?;
             runtime.block_on(http::serve_fixed(&listen, &sizes))

@@ -17,7 +17,6 @@ use crate::rating::{Rater, RatingError, UsageLine};
 use crate::report::ReportKind;
 use crate::statement::build::{BuilderLine, RateKey, StatementBuilder};
 use crate::time::{Hour, Month};
-use std::collections::BTreeSet;
 
 /// Why a month's events have no statement.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -99,17 +98,8 @@ struct Names {
 
 impl<'a> Texts<'a> {
     fn new(usage: &[&Row], dictionary: &Dictionary, catalog: &'a Catalog) -> Result<Self, Unrated> {
-        let mut used: [BTreeSet<u32>; 6] = Default::default();
-        let mut last = [u32::MAX; 6];
-        for row in usage {
-            for ((used, last), code) in used.iter_mut().zip(&mut last).zip(row.names) {
-                // Neighbours mostly have the same names.
-                if *last != code {
-                    *last = code;
-                    used.insert(code);
-                }
-            }
-        }
+        let codes_end = dictionary.next_id().0 as usize + 1;
+        let used = used(usage, codes_end)?;
         let text = |code: u32| match code.checked_sub(1) {
             None => Ok(""),
             Some(id) => {
@@ -119,14 +109,13 @@ impl<'a> Texts<'a> {
         };
         let [skus, names @ ..] = &used;
         let mut by_id = Vec::new();
-        for code in skus {
-            let text = text(*code)?;
+        for code in codes(skus) {
+            let text = text(code)?;
             let sku = catalog.sku(text);
             let sku = sku.ok_or_else(|| Unrated::UnknownSku(text.to_owned()))?;
-            by_id.push((sku.id.to_ascii_lowercase(), *code, sku));
+            by_id.push((sku.id.to_ascii_lowercase(), code, sku));
         }
         by_id.sort_by(|left, right| (&left.0, left.1).cmp(&(&right.0, right.1)));
-        let codes_end = dictionary.next_id().0 as usize + 1;
         let mut sku_of = vec![u32::MAX; codes_end];
         let mut sorted: Vec<(&str, &'a Sku)> = Vec::new();
         for (id, code, sku) in &by_id {
@@ -139,7 +128,7 @@ impl<'a> Texts<'a> {
         let mut lists: [Names; 5] = Default::default();
         for (dimension, (list, used)) in Dimension::ALL.into_iter().zip(lists.iter_mut().zip(names))
         {
-            *list = Names::new(dimension, used, codes_end, &text)?;
+            *list = Names::new(dimension, used, &text)?;
         }
         Ok(Self {
             skus,
@@ -159,18 +148,17 @@ impl<'a> Texts<'a> {
 impl Names {
     fn new<'t>(
         dimension: Dimension,
-        used: &BTreeSet<u32>,
-        codes_end: usize,
+        used: &[bool],
         text: &impl Fn(u32) -> Result<&'t str, Unrated>,
     ) -> Result<Self, Unrated> {
-        let mut folded = Vec::with_capacity(used.len());
-        for code in used {
-            folded.push((dimension.fold(text(*code)?), *code));
+        let mut folded = Vec::new();
+        for code in codes(used) {
+            folded.push((dimension.fold(text(code)?), code));
         }
         folded.sort();
         let mut names = Self {
             sorted: Vec::with_capacity(folded.len()),
-            place_of: vec![u32::MAX; codes_end],
+            place_of: vec![u32::MAX; used.len()],
         };
         for (text, code) in folded {
             if names.sorted.last() != Some(&text) {
@@ -182,6 +170,23 @@ impl Names {
     }
 }
 
+/// By column of names, then by dictionary code, whether a row has it.
+fn used(usage: &[&Row], codes_end: usize) -> Result<[Vec<bool>; 6], Unrated> {
+    let mut used: [Vec<bool>; 6] = std::array::from_fn(|_| vec![false; codes_end]);
+    for row in usage {
+        for (used, code) in used.iter_mut().zip(row.names) {
+            *used.get_mut(code as usize).ok_or(Unrated::ForeignCode)? = true;
+        }
+    }
+    Ok(used)
+}
+
+/// The codes that are used, in order.
+fn codes(used: &[bool]) -> impl Iterator<Item = u32> {
+    let codes = (0..).zip(used);
+    codes.filter_map(|(code, used)| used.then_some(code))
+}
+
 fn place(index: usize) -> u32 {
     // A dictionary has fewer than 2^32 names.
     u32::try_from(index).unwrap_or(u32::MAX)
@@ -189,15 +194,10 @@ fn place(index: usize) -> u32 {
 
 /// The lines in the order of the statement: one for each key that an event counts for.
 fn lines(usage: &[&Row], texts: &Texts<'_>) -> Vec<Line> {
-    let mut lines: Vec<Line> = usage
-        .iter()
-        .map(|row| Line {
-            key: texts.key(row),
-            quantity: row.quantity,
-            events: row.events,
-        })
-        .collect();
-    lines.sort_unstable_by_key(|line| line.key);
+    let mut lines = by_hour(usage, texts);
+    for of_hour in lines.chunk_by_mut(|left, right| left.key.0 == right.key.0) {
+        of_hour.sort_unstable_by_key(|line| line.key);
+    }
     lines.dedup_by(|next, kept| {
         let same = next.key == kept.key;
         if same {
@@ -208,6 +208,38 @@ fn lines(usage: &[&Row], texts: &Texts<'_>) -> Vec<Line> {
     });
     lines.retain(|line| line.events != 0);
     lines
+}
+
+/// A line for each row, in the order of hours: there are few of them, so that each row's place is
+/// soon counted, and what is left to sort is short.
+fn by_hour(usage: &[&Row], texts: &Texts<'_>) -> Vec<Line> {
+    let mut ends = Vec::new();
+    for row in usage {
+        let hour = usize::from(row.hour);
+        if ends.len() <= hour {
+            ends.resize(hour + 1, 0usize);
+        }
+        ends[hour] += 1;
+    }
+    let mut next = 0;
+    for end in &mut ends {
+        next += std::mem::replace(end, next);
+    }
+    let mut order = vec![0u32; usage.len()];
+    for (row, number) in usage.iter().zip(0..) {
+        let place = &mut ends[usize::from(row.hour)];
+        order[*place] = number;
+        *place += 1;
+    }
+    let line = |number: u32| {
+        let row = usage[number as usize];
+        Line {
+            key: texts.key(row),
+            quantity: row.quantity,
+            events: row.events,
+        }
+    };
+    order.into_iter().map(line).collect()
 }
 
 /// The builder's codes, looked up once a name.

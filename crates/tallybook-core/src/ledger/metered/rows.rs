@@ -199,10 +199,13 @@ pub fn decode(
     let quantity = column(None)?;
     reader.finish("usage")?;
     let row = |place: usize| {
-        let code = |column: &Packed| u32::try_from(column.get(place)).unwrap_or(u32::MAX);
+        let mut names = [0; 6];
+        for (name, column) in names.iter_mut().zip(&codes) {
+            *name = column.code(place);
+        }
         Row {
             quantity: quantity.get(place),
-            names: std::array::from_fn(|column| code(&codes[column])),
+            names,
             events: i64::try_from(events.get(place)).unwrap_or(i64::MAX),
             hour: u16::try_from(hour.get(place)).unwrap_or(u16::MAX),
         }
