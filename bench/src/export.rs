@@ -84,7 +84,7 @@ pub(crate) async fn run(directory: &Path, times: usize) -> Result<()> {
         let mut importer = Importer::new(session, ReadOptions::default());
         let path = directory.join(REPORT);
         let importer = tokio::task::spawn_blocking(move || -> Result<Importer> {
-            importer.read(REPORT, File::open(path)?)?;
+            importer.read_ahead(REPORT, File::open(path)?)?;
             Ok(importer)
         });
         importer.await??.commit().await?;

@@ -245,7 +245,7 @@ async fn import_month(
     let paths = ["detailed", "premium"].map(|kind| directory.join(format!("{kind}_{month}.csv")));
     let importer = tokio::task::spawn_blocking(move || -> Result<Importer> {
         for path in paths {
-            importer.read(&path.display().to_string(), File::open(&path)?)?;
+            importer.read_ahead(&path.display().to_string(), File::open(&path)?)?;
         }
         Ok(importer)
     });

@@ -67,7 +67,7 @@ async fn import(
         let progress = progress(&files)?;
         for path in &files {
             let file = progress.wrap_read(open_file(path)?);
-            importer.read(&path.display().to_string(), file)?;
+            importer.read_ahead(&path.display().to_string(), file)?;
         }
         progress.finish_and_clear();
         Ok(importer)

@@ -6,6 +6,7 @@
 //! accounts, the catalogue or the ledger.
 //! Look next: [`layout`] for the columns, `record.rs` for what makes a line good.
 
+mod ahead;
 mod encoding;
 mod error;
 mod fields;
@@ -19,6 +20,7 @@ pub use encoding::Encoding;
 pub use error::{BadLine, ReadError, SinkError};
 pub use layout::{HeaderError, Layout};
 
+use ahead::{Ahead, Digested, Digesting};
 use fields::Fields;
 use layout::Columns;
 use physical::{Physical, PhysicalLines};
@@ -110,6 +112,30 @@ pub fn read_file(
     sink: &mut dyn Sink,
 ) -> Result<FileSummary, ReadError> {
     let (encoding, input) = encoding::decode(name, input)?;
+    read_bytes(name, encoding, Digesting::new(input), options, sink)
+}
+
+/// [`read_file`], of which a thread reads and unpacks what comes next beside the caller's: for
+/// files, whose bytes are there when they are asked for.
+pub fn read_file_ahead(
+    name: &str,
+    input: impl Read + Send + 'static,
+    options: &ReadOptions,
+    sink: &mut dyn Sink,
+) -> Result<FileSummary, ReadError> {
+    let (encoding, input) = encoding::decode(name, input)?;
+    let input = Ahead::begin(input);
+    let input = input.map_err(|source| ReadError::io(name, Some(encoding), source))?;
+    read_bytes(name, encoding, input, options, sink)
+}
+
+fn read_bytes(
+    name: &str,
+    encoding: Encoding,
+    input: impl Digested,
+    options: &ReadOptions,
+    sink: &mut dyn Sink,
+) -> Result<FileSummary, ReadError> {
     let mut lines = PhysicalLines::new(input, &options.limits);
     let (columns, layout) = read_header(name, encoding, &mut lines, options)?;
     let begun = sink.begin(layout);
@@ -130,12 +156,16 @@ pub fn read_file(
             None => break,
         }
     }
+    let digest = lines.digest().ok_or_else(|| {
+        let source = std::io::Error::other("it was not read to its end");
+        ReadError::io(name, Some(encoding), source)
+    })?;
     Ok(FileSummary {
         name: name.to_owned(),
         layout,
         kind: layout.kind(),
         encoding,
-        digest: lines.digest(),
+        digest,
         bytes: lines.bytes(),
         lines: reading.lines,
         skipped: reading.skipped,
@@ -145,7 +175,7 @@ pub fn read_file(
     })
 }
 
-fn read_header<R: Read>(
+fn read_header<R: Digested>(
     name: &str,
     encoding: Encoding,
     lines: &mut PhysicalLines<R>,

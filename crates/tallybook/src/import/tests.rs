@@ -630,6 +630,19 @@ fn the_size_of_reads_does_not_matter() {
 }
 
 #[test]
+fn a_file_that_is_read_ahead_reads_the_same() {
+    let bytes = fixture("detailed_2025-11-01_02.csv");
+    for packed in [bytes.clone(), gzip(&bytes), zstandard(&bytes)] {
+        let (whole, lines) = good(&packed);
+        let mut kept = Kept::default();
+        let input = std::io::Cursor::new(packed);
+        let summary = read_file_ahead("usage.csv", input, &ReadOptions::default(), &mut kept);
+        assert_eq!(summary.expect("a good report"), whole);
+        assert_eq!(kept.lines, lines.lines);
+    }
+}
+
+#[test]
 fn a_sink_can_give_up() {
     struct Full;
     impl Sink for Full {

@@ -6,7 +6,9 @@
 pub mod answer;
 
 use crate::engine::imports::{ImportError, ImportOutcome, ImportSession, PushError};
-use crate::import::{FileSummary, Layout, ReadError, ReadOptions, Sink, SinkError, read_file};
+use crate::import::{
+    FileSummary, Layout, ReadError, ReadOptions, Sink, SinkError, read_file, read_file_ahead,
+};
 use std::io::Read;
 use tallybook_core::ledger::record::ImportedFile;
 use tallybook_core::report::{Line, ReportKind};
@@ -39,13 +41,32 @@ impl Importer {
         }
     }
 
-    /// Reads a file. Blocks: call it from a thread that may. After an error the import is over.
+    /// Reads a stream. Blocks: call it from a thread that may. After an error the import is over.
     pub fn read(&mut self, name: &str, input: impl Read) -> Result<&FileSummary, ReadError> {
+        self.take(name, |options, feed| read_file(name, input, options, feed))
+    }
+
+    /// [`Self::read`], of a file: what comes next of it is read and unpacked beside.
+    pub fn read_ahead(
+        &mut self,
+        name: &str,
+        input: impl Read + Send + 'static,
+    ) -> Result<&FileSummary, ReadError> {
+        self.take(name, |options, feed| {
+            read_file_ahead(name, input, options, feed)
+        })
+    }
+
+    fn take(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&ReadOptions, &mut dyn Sink) -> Result<FileSummary, ReadError>,
+    ) -> Result<&FileSummary, ReadError> {
         let mut feed = Feed {
             session: &mut self.session,
             kind: ReportKind::Detailed,
         };
-        let summary = read_file(name, input, &self.options, &mut feed)?;
+        let summary = read(&self.options, &mut feed)?;
         let is_same = |file: &&FileSummary| file.digest == summary.digest && file.lines > 0;
         if let Some(first) = self.files.iter().find(is_same) {
             return Err(ReadError::Repeated {
