@@ -46,7 +46,7 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 pub struct Connections<A> {
     acceptor: A,
     patience: Patience,
-    serving: Serving,
+    serving: Arc<Serving>,
 }
 
 /// How long a connection may do nothing, by what it is waited for.
@@ -73,7 +73,7 @@ impl<A> Connections<A> {
             .max_send_buf_size(SEND_BYTES)
             .max_concurrent_streams(100)
             .max_header_list_size(u32::try_from(head).unwrap_or(u32::MAX));
-        let serving = Serving::new(http1, http2, LINGERING);
+        let serving = Arc::new(Serving::new(http1, http2, LINGERING));
         Self {
             acceptor,
             patience,
@@ -84,7 +84,7 @@ impl<A> Connections<A> {
 
 impl<A> Connections<A>
 where
-    A: Accept<TcpStream, (), Service = ()> + Clone + Send + 'static,
+    A: Accept<TcpStream, (), Service = ()> + Clone + Send + Sync + 'static,
     A::Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     A::Future: Send,
 {
@@ -127,18 +127,24 @@ where
         service: impl Application,
         ending: CancellationToken,
     ) {
-        let accepted = match socket.set_nodelay(true) {
-            // What a handshake needs is in no other's way while the connection lasts.
-            Ok(()) => Box::pin(self.acceptor.accept(socket, ())).await,
-            Err(error) => Err(error),
+        let accepting = async {
+            socket.set_nodelay(true)?;
+            self.acceptor.accept(socket, ()).await
+        };
+        // What a handshake needs is in no other's way while the connection lasts.
+        let accepting = Box::pin(accepting);
+        let accepted = tokio::select! {
+            biased;
+            () = ending.cancelled() => return,
+            accepted = accepting => accepted,
         };
         match accepted {
             Ok((inner, ())) => {
                 // TLS has 1 kB of state, which would be in every place where the stream can be.
                 let inner = Box::new(inner);
                 let (stream, service) = watched(inner, service, client, self.patience);
-                let serving = self.serving;
-                serving.serve(stream, service, ending.cancelled()).await;
+                let ending = ending.cancelled();
+                self.serving.serve(stream, service, ending).await;
             }
             Err(error) => tracing::debug!(%error, "a connection was not accepted"),
         }

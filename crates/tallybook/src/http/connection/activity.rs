@@ -113,9 +113,9 @@ impl Activity {
 
     /// Whether the connection waits for its next request and for nothing else.
     ///
-    /// Asked between two polls of the library. Each condition is one way in which it might hold more
-    /// than buffers: a request, the beginning of a head, the rest of a body (which would be taken for
-    /// a head), an answer that is not written, or the decision to close.
+    /// Asked between two polls of the library. Each condition is one way in which it might hold
+    /// more than buffers: a request, the beginning of a head, the rest of a body (which would be
+    /// taken for a head), an answer that is not written, or the decision to close.
     pub(super) fn is_at_rest(&self) -> bool {
         let answered = self.answered();
         answered > 0

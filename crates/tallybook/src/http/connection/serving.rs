@@ -2,12 +2,12 @@
 //!
 //! hyper keeps up to 24 kB of buffers for as long as it has a connection, and gives none back. A
 //! connection that waits for its next request is therefore parked: taken from the library, which
-//! begins anew with the next bytes. So that clients that ask again and again do not pay for it, some
-//! connections linger with their buffers first.
+//! begins anew with the next bytes. Some linger with their buffers first, so that clients that ask
+//! again and again do not pay for it.
 //!
 //! Invariant: no byte is lost or read twice by parking, and nothing but a parked connection's own
-//! bytes, its patience and the end of the server wakes it. Look next: [`super::activity`] for when a
-//! connection is at rest.
+//! bytes, its patience and the end of the server wakes it. Look next: [`super::activity`] for when
+//! a connection is at rest.
 
 use super::activity::Activity;
 use super::requests::{Application, Counted};
@@ -21,7 +21,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Sleep, sleep};
 
 /// How a client begins that speaks HTTP/2 (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -30,7 +30,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 pub(super) const LINGER: Duration = Duration::from_secs(1);
 
 /// What connections have in common.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Serving {
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
@@ -67,7 +67,8 @@ impl Serving {
         })
     }
 
-    /// Serves a connection until it ends, or until what is under way at the server's end is answered.
+    /// Serves a connection until it ends; once the server is `ending`, until what is under way is
+    /// answered.
     pub(super) async fn serve<I, S>(
         &self,
         mut stream: Stream<I>,
@@ -151,8 +152,10 @@ async fn close<I: AsyncWrite + Unpin>(mut stream: Stream<I>) {
     }
 }
 
+type Http2<I, S> = http2::Connection<TokioIo<Stream<I>>, Counted<S>, TokioExecutor>;
+
 async fn serve_http2<I, S>(
-    mut connection: Pin<Box<http2::Connection<TokioIo<Stream<I>>, Counted<S>, TokioExecutor>>>,
+    mut connection: Pin<Box<Http2<I, S>>>,
     ending: Pin<&mut impl Future<Output = ()>>,
 ) where
     I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -227,8 +230,8 @@ where
             if self.activity.is_under_way() || self.answered == answered {
                 return Poll::Pending;
             }
-            // The library has read before it answered, and reads no more until bytes come: it is made
-            // to, because a client's patience begins with a read.
+            // The library has read before it answered, and reads no more until bytes come: it is
+            // made to, because how long a client may be silent counts from a read.
             self.answered = answered;
         }
     }
@@ -238,8 +241,8 @@ where
 struct Linger {
     places: Arc<Semaphore>,
     place: Option<OwnedSemaphorePermit>,
-    /// When to look, and how many requests had been answered when that was decided: the alarm is not
-    /// set anew for each of them.
+    /// When to look, and how many requests had been answered when that was decided: the alarm is
+    /// not set anew for each of them.
     alarm: Option<(Pin<Box<Sleep>>, u64)>,
 }
 
@@ -268,7 +271,7 @@ impl Linger {
                 return true;
             }
             *since = answered;
-            alarm.as_mut().reset(Instant::now() + LINGER);
+            alarm.set(sleep(LINGER));
         }
         false
     }

@@ -1,8 +1,8 @@
 //! A connection's bytes, and how long nothing may come or go.
 //!
-//! Invariant: a read ends when nothing came for longer than a client may be idle, or may take for its
-//! headers; a write, when the client has not taken enough in time. What was read and given back comes
-//! before everything that is read later. Look next: [`super::activity`] for what is said of it.
+//! Invariant: a read ends when nothing came for longer than a client may be idle, or may take for
+//! its headers; a write, when the client has not taken enough in time. What was read and given back
+//! comes before everything that is read later. Look next: [`super::activity`], which is told.
 
 use super::activity::Activity;
 use super::automatic::Automatic;
