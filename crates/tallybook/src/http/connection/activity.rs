@@ -22,8 +22,6 @@ pub(super) struct Activity {
     body_open: AtomicBool,
     /// After how many answers bytes came last.
     received: AtomicU64,
-    /// Whether the latest read found nothing.
-    starved: AtomicBool,
     /// After how many answers all was written, when nothing was since.
     flushed: AtomicU64,
     /// Whether the connection is being closed.
@@ -38,7 +36,6 @@ impl Default for Activity {
             multiplexed: AtomicBool::new(false),
             body_open: AtomicBool::new(false),
             received: AtomicU64::new(NEVER),
-            starved: AtomicBool::new(false),
             flushed: AtomicU64::new(NEVER),
             closing: AtomicBool::new(false),
         }
@@ -66,11 +63,6 @@ impl Activity {
     /// The client speaks HTTP/2.
     pub(super) fn multiplexes(&self) {
         self.multiplexed.store(true, Ordering::Relaxed);
-    }
-
-    /// The library reads, and perhaps finds nothing.
-    pub(super) fn reads(&self, starved: bool) {
-        self.starved.store(starved, Ordering::Release);
     }
 
     /// Bytes came.
@@ -111,7 +103,7 @@ impl Activity {
         self.received.load(Ordering::Acquire) == self.answered()
     }
 
-    /// Whether the connection waits for its next request and for nothing else.
+    /// Whether a connection of HTTP/1 waits for its next request and for nothing else.
     ///
     /// Asked between two polls of the library. Each condition is one way in which it might hold
     /// more than buffers: a request, the beginning of a head, the rest of a body (which would be
@@ -121,10 +113,8 @@ impl Activity {
         answered > 0
             && !self.is_under_way()
             && !self.is_receiving_head()
-            && self.starved.load(Ordering::Acquire)
             && !self.body_open.load(Ordering::Acquire)
             && self.flushed.load(Ordering::Acquire) == answered
             && !self.closing.load(Ordering::Acquire)
-            && !self.is_multiplexed()
     }
 }

@@ -142,7 +142,6 @@ impl<I: AsyncRead + Unpin> Stream<I> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.inner).poll_read(context, buffer);
-        self.activity.reads(polled.is_pending());
         if polled.is_pending() && self.is_silent(context) {
             let message = format!("no request came ({}, {})", Limits::HEADERS, Limits::IDLE);
             return Poll::Ready(Err(io::Error::new(ErrorKind::TimedOut, message)));

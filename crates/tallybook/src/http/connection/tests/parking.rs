@@ -6,7 +6,8 @@ use axum::extract::ConnectInfo;
 use axum::routing::{get, post};
 use serving::LINGER;
 use std::future::pending;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use tokio::io::ReadBuf;
 use tokio::task::JoinHandle;
 
 const HELLO: &str = "GET /hello HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -150,6 +151,48 @@ async fn what_has_more_to_do_or_is_to_be_closed_is_not_parked() {
     }
 }
 
+/// A pipe whose end never comes to be said.
+struct Unending(DuplexStream);
+
+impl AsyncRead for Unending {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Unending {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_being_closed_is_not_parked() {
+    let (mut client, server) = duplex(1024);
+    let address = SocketAddr::from(([192, 0, 2, 1], 7));
+    let (stream, service) = watched(Unending(server), router(), address, PATIENCE);
+    client.write_all(CLOSE.as_bytes()).await.unwrap();
+    let lively = serving(0).lively(stream, service);
+    let parked = timeout(A_WHILE, lively.serve(pin!(pending()))).await;
+    assert!(parked.is_err(), "it waits for the end");
+}
+
 #[tokio::test(start_paused = true)]
 async fn requests_at_once_are_all_answered_and_a_half_one_is_kept() {
     let (answers, unused) = parked_after(&format!("{HELLO}{HELLO}GET /he"))
@@ -157,6 +200,9 @@ async fn requests_at_once_are_all_answered_and_a_half_one_is_kept() {
         .unwrap();
     assert_eq!(answers.matches("\r\n\r\nhello").count(), 2, "{answers}");
     assert_eq!(unused, "GET /he");
+    let slow = HELLO.replace("/hello", "/slow");
+    let (answers, _) = parked_after(&format!("{HELLO}{slow}")).await.unwrap();
+    assert!(answers.ends_with("\r\n\r\nslow"), "{answers}");
 
     for lingering in [0, 1] {
         let mut served = Served::begin(1 << 16, lingering);
