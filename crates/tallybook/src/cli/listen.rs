@@ -4,14 +4,14 @@
 //! without a trace; when asked to end, requests under way are answered first.
 
 use crate::config::{Limits, PublicUrl, TlsFiles};
-use crate::http::connection::Watchful;
+use crate::http::connection::Connections;
 use anyhow::{Context, bail};
-use axum_server::Handle;
 use axum_server::accept::DefaultAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// How long requests under way may take once the end was asked for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -76,44 +76,24 @@ impl Listening {
 
     /// Serves until SIGTERM or SIGINT, then answers what is under way and returns.
     pub(crate) async fn serve(self, app: axum::Router, limits: &Limits) -> anyhow::Result<()> {
-        let handle = Handle::new();
-        let ending = tokio::spawn(end_when_asked(handle.clone()));
-        let service = app.into_make_service_with_connect_info::<SocketAddr>();
-        let mut server = axum_server::from_tcp(self.listener).context("cannot listen")?;
-        let head = largest_head(limits);
-        server.http_builder().http1().max_buf_size(head);
-        server
-            .http_builder()
-            .http2()
-            .max_send_buf_size(SEND_BYTES)
-            .max_concurrent_streams(100)
-            .max_header_list_size(u32::try_from(head).unwrap_or(u32::MAX));
-        let server = server.handle(handle);
-        let served = match &self.tls {
+        let listener = tokio::net::TcpListener::from_std(self.listener).context("cannot listen")?;
+        let ending = CancellationToken::new();
+        let asking = tokio::spawn(end_when_asked(ending.clone()));
+        match &self.tls {
             None => {
-                let acceptor = Watchful::new(DefaultAcceptor::new(), limits);
-                server.acceptor(acceptor).serve(service).await
+                let connections = Connections::new(DefaultAcceptor::new(), limits);
+                connections.serve(listener, app, ending, PATIENCE).await;
             }
             Some(files) => {
-                let tls = RustlsAcceptor::new(tls_config(files).await?);
-                let acceptor = Watchful::new(tls.handshake_timeout(limits.headers), limits);
-                server.acceptor(acceptor).serve(service).await
+                let acceptor = RustlsAcceptor::new(tls_config(files).await?);
+                let acceptor = acceptor.handshake_timeout(limits.headers);
+                let connections = Connections::new(acceptor, limits);
+                connections.serve(listener, app, ending, PATIENCE).await;
             }
-        };
-        ending.abort();
-        served.context("the server stopped")
+        }
+        asking.abort();
+        Ok(())
     }
-}
-
-/// Bytes of an answer that wait for one client, beside those in the kernel.
-const SEND_BYTES: usize = 128 * 1024;
-
-/// What the library reads of a head before it refuses it: more than our own limits, whose refusals
-/// say more. It is also what waits to be written to a client of HTTP/1.1.
-fn largest_head(limits: &Limits) -> usize {
-    let head = limits.url_bytes.saturating_add(limits.header_bytes);
-    let head = usize::try_from(head.saturating_mul(2)).unwrap_or(usize::MAX);
-    head.max(SEND_BYTES)
 }
 
 async fn tls_config(files: &TlsFiles) -> anyhow::Result<RustlsConfig> {
@@ -140,13 +120,13 @@ async fn tls_config(files: &TlsFiles) -> anyhow::Result<RustlsConfig> {
     })
 }
 
-async fn end_when_asked(handle: Handle<SocketAddr>) {
+async fn end_when_asked(ending: CancellationToken) {
     if let Err(error) = asked_to_end().await {
         tracing::error!(%error, "signals cannot be received: only killing ends the server");
         return;
     }
     tracing::info!("ending: requests under way are answered first");
-    handle.graceful_shutdown(Some(PATIENCE));
+    ending.cancel();
 }
 
 #[cfg(unix)]

@@ -1,38 +1,52 @@
-//! Connections whose clients are silent, slow or gone: they end, and what they held is freed.
+//! Connections: taken in, served and ended, also when their clients are silent, slow or gone.
 //!
 //! Invariant: a connection without a request under way lasts no longer than a client may be idle,
 //! or may take for its headers; one with bytes to be written, no longer than the client keeps
-//! taking them. What the HTTP library answers by itself gets GitHub's body here. Look next:
-//! [`super::pace`] for bodies of requests, [`super::body`] for what answers hold.
+//! taking them. One that waits for its next request costs about as much as one that has made none.
+//! What the HTTP library answers by itself gets GitHub's body here. Look next: [`serving`] for how
+//! one is served, [`super::pace`] for bodies of requests, [`super::body`] for what answers hold.
 
+mod activity;
 mod automatic;
+mod requests;
+mod serving;
+mod stream;
+
+pub use requests::Application;
 
 use super::pace::Meter;
 use crate::config::Limits;
-use automatic::Automatic;
-use axum::body::{Body, HttpBody};
-use axum::http::{Request, Response, Version};
-use axum::response::IntoResponse;
+use activity::Activity;
 use axum_server::accept::Accept;
-use http_body::{Frame, SizeHint};
-use std::convert::Infallible;
-use std::future::Future;
-use std::io::{self, ErrorKind, IoSlice};
-use std::pin::Pin;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::TokioExecutor;
+use requests::Counted;
+use serving::Serving;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::time::Sleep;
-use tower::Service;
+use stream::Stream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
-/// Accepts connections and watches them.
+/// Bytes of an answer that wait for one client, beside those in the kernel.
+const SEND_BYTES: usize = 128 * 1024;
+
+/// How many connections at rest keep the library's buffers for a while: with 24 kB each, 1.5 MB.
+const LINGERING: usize = 64;
+
+/// How long to wait when the system gives no connection, as when there are too many open files.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
+
+/// How connections are accepted and served.
 #[derive(Debug, Clone)]
-pub struct Watchful<A> {
-    inner: A,
+pub struct Connections<A> {
+    acceptor: A,
     patience: Patience,
+    serving: Arc<Serving>,
 }
 
 /// How long a connection may do nothing, by what it is waited for.
@@ -43,280 +57,140 @@ struct Patience {
     write: Duration,
 }
 
-/// What service and stream of one connection know of each other.
-#[derive(Debug, Default)]
-struct Activity {
-    /// Requests whose answers are not made to their end.
-    under_way: AtomicUsize,
-    /// Requests that were answered.
-    answered: AtomicU64,
-    /// Whether the client speaks HTTP/2, in which more than headers comes between requests.
-    multiplexed: AtomicBool,
-}
-
-impl<A> Watchful<A> {
-    /// Watches what `inner` accepts.
-    pub fn new(inner: A, limits: &Limits) -> Self {
+impl<A> Connections<A> {
+    /// Connections as an acceptor makes them of sockets, held to the limits.
+    pub fn new(acceptor: A, limits: &Limits) -> Self {
         let patience = Patience {
             headers: limits.headers,
             idle: limits.idle,
             write: limits.write,
         };
-        Self { inner, patience }
+        let head = largest_head(limits);
+        let mut http1 = http1::Builder::new();
+        http1.max_buf_size(head);
+        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        http2
+            .max_send_buf_size(SEND_BYTES)
+            .max_concurrent_streams(100)
+            .max_header_list_size(u32::try_from(head).unwrap_or(u32::MAX));
+        let serving = Arc::new(Serving::new(http1, http2, LINGERING));
+        Self {
+            acceptor,
+            patience,
+            serving,
+        }
     }
 }
 
-type Accepting<I, S> = Pin<Box<dyn Future<Output = io::Result<(Stream<I>, Counted<S>)>> + Send>>;
-
-impl<A, S> Accept<TcpStream, S> for Watchful<A>
+impl<A> Connections<A>
 where
-    A: Accept<TcpStream, S>,
-    A::Future: Send + 'static,
-    A::Stream: Send + 'static,
-    A::Service: Send + 'static,
+    A: Accept<TcpStream, (), Service = ()> + Clone + Send + Sync + 'static,
+    A::Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    A::Future: Send,
 {
-    type Stream = Stream<A::Stream>;
-    type Service = Counted<A::Service>;
-    type Future = Accepting<A::Stream, A::Service>;
+    /// Serves what comes until `ending`; then what is under way is answered, for so long at most.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        service: impl Application,
+        ending: CancellationToken,
+        patience: Duration,
+    ) {
+        let mut open = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = ending.cancelled() => break,
+                Some(_) = open.join_next() => continue,
+                accepted = accept(&listener) => accepted,
+            };
+            let (socket, client) = accepted;
+            let connection = self.clone();
+            let (service, ending) = (service.clone(), ending.clone());
+            open.spawn(async move {
+                connection.serve_one(socket, client, service, ending).await;
+            });
+        }
+        // Clients are refused from now on, instead of waiting for nobody.
+        drop(listener);
+        let ended = async { while open.join_next().await.is_some() {} };
+        if tokio::time::timeout(patience, ended).await.is_err() {
+            tracing::warn!(connections = open.len(), "ended before all was answered");
+            open.shutdown().await;
+        }
+    }
 
-    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let patience = self.patience;
-        let no_delay = stream.set_nodelay(true);
-        let accepting = self.inner.accept(stream, service);
-        Box::pin(async move {
-            no_delay?;
-            let (inner, service) = accepting.await?;
-            Ok(watched(inner, service, patience))
-        })
+    async fn serve_one(
+        self,
+        socket: TcpStream,
+        client: SocketAddr,
+        service: impl Application,
+        ending: CancellationToken,
+    ) {
+        let accepting = async {
+            socket.set_nodelay(true)?;
+            self.acceptor.accept(socket, ()).await
+        };
+        // What a handshake needs is in no other's way while the connection lasts.
+        let accepting = Box::pin(accepting);
+        let accepted = tokio::select! {
+            biased;
+            () = ending.cancelled() => return,
+            accepted = accepting => accepted,
+        };
+        match accepted {
+            Ok((inner, ())) => {
+                // TLS has 1 kB of state, which would be in every place where the stream can be.
+                let inner = Box::new(inner);
+                let (stream, service) = watched(inner, service, client, self.patience);
+                let ending = ending.cancelled();
+                self.serving.serve(stream, service, ending).await;
+            }
+            Err(error) => tracing::debug!(%error, "a connection was not accepted"),
+        }
     }
 }
 
-fn watched<I, S>(inner: I, service: S, patience: Patience) -> (Stream<I>, Counted<S>) {
-    let activity = Arc::new(Activity::default());
-    let stream = Stream {
-        inner,
-        activity: Arc::clone(&activity),
-        patience,
-        receiving: None,
-        silence: None,
-        written: Meter::new(patience.write),
-        automatic: Automatic::default(),
-    };
-    let inner = service;
-    (stream, Counted { inner, activity })
+/// What the library reads of a head before it refuses it: more than our own limits, whose refusals
+/// say more. It is also what waits to be written to a client of HTTP/1.1.
+fn largest_head(limits: &Limits) -> usize {
+    let head = limits.url_bytes.saturating_add(limits.header_bytes);
+    let head = usize::try_from(head.saturating_mul(2)).unwrap_or(usize::MAX);
+    head.max(SEND_BYTES)
 }
 
-/// What a silent client is waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Awaited {
-    /// Anything.
-    Request,
-    /// The rest of the headers after so many answers: whatever comes, the time runs on.
-    Headers(u64),
+/// The next connection.
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) if is_the_client_s(&error) => {}
+            Err(error) => {
+                tracing::error!(%error, "no connection can be accepted");
+                tokio::time::sleep(ACCEPT_AGAIN).await;
+            }
+        }
+    }
 }
 
-/// A connection's bytes.
-#[derive(Debug)]
-pub struct Stream<I> {
+/// Whether a client was gone before it was accepted.
+fn is_the_client_s(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted | ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset
+    )
+}
+
+/// A connection's two ends, and what they say of it.
+fn watched<I, S>(
     inner: I,
-    activity: Arc<Activity>,
+    service: S,
+    client: SocketAddr,
     patience: Patience,
-    /// How many requests were answered when bytes came last.
-    receiving: Option<u64>,
-    silence: Option<(Awaited, Pin<Box<Sleep>>)>,
-    written: Meter,
-    automatic: Automatic,
-}
-
-impl<I> Stream<I> {
-    /// Nothing comes; whether that was so for too long.
-    fn is_silent(&mut self, context: &mut Context<'_>) -> bool {
-        if self.activity.under_way.load(Ordering::Acquire) > 0 {
-            self.silence = None;
-            return false;
-        }
-        let answered = self.activity.answered.load(Ordering::Acquire);
-        let multiplexed = self.activity.multiplexed.load(Ordering::Relaxed);
-        let (awaited, patience) = if self.receiving == Some(answered) && !multiplexed {
-            (Awaited::Headers(answered), self.patience.headers)
-        } else {
-            (Awaited::Request, self.patience.idle)
-        };
-        let silence = self.silence.take().filter(|(of, _)| *of == awaited);
-        let (_, alarm) = self
-            .silence
-            .insert(silence.unwrap_or_else(|| (awaited, Box::pin(tokio::time::sleep(patience)))));
-        alarm.as_mut().poll(context).is_ready()
-    }
-
-    /// What a write came to, or the end of patience.
-    fn wrote<T>(
-        &mut self,
-        context: &mut Context<'_>,
-        polled: Poll<io::Result<T>>,
-        moved: impl FnOnce(&mut Meter, &T),
-    ) -> Poll<io::Result<T>> {
-        match &polled {
-            Poll::Pending if self.written.is_late(context) => {
-                tracing::debug!("a client that takes nothing is given up");
-                let message = format!("nothing was taken in time ({})", Limits::WRITE);
-                return Poll::Ready(Err(io::Error::new(ErrorKind::TimedOut, message)));
-            }
-            Poll::Ready(Ok(value)) => moved(&mut self.written, value),
-            _ => {}
-        }
-        polled
-    }
-}
-
-impl<I: AsyncRead + Unpin> AsyncRead for Stream<I> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut this.inner).poll_read(context, buffer);
-        if polled.is_pending() && this.is_silent(context) {
-            let message = format!("no request came ({}, {})", Limits::HEADERS, Limits::IDLE);
-            return Poll::Ready(Err(io::Error::new(ErrorKind::TimedOut, message)));
-        }
-        if buffer.filled().len() > before {
-            this.receiving = Some(this.activity.answered.load(Ordering::Acquire));
-            if matches!(this.silence, Some((Awaited::Request, _))) {
-                this.silence = None;
-            }
-        }
-        polled
-    }
-}
-
-impl<I: AsyncWrite + Unpin> AsyncWrite for Stream<I> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let polled = match this.automatic.replace(bytes) {
-            Some(instead) => instead.poll_write(Pin::new(&mut this.inner), context),
-            None => Pin::new(&mut this.inner).poll_write(context, bytes),
-        };
-        this.wrote(context, polled, |meter, bytes| meter.moved(*bytes))
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let polled = match slices
-            .first()
-            .and_then(|first| this.automatic.replace(first))
-        {
-            Some(instead) => instead.poll_write(Pin::new(&mut this.inner), context),
-            None => Pin::new(&mut this.inner).poll_write_vectored(context, slices),
-        };
-        this.wrote(context, polled, |meter, bytes| meter.moved(*bytes))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let polled = Pin::new(&mut this.inner).poll_flush(context);
-        this.wrote(context, polled, |meter, ()| meter.rest())
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let polled = Pin::new(&mut this.inner).poll_shutdown(context);
-        this.wrote(context, polled, |meter, ()| meter.rest())
-    }
-}
-
-/// A service that counts its requests until their answers are made.
-#[derive(Debug, Clone)]
-pub struct Counted<S> {
-    inner: S,
-    activity: Arc<Activity>,
-}
-
-/// A request under way.
-struct UnderWay(Arc<Activity>);
-
-impl UnderWay {
-    fn begin(activity: &Arc<Activity>, version: Version) -> Self {
-        activity.under_way.fetch_add(1, Ordering::AcqRel);
-        if version == Version::HTTP_2 {
-            activity.multiplexed.store(true, Ordering::Relaxed);
-        }
-        Self(Arc::clone(activity))
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.answered.fetch_add(1, Ordering::AcqRel);
-        self.0.under_way.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-impl<S, B> Service<Request<B>> for Counted<S>
-where
-    S: Service<Request<B>, Error = Infallible>,
-    S::Response: IntoResponse,
-    S::Future: Send + 'static,
-{
-    type Response = Response<CountedBody>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let under_way = UnderWay::begin(&self.activity, request.version());
-        let answering = self.inner.call(request);
-        Box::pin(async move {
-            let response = answering.await?.into_response();
-            Ok(response.map(|body| CountedBody {
-                body,
-                _under_way: under_way,
-            }))
-        })
-    }
-}
-
-/// A body whose request is under way until it is dropped.
-pub struct CountedBody {
-    body: Body,
-    _under_way: UnderWay,
-}
-
-impl HttpBody for CountedBody {
-    type Data = <Body as HttpBody>::Data;
-    type Error = <Body as HttpBody>::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+) -> (Stream<I>, Counted<S>) {
+    let activity = Arc::new(Activity::default());
+    let stream = Stream::new(inner, Arc::clone(&activity), patience);
+    (stream, Counted::new(service, client, activity))
 }
 
 #[cfg(test)]

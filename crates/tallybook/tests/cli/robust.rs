@@ -65,7 +65,8 @@ fn too_much_is_refused_with_github_s_body() {
 fn half_a_request_and_none_at_all_end_the_connection() {
     let program = Program::new();
     let words = ["serve", "--timeout-headers", "1", "--timeout-idle", "1"];
-    let server = program.start(&words, &[]);
+    let variables = [("TALLYBOOK_ADMIN_TOKEN", "s3cret-s3cret")];
+    let server = program.start(&words, &variables);
     assert_eq!(send(&server, b"GET / HT"), (String::new(), String::new()));
     assert_eq!(send(&server, b""), (String::new(), String::new()));
     let (status, _) = send(&server, b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n");
@@ -73,6 +74,11 @@ fn half_a_request_and_none_at_all_end_the_connection() {
         status, "HTTP/1.1 200 OK",
         "kept alive, and closed in the end"
     );
+    // It is read from while it waits for its answer, and must be read from once more.
+    let usage = "GET /enterprises/nobody/settings/billing/usage HTTP/1.1\r\nhost: x\r\n\
+                 authorization: Bearer s3cret-s3cret\r\n\r\n";
+    let (status, _) = send(&server, usage.as_bytes());
+    assert_eq!(status, "HTTP/1.1 404 Not Found", "closed in the end, too");
 }
 
 #[test]

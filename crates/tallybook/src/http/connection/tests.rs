@@ -1,8 +1,15 @@
 //! Tests of [`super`], over pipes and a clock that jumps.
 
 use super::*;
+use axum::body::Body;
+use axum::http::{Request, Response, Version};
+use std::convert::Infallible;
+use std::task::{Context, Poll};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{sleep, timeout};
+use tower::Service;
+
+mod parking;
 
 const PATIENCE: Patience = Patience {
     headers: Duration::from_secs(30),
@@ -31,7 +38,8 @@ impl Service<Request<Body>> for Answering {
 /// The client's end, and what the server has of it.
 fn connection(buffer: usize) -> (DuplexStream, Stream<DuplexStream>, Counted<Answering>) {
     let (client, server) = duplex(buffer);
-    let (stream, service) = watched(server, Answering, PATIENCE);
+    let address = SocketAddr::from(([127, 0, 0, 1], 1));
+    let (stream, service) = watched(server, Answering, address, PATIENCE);
     (client, stream, service)
 }
 
@@ -78,11 +86,11 @@ async fn headers_byte_by_byte_are_given_up() {
 
 #[tokio::test(start_paused = true)]
 async fn nobody_is_silent_while_a_request_is_under_way() {
-    let (mut client, mut stream, mut service) = connection(1024);
+    let (mut client, mut stream, service) = connection(1024);
     client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
     let mut buffer = [0; 1024];
     assert_eq!(stream.read(&mut buffer).await.unwrap(), 18);
-    let response = service.call(Request::new(Body::empty())).await.unwrap();
+    let response = service.answer(Request::new(Body::empty())).await.unwrap();
     let silent = timeout(A_DAY, stream.read(&mut buffer)).await;
     assert!(silent.is_err(), "the answer is not taken yet");
     drop(response);
@@ -95,10 +103,10 @@ async fn nobody_is_silent_while_a_request_is_under_way() {
 
 #[tokio::test(start_paused = true)]
 async fn what_http_2_sends_between_requests_is_no_header() {
-    let (mut client, mut stream, mut service) = connection(1024);
+    let (mut client, mut stream, service) = connection(1024);
     let mut request = Request::new(Body::empty());
     *request.version_mut() = Version::HTTP_2;
-    drop(service.call(request).await.unwrap());
+    drop(service.answer(request).await.unwrap());
     let sending = tokio::spawn(async move {
         for _ in 0..10 {
             client.write_all(b"ping").await.unwrap();
