@@ -139,6 +139,23 @@ mod tests {
             let read: String = serde_json::from_slice(&written(&text)).unwrap();
             prop_assert_eq!(read, text);
         }
+
+        #[test]
+        fn an_escape_is_found_wherever_it_stands(
+            text in "[a-zé~]{0,40}", escape in r#"[\x00-\x1f"\\]"#, at: prop::sample::Index,
+        ) {
+            let at = at.index(text.chars().count() + 1);
+            let (before, after): (Vec<_>, Vec<_>) =
+                text.chars().enumerate().partition(|(index, _)| *index < at);
+            let part = |part: Vec<(usize, char)>| -> String {
+                part.into_iter().map(|(_, letter)| letter).collect()
+            };
+            let text = format!("{}{escape}{}", part(before), part(after));
+            let written = written(&text);
+            prop_assert!(written.len() > text.len() + 2);
+            let read: String = serde_json::from_slice(&written).unwrap();
+            prop_assert_eq!(read, text);
+        }
     }
 
     #[test]

@@ -88,3 +88,53 @@ impl<const LENGTH: usize> Padded<LENGTH> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOM: usize = 64;
+
+    fn begin(length: usize) -> Padded<ROOM> {
+        Padded::new(&vec![b'x'; length]).unwrap()
+    }
+
+    #[test]
+    fn pieces_follow_each_other_and_nothing_else_stays() {
+        let mut out = b"before".to_vec();
+        let key = Padded::<16>::new(b"key:").unwrap();
+        assert!(write_within(&mut out, &begin(2), |pen| {
+            pen.padded(&key)?;
+            pen.nanos(-1_500_000_000)?;
+            pen.text(b";")
+        }));
+        assert_eq!(out, b"beforexxkey:-1.5;");
+    }
+
+    #[test]
+    fn what_does_not_fit_leaves_nothing_behind() {
+        let most = ROOM - NANOS_ROOM;
+        for length in most - 1..=most + 1 {
+            let mut out = b"before".to_vec();
+            let fitted = write_within(&mut out, &begin(length), |pen| pen.nanos(0));
+            assert_eq!(fitted, length <= most);
+            let expected = if fitted { length + 1 } else { 0 };
+            assert_eq!(out.len(), b"before".len() + expected, "{length}");
+        }
+        let mut out = Vec::new();
+        let large = i128::from(i64::MAX);
+        assert!(!write_within(&mut out, &begin(0), |pen| pen.nanos(large)));
+        assert!(!write_within(&mut out, &begin(ROOM), |pen| pen.text(b"y")));
+        assert!(write_within(&mut out, &begin(ROOM - 1), |pen| pen.text(b"y")));
+        assert_eq!(out.len(), ROOM);
+    }
+
+    #[test]
+    fn texts_of_every_length_up_to_the_room_are_padded() {
+        for length in 0..=8 {
+            let text = Padded::<8>::new(&vec![b'x'; length]).unwrap();
+            assert_eq!(text.len(), length);
+        }
+        assert!(Padded::<8>::new(&[b'x'; 9]).is_none());
+    }
+}

@@ -26,6 +26,12 @@ impl<S: Sums> Rows<S> {
         }
     }
 
+    /// How many rows are not written yet.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.answer.len() - self.next
+    }
+
     /// Calls `write` with rows until `out` is at least `enough` bytes long, and says whether that
     /// were all. `write` is told whether the rate is another than in the call before it.
     pub(super) fn write(
