@@ -2,8 +2,8 @@
 //!
 //! Invariant: no float is ever made. Parsing accepts what real usage reports contain: plain
 //! decimals, exponents (`9.4086E-05`) and the tails that summing IEEE doubles leaves behind
-//! (`0.07200000000000001`). Printing gives the shortest plain decimal. Look next: [`nanos`] for how
-//! answers print millions of amounts.
+//! (`0.07200000000000001`). Printing gives the shortest plain decimal. Look next: [`append_nanos`],
+//! by which answers print millions of amounts.
 
 mod nanos;
 

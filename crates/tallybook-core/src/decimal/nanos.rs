@@ -37,7 +37,10 @@ pub fn put_nanos(text: &mut [u8; NANOS_ROOM], nanos: i128) -> Option<usize> {
     let (whole, fraction) = (magnitude / UNIT, magnitude % UNIT);
     text[0] = b'-';
     let sign = usize::from(nanos < 0);
-    let digits = match LEADING.get(whole as usize) {
+    let leading = usize::try_from(whole)
+        .ok()
+        .and_then(|whole| LEADING.get(whole));
+    let digits = match leading {
         Some(three) => put_leading(&mut text[sign..], *three),
         None if whole < UNIT => put_whole(&mut text[sign..], whole),
         None => return None,

@@ -50,8 +50,8 @@ const fn are_plain(eight: [u8; 8]) -> bool {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const HIGH: u64 = ONES << 7;
     let eight = u64::from_le_bytes(eight);
-    let quotes = eight ^ ONES * b'"' as u64;
-    let backslashes = eight ^ ONES * b'\\' as u64;
+    let quotes = eight ^ (ONES * b'"' as u64);
+    let backslashes = eight ^ (ONES * b'\\' as u64);
     // A byte's high bit is set where it is less than what is subtracted, if it is ASCII.
     let escapes = eight.wrapping_sub(ONES * 0x20) & !eight
         | quotes.wrapping_sub(ONES) & !quotes

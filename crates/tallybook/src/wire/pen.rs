@@ -7,7 +7,8 @@
 
 use tallybook_core::decimal::{NANOS_ROOM, put_nanos};
 
-/// Lets `write` write at the end of `out`, within room that begins with `begin`. Says whether all of it fitted; if not, `out` is what it was.
+/// Lets `write` write at the end of `out`, within room that begins with `begin`. Says whether all
+/// of it fitted; if not, `out` is what it was.
 #[inline]
 pub(super) fn write_within<const ROOM: usize>(
     out: &mut Vec<u8>,

@@ -77,7 +77,7 @@ impl End<'_> {
             return;
         }
         if self.ends.slots.is_empty() {
-            let slots = (self.rows / 4).next_power_of_two().min(MOST_SLOTS);
+            let slots = (self.rows / 8).next_power_of_two().min(MOST_SLOTS);
             self.ends.slots.resize(slots, Slot::EMPTY);
         }
         self.ends.slot(self.owner).push(out, self.owner, write);

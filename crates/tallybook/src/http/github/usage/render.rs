@@ -2,7 +2,7 @@
 //! time.
 //!
 //! Invariant: memory holds the rows of two periods and as many bytes as [`Room`] asks for, not the
-//! answer. A summary has an item a rate, and so is no longer than what memory holds of rates anyway.
+//! answer. A summary has an item a rate, and so is no longer than what memory holds of rates.
 
 use crate::engine::rates::RateSums;
 use crate::engine::{Engine, EngineError, View};
