@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant as Stopwatch};
 use tallybook::engine::{Engine, View};
-use tallybook::http::body::{Chunks, End};
+use tallybook::http::body::{CHUNK_BYTES, Chunks, End, SLACK_BYTES};
 use tallybook::http::github::usage::render::Answer;
 use tallybook::wire::Dialect;
 use tallybook::wire::usage::{UsageShape, UsageWriter};
@@ -224,7 +224,8 @@ pub(crate) async fn time_json(
         let mut answer = Answer::new(Arc::clone(engine), Arc::clone(view), query, writer);
         let mut written = 0;
         loop {
-            let (chunk, end) = answer.next().await?;
+            let mut chunk = Vec::with_capacity(CHUNK_BYTES + SLACK_BYTES);
+            let end = answer.write(&mut chunk, CHUNK_BYTES).await?;
             written += black_box(chunk).len();
             if end == End::Last {
                 break;

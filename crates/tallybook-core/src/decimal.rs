@@ -2,9 +2,14 @@
 //!
 //! Invariant: no float is ever made. Parsing accepts what real usage reports contain: plain
 //! decimals, exponents (`9.4086E-05`) and the tails that summing IEEE doubles leaves behind
-//! (`0.07200000000000001`). Printing gives the shortest plain decimal.
+//! (`0.07200000000000001`). Printing gives the shortest plain decimal. Look next: [`append_nanos`],
+//! by which answers print millions of amounts.
+
+mod nanos;
 
 use crate::money::{LIMIT_UNITS, widening_mul};
+
+pub use nanos::{NANOS_ROOM, append_nanos, put_nanos};
 
 /// Why a text is not an exact decimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -363,101 +368,6 @@ impl Buffer {
                 return at;
             }
         }
-    }
-}
-
-/// Appends `nanos` x 10^-9 as the shortest plain decimal, as [`Buffer::format_bytes`] writes it.
-///
-/// Answers print millions of amounts: below a thousand million units three digits are looked up at
-/// a time and written where they stay.
-pub fn append_nanos(out: &mut Vec<u8>, nanos: i128) {
-    const UNIT: u64 = 1_000_000_000;
-    let magnitude = match i64::try_from(nanos).map(i64::unsigned_abs) {
-        Ok(magnitude) if magnitude < UNIT * UNIT => magnitude,
-        _ => {
-            out.extend_from_slice(Buffer::new().format_bytes(nanos, 9));
-            return;
-        }
-    };
-    let [whole, fraction] = [magnitude / UNIT, magnitude % UNIT].map(Threes::of);
-    // Room of fixed length needs no call; what is too much is taken back.
-    let start = out.len();
-    out.extend_from_slice(&[b'-'; ROOM]);
-    let text = &mut out[start + usize::from(nanos < 0)..];
-    let length = whole.put_whole(text);
-    let length = length + fraction.put_fraction(&mut text[length..]);
-    out.truncate(start + usize::from(nanos < 0) + length);
-}
-
-/// More than such a number takes with its sign, its point, nine decimals and what is written over.
-const ROOM: usize = 32;
-
-/// A number of nine digits, three by three.
-#[derive(Clone, Copy)]
-struct Threes([usize; 3]);
-
-/// The digits of each number below a thousand, and how many zeros these end with.
-const DIGITS: [[u8; 4]; 1000] = {
-    let mut table = [[0; 4]; 1000];
-    let mut number = 0;
-    while number < table.len() {
-        let [a, b, c] = [number / 100, number / 10 % 10, number % 10];
-        let zeros = if c > 0 {
-            0
-        } else if b > 0 {
-            1
-        } else if a > 0 {
-            2
-        } else {
-            3
-        };
-        table[number] = [b'0' + a as u8, b'0' + b as u8, b'0' + c as u8, zeros];
-        number += 1;
-    }
-    table
-};
-
-impl Threes {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a number below a thousand million fits 32 bits"
-    )]
-    fn of(number: u64) -> Self {
-        let number = number as u32;
-        let thousands = number / 1000;
-        Self([thousands / 1000, thousands % 1000, number % 1000].map(|three| three as usize))
-    }
-
-    /// Writes the digits without leading zeros, and says how many they are.
-    fn put_whole(self, text: &mut [u8]) -> usize {
-        let first = self.0.iter().position(|three| *three > 0).unwrap_or(2);
-        let leading = usize::from(self.0[first] < 100) + usize::from(self.0[first] < 10);
-        let digits = u32::from_le_bytes(DIGITS[self.0[first]]) >> (8 * leading);
-        text[..4].copy_from_slice(&digits.to_le_bytes());
-        let mut length = 3 - leading;
-        for three in &self.0[first + 1..] {
-            text[length..length + 4].copy_from_slice(&DIGITS[*three]);
-            length += 3;
-        }
-        length
-    }
-
-    /// Writes the point and the decimals without the zeros at their end, and says how long they
-    /// are; nothing for a whole number.
-    fn put_fraction(self, text: &mut [u8]) -> usize {
-        let digits = self.0.map(|three| DIGITS[three]);
-        let zeros = |three: usize| usize::from(digits[three][3]);
-        let ending = match self.0 {
-            [0, 0, 0] => return 0,
-            [_, 0, 0] => 6 + zeros(0),
-            [_, _, 0] => 3 + zeros(1),
-            _ => zeros(2),
-        };
-        text[0] = b'.';
-        text[1..5].copy_from_slice(&digits[0]);
-        text[4..8].copy_from_slice(&digits[1]);
-        text[7..11].copy_from_slice(&digits[2]);
-        10 - ending
     }
 }
 

@@ -236,6 +236,19 @@ proptest! {
     }
 
     #[test]
+    fn what_is_put_in_fixed_room_is_what_is_printed(value: i64, shift in 0u32..64) {
+        let nanos = i128::from(value >> shift);
+        let mut text = [b'?'; decimal::NANOS_ROOM];
+        let length = decimal::put_nanos(&mut text, nanos);
+        let is_small = nanos.unsigned_abs() < 10u128.pow(18);
+        prop_assert_eq!(length.is_some(), is_small);
+        if let Some(length) = length {
+            let expected = Buffer::new().format(nanos, 9).to_owned();
+            prop_assert_eq!(std::str::from_utf8(&text[..length]), Ok(expected.as_str()));
+        }
+    }
+
+    #[test]
     fn gross_rounds_half_even(
         quantity in -LIMIT_NANOS..LIMIT_NANOS, price in -10i128.pow(15)..10i128.pow(15),
         shifts in (0u32..80, 0u32..50),
@@ -302,4 +315,43 @@ fn a_full_discount_pays_for_the_whole_quantity() {
     assert_eq!(discount_quantity(quantity, gross, gross), quantity);
     assert_eq!(discount_quantity(quantity, zero, gross), Quantity::ZERO);
     assert_eq!(discount_quantity(quantity, gross, zero), Quantity::ZERO);
+}
+
+#[test]
+fn billionths_at_the_edges_of_what_is_looked_up() {
+    let unit = 10i128.pow(9);
+    let wholes = [
+        0,
+        9,
+        10,
+        99,
+        100,
+        999,
+        1000,
+        1001,
+        999_999,
+        1_000_000,
+        999_999_999,
+        10i128.pow(9),
+    ];
+    let fractions = [
+        0,
+        1,
+        10,
+        100,
+        999,
+        1000,
+        1_000_000,
+        100_000_000,
+        120_000_000,
+        999_999_999,
+    ];
+    for (whole, fraction) in wholes.into_iter().flat_map(|w| fractions.map(|f| (w, f))) {
+        for nanos in [whole * unit + fraction, -(whole * unit + fraction)] {
+            let mut out = Vec::new();
+            decimal::append_nanos(&mut out, nanos);
+            let expected = Buffer::new().format(nanos, 9).to_owned();
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+    }
 }

@@ -1,13 +1,16 @@
 //! Bodies of any length in bounded memory.
 //!
-//! Invariant: at most one chunk of about [`CHUNK_BYTES`] is held for an answer, however many items
-//! it has; an answer that fits one chunk is sent whole, with its length. What fails before the
-//! first chunk is an error with a status; what fails later breaks the connection, so that no
-//! client takes half an answer for a whole one. Only so many long answers hold anything at the same
-//! time, and none of them for longer than its client keeps taking it.
+//! Invariant: an answer of at most about [`WHOLE_BYTES`] is sent whole, with its length. Of a
+//! longer one no more than that is held at its beginning, and then one chunk of about
+//! [`CHUNK_BYTES`], however many items it has; in HTTP/2 nothing but such chunks ([`Handing`]).
+//! What fails before anything was sent is an error with a status; what fails later breaks the
+//! connection, so that no client takes half an answer for a whole one. Only so many answers of more
+//! than a chunk hold anything at the same time, and none of them for longer than its client keeps
+//! taking it.
 
 use crate::config::Limits;
 use axum::body::Body;
+use axum::http::Version;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use std::future::Future;
@@ -20,16 +23,50 @@ use tokio::time::timeout;
 /// When a chunk is handed on.
 pub const CHUNK_BYTES: usize = 64 * 1024;
 
+/// Up to so many bytes an answer is made whole before any of it is sent. A client that gets a piece
+/// wakes up for it, and takes the core that the next piece is being made on.
+pub const WHOLE_BYTES: usize = 1024 * 1024;
+
+/// What a last item may be longer than a chunk, mostly.
+pub const SLACK_BYTES: usize = 1024;
+
 /// Something that writes itself a chunk at a time.
 pub trait Chunks: Send + 'static {
     /// What can go wrong.
     type Error: std::error::Error + Send + Sync + 'static;
 
-    /// The next chunk, of about [`CHUNK_BYTES`], and whether it is the last.
-    fn next(&mut self) -> impl Future<Output = Result<(Bytes, End), Self::Error>> + Send;
+    /// Appends to `out` until it is at least `enough` bytes long, and hardly longer, or everything
+    /// is written.
+    fn write(
+        &mut self,
+        out: &mut Vec<u8>,
+        enough: usize,
+    ) -> impl Future<Output = Result<End, Self::Error>> + Send;
 }
 
-/// Whether a chunk is the last.
+/// How an answer may be handed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handing {
+    /// Whole, when it is not too long: the connection watches how a client takes it.
+    Whole,
+    /// A chunk at a time: in HTTP/2 the client may take other answers meanwhile, and what was
+    /// handed on could be held for ever.
+    Pieces,
+}
+
+impl Handing {
+    /// How answers are handed on in a version of HTTP.
+    #[must_use]
+    pub fn of(version: Version) -> Self {
+        if version <= Version::HTTP_11 {
+            Self::Whole
+        } else {
+            Self::Pieces
+        }
+    }
+}
+
+/// Whether everything is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     /// It is.
@@ -78,32 +115,53 @@ impl Room {
 
     /// The body that chunks write, made as fast as the client takes it. What waits for a place
     /// holds nothing meanwhile: it is begun again when its turn comes.
-    pub async fn body<C: Chunks>(&self, begin: impl Fn() -> C) -> Result<Body, NoBody<C::Error>> {
-        let (first, end, chunks) = {
+    pub async fn body<C: Chunks>(
+        &self,
+        handing: Handing,
+        begin: impl Fn() -> C,
+    ) -> Result<Body, NoBody<C::Error>> {
+        let begun = {
             let begins = timeout(self.queue, self.begins.acquire()).await;
             let Ok(Ok(_begins)) = begins else {
                 return Err(NoBody::NoRoom);
             };
-            let mut chunks = begin();
-            let (first, end) = chunks.next().await?;
-            (first, end, chunks)
+            let mut begun = Begun::new(begin());
+            if begun.write(CHUNK_BYTES).await? == End::Last {
+                return Ok(Body::from(begun.text));
+            }
+            begun
         };
-        if end == End::Last {
-            return Ok(Body::from(first));
-        }
         if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-            return Ok(self.long(first, chunks, place));
+            return self.placed(handing, begun, place).await;
         }
-        drop((first, chunks));
+        drop(begun);
         let place = timeout(self.queue, Arc::clone(&self.places).acquire_owned()).await;
         let Ok(Ok(place)) = place else {
             return Err(NoBody::NoRoom);
         };
-        let mut chunks = begin();
-        match chunks.next().await? {
-            (first, End::Last) => Ok(Body::from(first)),
-            (first, End::More) => Ok(self.long(first, chunks, place)),
-        }
+        self.placed(handing, Begun::new(begin()), place).await
+    }
+
+    /// The body of an answer that has a place, which it keeps until it is taken.
+    async fn placed<C: Chunks>(
+        &self,
+        handing: Handing,
+        mut begun: Begun<C>,
+        place: OwnedSemaphorePermit,
+    ) -> Result<Body, NoBody<C::Error>> {
+        let enough = match handing {
+            Handing::Whole => WHOLE_BYTES,
+            Handing::Pieces => CHUNK_BYTES,
+        };
+        let end = begun.write(enough).await?;
+        let Begun { text, chunks } = begun;
+        Ok(match end {
+            End::Last => Body::from(Bytes::from_owner(Placed {
+                text,
+                _place: place,
+            })),
+            End::More => self.long(Bytes::from(text), chunks, place),
+        })
     }
 
     /// A body is not asked for its next chunk while its client takes nothing, and would never know
@@ -146,6 +204,41 @@ impl Room {
     }
 }
 
+/// What is written of an answer, and what writes it.
+struct Begun<C> {
+    text: Vec<u8>,
+    chunks: C,
+}
+
+impl<C: Chunks> Begun<C> {
+    const fn new(chunks: C) -> Self {
+        Self {
+            text: Vec::new(),
+            chunks,
+        }
+    }
+
+    /// Nothing when there is enough already.
+    async fn write(&mut self, enough: usize) -> Result<End, C::Error> {
+        if self.text.len() >= enough {
+            return Ok(End::More);
+        }
+        self.chunks.write(&mut self.text, enough).await
+    }
+}
+
+/// An answer that is made, and its place until the connection has let go of it.
+struct Placed {
+    text: Vec<u8>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Placed {
+    fn as_ref(&self) -> &[u8] {
+        &self.text
+    }
+}
+
 /// Whoever wrote the answer stopped before its end; the log says why.
 #[derive(Debug, thiserror::Error)]
 #[error("the answer broke off")]
@@ -162,7 +255,11 @@ impl<C: Chunks> LongAnswer<C> {
     async fn next(&mut self) -> Result<(Bytes, End), C::Error> {
         match self.pending.take() {
             Some(first) => Ok((first, End::More)),
-            None => self.chunks.next().await,
+            None => {
+                let mut chunk = Vec::with_capacity(CHUNK_BYTES + SLACK_BYTES);
+                let end = self.chunks.write(&mut chunk, CHUNK_BYTES).await?;
+                Ok((Bytes::from(chunk), end))
+            }
         }
     }
 }
@@ -217,21 +314,29 @@ mod tests {
 
     type Letter = Result<&'static str, std::fmt::Error>;
 
-    /// Chunks, and how many answers hold some.
+    /// Chunks of one letter each, and how many answers hold some.
     struct Letters(std::vec::IntoIter<Letter>, Arc<AtomicUsize>);
 
     impl Chunks for Letters {
         type Error = std::fmt::Error;
 
-        async fn next(&mut self) -> Result<(Bytes, End), std::fmt::Error> {
-            let text = self.0.next().unwrap_or(Ok(""))?;
-            let end = if self.0.len() == 0 {
-                End::Last
-            } else {
-                End::More
-            };
-            Ok((Bytes::from(text), end))
+        async fn write(
+            &mut self,
+            out: &mut Vec<u8>,
+            enough: usize,
+        ) -> Result<End, std::fmt::Error> {
+            while out.len() < enough {
+                let Some(letter) = self.0.next() else {
+                    return Ok(End::Last);
+                };
+                out.extend_from_slice(&chunk(letter?));
+            }
+            Ok(End::More)
         }
+    }
+
+    fn chunk(letter: &str) -> Vec<u8> {
+        letter.as_bytes().repeat(CHUNK_BYTES)
     }
 
     impl Drop for Letters {
@@ -252,11 +357,19 @@ mod tests {
         }
 
         async fn body(&self, chunks: &[Letter]) -> Result<Body, NoBody<std::fmt::Error>> {
+            self.handed(Handing::Pieces, chunks).await
+        }
+
+        async fn handed(
+            &self,
+            handing: Handing,
+            chunks: &[Letter],
+        ) -> Result<Body, NoBody<std::fmt::Error>> {
             let begin = || {
                 self.1.fetch_add(1, Ordering::Relaxed);
                 Letters(Vec::from(chunks).into_iter(), Arc::clone(&self.1))
             };
-            self.0.body(begin).await
+            self.0.body(handing, begin).await
         }
 
         fn held(&self) -> usize {
@@ -264,14 +377,25 @@ mod tests {
         }
     }
 
+    /// What is longer than may be sent whole.
+    const VERY_LONG: [Letter; WHOLE_BYTES / CHUNK_BYTES + 2] =
+        [Ok("x"); WHOLE_BYTES / CHUNK_BYTES + 2];
     const LONG: [Letter; 4] = [Ok("a"), Ok("b"), Ok(""), Ok("c")];
+
+    fn long() -> Vec<u8> {
+        ["a", "b", "c"].map(chunk).concat()
+    }
+
+    fn length(body: &Body) -> Option<u64> {
+        axum::body::HttpBody::size_hint(body).exact()
+    }
 
     #[tokio::test]
     async fn short_bodies_know_their_length_and_need_no_room() {
         let server = Server::new(1);
         let _long = server.body(&LONG).await.unwrap();
-        let body = server.body(&[Ok("abc")]).await.unwrap();
-        assert_eq!(axum::body::HttpBody::size_hint(&body).exact(), Some(3));
+        let body = server.body(&[Ok("")]).await.unwrap();
+        assert_eq!(length(&body), Some(0));
     }
 
     #[tokio::test]
@@ -279,9 +403,46 @@ mod tests {
         let server = Server::new(1);
         for _ in 0..3 {
             let body = server.body(&LONG).await.unwrap();
-            assert_eq!(axum::body::HttpBody::size_hint(&body).exact(), None);
-            assert_eq!(body.collect().await.unwrap().to_bytes(), "abc");
+            assert_eq!(length(&body), None);
+            assert_eq!(body.collect().await.unwrap().to_bytes(), long());
         }
+    }
+
+    #[tokio::test]
+    async fn what_may_be_whole_knows_its_length_and_keeps_its_place_until_it_is_taken() {
+        let server = Server::new(1);
+        let mut body = server.handed(Handing::Whole, &LONG).await.unwrap();
+        assert_eq!(length(&body), Some(3 * CHUNK_BYTES as u64));
+        assert_eq!(server.held(), 0, "what wrote it is not needed any more");
+        let taken = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(taken, long());
+        drop(body);
+        assert_eq!(server.0.places.available_permits(), 0);
+        drop(taken);
+        assert_eq!(server.0.places.available_permits(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_too_long_to_be_whole_begins_with_as_much_and_goes_on_in_chunks() {
+        let server = Server::new(1);
+        let body = server.handed(Handing::Whole, &VERY_LONG).await.unwrap();
+        assert_eq!(length(&body), None);
+        assert_eq!(server.held(), 1);
+        let mut frames = Vec::new();
+        let mut body = body;
+        while let Some(frame) = body.frame().await {
+            frames.push(frame.unwrap().into_data().unwrap().len());
+        }
+        assert_eq!(frames[..3], [WHOLE_BYTES, CHUNK_BYTES, CHUNK_BYTES]);
+        let all: usize = frames.iter().sum();
+        assert_eq!(all, VERY_LONG.len() * CHUNK_BYTES);
+    }
+
+    #[test]
+    fn only_versions_of_one_answer_at_a_time_get_it_whole() {
+        let whole = [Version::HTTP_10, Version::HTTP_11].map(Handing::of);
+        assert_eq!(whole, [Handing::Whole; 2]);
+        assert_eq!(Handing::of(Version::HTTP_2), Handing::Pieces);
     }
 
     #[tokio::test]
@@ -291,6 +452,12 @@ mod tests {
         assert!(matches!(failed, Err(NoBody::Failed(_))));
         let broken = server.body(&[Ok("a"), Err(std::fmt::Error)]).await;
         assert!(broken.unwrap().collect().await.is_err());
+        let late = [Ok("a"), Err(std::fmt::Error)];
+        let whole = server.handed(Handing::Whole, &late).await;
+        assert!(
+            matches!(whole, Err(NoBody::Failed(_))),
+            "nothing of it was sent"
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -301,7 +468,7 @@ mod tests {
         tokio::time::sleep(Limits::default().write * 3).await;
         assert_eq!(server.held(), 0);
         let next = server.body(&LONG).await.unwrap();
-        assert_eq!(next.collect().await.unwrap().to_bytes(), "abc");
+        assert_eq!(next.collect().await.unwrap().to_bytes(), long());
         assert!(
             stuck.collect().await.is_err(),
             "half an answer is no answer"
@@ -321,7 +488,7 @@ mod tests {
             assert_eq!(server.held(), 1, "only the first holds anything");
             drop(first);
         };
-        assert_eq!(tokio::join!(second, leave).0, "abc");
+        assert_eq!(tokio::join!(second, leave).0, long());
         let _first = server.body(&LONG).await.unwrap();
         assert!(matches!(server.body(&LONG).await, Err(NoBody::NoRoom)));
     }
@@ -332,6 +499,6 @@ mod tests {
         drop(server.body(&LONG).await.unwrap());
         let second = server.body(&LONG).await.unwrap();
         assert_eq!(server.held(), 1, "the second has the place of the first");
-        assert_eq!(second.collect().await.unwrap().to_bytes(), "abc");
+        assert_eq!(second.collect().await.unwrap().to_bytes(), long());
     }
 }

@@ -10,20 +10,18 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Appends `text` as a JSON string.
 pub fn push_string(out: &mut Vec<u8>, text: &str) {
-    push_parts(out, &[text]);
-}
-
-/// Appends the texts, one after the other, as one JSON string.
-pub fn push_parts(out: &mut Vec<u8>, parts: &[&str]) {
     out.push(b'"');
-    for part in parts {
-        push_escaped(out, part);
-    }
+    push_escaped(out, text);
     out.push(b'"');
 }
 
-fn push_escaped(out: &mut Vec<u8>, text: &str) {
+/// Appends `text` as it stands within a JSON string.
+pub fn push_escaped(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
+    if is_plain(bytes) {
+        out.extend_from_slice(bytes);
+        return;
+    }
     let mut copied = 0;
     for (index, &byte) in bytes.iter().enumerate() {
         if !needs_escape(byte) {
@@ -34,6 +32,31 @@ fn push_escaped(out: &mut Vec<u8>, text: &str) {
         copied = index + 1;
     }
     out.extend_from_slice(&bytes[copied..]);
+}
+
+/// Whether nothing needs an escape. Names are hardly ever longer than a few times eight bytes, so
+/// that what compares more at a time would mostly look at what is left over.
+fn is_plain(bytes: &[u8]) -> bool {
+    let (eights, _) = bytes.as_chunks::<8>();
+    match bytes.last_chunk::<8>() {
+        // What is left over is looked at together with what comes before it.
+        Some(last) => eights.iter().chain([last]).all(|eight| are_plain(*eight)),
+        None => !bytes.iter().any(|&byte| needs_escape(byte)),
+    }
+}
+
+/// [`is_plain`] of eight bytes at once.
+const fn are_plain(eight: [u8; 8]) -> bool {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    let eight = u64::from_le_bytes(eight);
+    let quotes = eight ^ (ONES * b'"' as u64);
+    let backslashes = eight ^ (ONES * b'\\' as u64);
+    // A byte's high bit is set where it is less than what is subtracted, if it is ASCII.
+    let escapes = eight.wrapping_sub(ONES * 0x20) & !eight
+        | quotes.wrapping_sub(ONES) & !quotes
+        | backslashes.wrapping_sub(ONES) & !backslashes;
+    escapes & HIGH == 0
 }
 
 /// Appends `"key":"text"`; the key must need no escape.
@@ -114,6 +137,23 @@ mod tests {
         #[test]
         fn any_text_reads_back_as_itself(text in any::<String>()) {
             let read: String = serde_json::from_slice(&written(&text)).unwrap();
+            prop_assert_eq!(read, text);
+        }
+
+        #[test]
+        fn an_escape_is_found_wherever_it_stands(
+            text in "[a-zé~]{0,40}", escape in r#"[\x00-\x1f"\\]"#, at: prop::sample::Index,
+        ) {
+            let at = at.index(text.chars().count() + 1);
+            let (before, after): (Vec<_>, Vec<_>) =
+                text.chars().enumerate().partition(|(index, _)| *index < at);
+            let part = |part: Vec<(usize, char)>| -> String {
+                part.into_iter().map(|(_, letter)| letter).collect()
+            };
+            let text = format!("{}{escape}{}", part(before), part(after));
+            let written = written(&text);
+            prop_assert!(written.len() > text.len() + 2);
+            let read: String = serde_json::from_slice(&written).unwrap();
             prop_assert_eq!(read, text);
         }
     }

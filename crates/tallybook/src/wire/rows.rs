@@ -26,6 +26,12 @@ impl<S: Sums> Rows<S> {
         }
     }
 
+    /// How many rows are not written yet.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.answer.len() - self.next
+    }
+
     /// Calls `write` with rows until `out` is at least `enough` bytes long, and says whether that
     /// were all. `write` is told whether the rate is another than in the call before it.
     pub(super) fn write(
@@ -71,7 +77,7 @@ impl End<'_> {
             return;
         }
         if self.ends.slots.is_empty() {
-            let slots = (self.rows / 4).next_power_of_two().min(MOST_SLOTS);
+            let slots = (self.rows / 8).next_power_of_two().min(MOST_SLOTS);
             self.ends.slots.resize(slots, Slot::EMPTY);
         }
         self.ends.slot(self.owner).push(out, self.owner, write);

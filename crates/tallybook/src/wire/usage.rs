@@ -5,10 +5,12 @@
 //! are written once and copied, because answers reach millions of items. Look next:
 //! [`super::words`], and [`super::rows`] for what is copied.
 
-use super::json::{Number, push_key, push_parts, push_string, push_text_field};
+use super::json::{Number, push_escaped, push_key, push_string, push_text_field};
+use super::pen::{Padded, write_within};
 use super::rows::Rows;
 use super::words::{Dialect, Vocabulary, Words, shown, words};
 use tallybook_core::catalog::Catalog;
+use tallybook_core::decimal::NANOS_ROOM;
 use tallybook_core::query::{Charges, Grain, Rate, Row};
 use tallybook_core::time::Hour;
 
@@ -33,13 +35,38 @@ pub struct UsageWriter {
     date: Option<Hour>,
     rate: Option<Rate>,
     rate_part: RatePart,
+    owner_part: OwnerPart,
 }
 
-/// What stands before the quantity of items of one date and rate, and between it and the amounts.
+/// What items of one date and rate have in common: what stands before the quantity, with the comma
+/// between items, and between it and the amounts.
 #[derive(Debug, Default)]
 struct RatePart {
     before_quantity: Vec<u8>,
     after_quantity: Vec<u8>,
+    /// The same for quick copies, unless it is too long for them.
+    padded: Option<(Padded<SUMS_ROOM>, Padded<AFTER_ROOM>)>,
+}
+
+/// Room for what stands before the quantity.
+const BEFORE_ROOM: usize = 128;
+/// Room for what stands between it and the amounts.
+const AFTER_ROOM: usize = 96;
+/// Room for both, the sums and their keys.
+const SUMS_ROOM: usize =
+    BEFORE_ROOM + AFTER_ROOM + 4 * NANOS_ROOM + DISCOUNT_KEY.len() + NET_KEY.len();
+
+const DISCOUNT_KEY: &[u8; 18] = b",\"discountAmount\":";
+const NET_KEY: &[u8; 13] = b",\"netAmount\":";
+
+/// What the ends of items of one organization have in common.
+#[derive(Debug)]
+struct OwnerPart {
+    organization: Box<str>,
+    /// The organization, where items have one.
+    named: Vec<u8>,
+    /// The same, then the beginning of a repository's name that is shown with its owner.
+    before_name: Option<Vec<u8>>,
 }
 
 impl UsageWriter {
@@ -54,6 +81,7 @@ impl UsageWriter {
             date: None,
             rate: None,
             rate_part: RatePart::default(),
+            owner_part: OwnerPart::new("", shape, owner),
         }
     }
 
@@ -92,49 +120,22 @@ impl UsageWriter {
         self.end(out, row);
     }
 
-    /// What depends on the date, the rate, which are remembered, and the sums.
+    /// What depends on the date and the rate, which are remembered, and on the sums.
+    #[inline]
     fn start(&mut self, out: &mut Vec<u8>, row: &Row<'_, Charges>) {
-        if std::mem::replace(&mut self.any, true) {
-            out.push(b',');
+        let any = std::mem::replace(&mut self.any, true);
+        if !any || !self.rate_part.put(out, &row.totals) {
+            self.rate_part.push(out, &row.totals, any);
         }
-        out.extend_from_slice(&self.rate_part.before_quantity);
-        row.totals.quantity.push(out);
-        out.extend_from_slice(&self.rate_part.after_quantity);
-        row.totals.gross.push(out);
-        out.extend_from_slice(b",\"discountAmount\":");
-        row.totals.discount.push(out);
-        out.extend_from_slice(b",\"netAmount\":");
-        row.totals.net().push(out);
     }
 
     /// What depends on the organization and the repository only.
-    fn end(&self, out: &mut Vec<u8>, row: &Row<'_, Charges>) {
-        if self.shape.with_organization {
-            out.extend_from_slice(b",\"organizationName\":");
-            push_string(out, row.organization);
+    fn end(&mut self, out: &mut Vec<u8>, row: &Row<'_, Charges>) {
+        if *self.owner_part.organization != *row.organization {
+            self.owner_part = OwnerPart::new(row.organization, self.shape, &self.owner);
         }
-        self.repository(out, row);
-        out.push(b'}');
-    }
-
-    /// Documented: `owner/name`, and no key when there is no repository. Observed: the bare name,
-    /// `""` when there is none. A report may name a repository of another owner, in full.
-    fn repository(&self, out: &mut Vec<u8>, row: &Row<'_, Charges>) {
-        let name = row.repository;
-        if name.is_empty() && self.shape.dialect == Dialect::Documented {
-            return;
-        }
-        out.extend_from_slice(b",\"repositoryName\":");
-        let owner = match row.organization {
-            "" => &self.owner,
-            organization => organization,
-        };
-        match (self.shape.dialect, name.rsplit_once('/')) {
-            (Dialect::Observed, Some((_, own))) => push_string(out, own),
-            (Dialect::Observed, None) | (Dialect::Documented, Some(_)) => push_string(out, name),
-            (Dialect::Documented, None) if owner.is_empty() => push_string(out, name),
-            (Dialect::Documented, None) => push_parts(out, &[owner, "/", name]),
-        }
+        self.owner_part
+            .push(out, row.repository, self.shape.dialect);
     }
 
     fn remember(&mut self, row: &Row<'_, Charges>, words: &Words<'_>) {
@@ -161,7 +162,7 @@ impl RatePart {
         let called = shown(words, Vocabulary::Usage(dialect));
         let mut part = Self::default();
         let out = &mut part.before_quantity;
-        out.push(b'{');
+        out.extend_from_slice(b",{");
         push_text_field(out, "date", date);
         out.push(b',');
         push_text_field(out, "product", called.product);
@@ -177,7 +178,91 @@ impl RatePart {
         rate.price.push(out);
         out.push(b',');
         push_key(out, "grossAmount");
+        part.padded = Padded::new(&part.before_quantity)
+            .filter(|before| before.len() <= BEFORE_ROOM)
+            .zip(Padded::new(&part.after_quantity));
         part
+    }
+
+    /// Writes the part and the sums at once, if they are as short as nearly all are; says whether.
+    #[inline]
+    fn put(&self, out: &mut Vec<u8>, sums: &Charges) -> bool {
+        let Some((before, after)) = &self.padded else {
+            return false;
+        };
+        write_within(out, before, |pen| {
+            pen.nanos(sums.quantity.nanos())?;
+            pen.padded(after)?;
+            pen.nanos(sums.gross.nanos())?;
+            pen.text(DISCOUNT_KEY)?;
+            pen.nanos(sums.discount.nanos())?;
+            pen.text(NET_KEY)?;
+            pen.nanos(sums.net().nanos())
+        })
+    }
+
+    /// Writes what [`Self::put`] writes, of any length, with its comma or without.
+    #[cold]
+    fn push(&self, out: &mut Vec<u8>, sums: &Charges, comma: bool) {
+        out.extend_from_slice(&self.before_quantity[usize::from(!comma)..]);
+        sums.quantity.push(out);
+        out.extend_from_slice(&self.after_quantity);
+        sums.gross.push(out);
+        out.extend_from_slice(DISCOUNT_KEY);
+        sums.discount.push(out);
+        out.extend_from_slice(NET_KEY);
+        sums.net().push(out);
+    }
+}
+
+impl OwnerPart {
+    /// `owner` owns the repositories of no organization.
+    fn new(organization: &str, shape: UsageShape, owner: &str) -> Self {
+        let mut named = Vec::new();
+        if shape.with_organization {
+            named.extend_from_slice(b",\"organizationName\":");
+            push_string(&mut named, organization);
+        }
+        let owner = match organization {
+            "" => owner,
+            organization => organization,
+        };
+        let shows_owner = shape.dialect == Dialect::Documented && !owner.is_empty();
+        let before_name = shows_owner.then(|| {
+            let mut out = named.clone();
+            out.extend_from_slice(b",\"repositoryName\":\"");
+            push_escaped(&mut out, owner);
+            out.push(b'/');
+            out
+        });
+        Self {
+            organization: organization.into(),
+            named,
+            before_name,
+        }
+    }
+
+    /// Documented: `owner/name`, and no key when there is no repository. Observed: the bare name,
+    /// `""` when there is none. A report may name a repository of another owner, in full.
+    fn push(&self, out: &mut Vec<u8>, name: &str, dialect: Dialect) {
+        // Names are short: no call is needed to look through one.
+        let slash = name.bytes().rposition(|byte| byte == b'/');
+        if let (Some(before), None, false) = (&self.before_name, slash, name.is_empty()) {
+            out.extend_from_slice(before);
+            push_escaped(out, name);
+            out.extend_from_slice(b"\"}");
+            return;
+        }
+        out.extend_from_slice(&self.named);
+        if !name.is_empty() || dialect == Dialect::Observed {
+            out.extend_from_slice(b",\"repositoryName\":");
+            let shown = match (dialect, slash) {
+                (Dialect::Observed, Some(slash)) => &name[slash + 1..],
+                (Dialect::Observed, None) | (Dialect::Documented, _) => name,
+            };
+            push_string(out, shown);
+        }
+        out.push(b'}');
     }
 }
 

@@ -1,6 +1,7 @@
 //! The documents' examples of `usage`, byte for byte but for whitespace.
 
 use super::*;
+use proptest::prelude::*;
 use tallybook_core::money::{Amount, Price, Quantity};
 use tallybook_core::time::Day;
 
@@ -201,4 +202,147 @@ fn changing_rates_and_dates_are_noticed() {
 fn an_answer_without_items_is_an_empty_list() {
     let shape = shape(Dialect::Documented, Grain::Month, true);
     assert_eq!(body(shape, "", &[]), r#"{"usageItems":[]}"#);
+}
+
+/// One item, the slow and obvious way: texts by serde_json, numbers as they print themselves.
+fn expected(shape: UsageShape, owner: &str, row: &Row<'_, Charges>, words: &Words<'_>) -> String {
+    let text = |text: &str| serde_json::to_string(text).unwrap();
+    let documented = shape.dialect == Dialect::Documented;
+    let (product, unit) = if documented {
+        (words.product_display, words.unit_id)
+    } else {
+        (words.product_id, words.unit_pascal)
+    };
+    let Charges {
+        quantity,
+        gross,
+        discount,
+    } = row.totals;
+    let mut item = format!(
+        "{{\"date\":\"{}{}\",\"product\":{},\"sku\":{},\"quantity\":{quantity},\"unitType\":{},\
+         \"pricePerUnit\":{},\"grossAmount\":{gross},\"discountAmount\":{discount},\
+         \"netAmount\":{}",
+        row.start.day(),
+        if documented { "" } else { "T00:00:00Z" },
+        text(product),
+        text(words.sku_display),
+        text(unit),
+        row.rate.price,
+        gross - discount,
+    );
+    if shape.with_organization {
+        item += &format!(",\"organizationName\":{}", text(row.organization));
+    }
+    let owner = if row.organization.is_empty() {
+        owner
+    } else {
+        row.organization
+    };
+    let name = row.repository;
+    let repository = match (documented, name.rsplit_once('/')) {
+        (true, _) if name.is_empty() => None,
+        (true, None) if !owner.is_empty() => Some(format!("{owner}/{name}")),
+        (true, _) | (false, None) => Some(name.to_owned()),
+        (false, Some((_, own))) => Some(own.to_owned()),
+    };
+    if let Some(repository) = repository {
+        item += &format!(",\"repositoryName\":{}", text(&repository));
+    }
+    item + "}"
+}
+
+/// Names of every length, also beyond what is copied with a fixed length, some with escapes.
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof![
+        3 => "[a-z]{0,2}",
+        3 => "[a-z/\"\\\\é\n]{0,20}",
+        1 => "[a-z]{0,140}",
+    ]
+}
+
+fn nanos() -> impl Strategy<Value = i128> {
+    let units = 10i128.pow(9);
+    prop_oneof![
+        Just(0),
+        -10 * units..10 * units,
+        (-2000..2_000_000i128).prop_map(move |whole| whole * units),
+        (0u32..70).prop_map(|shift| (1i128 << shift) - 1),
+        -10i128.pow(24)..10i128.pow(24),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn items_are_what_the_obvious_writer_writes(
+        names in proptest::collection::vec((name(), name(), nanos(), nanos(), nanos()), 1..12),
+        words in (name(), name(), name()), repeat in 1usize..3,
+        owner in name(), documented: bool, with_organization: bool,
+    ) {
+        let dialect = if documented { Dialect::Documented } else { Dialect::Observed };
+        let shape = shape(dialect, Grain::Day, with_organization);
+        let (product, sku, unit) = &words;
+        let words = Words {
+            product_id: product,
+            product_display: product,
+            sku_id: sku,
+            sku_display: sku,
+            unit_id: unit,
+            unit_pascal: unit,
+        };
+        let rate = Rate {
+            product: product.as_str().into(),
+            sku: sku.as_str().into(),
+            unit: unit.as_str().into(),
+            price: Price::parse("0.008").unwrap(),
+        };
+        let mut writer = UsageWriter::new(shape, &owner);
+        let mut out = Vec::new();
+        let mut items = Vec::new();
+        for (organization, repository, quantity, gross, discount) in &names {
+            for _ in 0..repeat {
+                let row = Row {
+                    totals: Charges {
+                        quantity: Quantity::from_nanos(*quantity),
+                        gross: Amount::from_nanos(*gross),
+                        discount: Amount::from_nanos(*discount),
+                    },
+                    ..row(&rate, organization, repository)
+                };
+                writer.item(&mut out, &row, &words);
+                items.push(expected(shape, &owner, &row, &words));
+            }
+        }
+        prop_assert_eq!(String::from_utf8(out).unwrap(), items.join(","));
+    }
+}
+
+#[test]
+fn rates_whose_words_are_just_too_long_for_quick_copies_are_written_alike() {
+    let rate = rate();
+    let shape = shape(Dialect::Documented, Grain::Day, true);
+    for length in 0..140 {
+        let long = "x".repeat(length);
+        for words in [
+            Words {
+                sku_display: &long,
+                ..LINUX
+            },
+            Words {
+                unit_id: &long,
+                ..LINUX
+            },
+        ] {
+            let row = row(&rate, "octo-org", "api");
+            let mut writer = UsageWriter::new(shape, "");
+            let mut out = Vec::new();
+            writer.item(&mut out, &row, &words);
+            writer.item(&mut out, &row, &words);
+            let item = expected(shape, "", &row, &words);
+            assert_eq!(
+                String::from_utf8(out).unwrap(),
+                format!("{item},{item}"),
+                "{length}"
+            );
+        }
+    }
 }

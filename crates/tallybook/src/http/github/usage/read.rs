@@ -3,6 +3,7 @@
 use super::render::{self, Shown};
 use crate::http::account::{Account, PathKind};
 use crate::http::app::App;
+use crate::http::body::Handing;
 use crate::http::conditional::{ETag, Identity};
 use crate::http::context::Context;
 use crate::http::error::ApiError;
@@ -80,8 +81,8 @@ pub async fn read<K: PathKind, R: Report>(
             account: account.found.display,
             dialect: app.dialect,
         };
-        let body =
-            render::body(&app.room, R::ENDPOINT, &app.engine, &view, question, shown).await?;
+        let room = (&app.room, Handing::of(request.version()));
+        let body = render::body(room, R::ENDPOINT, &app.engine, &view, question, shown).await?;
         json(body, &etag)
     };
     Ok(with_as_of(response, view.as_of_text()))

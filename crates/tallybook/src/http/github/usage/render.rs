@@ -1,19 +1,18 @@
 //! Writing an answer's body: summaries at once, everything else while it is loaded, a period at a
 //! time.
 //!
-//! Invariant: memory holds the rows of two periods and one chunk of bytes, not the answer. A
-//! summary has an item a rate, and so is no longer than what memory holds of rates anyway.
+//! Invariant: memory holds the rows of two periods and as many bytes as [`Room`] asks for, not the
+//! answer. A summary has an item a rate, and so is no longer than what memory holds of rates.
 
 use crate::engine::rates::RateSums;
 use crate::engine::{Engine, EngineError, View};
-use crate::http::body::{CHUNK_BYTES, Chunks, End, NoBody, Room};
+use crate::http::body::{Chunks, End, Handing, NoBody, Room, SLACK_BYTES};
 use crate::http::github::question::{Endpoint, Question};
 use crate::wire::Dialect;
 use crate::wire::rows::Rows;
 use crate::wire::summary::{Envelope, RequestsWriter, summary_body, summary_label};
 use crate::wire::usage::{UsageShape, UsageWriter};
 use axum::body::Body;
-use bytes::Bytes;
 use std::sync::Arc;
 use tallybook_core::account::AccountKind;
 use tallybook_core::catalog::Catalog;
@@ -34,7 +33,7 @@ pub struct Shown {
 
 /// The body that answers `question` over `view`.
 pub async fn body(
-    room: &Room,
+    (room, handing): (&Room, Handing),
     endpoint: Endpoint,
     engine: &Arc<Engine>,
     view: &Arc<View>,
@@ -48,7 +47,7 @@ pub async fn body(
     } = question;
     if endpoint == Endpoint::Usage {
         let begin = || answer(engine, view, &query, usage_writer(&query, &shown));
-        return room.body(begin).await;
+        return room.body(handing, begin).await;
     }
     let envelope = Envelope {
         time_period,
@@ -64,7 +63,7 @@ pub async fn body(
         envelope: envelope.clone(),
     };
     let begin = || answer(engine, view, &query, requests());
-    room.body(begin).await
+    room.body(handing, begin).await
 }
 
 fn answer<S: Shape>(engine: &Arc<Engine>, view: &Arc<View>, query: &Query, shape: S) -> Answer<S> {
@@ -110,8 +109,15 @@ pub trait Shape: Send + 'static {
     /// Appends what stands before the items.
     fn open(&self, out: &mut Vec<u8>);
 
-    /// Appends items until the chunk is full; says whether those were all of `rows`.
-    fn items(&mut self, out: &mut Vec<u8>, rows: &mut Rows<Self::Sums>, catalog: &Catalog) -> bool;
+    /// Appends items until `out` is at least `enough` bytes long; says whether those were all of
+    /// `rows`.
+    fn items(
+        &mut self,
+        out: &mut Vec<u8>,
+        rows: &mut Rows<Self::Sums>,
+        enough: usize,
+        catalog: &Catalog,
+    ) -> bool;
 
     /// Appends what stands after the items.
     fn close(&self, out: &mut Vec<u8>);
@@ -125,8 +131,14 @@ impl Shape for UsageWriter {
         self.open(out);
     }
 
-    fn items(&mut self, out: &mut Vec<u8>, rows: &mut Rows<Charges>, catalog: &Catalog) -> bool {
-        self.items(out, rows, CHUNK_BYTES, catalog)
+    fn items(
+        &mut self,
+        out: &mut Vec<u8>,
+        rows: &mut Rows<Charges>,
+        enough: usize,
+        catalog: &Catalog,
+    ) -> bool {
+        self.items(out, rows, enough, catalog)
     }
 
     fn close(&self, out: &mut Vec<u8>) {
@@ -147,8 +159,14 @@ impl Shape for Requests {
         self.writer.open(out, &self.envelope);
     }
 
-    fn items(&mut self, out: &mut Vec<u8>, rows: &mut Rows<Totals>, catalog: &Catalog) -> bool {
-        self.writer.items(out, rows, CHUNK_BYTES, catalog)
+    fn items(
+        &mut self,
+        out: &mut Vec<u8>,
+        rows: &mut Rows<Totals>,
+        enough: usize,
+        catalog: &Catalog,
+    ) -> bool {
+        self.writer.items(out, rows, enough, catalog)
     }
 
     fn close(&self, out: &mut Vec<u8>) {
@@ -158,6 +176,16 @@ impl Shape for Requests {
 
 /// Bytes of most items.
 const ITEM_BYTES: usize = 320;
+
+/// Room for so many bytes more, at once: growing step by step copies what is written. Not beyond
+/// `most` in all, so that what slow clients hold has an end.
+fn make_room(out: &mut Vec<u8>, bytes: usize, most: usize) {
+    let (length, room) = (out.len(), most.saturating_sub(out.len()));
+    let bytes = bytes.min(room);
+    if out.capacity() - length < bytes {
+        out.reserve_exact(bytes.max(length).min(room));
+    }
+}
 
 /// From so many rows on, the next period is made while this one is written.
 const ROWS_WORTH_A_TASK: usize = 4096;
@@ -193,12 +221,14 @@ impl<S: Shape> Answer<S> {
         }
     }
 
-    /// Writes rows until the chunk is full; says whether the period is done.
-    fn write_rows(&mut self, out: &mut Vec<u8>) -> bool {
+    /// Writes rows until there are enough bytes; says whether the period is done.
+    fn write_rows(&mut self, out: &mut Vec<u8>, enough: usize) -> bool {
         let Some(rows) = &mut self.rows else {
             return true;
         };
-        self.shape.items(out, rows, &self.view.site.catalog)
+        make_room(out, rows.left() * ITEM_BYTES, enough + SLACK_BYTES);
+        let catalog = &self.view.site.catalog;
+        self.shape.items(out, rows, enough, catalog)
     }
 
     async fn next_period(&mut self) -> Result<Option<PeriodAnswer<S::Sums>>, EngineError> {
@@ -233,26 +263,18 @@ impl<S> Drop for Ahead<S> {
 impl<S: Shape> Chunks for Answer<S> {
     type Error = EngineError;
 
-    async fn next(&mut self) -> Result<(Bytes, End), EngineError> {
-        let mut out = Vec::with_capacity(if self.opened {
-            CHUNK_BYTES + 1024
-        } else {
-            4096
-        });
+    async fn write(&mut self, out: &mut Vec<u8>, enough: usize) -> Result<End, EngineError> {
         if !std::mem::replace(&mut self.opened, true) {
-            self.shape.open(&mut out);
+            self.shape.open(out);
         }
         loop {
-            if !self.write_rows(&mut out) {
-                return Ok((Bytes::from(out), End::More));
+            if !self.write_rows(out, enough) {
+                return Ok(End::More);
             }
             let Some(answer) = self.next_period().await? else {
-                self.shape.close(&mut out);
-                return Ok((Bytes::from(out), End::Last));
+                self.shape.close(out);
+                return Ok(End::Last);
             };
-            // Room for the rows at once: growing step by step copies what is written.
-            let room = (answer.len() * ITEM_BYTES).min(CHUNK_BYTES + 1024);
-            out.reserve(room.saturating_sub(out.len()));
             self.rows = Some(Rows::new(answer));
         }
     }

@@ -1,0 +1,152 @@
+//! Printing billionths: what answers and reports do millions of times.
+//!
+//! Invariant: the text is that of [`Buffer::format_bytes`]. Three digits are looked up at a time
+//! and written where they stay, and how many of them count is computed without a branch, because
+//! no processor can guess how many decimals the next amount has.
+
+use super::Buffer;
+
+/// Room for each number that [`put_nanos`] writes, and for what it writes over.
+pub const NANOS_ROOM: usize = 32;
+
+const UNIT: u64 = 1_000_000_000;
+
+/// Appends `nanos` x 10^-9 as the shortest plain decimal.
+#[inline]
+pub fn append_nanos(out: &mut Vec<u8>, nanos: i128) {
+    // Room of fixed length needs no call; what is too much is taken back.
+    let start = out.len();
+    out.extend_from_slice(&[b'0'; NANOS_ROOM]);
+    let room = out[start..].first_chunk_mut();
+    match room.and_then(|room| put_nanos(room, nanos)) {
+        Some(length) => out.truncate(start + length),
+        None => {
+            out.truncate(start);
+            out.extend_from_slice(Buffer::new().format_bytes(nanos, 9));
+        }
+    }
+}
+
+/// Writes `nanos` x 10^-9 as the shortest plain decimal to the beginning of `text`, and says how
+/// long it is; what follows it there is undefined. `None` from a thousand million units on: then
+/// the number is for [`append_nanos`].
+#[inline(always)]
+pub fn put_nanos(text: &mut [u8; NANOS_ROOM], nanos: i128) -> Option<usize> {
+    let nanos = i64::try_from(nanos).ok()?;
+    let magnitude = nanos.unsigned_abs();
+    let (whole, fraction) = (magnitude / UNIT, magnitude % UNIT);
+    text[0] = b'-';
+    let sign = usize::from(nanos < 0);
+    let leading = usize::try_from(whole)
+        .ok()
+        .and_then(|whole| LEADING.get(whole));
+    let digits = match leading {
+        Some(three) => put_leading(&mut text[sign..], *three),
+        None if whole < UNIT => put_whole(&mut text[sign..], whole),
+        None => return None,
+    };
+    let length = sign + digits;
+    let decimals = text[length..].first_chunk_mut()?;
+    Some(length + put_fraction(decimals, fraction))
+}
+
+/// Three digits, and a number about them.
+type Three = [u8; 4];
+
+/// The digits of each number below a thousand, and how many there are without the zeros that it
+/// ends with: none of zero.
+const DIGITS: [Three; 1000] = {
+    let mut table = [[0; 4]; 1000];
+    let mut number = 0;
+    while number < table.len() {
+        let [a, b, c] = [number / 100, number / 10 % 10, number % 10];
+        let used = match (a, b, c) {
+            (0, 0, 0) => 0,
+            (_, 0, 0) => 1,
+            (_, _, 0) => 2,
+            _ => 3,
+        };
+        table[number] = [b'0' + a as u8, b'0' + b as u8, b'0' + c as u8, used];
+        number += 1;
+    }
+    table
+};
+
+/// The same without the zeros that it begins with, and how many digits are left.
+const LEADING: [Three; 1000] = {
+    let mut table = DIGITS;
+    let mut number = 0;
+    while number < table.len() {
+        let [a, b, c, _] = table[number];
+        table[number] = match number {
+            0..10 => [c, b'0', b'0', 1],
+            10..100 => [b, c, b'0', 2],
+            _ => [a, b, c, 3],
+        };
+        number += 1;
+    }
+    table
+};
+
+/// How long a point and nine decimals are without the zeros at their end, by what the last bytes of
+/// [`DIGITS`] say of the three threes, two bits each; nothing when all are zero.
+const FRACTION_LENGTHS: [u8; 64] = {
+    let mut table = [0; 64];
+    let mut index = 0;
+    while index < table.len() {
+        let used = [index as u8 & 3, index as u8 >> 2 & 3, index as u8 >> 4];
+        table[index] = match used {
+            [0, 0, 0] => 0,
+            [a, 0, 0] => 1 + a,
+            [_, b, 0] => 4 + b,
+            [_, _, c] => 7 + c,
+        };
+        index += 1;
+    }
+    table
+};
+
+/// A number of nine digits, three by three.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a number below a thousand million fits 32 bits"
+)]
+#[inline(always)]
+fn threes(number: u64) -> [usize; 3] {
+    let number = number as u32;
+    let thousands = number / 1000;
+    [thousands / 1000, thousands % 1000, number % 1000].map(|three| three as usize)
+}
+
+/// Writes a number of [`LEADING`], and says how many digits it has.
+#[inline(always)]
+fn put_leading(text: &mut [u8], [a, b, c, length]: Three) -> usize {
+    text[..4].copy_from_slice(&[a, b, c, length]);
+    usize::from(length)
+}
+
+/// Writes a number of nine digits without those that it begins with, and says how many are left.
+#[cold]
+fn put_whole(text: &mut [u8], number: u64) -> usize {
+    let threes = threes(number);
+    let first = threes.iter().position(|three| *three > 0).unwrap_or(2);
+    let mut length = put_leading(text, LEADING[threes[first]]);
+    for three in &threes[first + 1..] {
+        text[length..length + 4].copy_from_slice(&DIGITS[*three]);
+        length += 3;
+    }
+    length
+}
+
+/// Writes the point and nine decimals, and says how long they are without the zeros at their end:
+/// nothing for a whole number.
+#[inline(always)]
+fn put_fraction(text: &mut [u8; 12], fraction: u64) -> usize {
+    let [a, b, c] = threes(fraction).map(|three| DIGITS[three]);
+    text[0] = b'.';
+    text[1..5].copy_from_slice(&a);
+    text[4..8].copy_from_slice(&b);
+    text[7..11].copy_from_slice(&c);
+    let used = a[3] | b[3] << 2 | c[3] << 4;
+    usize::from(FRACTION_LENGTHS[usize::from(used & 63)])
+}
