@@ -34,9 +34,12 @@ impl Engine {
     /// The statement of a month, whole.
     pub async fn statement(&self, view: &View, month: Month) -> Result<Statement, EngineError> {
         let source = self.source(view, month).await?;
-        let source = self.with_table(view, source, Detail::Lines).await?;
-        let source = self.with_table(view, source, Detail::Days).await?;
-        let whole = source.statement();
+        let (lines, days) = futures_util::try_join!(
+            self.table(view, &source, Detail::Lines),
+            self.table(view, &source, Detail::Days),
+        )?;
+        let source = with(source, Detail::Lines, lines, view)?;
+        let whole = with(source, Detail::Days, days, view)?.statement();
         whole.ok_or_else(|| missing(month, view))
     }
 
@@ -80,25 +83,33 @@ impl Engine {
         source: Source,
         detail: Detail,
     ) -> Result<Source, EngineError> {
+        let table = self.table(view, &source, detail).await?;
+        with(source, detail, table, view)
+    }
+
+    /// A table that is not at hand, if a statement has such a one.
+    async fn table(
+        &self,
+        view: &View,
+        source: &Source,
+        detail: Detail,
+    ) -> Result<Option<Arc<Table>>, EngineError> {
         if !source.lacks(detail) {
-            return Ok(source);
+            return Ok(None);
         }
-        let summary = source.summary();
-        let fingerprint = view.fingerprint(summary.month());
+        let fingerprint = view.fingerprint(source.summary().month());
         let slot = self.cache.table(fingerprint, detail);
         let mut made = false;
         let table = slot
             .get_or_try_init(|| async {
                 made = true;
-                self.make_table(view, &source, detail, fingerprint).await
+                self.make_table(view, source, detail, fingerprint).await
             })
             .await?;
         if made {
             self.cache.made(fingerprint);
         }
-        let month = source.summary().month();
-        let with = source.with(detail, Arc::clone(table));
-        with.map_err(|error| EngineError::damaged(what(month, view), error))
+        Ok(Some(Arc::clone(table)))
     }
 
     /// Bytes of statements in memory.
@@ -377,6 +388,21 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// A source with a table that was not at hand.
+fn with(
+    source: Source,
+    detail: Detail,
+    table: Option<Arc<Table>>,
+    view: &View,
+) -> Result<Source, EngineError> {
+    let Some(table) = table else {
+        return Ok(source);
+    };
+    let month = source.summary().month();
+    let with = source.with(detail, table);
+    with.map_err(|error| EngineError::damaged(what(month, view), error))
 }
 
 /// A statement, in errors.
