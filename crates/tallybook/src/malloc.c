@@ -23,8 +23,9 @@ __attribute__((constructor)) static void keep_little(void)
     if (arenas > MOST_ARENAS)
         arenas = MOST_ARENAS;
     mallopt(M_ARENA_MAX, (int)arenas);
-    /* From this size on memory comes from the system by itself and goes back to it at once. */
-    mallopt(M_MMAP_THRESHOLD, 4 * MEGABYTE);
-    /* What an arena keeps at its end: some periods of an answer's rows. */
-    mallopt(M_TRIM_THRESHOLD, 16 * MEGABYTE);
+    /* From this size on memory comes from the system by itself and goes back to it at once: most
+     * columns of a table, but not a day's rows of an answer, whose pages would be new each time. */
+    mallopt(M_MMAP_THRESHOLD, 2 * MEGABYTE);
+    /* What an arena keeps at its end: the rows of two periods of an answer. */
+    mallopt(M_TRIM_THRESHOLD, 4 * MEGABYTE);
 }
