@@ -4,15 +4,13 @@
 //! month, so that no statement of it is asked for twice. Look next:
 //! `crates/tallybook-core/src/fold/metered.rs`.
 
-use crate::ingest::{NOW, Random, open, resident, submit};
+use crate::ingest::{NOW, Random, declare, open, resident, submit};
 use crate::milliseconds;
 use anyhow::{Context, Result};
 use std::path::Path;
 use std::time::Instant as Stopwatch;
-use tallybook::engine::commit::Actor;
 use tallybook::engine::metering::{Incoming, Payer};
 use tallybook_core::account::{AccountKind, AccountName};
-use tallybook_core::declaration::{Declaration, EnterpriseDeclaration};
 use tallybook_core::event::{Event, EventBody, EventName, Usage};
 use tallybook_core::money::Quantity;
 use tallybook_core::name::Name;
@@ -37,17 +35,7 @@ pub(crate) async fn run(data: &Path, events: u64, rounds: u64) -> Result<()> {
     let filled = SqliteStore::exists(data);
     let engine = open(data).await?;
     if !filled {
-        let declaration = Declaration::Enterprise(EnterpriseDeclaration {
-            discounts: None,
-            slug: "bench".into(),
-            name: None,
-            plan: None,
-            owners: None,
-            billing_managers: None,
-            organizations: None,
-        });
-        let actor = Actor::command("bench");
-        engine.apply(now, &actor, &[declaration], false).await?;
+        declare(&engine, now).await?;
         for first in (0..events).step_by(10_000) {
             let made = (first..events.min(first + 10_000)).map(|number| event(number, events));
             submit(&engine, now, made.collect::<Result<_>>()?).await?;

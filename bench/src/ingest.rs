@@ -45,10 +45,8 @@ pub(crate) async fn open(data: &Path) -> Result<Arc<Engine>> {
     Ok(Engine::open(store, Options::default(), Instant::parse(NOW)?).await?)
 }
 
-/// Takes `events` events of one account in, `batch` at a time, 5 % of them duplicates.
-pub(crate) async fn ingest(data: &Path, events: u64, batch: u64) -> Result<()> {
-    let engine = open(data).await?;
-    let now = Instant::parse(NOW)?;
+/// Says that there is the enterprise whose events are sent.
+pub(crate) async fn declare(engine: &Arc<Engine>, now: Instant) -> Result<()> {
     let declaration = Declaration::Enterprise(EnterpriseDeclaration {
         discounts: None,
         slug: "bench".into(),
@@ -60,6 +58,14 @@ pub(crate) async fn ingest(data: &Path, events: u64, batch: u64) -> Result<()> {
     });
     let actor = Actor::command("bench");
     engine.apply(now, &actor, &[declaration], false).await?;
+    Ok(())
+}
+
+/// Takes `events` events of one account in, `batch` at a time, 5 % of them duplicates.
+pub(crate) async fn ingest(data: &Path, events: u64, batch: u64) -> Result<()> {
+    let engine = open(data).await?;
+    let now = Instant::parse(NOW)?;
+    declare(&engine, now).await?;
     let payer = Payer {
         enterprise: Some(Name::from("bench")),
         ..Payer::default()

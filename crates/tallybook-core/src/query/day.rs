@@ -4,7 +4,6 @@
 //! else. A day's ranges are put in the order of answers before they are read, so that nothing is
 //! sorted or renumbered after: answers of `usage` are mostly such days, of thousands of rows.
 
-use super::merge::GROUPS;
 use super::run::{Context, Period, PeriodAnswer};
 use super::select::Selection;
 use super::{Sums, Totals};
@@ -16,6 +15,9 @@ use crate::statement::groups::{Cell, Key, Matching};
 use crate::statement::table::Table;
 use std::sync::Arc;
 
+/// The dimensions that group.
+const NAMES: [Dimension; 2] = [Dimension::Organization, Dimension::Repository];
+
 /// The rows of a selection that is a day; `None` where a number is too large to be read so.
 pub(super) fn a_day<S: Sums>(
     summary: &Arc<Summary>,
@@ -25,7 +27,7 @@ pub(super) fn a_day<S: Sums>(
 ) -> Option<PeriodAnswer<S>> {
     let table = selection.table;
     let [Some(organizations), Some(repositories)] =
-        [GROUPS[0], GROUPS[1]].map(|dimension| table.names[dimension as usize].as_ref())
+        NAMES.map(|dimension| table.names[dimension as usize].as_ref())
     else {
         return None;
     };
@@ -41,7 +43,7 @@ pub(super) fn a_day<S: Sums>(
     let mut rows = Rows {
         selection,
         names: [organizations, repositories],
-        used: [GROUPS[0], GROUPS[1]].map(|dimension| vec![false; summary.names(dimension).len()]),
+        used: NAMES.map(|dimension| vec![false; summary.names(dimension).len()]),
         cells: Vec::with_capacity(selection.expected_groups()),
         block: Block::new(ranges.iter().map(|(_, (start, end))| end - start).max()),
     };
@@ -60,8 +62,8 @@ pub(super) fn a_day<S: Sums>(
         statements: vec![Arc::clone(summary)],
         rates,
         names: [
-            shown(summary, GROUPS[0], &organizations, context),
-            shown(summary, GROUPS[1], &repositories, context),
+            shown(summary, NAMES[0], &organizations, context),
+            shown(summary, NAMES[1], &repositories, context),
             vec![None],
         ],
         cells,
