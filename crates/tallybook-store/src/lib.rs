@@ -4,6 +4,7 @@
 //! refer to, immutable blobs, one manifest a log, and the few plain rows that change no number.
 //! It knows nothing of prices, reports or JSON. Look next: [`Store`], then [`sqlite`].
 
+pub mod access;
 pub mod sqlite;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -118,7 +118,7 @@ async fn a_newer_format_is_refused_by_number() {
     let outcomes = [
         SqliteStore::open(directory.path(), "a test").map(drop),
         backup_directory(directory.path(), &directory.path().join("copy")),
-        restore(&file, &directory.path().join("new")),
+        restore(&file, &directory.path().join("new")).map(drop),
     ];
     for outcome in outcomes {
         match outcome {
@@ -254,7 +254,7 @@ async fn a_second_opener_is_told_who_holds_the_directory() {
     first.set_holder("process 7\nat http://x").expect("writes");
     for outcome in [
         SqliteStore::open(&path, "second").map(drop),
-        restore(&path.join("tallybook.db"), &path),
+        restore(&path.join("tallybook.db"), &path).map(drop),
     ] {
         match outcome {
             Err(StoreError::Held { directory, holder }) => {

@@ -9,6 +9,7 @@ use super::failure::{Failure, io_error, sqlite_error};
 use super::file;
 use super::lock::DirectoryLock;
 use crate::StoreError;
+use crate::access::{AccessNotice, open_private};
 use rusqlite::Connection;
 use std::fs::File;
 use std::path::Path;
@@ -38,13 +39,13 @@ pub fn backup_directory(directory: &Path, file: &Path) -> Result<(), StoreError>
 }
 
 /// Puts the backup in `file` into `directory`, which must hold no data yet. Blocks until it is on
-/// disk.
+/// disk. Says what of an existing directory was open to other users.
 ///
 /// # Errors
 ///
 /// `Damaged` when `file` is no sound Tallybook database, `TooNew`, `Held`, `Full`, and `Io` when
 /// `directory` already holds data.
-pub fn restore(file: &Path, directory: &Path) -> Result<(), StoreError> {
+pub fn restore(file: &Path, directory: &Path) -> Result<Vec<AccessNotice>, StoreError> {
     file::examine(file)?;
     if file::size(&file::wal(file))? > 0 {
         return Err(StoreError::Io {
@@ -59,6 +60,7 @@ pub fn restore(file: &Path, directory: &Path) -> Result<(), StoreError> {
     let database = directory.join(file::NAME);
     refuse_existing(&database)?;
     refuse_existing(&file::wal(&database))?;
+    let notices = super::close_to_others(directory)?;
 
     let partial = file::beside(&database, ".restoring");
     let outcome = copy_checked(file, &partial).and_then(|()| file::publish(&partial, &database));
@@ -66,7 +68,7 @@ pub fn restore(file: &Path, directory: &Path) -> Result<(), StoreError> {
         // The failure is what matters; a leftover is replaced by the next restore.
         let _ = file::remove(&partial);
     }
-    outcome
+    outcome.map(|()| notices)
 }
 
 /// Writes a copy of the database at `database` into `target`.
@@ -112,11 +114,7 @@ fn claim(partial: &Path) -> Result<File, StoreError> {
     let doing = || format!("writing {}", partial.display());
     let mut options = File::options();
     options.create(true).truncate(false).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options
-        .open(partial)
-        .map_err(|error| io_error(&error, doing()))?;
+    let file = open_private(partial, &mut options).map_err(|error| io_error(&error, doing()))?;
     file.try_lock().map_err(|error| StoreError::Io {
         doing: doing(),
         detail: format!("another process is writing it: {error}"),

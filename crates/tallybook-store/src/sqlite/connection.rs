@@ -3,12 +3,14 @@
 //! Invariant: a connection changes nothing in the file before the file was found to be ours and
 //! sound, and closing one never does: checkpoints happen only where they are asked for.
 
-use super::failure::{Failure, sqlite_error};
+use super::failure::{Failure, io_error, sqlite_error};
 use super::file;
 use super::schema;
 use crate::StoreError;
+use crate::access::open_private;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
+use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
@@ -36,9 +38,11 @@ pub(super) fn create(path: &Path) -> Result<(), StoreError> {
     ] {
         file::remove(&leftover)?;
     }
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    // SQLite takes an empty file for a new database, and gives the files that it makes beside a
+    // database that one's mode.
+    open_private(&unfinished, File::options().write(true).create_new(true))
+        .map_err(|error| io_error(&error, format!("creating {}", unfinished.display())))?;
     let fill = || -> Result<(), Failure> {
         let mut connection = Connection::open_with_flags(&unfinished, flags)?;
         connection.pragma_update(None, "page_size", PAGE_SIZE)?;

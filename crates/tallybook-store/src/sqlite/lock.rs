@@ -6,12 +6,14 @@
 
 use super::failure::io_error;
 use crate::StoreError;
+use crate::access::open_private;
 use std::fs::{File, TryLockError};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-const NAME: &str = "lock";
+/// The lock's name in its directory.
+pub(super) const NAME: &str = "lock";
 
 /// Held until dropped.
 #[derive(Debug)]
@@ -24,13 +26,16 @@ impl DirectoryLock {
     /// Takes the lock and writes who holds it; `Held` with the other's line when it is taken.
     pub(super) fn take(directory: &Path, holder: &str) -> Result<Self, StoreError> {
         let path = directory.join(NAME);
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(|error| io_error(&error, format!("opening {}", path.display())))?;
+        let mut options = File::options();
+        options.create(true).truncate(false).read(true).write(true);
+        // The mode of an existing file is corrected later, once it is certain to be ours.
+        let opened = if path.exists() {
+            options.open(&path)
+        } else {
+            open_private(&path, &mut options)
+        };
+        let file =
+            opened.map_err(|error| io_error(&error, format!("opening {}", path.display())))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

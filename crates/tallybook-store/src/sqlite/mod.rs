@@ -30,6 +30,7 @@ mod writer;
 
 pub use backup::{backup_directory, restore};
 
+use crate::access::{self, AccessNotice};
 use crate::{
     Append, AppendError, AuditRow, BlobInfo, Effect, JobRow, LogRow, Manifest, Store, StoreError,
     StoredName, TokenRow,
@@ -54,6 +55,7 @@ pub struct SqliteStore {
     readers: Readers,
     writer: Writer,
     health: Arc<Health>,
+    access_notices: Vec<AccessNotice>,
     // Last, so that it is dropped last.
     lock: DirectoryLock,
 }
@@ -72,6 +74,7 @@ impl SqliteStore {
     pub fn open(directory: &Path, holder: &str) -> Result<Self, StoreError> {
         create_directory(directory)?;
         let lock = DirectoryLock::take(directory, holder)?;
+        let access_notices = close_to_others(directory)?;
         let path = directory.join(file::NAME);
         if Self::exists(directory) {
             file::examine(&path)?;
@@ -89,6 +92,7 @@ impl SqliteStore {
             writer: Writer::start(&path, connection, Arc::clone(&health))?,
             health,
             path,
+            access_notices,
             lock,
         })
     }
@@ -107,6 +111,12 @@ impl SqliteStore {
     /// `Io` when the lock file cannot be written; the directory is still held.
     pub fn set_holder(&self, holder: &str) -> Result<(), StoreError> {
         self.lock.write_holder(holder)
+    }
+
+    /// What was open to other users of the machine when the directory was opened.
+    #[must_use]
+    pub fn access_notices(&self) -> &[AccessNotice] {
+        &self.access_notices
     }
 
     /// Why the last checkpoint failed, if it did. Nothing is lost by it, but the write-ahead log
@@ -331,21 +341,45 @@ impl Store for SqliteStore {
     }
 }
 
-/// Readable by its owner only: it holds names and the hashes of tokens.
+/// For its owner only: it holds names and the hashes of tokens.
 fn create_directory(directory: &Path) -> Result<(), StoreError> {
     let missing: Vec<&Path> = directory
         .ancestors()
         .take_while(|ancestor| !ancestor.as_os_str().is_empty() && !ancestor.exists())
         .collect();
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
-        .create(directory)
+    access::create_private_directory(directory)
         // Or a power loss could take the directory away with all that was acknowledged in it.
         .and_then(|()| missing.into_iter().try_for_each(file::sync_parent))
         .map_err(|error| io_error(&error, format!("creating {}", directory.display())))
+}
+
+/// Takes access from everybody but the owner: to the directory and to what is in it. What an
+/// operator finds changed, or has to change, is in the notices.
+fn close_to_others(directory: &Path) -> Result<Vec<AccessNotice>, StoreError> {
+    let database = directory.join(file::NAME);
+    let files = [
+        directory.join(lock::NAME),
+        file::wal(&database),
+        file::beside(&database, "-shm"),
+        database,
+    ];
+    let notices = || -> std::io::Result<Vec<AccessNotice>> {
+        let closed = access::close_directory(directory, is_ours)?;
+        let files = files.iter().map(|path| access::close_file(path));
+        let files = files.collect::<Result<Vec<_>, _>>()?;
+        Ok(closed
+            .into_iter()
+            .chain(files.into_iter().flatten())
+            .collect())
+    };
+    let doing = || format!("taking access to {} from other users", directory.display());
+    notices().map_err(|error| io_error(&error, doing()))
+}
+
+/// Whether a name in a data directory is one that Tallybook gives.
+fn is_ours(name: &std::ffi::OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name == lock::NAME || name == "reports" || name.starts_with(file::NAME)
 }
 
 /// A write-ahead log without its database holds acknowledged batches; a new database would

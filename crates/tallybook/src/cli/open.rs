@@ -9,6 +9,7 @@ use anyhow::bail;
 use std::path::Path;
 use std::sync::Arc;
 use tallybook_core::time::Instant;
+use tallybook_store::access::AccessNotice;
 use tallybook_store::sqlite::SqliteStore;
 use tallybook_store::{Store, StoreError};
 
@@ -49,6 +50,7 @@ pub(crate) async fn open_with(
     }
     let holder = format!("process {}", std::process::id());
     let store = SqliteStore::open(directory, &holder).map_err(|error| with_way_in(&error))?;
+    warn_of_access(store.access_notices());
     let store = Arc::new(store);
     let engine = Engine::open(Arc::clone(&store) as Arc<dyn Store>, options, now).await;
     let engine = engine.map_err(|error| match error {
@@ -56,6 +58,13 @@ pub(crate) async fn open_with(
         other => other.into(),
     })?;
     Ok(Opened { engine, store })
+}
+
+/// Logs what of a directory was, or still is, open to other users of the machine.
+pub(crate) fn warn_of_access(notices: &[AccessNotice]) {
+    for notice in notices {
+        tracing::warn!("{notice}");
+    }
 }
 
 /// Refuses a directory without data, naming the flag.

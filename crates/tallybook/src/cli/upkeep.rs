@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use tallybook_core::time::Instant;
+use tallybook_store::access::open_private;
 use tallybook_store::sqlite;
 
 /// Recomputes everything, and says how much it was.
@@ -77,9 +78,7 @@ fn copy(client: &Client, partial: &Path) -> anyhow::Result<()> {
     let mut options = File::options();
     options.write(true).create(true).truncate(true);
     // It holds names and the hashes of tokens.
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut out = options.open(partial)?;
+    let mut out = open_private(partial, &mut options)?;
     io::copy(&mut body, &mut out)?;
     out.sync_all()?;
     Ok(())
@@ -87,7 +86,7 @@ fn copy(client: &Client, partial: &Path) -> anyhow::Result<()> {
 
 /// Makes a data directory from a backup.
 pub(crate) fn restore(file: &Path, directory: &Path) -> anyhow::Result<()> {
-    sqlite::restore(file, directory)?;
+    super::open::warn_of_access(&sqlite::restore(file, directory)?);
     let directory = directory.display();
     writeln!(
         io::stdout(),

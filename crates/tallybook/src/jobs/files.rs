@@ -12,6 +12,9 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use tallybook_core::export;
 use tallybook_core::report::ReportKind;
+use tallybook_store::access::{
+    AccessNotice, close_directory, close_file, create_private_directory, open_private,
+};
 use tokio_util::sync::CancellationToken;
 
 /// Bytes that are written at a time.
@@ -53,7 +56,7 @@ impl Parts {
         most_lines: u64,
         cancelled: CancellationToken,
     ) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
+        create_private_directory(folder)?;
         remove(folder, id)?;
         Ok(Self {
             folder: folder.to_owned(),
@@ -101,10 +104,9 @@ impl Parts {
         let mut options = File::options();
         options.write(true).create(true).truncate(true);
         // It holds people's names.
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = open_private(&partial, &mut options)?;
         let mut open = Open {
-            out: BufWriter::with_capacity(BUFFER, options.open(&partial)?),
+            out: BufWriter::with_capacity(BUFFER, file),
             partial,
             hasher: Sha256::new(),
             lines: 0,
@@ -149,6 +151,19 @@ impl ExportSink for Parts {
 
 /// So many lines are written between two looks at whether to go on.
 const LINES_A_LOOK: u64 = 4096;
+
+/// Takes access to the folder and its files from everybody but their owner; a missing folder is
+/// fine.
+pub fn close_to_others(folder: &Path) -> io::Result<Vec<AccessNotice>> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut notices = Vec::from_iter(close_directory(folder, |_| true)?);
+    for entry in fs::read_dir(folder)? {
+        notices.extend(close_file(&entry?.path())?);
+    }
+    Ok(notices)
+}
 
 /// Removes every file of a job, finished or not.
 pub fn remove(folder: &Path, id: &str) -> io::Result<()> {

@@ -132,6 +132,9 @@ impl Reports {
         public_url: String,
         outcomes: Arc<dyn Outcomes>,
     ) -> Result<Arc<Self>, JobError> {
+        for notice in files::close_to_others(&settings.folder)? {
+            tracing::warn!("{notice}");
+        }
         let rows = engine.store().jobs().await.map_err(EngineError::from)?;
         let jobs: Vec<Job> = rows
             .into_iter()

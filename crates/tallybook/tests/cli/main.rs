@@ -3,6 +3,8 @@
 //! Every command is given the time and its own directory; no variable of the environment reaches
 //! it, and ports are free ones. Look next: `program.rs` for how the binary is run.
 
+#[cfg(unix)]
+mod access;
 mod catalog;
 mod commands;
 mod export;

@@ -101,10 +101,17 @@ impl Program {
         command
             .args(["--listen", "127.0.0.1:0"])
             .envs(variables.iter().copied());
+        Server::start(&mut command)
+    }
+}
+
+impl Server {
+    /// Starts a command that serves, and waits until it says where.
+    pub(crate) fn start(command: &mut Command) -> Self {
         let command = command.stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().expect("the binary runs");
         let output = child.stdout.take().expect("a pipe");
-        let mut server = Server {
+        let mut server = Self {
             child,
             output: BufReader::new(output),
             url: String::new(),
@@ -116,9 +123,7 @@ impl Program {
         server.url = url.to_owned();
         server
     }
-}
 
-impl Server {
     /// The next line that it prints.
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
