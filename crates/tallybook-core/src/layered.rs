@@ -75,6 +75,14 @@ impl<K: Clone + Eq + Hash, V: Clone, S: BuildHasher + Clone + Default> Layered<K
         self.layers.push(top);
     }
 
+    /// How many entries are in layers that two maps share.
+    #[cfg(test)]
+    pub(crate) fn shared_with(&self, other: &Self) -> usize {
+        let is_shared = |layer: &&Arc<_>| other.layers.iter().any(|one| Arc::ptr_eq(one, layer));
+        let shared = self.layers.iter().filter(is_shared);
+        shared.map(|layer| layer.len()).sum()
+    }
+
     /// Every key with its newest value, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         let layers = self.layers.iter().enumerate();

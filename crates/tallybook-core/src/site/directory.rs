@@ -5,29 +5,31 @@
 //! event names is known from then on.
 
 use super::entry::{EnterpriseFact, OrganizationFact, SiteEntry, UserFact};
+use super::sightings::Sightings;
 use crate::account::{AccountKind, AccountName};
 use crate::ids::{ImportId, LogId};
+use crate::layered::Layered;
 use crate::name::Name;
 use crate::time::Instant;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What the site's log says of accounts and people.
+///
+/// Every commit to the site's log makes a copy. What imports and events add shares what it has in
+/// common with the copy before; what is declared is copied only by a commit that changes it.
 #[derive(Debug, Clone, Default)]
 pub struct Directory {
-    logs: BTreeMap<AccountName, LogId>,
-    accounts: BTreeMap<LogId, AccountName>,
-    enterprises: BTreeMap<Name, EnterpriseFact>,
-    organizations: BTreeMap<Name, Organization>,
-    users: BTreeMap<Name, UserFact>,
-    sightings: BTreeMap<ImportId, Sighting>,
-    seen_organizations: Seen,
-    seen_users: Seen,
+    logs: Arc<BTreeMap<AccountName, LogId>>,
+    accounts: Arc<BTreeMap<LogId, AccountName>>,
+    enterprises: Arc<BTreeMap<Name, EnterpriseFact>>,
+    organizations: Arc<BTreeMap<Name, Organization>>,
+    users: Arc<BTreeMap<Name, UserFact>>,
+    /// Whom live imports name.
+    sightings: Sightings,
     /// Users whom usage events name, each in the least spelling.
-    met: BTreeMap<Name, Name>,
+    met: Layered<Name, Name>,
 }
-
-/// How the live imports that name somebody spell the name.
-type Seen = BTreeMap<Name, Vec<(ImportId, Name)>>;
 
 #[derive(Debug, Clone)]
 struct Organization {
@@ -35,13 +37,6 @@ struct Organization {
     /// Who paid from when on, oldest first: `None` is the organization itself. Usage is billed by
     /// the payer at the instant of use.
     payers: Vec<(Instant, Option<Name>)>,
-}
-
-#[derive(Debug, Clone)]
-struct Sighting {
-    log: LogId,
-    organizations: Vec<Name>,
-    users: Vec<Name>,
 }
 
 /// What a name in a path stands for.
@@ -78,51 +73,30 @@ impl Directory {
         match entry {
             SiteEntry::Catalogue(_) | SiteEntry::OwnCatalogue { .. } => {}
             SiteEntry::OpenAccount { log, account } => {
-                self.logs.insert(account.clone(), log);
-                self.accounts.insert(log, account);
+                Arc::make_mut(&mut self.logs).insert(account.clone(), log);
+                Arc::make_mut(&mut self.accounts).insert(log, account);
             }
             SiteEntry::Enterprise(fact) => {
-                self.enterprises.insert(fact.slug.clone(), fact);
+                Arc::make_mut(&mut self.enterprises).insert(fact.slug.clone(), fact);
             }
             SiteEntry::Organization(fact) => self.fold_organization(fact, at),
             SiteEntry::User(fact) => {
-                self.users.insert(fact.login.clone(), fact);
+                Arc::make_mut(&mut self.users).insert(fact.login.clone(), fact);
             }
             SiteEntry::Seen {
                 import,
                 log,
                 organizations,
                 users,
-            } => {
-                let sighting = Sighting {
-                    log,
-                    organizations,
-                    users,
-                };
-                record(
-                    &mut self.seen_organizations,
-                    &sighting.organizations,
-                    import,
-                );
-                record(&mut self.seen_users, &sighting.users, import);
-                self.sightings.insert(import, sighting);
-            }
+            } => self.sightings.record(import, log, organizations, users),
             SiteEntry::Met(users) => users.into_iter().for_each(|user| self.meet(user)),
-            SiteEntry::Withdrawn(import) => {
-                if let Some(sighting) = self.sightings.remove(&import) {
-                    forget(
-                        &mut self.seen_organizations,
-                        &sighting.organizations,
-                        import,
-                    );
-                    forget(&mut self.seen_users, &sighting.users, import);
-                }
-            }
+            SiteEntry::Withdrawn(import) => self.sightings.withdraw(import),
         }
     }
 
     fn fold_organization(&mut self, fact: OrganizationFact, at: Instant) {
-        let mut payers = match self.organizations.remove(&fact.login) {
+        let organizations = Arc::make_mut(&mut self.organizations);
+        let mut payers = match organizations.remove(&fact.login) {
             Some(known) => known.payers,
             None => Vec::new(),
         };
@@ -132,14 +106,13 @@ impl Directory {
         {
             payers.push((at, fact.enterprise.clone()));
         }
-        self.organizations
-            .insert(fact.login.clone(), Organization { fact, payers });
+        organizations.insert(fact.login.clone(), Organization { fact, payers });
     }
 
     fn meet(&mut self, user: Name) {
-        let known = self.met.entry(user.clone()).or_insert_with(|| user.clone());
-        if user.as_str() < known.as_str() {
-            *known = user;
+        let known = self.met.get(&user);
+        if known.is_none_or(|known| user.as_str() < known.as_str()) {
+            self.met.insert(user.clone(), user);
         }
     }
 
@@ -247,16 +220,12 @@ impl Directory {
     /// The account and the first of the live imports that name an organization.
     #[must_use]
     pub fn importer(&self, organization: &Name) -> Option<(LogId, ImportId)> {
-        let import = self.seen_organizations.get(organization)?.first()?.0;
-        self.sightings
-            .get(&import)
-            .map(|sighting| (sighting.log, import))
+        self.sightings.importer(organization)
     }
 
     /// Every live import that the site's log knows of, with the account's log.
     pub fn sightings(&self) -> impl Iterator<Item = (ImportId, LogId)> {
-        let sightings = self.sightings.iter();
-        sightings.map(|(import, sighting)| (*import, sighting.log))
+        self.sightings.imports()
     }
 
     /// What a name in a path stands for; `None` when nobody knows it.
@@ -282,7 +251,7 @@ impl Directory {
                 let log = self.log_of(name);
                 let declared = self.users.get(&name.name).map(|fact| &fact.login);
                 let account = log.and_then(|log| self.accounts.get(&log)).map(|a| &a.name);
-                let seen = spelling(&self.seen_users, &name.name);
+                let seen = self.sightings.user(&name.name);
                 let met = self.met.get(&name.name);
                 let login = declared.or(account).or(seen).or(met);
                 let login = login.or_else(|| self.with_role(&name.name))?;
@@ -316,7 +285,7 @@ impl Directory {
             .organizations
             .get(login)
             .map(|organization| &organization.fact.login);
-        let seen = spelling(&self.seen_organizations, login);
+        let seen = self.sightings.organization(login);
         let itself = payer.kind == AccountKind::Organization && payer.name == *login;
         let shown = declared.or(seen).unwrap_or(&payer.name);
         let display = shown.as_str().to_owned();
@@ -400,31 +369,4 @@ fn is_in(fact: &OrganizationFact, user: &Name) -> bool {
     [&fact.owners, &fact.billing_managers, &fact.members]
         .iter()
         .any(|list| list.contains(user))
-}
-
-/// The least spelling in bytes, so that the order of imports does not matter.
-fn spelling<'a>(seen: &'a Seen, name: &Name) -> Option<&'a Name> {
-    seen.get(name)?
-        .iter()
-        .map(|(_, spelled)| spelled)
-        .min_by_key(|spelled| spelled.as_str())
-}
-
-fn record(seen: &mut Seen, names: &[Name], import: ImportId) {
-    for name in names {
-        seen.entry(name.clone())
-            .or_default()
-            .push((import, name.clone()));
-    }
-}
-
-fn forget(seen: &mut Seen, names: &[Name], import: ImportId) {
-    for name in names {
-        if let Some(spellings) = seen.get_mut(name) {
-            spellings.retain(|(other, _)| *other != import);
-            if spellings.is_empty() {
-                seen.remove(name);
-            }
-        }
-    }
 }

@@ -8,6 +8,7 @@ pub mod catalogue;
 pub mod declare;
 pub mod directory;
 pub mod entry;
+mod sightings;
 
 use crate::batch::{Batch, GENESIS};
 use crate::catalog::{Catalog, CatalogError};
