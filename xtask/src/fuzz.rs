@@ -7,8 +7,11 @@
 //! written to `target/fuzz/failed`. Look next: `fuzz/targets`, one file a target.
 
 use anyhow::{Context, bail};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 const TARGETS: [&str; 8] = [
     "events", "csv", "yaml", "catalog", "query", "batch", "entries", "derived",
@@ -68,11 +71,7 @@ pub(crate) fn run(root: &Path, arguments: &[&str]) -> anyhow::Result<()> {
     };
     let fuzz = Fuzz::build(root)?;
     fuzz.plant(root)?;
-    for target in targets {
-        println!("{target}: {seconds} seconds");
-        fuzz.run(target, seconds)?;
-    }
-    Ok(())
+    fuzz.run_all(&targets, seconds)
 }
 
 /// Clippy for the targets, which the workspace does not know: what no longer compiles is told in
@@ -144,23 +143,62 @@ impl Fuzz {
         Ok(())
     }
 
+    /// Runs the targets, one on each core at a time; the first failure is the result, after all
+    /// have run.
+    fn run_all(&self, targets: &[&str], seconds: &str) -> anyhow::Result<()> {
+        let cores = thread::available_parallelism()?.get();
+        let waiting = Mutex::new(targets.iter());
+        let next = || {
+            let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.next()
+        };
+        let work = || -> anyhow::Result<()> {
+            let mut result = Ok(());
+            while let Some(target) = next() {
+                println!("{target}: {seconds} seconds");
+                let ran = self.run(target, seconds);
+                result = result.and(ran);
+            }
+            result
+        };
+        thread::scope(|scope| {
+            let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+            workers.into_iter().try_for_each(|worker| {
+                let ended = worker.join();
+                ended.unwrap_or_else(|_| bail!("a thread that runs targets panicked"))
+            })
+        })
+    }
+
     fn run(&self, target: &str, seconds: &str) -> anyhow::Result<()> {
         let failed = self.folder.join("failed");
         let corpus = self.folder.join("corpus").join(target);
-        std::fs::create_dir_all(&failed)?;
-        std::fs::create_dir_all(&corpus)?;
+        let logs = self.folder.join("logs");
+        for folder in [&failed, &corpus, &logs] {
+            std::fs::create_dir_all(folder)?;
+        }
+        let log = logs.join(format!("{target}.log"));
+        let output = File::create(&log)?;
         let mut program = Command::new(self.programs.join(target));
         program
             .arg(&corpus)
             .arg(format!("-max_total_time={seconds}"))
             .arg(format!("-rss_limit_mb={MEGABYTES}"))
             .arg(format!("-artifact_prefix={}/{target}-", failed.display()))
-            .args(["-timeout=10", "-max_len=65536", "-print_final_stats=1"]);
+            .args(["-timeout=10", "-max_len=65536", "-print_final_stats=1"])
+            .stdout(output.try_clone()?)
+            .stderr(output);
         let status = program
             .status()
             .with_context(|| format!("cannot run {program:?}"))?;
+        let said = String::from_utf8_lossy(&std::fs::read(&log)?).into_owned();
         if !status.success() {
+            eprintln!("{said}");
             bail!("{target} failed; run {program:?} with the file that it names to see why");
+        }
+        let statistics = said.lines().filter_map(|line| line.strip_prefix("stat::"));
+        for line in statistics {
+            println!("{target}: {line}");
         }
         Ok(())
     }
