@@ -29,6 +29,8 @@ pub struct Directory {
     sightings: Sightings,
     /// Users whom usage events name, each in the least spelling.
     met: Layered<Name, Name>,
+    /// Rises with every entry that can change who pays for an organization.
+    payers_revision: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -88,13 +90,20 @@ impl Directory {
                 log,
                 organizations,
                 users,
-            } => self.sightings.record(import, log, organizations, users),
+            } => {
+                self.payers_revision += 1;
+                self.sightings.record(import, log, organizations, users);
+            }
             SiteEntry::Met(users) => users.into_iter().for_each(|user| self.meet(user)),
-            SiteEntry::Withdrawn(import) => self.sightings.withdraw(import),
+            SiteEntry::Withdrawn(import) => {
+                self.payers_revision += 1;
+                self.sightings.withdraw(import);
+            }
         }
     }
 
     fn fold_organization(&mut self, fact: OrganizationFact, at: Instant) {
+        self.payers_revision += 1;
         let organizations = Arc::make_mut(&mut self.organizations);
         let mut payers = match organizations.remove(&fact.login) {
             Some(known) => known.payers,
@@ -114,6 +123,12 @@ impl Directory {
         if known.is_none_or(|known| user.as_str() < known.as_str()) {
             self.met.insert(user.clone(), user);
         }
+    }
+
+    /// As long as this is the same, the same accounts pay for the same organizations.
+    #[must_use]
+    pub fn payers_revision(&self) -> u64 {
+        self.payers_revision
     }
 
     /// The greatest log in use.

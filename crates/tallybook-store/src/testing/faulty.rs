@@ -1,7 +1,9 @@
-//! A store whose k-th write fails: to find out what happens to those above it.
+//! A store whose k-th write fails, or in which a reader is overtaken: to find out what happens to
+//! those above it.
 //!
 //! Invariant: everything but the chosen write is passed on unchanged; the write after the failed
-//! one works again, so that a retry can be seen to succeed.
+//! one works again, so that a retry can be seen to succeed. A read that is held back gives what the
+//! store held when it was asked.
 
 use crate::{
     Append, AppendError, AuditRow, BlobInfo, Effect, JobRow, LogRow, Manifest, Store, StoreError,
@@ -13,6 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tallybook_core::ids::{Digest, LogId, NameId, Seq};
 use tallybook_core::time::Instant;
+use tokio::sync::oneshot;
 
 /// How a write fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +32,29 @@ pub struct FaultyStore<S> {
     inner: S,
     writes: AtomicU64,
     plan: Mutex<Option<(u64, Fault)>>,
+    held: Mutex<Option<(LogId, Gate)>>,
+}
+
+/// One side of a read that is held back.
+#[derive(Debug)]
+struct Gate {
+    reached: oneshot::Sender<()>,
+    released: oneshot::Receiver<()>,
+}
+
+/// A read that is held back until this is dropped.
+#[derive(Debug)]
+pub struct HeldRead {
+    reached: oneshot::Receiver<()>,
+    _release: oneshot::Sender<()>,
+}
+
+impl HeldRead {
+    /// Waits until somebody has read, and is held back.
+    pub async fn reached(&mut self) {
+        // An error says that the store is gone, and nobody reads any more.
+        drop((&mut self.reached).await);
+    }
 }
 
 impl<S: Store> FaultyStore<S> {
@@ -38,7 +64,25 @@ impl<S: Store> FaultyStore<S> {
             inner,
             writes: AtomicU64::new(0),
             plan: Mutex::new(None),
+            held: Mutex::new(None),
         }
+    }
+
+    /// Holds back whoever next reads to the end of a log, with what they read.
+    pub fn hold_end_of(&self, log: LogId) -> HeldRead {
+        let (reached, was_reached) = oneshot::channel();
+        let (release, released) = oneshot::channel();
+        let gate = Gate { reached, released };
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some((log, gate));
+        HeldRead {
+            reached: was_reached,
+            _release: release,
+        }
+    }
+
+    fn gate(&self, log: LogId) -> Option<Gate> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.take_if(|(of, _)| *of == log).map(|(_, gate)| gate)
     }
 
     /// Makes the `k`-th write from now on fail, once; the next one is the first.
@@ -104,7 +148,15 @@ impl<S: Store> Store for FaultyStore<S> {
         after: Seq,
         max_bytes: usize,
     ) -> Result<Vec<LogRow>, StoreError> {
-        self.inner.read_log(log, after, max_bytes).await
+        let rows = self.inner.read_log(log, after, max_bytes).await?;
+        if rows.is_empty()
+            && let Some(Gate { reached, released }) = self.gate(log)
+            && reached.send(()).is_ok()
+        {
+            // Nothing is ever sent: it ends when the other side is dropped.
+            drop(released.await);
+        }
+        Ok(rows)
     }
 
     async fn read_names(&self, log: LogId, from: NameId) -> Result<Vec<StoredName>, StoreError> {

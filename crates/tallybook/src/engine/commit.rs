@@ -247,7 +247,7 @@ impl Turn<'_> {
         for account in accounts {
             let (site, account) = (self.engine.site(), Arc::new(account));
             let before = self.engine.views.get(account.log);
-            self.engine.keep(match before {
+            self.engine.publish_view(match before {
                 Some(before) => before.after(site, account),
                 None => View::new(site, account),
             });

@@ -120,6 +120,9 @@ impl Default for Options {
     }
 }
 
+/// How often an account is loaded when commits to it are faster than the reader.
+const ATTEMPTS_TO_LOAD: u32 = 16;
+
 /// The engine over one store.
 pub struct Engine {
     store: Arc<dyn Store>,
@@ -151,6 +154,7 @@ pub struct View {
     rates: rates::RatesByMonths,
     /// [`AsOf`] as text.
     as_of_text: String,
+    state: Digest,
 }
 
 /// What an answer is a function of.
@@ -228,6 +232,7 @@ impl View {
         terms: Arc<Terms>,
     ) -> Self {
         let as_of = AsOf::new(&site, &account);
+        let state = Digest::of([site.head.0, account.head.0].as_flattened());
         Self {
             site,
             account,
@@ -237,6 +242,7 @@ impl View {
             fingerprints: RwLock::default(),
             rates: rates::RatesByMonths::default(),
             as_of_text: as_of.to_string(),
+            state,
         }
     }
 
@@ -263,6 +269,14 @@ impl View {
     #[must_use]
     pub fn as_of_text(&self) -> &str {
         &self.as_of_text
+    }
+
+    /// What identifies the history that this view is of: a hash over the newest batches of both
+    /// logs, which chain all earlier ones. The numbers of [`Self::as_of`] come again when a server
+    /// is restored to an older state and goes on differently; this does not.
+    #[must_use]
+    pub fn state(&self) -> Digest {
+        self.state
     }
 
     /// What identifies the statement of a month.
@@ -374,20 +388,36 @@ impl Engine {
 
     /// The account of a log, as it is now.
     pub async fn view_of(&self, log: LogId, name: &AccountName) -> Result<Arc<View>, EngineError> {
-        let site = self.site();
-        let known = self.views.get(log);
-        let account = match known {
-            Some(view) if view.site.seq == site.seq => return Ok(view),
-            Some(view) => Arc::clone(&view.account),
-            None => Arc::new(load::account(self.store.as_ref(), log, name).await?),
-        };
-        Ok(self.keep(View::new(site, account)))
+        for _ in 0..ATTEMPTS_TO_LOAD {
+            // The site comes second: an account must not meet a catalogue that is older than it.
+            let (account, site) = match self.views.get(log) {
+                Some(view) => {
+                    let site = self.site();
+                    if view.site.seq == site.seq {
+                        return Ok(view);
+                    }
+                    (Arc::clone(&view.account), site)
+                }
+                None => {
+                    let account = load::account(self.store.as_ref(), log, name).await?;
+                    (Arc::new(account), self.site())
+                }
+            };
+            if let Some(kept) = self.views.keep(View::new(site, account)) {
+                return Ok(self.with_dropped(kept));
+            }
+        }
+        let detail = "it ends before the newest batch that was committed to it";
+        Err(EngineError::damaged(format!("log {}", log.0), detail))
     }
 
-    /// Keeps a view for the next reader, unless a newer one is already there. The account that has
-    /// to go for it takes its short statements with it.
-    fn keep(&self, view: View) -> Arc<View> {
-        let kept = self.views.keep(view);
+    /// Keeps the view of a commit.
+    fn publish_view(&self, view: View) {
+        self.with_dropped(self.views.publish(view));
+    }
+
+    /// The view that was kept. The account that had to go for it takes its short statements along.
+    fn with_dropped(&self, kept: views::Kept) -> Arc<View> {
         if let Some(dropped) = kept.dropped {
             self.cache.forget_short(dropped.account.log);
         }

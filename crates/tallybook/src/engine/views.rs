@@ -1,12 +1,17 @@
 //! The accounts in memory: as many as there is room for, the least recently used dropped first.
 //!
-//! Invariant: of an account only the newest view is here. What is dropped is loaded again on its
-//! next use; its short statements go with it, see [`super::Engine::keep`].
+//! Invariant: of an account only the newest view is here, and none is handed out that is older than
+//! what this process has committed. What is dropped is loaded again on its next use; its short
+//! statements go with it, see [`super::Engine::view_of`].
+//!
+//! This is the one place that relies on this process being the only one that commits:
+//! [`State::published`] says how far each log has come, because every commit passes through
+//! [`Views::publish`]. Servers that share a store will have to ask the store instead.
 
 use super::View;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tallybook_core::ids::LogId;
+use tallybook_core::ids::{LogId, Seq};
 
 /// The most accounts whose state is kept in memory: some tens of kilobytes for a small one, which
 /// is read again in less than a millisecond.
@@ -19,6 +24,9 @@ pub(super) struct Views(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     views: HashMap<LogId, Used>,
+    /// The newest batch of each log to which this process has committed. It outlives the view, so
+    /// that a reader who loaded an account while it was dropped cannot bring back an older state.
+    published: HashMap<LogId, Seq>,
     /// Rises with each use.
     uses: u64,
 }
@@ -47,31 +55,23 @@ impl Views {
         Some(Arc::clone(&used.view))
     }
 
-    /// Keeps a view for the next reader, unless a newer one is already there.
-    pub(super) fn keep(&self, view: View) -> Kept {
+    /// Keeps the view of a commit.
+    pub(super) fn publish(&self, view: View) -> Kept {
         let mut state = self.state();
-        let (log, last) = (view.account.log, state.next_use());
-        if let Some(known) = state.views.get_mut(&log) {
-            let versions = |view: &View| (view.account.seq, view.site.seq);
-            if versions(&known.view) <= versions(&view) {
-                known.view = Arc::new(view);
-            }
-            known.last = last;
-            let view = Arc::clone(&known.view);
-            return Kept {
-                view,
-                dropped: None,
-            };
+        let newest = state.published.entry(view.account.log).or_default();
+        *newest = view.account.seq.max(*newest);
+        state.keep(view)
+    }
+
+    /// Keeps a view for the next reader, unless a newer one is already there; `None` when it is
+    /// older than what was committed, and has to be loaded again.
+    pub(super) fn keep(&self, view: View) -> Option<Kept> {
+        let mut state = self.state();
+        let newest = state.published.get(&view.account.log);
+        if newest.is_some_and(|newest| view.account.seq < *newest) {
+            return None;
         }
-        let oldest = (state.views.len() >= MOST_VIEWS).then(|| state.oldest());
-        let dropped = oldest.flatten().and_then(|log| state.views.remove(&log));
-        let view = Arc::new(view);
-        let kept = Arc::clone(&view);
-        state.views.insert(log, Used { view: kept, last });
-        Kept {
-            view,
-            dropped: dropped.map(|used| used.view),
-        }
+        Some(state.keep(view))
     }
 
     /// Drops every account.
@@ -85,6 +85,31 @@ impl Views {
 }
 
 impl State {
+    fn keep(&mut self, view: View) -> Kept {
+        let (log, last) = (view.account.log, self.next_use());
+        if let Some(known) = self.views.get_mut(&log) {
+            let versions = |view: &View| (view.account.seq, view.site.seq);
+            if versions(&known.view) <= versions(&view) {
+                known.view = Arc::new(view);
+            }
+            known.last = last;
+            let view = Arc::clone(&known.view);
+            return Kept {
+                view,
+                dropped: None,
+            };
+        }
+        let oldest = (self.views.len() >= MOST_VIEWS).then(|| self.oldest());
+        let dropped = oldest.flatten().and_then(|log| self.views.remove(&log));
+        let view = Arc::new(view);
+        let kept = Arc::clone(&view);
+        self.views.insert(log, Used { view: kept, last });
+        Kept {
+            view,
+            dropped: dropped.map(|used| used.view),
+        }
+    }
+
     fn next_use(&mut self) -> u64 {
         self.uses += 1;
         self.uses
@@ -109,17 +134,21 @@ mod tests {
         View::new(Arc::new(Site::default()), Arc::new(account))
     }
 
+    fn keep(views: &Views, view: View) -> Kept {
+        views.keep(view).expect("not older than what was committed")
+    }
+
     #[test]
     fn the_account_that_was_used_least_recently_is_dropped() {
         let views = Views::default();
         let logs = 1..=MOST_VIEWS as u64;
         assert!(
             logs.into_iter()
-                .all(|log| views.keep(view(log)).dropped.is_none())
+                .all(|log| keep(&views, view(log)).dropped.is_none())
         );
         assert!(views.get(LogId(1)).is_some());
-        assert!(views.keep(view(2)).dropped.is_none());
-        let dropped = views.keep(view(9_999)).dropped.unwrap();
+        assert!(keep(&views, view(2)).dropped.is_none());
+        let dropped = keep(&views, view(9_999)).dropped.unwrap();
         assert_eq!(dropped.account.log, LogId(3));
         assert!(views.get(LogId(3)).is_none());
         assert!(views.get(LogId(1)).is_some() && views.get(LogId(9_999)).is_some());
@@ -133,8 +162,28 @@ mod tests {
             seq: tallybook_core::ids::Seq(7),
             ..Site::default()
         });
-        views.keep(newer);
-        assert_eq!(views.keep(view(1)).view.site.seq.0, 7);
+        keep(&views, newer);
+        assert_eq!(keep(&views, view(1)).view.site.seq.0, 7);
         assert_eq!(views.get(LogId(1)).unwrap().site.seq.0, 7);
+    }
+
+    #[test]
+    fn what_was_committed_is_newest_also_when_its_view_was_dropped() {
+        let views = Views::default();
+        let at = |seq: u64| {
+            let mut view = view(1);
+            Arc::make_mut(&mut view.account).seq = Seq(seq);
+            view
+        };
+        views.publish(at(5));
+        for log in 2..=MOST_VIEWS as u64 + 1 {
+            keep(&views, super::tests::view(log));
+        }
+        assert!(views.get(LogId(1)).is_none(), "dropped");
+        assert!(views.keep(at(4)).is_none(), "loaded before the commit");
+        assert!(views.get(LogId(1)).is_none());
+        assert_eq!(keep(&views, at(5)).view.account.seq, Seq(5));
+        // Another process may have committed more.
+        assert_eq!(keep(&views, at(6)).view.account.seq, Seq(6));
     }
 }

@@ -8,13 +8,16 @@ use crate::wire::{Dialect, RENDER_VERSION};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use std::hash::{Hash, Hasher};
+use tallybook_core::ids::Digest;
 
 /// What decides a body. `Q` is the resolved question, with its dates and echoes; questions that
 /// hash alike are answered alike.
 #[derive(Debug, Clone, Copy, Hash)]
 pub struct Identity<'a, Q> {
-    /// The ledger's state that the answer is of.
+    /// The ledger's state that the answer is of, for people.
     pub as_of: &'a str,
+    /// The same as a hash: equal numbers of batches may stand for different histories.
+    pub state: Digest,
     /// What was asked.
     pub question: Q,
     /// Whose shape.
@@ -98,6 +101,7 @@ mod tests {
 
     const IDENTITY: Identity<'_, &str> = Identity {
         as_of: "3.7",
+        state: Digest([7; 32]),
         question: "usage",
         dialect: Dialect::Documented,
         version: ApiVersion::V20221128,
@@ -115,6 +119,10 @@ mod tests {
         let others = [
             Identity {
                 as_of: "3.8",
+                ..IDENTITY
+            },
+            Identity {
+                state: Digest([8; 32]),
                 ..IDENTITY
             },
             Identity {

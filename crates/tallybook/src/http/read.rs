@@ -42,6 +42,7 @@ impl<'a> Read<'a> {
         let digest = blake3::hash(&body).to_hex();
         let etag = ETag::of(&Identity {
             as_of,
+            state: self.view.state(),
             question: digest.as_str(),
             dialect: self.app.dialect,
             version: self.context.version,

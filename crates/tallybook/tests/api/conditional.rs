@@ -2,7 +2,7 @@
 
 use crate::answer::Answer;
 use crate::manners::{NOW, SUMMARY, USAGE, more, server};
-use crate::server::{ADMIN, Server, at, enterprise};
+use crate::server::{ADMIN, Server, at, detailed, enterprise};
 use tallybook::auth::Grants;
 use tallybook::http::app::HttpSettings;
 
@@ -125,6 +125,43 @@ async fn as_of_names_the_commits_that_an_answer_is_of() {
         .import(&enterprise("octo-ent"), &[("more", more())])
         .await;
     assert_ne!(as_of(USAGE).await, before);
+}
+
+/// A server that was restored to an older state and went on differently has the same numbers of
+/// batches again, and other usage behind them.
+#[tokio::test]
+async fn a_history_that_diverged_is_never_304() {
+    let billing = "enterprises: [{slug: octo-ent}]";
+    let line = |gross: &str| {
+        let line = format!(
+            "2025-11-05,actions,actions_linux,1,minutes,{gross},{gross},0,{gross},,octo-org,api,,"
+        );
+        detailed(&[&line])
+    };
+    let mut answers = Vec::new();
+    for gross in ["1", "2"] {
+        let server = Server::new(NOW).await;
+        server.apply(billing).await;
+        server
+            .import(&enterprise("octo-ent"), &[("report", line(gross))])
+            .await;
+        answers.push((server.get(USAGE).await.ok(), server));
+    }
+    let [(before, first), (after, server)] = answers.as_slice() else {
+        panic!("two histories");
+    };
+    let as_of = |answer: &Answer| answer.header("x-tallybook-as-of").to_owned();
+    assert_eq!(as_of(before), as_of(after), "the same numbers of batches");
+    assert_ne!(before.text(), after.text());
+    for path in [
+        USAGE,
+        SUMMARY,
+        "/enterprises/octo-ent/settings/billing/cost-centers",
+    ] {
+        let stale = first.get(path).await.ok().header("etag").to_owned();
+        let fresh = server.get_with(path, &[("if-none-match", &stale)]).await;
+        assert_eq!(fresh.status, 200, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tallybook::engine::Engine;
 use tallybook_core::account::AccountName;
 use tallybook_store::Store;
-use tallybook_store::testing::MemoryStore;
+use tallybook_store::testing::{FaultyStore, MemoryStore};
 
 /// Each imports the usage of a day of its own.
 async fn import_days(engine: &Arc<Engine>, account: &AccountName, days: std::ops::Range<i8>) {
@@ -108,6 +108,54 @@ async fn verifying_while_others_write() {
     };
     tokio::join!(importing, verifying);
     assert_eq!(engine.verify().await.unwrap().imports, 24);
+}
+
+/// A reader who has read an account's log is overtaken by a commit to it and by so many other
+/// accounts that the account is dropped from memory: what was read is out of date, and not shown.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_reader_that_is_overtaken_reads_again() {
+    const OTHERS: usize = 1_100;
+    let store = Arc::new(FaultyStore::new(MemoryStore::default()));
+    let engine = open(Arc::<FaultyStore<MemoryStore>>::clone(&store)).await;
+    let ent = enterprise("ent");
+    import(&engine, &ent, "first", &[(1, "octo", 1)])
+        .await
+        .unwrap();
+    let others: Vec<_> = (0..OTHERS)
+        .map(|number| enterprise(&format!("other-{number}")))
+        .collect();
+    let declared = others
+        .iter()
+        .map(|other| format!("{{slug: {}}}", other.name));
+    let declared: Vec<_> = declared.collect();
+    let billing = format!("enterprises: [{}]", declared.join(", "));
+    let declared = tallybook::billing_file::parse(&billing).unwrap();
+    engine
+        .apply(now(), &actor(), &declared, false)
+        .await
+        .unwrap();
+    let look_at_others = async || {
+        for other in &others {
+            view(&engine, other).await.unwrap();
+        }
+    };
+
+    look_at_others().await;
+    let log = engine.site().directory.log_of(&ent).unwrap();
+    let mut held = store.hold_end_of(log);
+    let reader = tokio::spawn({
+        let (engine, ent) = (Arc::clone(&engine), ent.clone());
+        async move { view(&engine, &ent).await.unwrap() }
+    });
+    held.reached().await;
+    let committed = import(&engine, &ent, "second", &[(2, "octo", 2)])
+        .await
+        .unwrap();
+    look_at_others().await;
+    drop(held);
+    let newest = committed.view.account.seq;
+    assert_eq!(reader.await.unwrap().account.seq, newest);
+    assert_eq!(view(&engine, &ent).await.unwrap().account.seq, newest);
 }
 
 /// Two writers that know nothing of each other: whoever loses the race plans again.

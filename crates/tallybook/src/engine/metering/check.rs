@@ -1,13 +1,15 @@
 //! What can be said of an event without its account's log: who pays, and whether it has a price.
 //!
 //! Invariant: pure but for hashing; the same site gives the same answer. What is refused here is
-//! refused whatever the log holds.
+//! refused whatever the log holds. The site may change before the events' turn to be committed
+//! comes: who pays is asked again then ([`Checked::resolve_again`]), and so are prices.
 
 use super::look_up::Looked;
 use super::submission::{
-    Allowed, Incoming, OnError, Receipt, Rejection, RejectionCode, Submission,
+    Allowed, Incoming, OnError, Payer, Receipt, Rejection, RejectionCode, Submission,
 };
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 use tallybook_core::account::{AccountKind, AccountName};
 use tallybook_core::catalog::{Catalog, Sku};
@@ -25,8 +27,13 @@ pub(super) const MOST_AHEAD: i64 = 300;
 pub(super) struct Checked {
     /// What may yet be taken.
     pub events: Vec<CheckedEvent>,
-    /// Accounts that the events name.
+    /// Accounts that pay for the events.
     pub accounts: Vec<AccountName>,
+    /// By what the events name them.
+    payers: Vec<Payer>,
+    /// The revision of the directory's payers by which they were found.
+    payers_revision: u64,
+    allowed: Allowed,
     pub rejected: Vec<Rejection>,
     pub on_error: OnError,
     /// The catalogue by which they have a price.
@@ -42,6 +49,8 @@ pub(super) struct CheckedEvent {
     pub event: Arc<Event>,
     /// Its place in [`Checked::accounts`].
     pub account: usize,
+    /// Its place in [`Checked::payers`].
+    payer: usize,
     /// A hash over what it says.
     pub content: u64,
 }
@@ -50,6 +59,42 @@ impl Checked {
     /// Whether a bad event spoils the rest.
     pub(super) fn is_refused(&self) -> bool {
         self.on_error == OnError::Reject && !self.rejected.is_empty()
+    }
+
+    /// Asks again who pays, where that may have changed since it was asked: an event is billed to
+    /// the account that pays when it is committed.
+    pub(super) fn resolve_again(&mut self, site: &Site) {
+        let revision = site.directory.payers_revision();
+        if revision == self.payers_revision {
+            return;
+        }
+        self.payers_revision = revision;
+        let before: Vec<usize> = self.events.iter().map(|event| event.account).collect();
+        let (payers, allowed, rejected) = (&self.payers, &self.allowed, &mut self.rejected);
+        let mut accounts = Vec::new();
+        self.events.retain_mut(|checked| {
+            let payer = &payers[checked.payer];
+            match find_payer(site, allowed, &checked.event, payer) {
+                Ok(account) => {
+                    checked.account = place_of(&mut accounts, account);
+                    true
+                }
+                Err((code, reason)) => {
+                    rejected.push(Rejection {
+                        index: checked.index,
+                        code,
+                        reason,
+                    });
+                    false
+                }
+            }
+        });
+        let after = self.events.iter().map(|event| event.account);
+        if accounts != self.accounts || !after.eq(before) {
+            self.accounts = accounts;
+            // What was asked of an account's keys was about other events.
+            self.looked.clear();
+        }
     }
 
     /// The answer when nothing is left to be taken.
@@ -66,29 +111,25 @@ pub(super) fn check(site: &Site, now: Instant, submission: Submission) -> Checke
     let mut checked = Checked {
         events: Vec::with_capacity(submission.events.len()),
         accounts: Vec::new(),
+        payers: Vec::new(),
+        payers_revision: site.directory.payers_revision(),
+        allowed: submission.allowed,
         rejected: Vec::new(),
         on_error: submission.on_error,
         catalog: Arc::clone(&site.catalog),
         looked: HashMap::new(),
     };
-    let checker = Checker {
-        site,
-        now,
-        allowed: &submission.allowed,
-    };
-    let mut places: HashMap<AccountName, usize> = HashMap::new();
-    for (index, incoming) in submission.events {
-        match checker.payer(&incoming) {
-            Ok(payer) => {
-                let account = *places.entry(payer).or_insert_with_key(|payer| {
-                    checked.accounts.push(payer.clone());
-                    checked.accounts.len() - 1
-                });
-                let content = incoming.event.content();
+    let mut accounts: HashMap<AccountName, usize> = HashMap::new();
+    let mut payers: HashMap<Payer, usize> = HashMap::new();
+    for (index, Incoming { event, payer }) in submission.events {
+        match accept(site, now, &checked.allowed, &event, &payer) {
+            Ok(account) => {
+                let content = event.content();
                 checked.events.push(CheckedEvent {
                     index,
-                    event: Arc::new(incoming.event),
-                    account,
+                    account: place(&mut accounts, account, &mut checked.accounts),
+                    payer: place(&mut payers, payer, &mut checked.payers),
+                    event: Arc::new(event),
                     content,
                 });
             }
@@ -102,77 +143,89 @@ pub(super) fn check(site: &Site, now: Instant, submission: Submission) -> Checke
     checked
 }
 
-pub(super) type Refusal = (RejectionCode, String);
-
-struct Checker<'a> {
-    site: &'a Site,
-    now: Instant,
-    allowed: &'a Allowed,
+/// The place of a value among those that there are, or a new one at their end.
+fn place<T: Clone + Eq + Hash>(
+    places: &mut HashMap<T, usize>,
+    value: T,
+    values: &mut Vec<T>,
+) -> usize {
+    *places.entry(value).or_insert_with_key(|value| {
+        values.push(value.clone());
+        values.len() - 1
+    })
 }
 
-impl Checker<'_> {
-    /// Who pays for an event that may be taken.
-    fn payer(&self, incoming: &Incoming) -> Result<AccountName, Refusal> {
-        let event = &incoming.event;
-        if event.time.instant().seconds() > self.now.seconds() + MOST_AHEAD {
-            let reason = format!(
-                "time: {} is more than {MOST_AHEAD} seconds ahead of this server's clock",
-                event.time.instant()
-            );
-            return Err((RejectionCode::InFuture, reason));
-        }
-        let payer = self.find_payer(incoming)?;
-        let catalog = &self.site.catalog;
-        match &event.body {
-            EventBody::Usage(usage) => price(catalog, usage, event.time.instant().day())?,
-            // It counts in the hour of its target, which only the log knows.
-            EventBody::Amend(_, usage) => drop(sku(catalog, usage)?),
-            EventBody::Void(_) => {}
-        }
-        Ok(payer)
-    }
+/// [`place`] where there are few values.
+fn place_of(accounts: &mut Vec<AccountName>, account: AccountName) -> usize {
+    let known = accounts.iter().position(|known| *known == account);
+    known.unwrap_or_else(|| {
+        accounts.push(account);
+        accounts.len() - 1
+    })
+}
 
-    fn find_payer(&self, incoming: &Incoming) -> Result<AccountName, Refusal> {
-        let unknown = |what: &str, name: &Name| {
-            let reason =
-                format!("data.{what}: there is no {what} {name} whose usage you may report");
-            (RejectionCode::UnknownPayer, reason)
-        };
-        let directory = &self.site.directory;
-        let payer = &incoming.payer;
-        let at = incoming.event.time.instant();
-        let of_organization = |login| directory.payer_at(login, at);
-        let named = |kind, name: &Name| {
-            let found = directory.find(&AccountName::new(kind, name.clone()));
-            found.map(|found| found.payer)
-        };
-        let (what, name, account) = if let Some(slug) = &payer.enterprise {
-            ("enterprise", slug, named(AccountKind::Enterprise, slug))
-        } else if let Some(login) = &payer.organization {
-            ("organization", login, of_organization(login))
-        } else if let Some(login) = &payer.user {
-            ("user", login, named(AccountKind::User, login))
-        } else {
-            let reason = "data: an enterprise, an organization or a user must say who pays";
-            return Err((RejectionCode::UnknownPayer, reason.to_owned()));
-        };
-        let account = account.filter(|account| self.may_write(account, incoming));
-        let account = account.ok_or_else(|| unknown(what, name))?;
-        match &payer.organization {
-            // An organization of somebody else's is answered as one that nobody has.
-            Some(login) if of_organization(login).as_ref() != Some(&account) => {
-                Err(unknown("organization", login))
-            }
-            _ => Ok(account),
-        }
-    }
+pub(super) type Refusal = (RejectionCode, String);
 
-    fn may_write(&self, account: &AccountName, incoming: &Incoming) -> bool {
-        let source = &incoming.event.name.source;
-        let accounts = self.allowed.accounts.as_ref();
-        let sources = self.allowed.sources.as_ref();
-        accounts.is_none_or(|accounts| accounts.contains(account))
-            && sources.is_none_or(|sources| sources.iter().any(|known| **known == **source))
+/// Who pays for an event that may be taken.
+fn accept(
+    site: &Site,
+    now: Instant,
+    allowed: &Allowed,
+    event: &Event,
+    payer: &Payer,
+) -> Result<AccountName, Refusal> {
+    if event.time.instant().seconds() > now.seconds() + MOST_AHEAD {
+        let reason = format!(
+            "time: {} is more than {MOST_AHEAD} seconds ahead of this server's clock",
+            event.time.instant()
+        );
+        return Err((RejectionCode::InFuture, reason));
+    }
+    let account = find_payer(site, allowed, event, payer)?;
+    match &event.body {
+        EventBody::Usage(usage) => price(&site.catalog, usage, event.time.instant().day())?,
+        // It counts in the hour of its target, which only the log knows.
+        EventBody::Amend(_, usage) => drop(sku(&site.catalog, usage)?),
+        EventBody::Void(_) => {}
+    }
+    Ok(account)
+}
+
+/// Who pays for an event, if the sender may write to that account.
+fn find_payer(
+    site: &Site,
+    allowed: &Allowed,
+    event: &Event,
+    payer: &Payer,
+) -> Result<AccountName, Refusal> {
+    let unknown = |what: &str, name: &Name| {
+        let reason = format!("data.{what}: there is no {what} {name} whose usage you may report");
+        (RejectionCode::UnknownPayer, reason)
+    };
+    let at = event.time.instant();
+    let of_organization = |login| site.directory.payer_at(login, at);
+    let named = |kind, name: &Name| {
+        let found = site.directory.find(&AccountName::new(kind, name.clone()));
+        found.map(|found| found.payer)
+    };
+    let (what, name, account) = if let Some(slug) = &payer.enterprise {
+        ("enterprise", slug, named(AccountKind::Enterprise, slug))
+    } else if let Some(login) = &payer.organization {
+        ("organization", login, of_organization(login))
+    } else if let Some(login) = &payer.user {
+        ("user", login, named(AccountKind::User, login))
+    } else {
+        let reason = "data: an enterprise, an organization or a user must say who pays";
+        return Err((RejectionCode::UnknownPayer, reason.to_owned()));
+    };
+    let account = account.filter(|account| allowed.may_write(account, event));
+    let account = account.ok_or_else(|| unknown(what, name))?;
+    match &payer.organization {
+        // An organization of another account is answered as one that does not exist.
+        Some(login) if of_organization(login).as_ref() != Some(&account) => {
+            Err(unknown("organization", login))
+        }
+        _ => Ok(account),
     }
 }
 

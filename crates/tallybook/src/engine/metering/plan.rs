@@ -35,11 +35,11 @@ impl Engine {
         if jobs.is_empty() {
             return;
         }
-        let (checked, waiting): (Vec<_>, Vec<_>) = jobs
+        let (mut checked, waiting): (Vec<_>, Vec<_>) = jobs
             .into_iter()
             .map(|Job { checked, answer }| (checked, answer))
             .unzip();
-        let answers = match self.commit_submissions(&turn, now, &checked).await {
+        let answers = match self.commit_submissions(&turn, now, &mut checked).await {
             Ok(answers) => answers,
             Err(error) => {
                 let failed = |_| Err(SubmitError::Engine(error.clone()));
@@ -56,9 +56,8 @@ impl Engine {
         self: &Arc<Self>,
         turn: &Turn<'_>,
         now: Instant,
-        submissions: &[Checked],
+        submissions: &mut [Checked],
     ) -> Result<Vec<Answer>, EngineError> {
-        self.open_accounts(turn, now, submissions).await?;
         let mut keys = self.metering.keys.lock().await;
         let answers = self.commit_new(turn, now, submissions, &mut keys).await;
         // Also when nothing was new: whoever looks for a key brings its account's keys to memory.
@@ -70,16 +69,17 @@ impl Engine {
         self: &Arc<Self>,
         turn: &Turn<'_>,
         now: Instant,
-        submissions: &[Checked],
+        submissions: &mut [Checked],
         keys: &mut AllKeys,
     ) -> Result<Vec<Answer>, EngineError> {
         for _ in 0..Turn::ATTEMPTS {
+            self.open_accounts(turn, now, submissions).await?;
             if self.metering.queue.was_forgotten() {
                 keys.clear();
             }
             let mut plan = Plan::new(self, keys);
             let mut receipts = Vec::with_capacity(submissions.len());
-            for checked in submissions {
+            for checked in &*submissions {
                 receipts.push(plan.submission(checked).await?);
             }
             let Plan { accounts, met, .. } = plan;
@@ -121,15 +121,19 @@ impl Engine {
         Err(EngineError::Contention(Turn::ATTEMPTS))
     }
 
-    /// Gives every payer that has none a log. One that then gets no event stays empty.
+    /// Finds who pays as the site is now, and gives every payer that has none a log. One that then
+    /// gets no event stays empty.
     async fn open_accounts(
         &self,
         turn: &Turn<'_>,
         now: Instant,
-        submissions: &[Checked],
+        submissions: &mut [Checked],
     ) -> Result<(), EngineError> {
         for _ in 0..Turn::ATTEMPTS {
             let site = self.site();
+            for checked in &mut *submissions {
+                checked.resolve_again(&site);
+            }
             let mut next = site.next_log();
             let mut opened: HashSet<&AccountName> = HashSet::new();
             let mut changes = Changes::default();

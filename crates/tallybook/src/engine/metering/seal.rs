@@ -126,7 +126,10 @@ impl Engine {
             }
         }
         let (site, account) = (Arc::clone(&newest.site), Arc::new(account));
-        self.keep(newest.after(site, account));
+        // A newer one stays, whose account holds its rows in memory.
+        if let Some(kept) = self.views.keep(newest.after(site, account)) {
+            self.with_dropped(kept);
+        }
         Ok(())
     }
 

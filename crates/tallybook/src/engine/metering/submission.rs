@@ -16,7 +16,7 @@ pub struct Incoming {
 }
 
 /// By what the payer is found: the first that is given.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Payer {
     /// An enterprise.
     pub enterprise: Option<Name>,
@@ -54,6 +54,17 @@ pub struct Allowed {
     pub accounts: Option<Vec<AccountName>>,
     /// The sources; `None` is every one.
     pub sources: Option<Vec<String>>,
+}
+
+impl Allowed {
+    /// Whether an event may be written to an account.
+    pub(super) fn may_write(&self, account: &AccountName, event: &Event) -> bool {
+        let source = &event.name.source;
+        let accounts = self.accounts.as_ref();
+        let sources = self.sources.as_ref();
+        accounts.is_none_or(|accounts| accounts.contains(account))
+            && sources.is_none_or(|sources| sources.iter().any(|known| **known == **source))
+    }
 }
 
 /// What came of a submission.

@@ -1,7 +1,7 @@
 //! What happens between the check of an event and its commit.
 
 use super::super::check::check;
-use super::super::submission::{Incoming, Payer, Submission};
+use super::super::submission::{Allowed, Incoming, Payer, Submission};
 use super::*;
 use crate::engine::Options;
 use crate::engine::commit::Actor;
@@ -90,6 +90,57 @@ async fn what_loses_its_price_on_the_way_is_refused() {
     );
     let ent = AccountName::new(AccountKind::Enterprise, "ent");
     assert_eq!(receipt.commits[0].0, ent);
+    engine.verify().await.expect("nothing differs");
+}
+
+/// An organization may get another payer while events wait for their commit: they are billed to
+/// the account that pays by then, and refused where the sender may not write to that.
+#[tokio::test]
+async fn who_pays_is_asked_again_when_it_may_have_changed() {
+    let engine = engine().await;
+    let declare = async |file: &str| {
+        let declarations = crate::billing_file::parse(file).expect("a good file");
+        apply(&engine, &declarations).await;
+    };
+    declare("{enterprises: [{slug: other}], organizations: [{login: octo}]}").await;
+    let checked = async |id: &str, accounts: Option<Vec<AccountName>>| {
+        let mut incoming = used(id, "actions_linux");
+        incoming.event.time = Timestamp::parse("2026-02-10T08:00:00Z").expect("a time");
+        incoming.payer = Payer {
+            organization: Some(Name::from("octo")),
+            ..Payer::default()
+        };
+        let submission = Submission {
+            events: vec![(0, incoming)],
+            allowed: Allowed {
+                accounts,
+                sources: None,
+            },
+            ..Submission::default()
+        };
+        let checked = check(&engine.site(), now(), submission);
+        assert_eq!(checked.events.len(), 1);
+        engine.look_ahead(checked).await
+    };
+    let octo = AccountName::new(AccountKind::Organization, "octo");
+    let free = checked("1", None).await;
+    let bound = checked("2", Some(vec![octo])).await;
+    declare("enterprises: [{slug: other, organizations: [octo]}]").await;
+    let commit = async |checked: Checked| {
+        let reserved = engine.metering.queue.reserve(checked.events.len());
+        let answer = reserved.expect("room").push(checked);
+        engine.commit_waiting(now()).await;
+        answer.await.expect("an answer")
+    };
+    let receipt = commit(free).await.expect("a receipt");
+    let other = AccountName::new(AccountKind::Enterprise, "other");
+    assert_eq!(receipt.commits, [(other, Seq(1))]);
+    match commit(bound).await {
+        Err(SubmitError::Rejected(receipt)) => {
+            assert_eq!(receipt.rejected[0].code, RejectionCode::UnknownPayer);
+        }
+        answer => panic!("{answer:?}"),
+    }
     engine.verify().await.expect("nothing differs");
 }
 

@@ -69,6 +69,7 @@ pub async fn read<K: PathKind, R: Report>(
 
     let etag = ETag::of(&Identity {
         as_of: view.as_of_text(),
+        state: view.state(),
         question: (R::ENDPOINT, K::KIND, &account.found, &question),
         dialect: app.dialect,
         version: context.version,
