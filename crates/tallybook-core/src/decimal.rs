@@ -34,11 +34,20 @@ const MANTISSA_DIGITS: u32 = 38;
 
 /// Parses `text` into a count of 10^-`digits`.
 ///
-/// A value within max(a thousandth of 10^-`digits`, 8 ulp of an IEEE double) of a multiple of
-/// 10^-`digits` is float noise and is rounded to it, half to even: for quantities and amounts
-/// (9 decimals) the tolerance is 1e-12 or more, for prices (12 decimals) 1e-15 or more. Anything
-/// else that would lose digits is refused (all noise in real reports is below
-/// 1e-12).
+/// A number beside a multiple of 10^-`digits` may be what summing IEEE doubles left of it: float
+/// noise, which is rounded to the nearest multiple. For quantities and amounts (multiples of 1e-9)
+/// noise is
+///
+/// - what is at most 1e-12 away, however it is written;
+/// - what has 15 significant digits or more and is at most 4,096 ulp away, which covers the sum of
+///   some thousand doubles. From about 512 on that would reach the middle between two multiples,
+///   where nobody can tell which is meant, so that it ends at a quarter: 2.5e-10. Yet 64 ulp are
+///   always noise. From 65,536 on they reach the middle, too: a sum of that size has lost its ninth
+///   decimal, and says no more than the nearest multiple.
+///
+/// For prices (multiples of 1e-12) the two distances are 1e-15 and 2.5e-13. Anything else that
+/// would lose digits is refused. So is a number of 15 digits with one decimal more than are kept:
+/// a double keeps 15 digits, so that it means what it says.
 pub fn parse(text: &[u8], digits: u32) -> Result<i128, ParseDecimalError> {
     if let Some(value) = parse_short(text, digits) {
         return Ok(value);
@@ -164,12 +173,29 @@ impl Scientific {
         if nearest.whole > limit {
             return Err(TooLarge);
         }
-        if !nearest.is_noise(digits) {
+        let is_noise = nearest.is_tiny() || (self.may_be_a_sum(places) && nearest.is_noise(digits));
+        if !is_noise {
             return Err(Inexact(digits));
         }
         i128::try_from(nearest.whole).map_err(|_| TooLarge)
     }
+
+    /// Whether a sum of doubles may be written so, with `places` digits more than are kept: with
+    /// all digits that a double is sure to keep, and more than one beyond those that are kept.
+    fn may_be_a_sum(&self, places: u32) -> bool {
+        let (mut mantissa, mut places) = (self.mantissa, places);
+        while let (tenth, 0) = divide(mantissa, 10)
+            && places > 0
+        {
+            (mantissa, places) = (tenth, places - 1);
+        }
+        let significant = mantissa.ilog10() + 1;
+        self.cut || significant > DOUBLE_DIGITS || (significant == DOUBLE_DIGITS && places > 1)
+    }
 }
+
+/// The digits that a double is sure to keep.
+const DOUBLE_DIGITS: u32 = 15;
 
 fn read_exponent(text: &[u8]) -> Result<i32, ParseDecimalError> {
     let digits = match text {
@@ -232,22 +258,27 @@ impl Nearest {
         }
     }
 
-    /// Whether the distance, in units of 10^-digits, is within the tolerance: a thousandth of the
-    /// last kept decimal, or 8 ulp of a double.
-    fn is_noise(&self, digits: u32) -> bool {
+    /// Whether the distance is at most a thousandth of the last kept decimal.
+    fn is_tiny(&self) -> bool {
         // Tenths and hundredths cannot be within a thousandth, unless there is no distance.
-        if self.distance <= self.denominator / 1000 {
-            return true;
-        }
-        // 8 ulp of v is 2^(floor(log2 v) - 49); below one whole unit that is under 1e-15.
+        self.distance <= self.denominator / 1000
+    }
+
+    /// Whether the distance, in units of 10^-digits, is at most 64 ulp of a double, or 4,096 and a
+    /// quarter of the last kept decimal.
+    fn is_noise(&self, digits: u32) -> bool {
+        let is_within_a_quarter = self.distance <= self.denominator / 4;
+        let exponent = if is_within_a_quarter { 12 } else { 6 };
+        // 2^n ulp of v is 2^(floor(log2 v) - 52 + n); below one whole unit every sum of doubles
+        // is within a thousandth of its ninth decimal.
         let scale = 10u128.pow(digits);
         let units = self.floor / scale;
         if units == 0 {
             return false;
         }
-        // distance / denominator <= 2^(log2 - 49) x 10^digits, as products of 256 bits.
-        let exponent = 49 - units.ilog2().min(49);
-        widening_mul(self.distance, 1 << exponent) <= widening_mul(self.denominator, scale)
+        // distance / denominator <= 2^-shift x 10^digits, as products of 256 bits.
+        let shift = (52 - exponent) - units.ilog2().min(52 - exponent);
+        widening_mul(self.distance, 1 << shift) <= widening_mul(self.denominator, scale)
     }
 }
 

@@ -16,22 +16,41 @@ fn oracle(text: &str, digits: u32) -> Result<i128, ParseDecimalError> {
     if rounded.abs() > LIMIT_UNITS {
         return Err(ParseDecimalError::TooLarge);
     }
-    let thousandth = power_of_ten(-i64::from(digits) - 3);
-    let tolerance = thousandth.max(eight_ulp(&value.abs()));
-    if (&value - &rounded).abs() > tolerance {
+    if !is_noise(&value, &(&value - &rounded).abs(), digits) {
         return Err(ParseDecimalError::Inexact(digits));
     }
     let scaled = rounded * power_of_ten(i64::from(digits));
     Ok(integer(&scaled).try_into().expect("within the limit"))
 }
 
-/// 8 x 2^(floor(log2 v) - 52); nothing for values below one, where it is under every tolerance.
-fn eight_ulp(value: &BigDecimal) -> BigDecimal {
+/// Whether a value may be a multiple of 10^-`digits` that is `distance` away.
+fn is_noise(value: &BigDecimal, distance: &BigDecimal, digits: u32) -> bool {
+    let unit = power_of_ten(-i64::from(digits));
+    let ulp = ulp(&value.abs());
+    let is_near = |ulps: u32| *distance <= &ulp * BigDecimal::from(ulps);
+    let is_within_a_quarter = distance * BigDecimal::from(4) <= unit;
+    distance * BigDecimal::from(1000) <= unit
+        || (is_long(value, digits) && (is_near(64) || (is_near(4096) && is_within_a_quarter)))
+}
+
+/// Whether a sum of doubles may be written so.
+fn is_long(value: &BigDecimal, digits: u32) -> bool {
+    let (mantissa, decimals) = value.normalized().into_bigint_and_exponent();
+    match mantissa.magnitude().to_string().len() {
+        ..15 => false,
+        15 => decimals != i64::from(digits) + 1,
+        16.. => true,
+    }
+}
+
+/// 2^(floor(log2 v) - 52); nothing for values below one, where a thousandth of the ninth decimal
+/// is more than thousands of them.
+fn ulp(value: &BigDecimal) -> BigDecimal {
     let whole = integer(value);
     if whole.is_zero() {
         return BigDecimal::zero();
     }
-    let exponent = i64::try_from(whole.bits()).expect("small") - 1 - 49;
+    let exponent = i64::try_from(whole.bits()).expect("small") - 1 - 52;
     let power = BigDecimal::from(BigInt::from(1u8) << exponent.unsigned_abs());
     if exponent < 0 {
         BigDecimal::from(1) / power
@@ -86,8 +105,13 @@ fn reads_what_real_reports_contain() {
         (".5", 500_000_000),
         ("5.", 5_000_000_000),
         ("0.000000000000001", 0),
-        // Beyond 2^17 eight units in a double's last place are more than a hundred-billionth.
         ("123456.78900000001", 123_456_789_000_000),
+        // 12 ulp from it; a hundred and more; less than one of a number that has no tenth decimal.
+        ("4989.661349999989", 4_989_661_350_000),
+        ("4989.66134999989", 4_989_661_350_000),
+        ("-4989.661350000011", -4_989_661_350_000),
+        ("2500000.6700000004", 2_500_000_670_000_000),
+        ("612345.6700000001", 612_345_670_000_000),
         ("-228.667", -228_667_000_000),
         ("1000000000000000", 1_000_000_000_000_000_000_000_000),
     ] {
@@ -107,6 +131,16 @@ fn refuses_what_would_lose_digits() {
         ("0.0000000001", Inexact(9)),
         ("1.0000000005", Inexact(9)),
         ("0.0000000000015", Inexact(9)),
+        // Ten decimals, with up to as many digits as a double keeps.
+        ("4989.6613499999", Inexact(9)),
+        ("4989.6613500001", Inexact(9)),
+        ("12345.1234567891", Inexact(9)),
+        ("99999.0000000001", Inexact(9)),
+        // Many digits, but too far from any multiple.
+        ("1.23456789012", Inexact(9)),
+        ("12.3456789012345", Inexact(9)),
+        ("123.456789012345", Inexact(9)),
+        ("4989.661350000412", Inexact(9)),
         ("1000000000000001", TooLarge),
         ("-1e16", TooLarge),
         ("1e999", TooLarge),
@@ -166,13 +200,38 @@ fn decimal_text() -> impl Strategy<Value = String> {
     prop_oneof![plain, scientific, near]
 }
 
-/// Shortest forms of doubles that are near multiples of a billionth, as summing leaves them.
-fn double_text() -> impl Strategy<Value = String> {
-    (proptest::collection::vec(1u32..1_000_000, 1..8), 0u32..10).prop_map(|(terms, places)| {
+/// What doubles that look like those of reports add up to, exactly and as doubles do.
+#[derive(Debug)]
+struct Sums {
+    nanos: i128,
+    double: f64,
+}
+
+/// Up to 4,000 prices, amounts or quantities with up to nine decimals, in any order; many of them
+/// are the same, as prices are.
+fn sums_of_doubles() -> impl Strategy<Value = Sums> {
+    let distinct = proptest::collection::vec(1u32..1_000_000, 1..20);
+    let terms = distinct.prop_flat_map(|distinct| {
+        proptest::collection::vec(proptest::sample::select(distinct), 1..4000)
+    });
+    (terms, 0u32..10).prop_map(|(terms, places)| {
+        let nanos: i128 = terms.iter().map(|term| i128::from(*term)).sum();
         let scale = 10f64.powi(places.cast_signed());
-        let sum: f64 = terms.iter().map(|term| f64::from(*term) / scale).sum();
-        format!("{sum}")
+        Sums {
+            nanos: nanos * 10i128.pow(9 - places),
+            double: terms.iter().map(|term| f64::from(*term) / scale).sum(),
+        }
     })
+}
+
+/// A double with 15, 16 and 17 digits, and in its shortest form.
+fn written(double: f64) -> [String; 4] {
+    [
+        format!("{double}"),
+        format!("{double:.14e}"),
+        format!("{double:.15E}"),
+        format!("{double:.16e}"),
+    ]
 }
 
 const LIMIT_NANOS: i128 = LIMIT_UNITS * 1_000_000_000;
@@ -188,10 +247,10 @@ proptest! {
     }
 
     #[test]
-    fn sums_of_doubles_are_noise(text in double_text()) {
-        let parsed = decimal::parse(text.as_bytes(), 9);
-        prop_assert!(parsed.is_ok(), "{}", text);
-        prop_assert_eq!(parsed, oracle(&text, 9), "{}", text);
+    fn ten_decimals_are_not_noise(tenths in 1i64..1_000_000_000_000_000) {
+        prop_assume!(tenths % 10 != 0);
+        let (whole, fraction) = (tenths / 10_000_000_000, tenths % 10_000_000_000);
+        check(&format!("{whole}.{fraction:010}"), 9, Err(ParseDecimalError::Inexact(9)));
     }
 
     #[test]
@@ -264,18 +323,6 @@ proptest! {
     }
 
     #[test]
-    fn a_multiplier_rounds_once(
-        quantity in 0i128..10i128.pow(15), multiplier in 0i128..10i128.pow(11),
-        price in 0i128..10i128.pow(13),
-    ) {
-        let expected = ratio_half_even(quantity * multiplier, price, 10i128.pow(21));
-        let (quantity, multiplier) =
-            (Quantity::from_nanos(quantity), Quantity::from_nanos(multiplier));
-        let gross = Price::from_picos(price).gross_of_multiplied(quantity, multiplier);
-        prop_assert_eq!(gross.map(|gross| BigInt::from(gross.nanos())), Ok(expected));
-    }
-
-    #[test]
     fn discounts_the_quantity_half_even(
         quantity in -LIMIT_NANOS..LIMIT_NANOS, discount in -LIMIT_NANOS..LIMIT_NANOS,
         gross in -LIMIT_NANOS..LIMIT_NANOS, shifts in (0u32..80, 0u32..80, 0u32..80),
@@ -294,6 +341,33 @@ proptest! {
         } else {
             prop_assert_eq!(checked.map(|value| BigInt::from(value.nanos())), Ok(expected));
             prop_assert_eq!(checked, Ok(discount_quantity(quantity, discount, gross)));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Below 512 the exact sum is always told; above, whatever is read is the exact sum where that
+    /// is the nearest multiple.
+    #[test]
+    fn sums_of_doubles_are_read_exactly(sums in sums_of_doubles()) {
+        let exact = BigDecimal::from(sums.nanos) * power_of_ten(-9);
+        for text in written(sums.double) {
+            let value = BigDecimal::from_str(&text).expect("a number");
+            let off = (&value - &exact).abs();
+            let parsed = decimal::parse(text.as_bytes(), 9);
+            prop_assert_eq!(parsed, oracle(&text, 9), "{}", text);
+            let is_nearest = &off * BigDecimal::from(2) < power_of_ten(-9);
+            let is_told = value < BigDecimal::from(512) || is_noise(&value, &off, 9);
+            let is_short = !is_long(&value, 9) && parsed.is_err();
+            if is_told && is_nearest && !is_short {
+                prop_assert_eq!(parsed, Ok(sums.nanos), "{}", text);
+            } else if let Ok(nanos) = parsed {
+                prop_assert!(!is_nearest || nanos == sums.nanos, "{}", text);
+            } else {
+                prop_assert_eq!(parsed, Err(ParseDecimalError::Inexact(9)), "{}", text);
+            }
         }
     }
 }
