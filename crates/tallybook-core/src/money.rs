@@ -136,19 +136,6 @@ impl Price {
         within_limit(rounded).map(Amount)
     }
 
-    /// Quantity times multiplier times price, rounded half-even once to a billionth of a dollar.
-    ///
-    /// Usage reports from before 2024 state these three and no amount.
-    pub fn gross_of_multiplied(
-        self,
-        quantity: Quantity,
-        multiplier: Quantity,
-    ) -> Result<Amount, Overflow> {
-        let multiplied = quantity.0.checked_mul(multiplier.0).ok_or(Overflow)?;
-        let rounded = mul_div_half_even(multiplied, self.0, PICOS * NANOS).ok_or(Overflow)?;
-        within_limit(rounded).map(Amount)
-    }
-
     /// [`Self::gross_of`] for the sum of many quantities, each of which was within the limit by
     /// itself: the amount may be beyond the limit of a single one.
     pub fn gross_of_sum(self, quantity: Quantity) -> Result<Amount, Overflow> {

@@ -1,7 +1,7 @@
 //! Why a report was refused, in words for the person who brought it.
 
 use super::encoding::Encoding;
-use super::layout::HeaderError;
+use super::header::HeaderError;
 use std::fmt;
 use std::io;
 

@@ -10,6 +10,7 @@ mod ahead;
 mod encoding;
 mod error;
 mod fields;
+mod header;
 pub mod layout;
 mod physical;
 mod record;
@@ -18,11 +19,12 @@ mod tests;
 
 pub use encoding::Encoding;
 pub use error::{BadLine, ReadError, SinkError};
-pub use layout::{HeaderError, Layout};
+pub use header::HeaderError;
+pub use layout::Layout;
 
 use ahead::{Ahead, Digested, Digesting};
 use fields::Fields;
-use layout::Columns;
+use header::Columns;
 use physical::{Physical, PhysicalLines};
 use record::{Fault, RecordReader};
 use std::io::Read;

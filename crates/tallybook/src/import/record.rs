@@ -5,7 +5,8 @@
 
 use super::Limits;
 use super::fields::Fields;
-use super::layout::{Column, Columns, Layout};
+use super::header::Columns;
+use super::layout::{Column, Layout};
 use super::physical::Physical;
 use tallybook_core::decimal::ParseDecimalError;
 use tallybook_core::money::{Amount, Price, Quantity, checked_discount_quantity};
@@ -235,8 +236,9 @@ impl<'a> Row<'a, '_> {
         let multiplier = self.optional(Column::Multiplier, Quantity::parse)?;
         let (price, gross, discount, adjusted_net) = if layout == Layout::Before2024 {
             let price = self.old_price()?;
-            let factor = multiplier.unwrap_or(Quantity::from_nanos(1_000_000_000));
-            let gross = price.gross_of_multiplied(quantity, factor);
+            // The multiplier is contained in the price: that of a macOS minute is ten times that
+            // of a Linux minute.
+            let gross = price.gross_of(quantity);
             let gross = gross.map_err(|error| self.fault(Column::Quantity, error.to_string()))?;
             (price, gross, Amount::ZERO, false)
         } else {

@@ -266,3 +266,26 @@ async fn retired_endpoints_say_so_to_everybody() {
         }
     }
 }
+
+/// A report from before 2024 states no amounts: they are quantity x price, as the API shows both.
+#[tokio::test]
+async fn a_report_from_before_2024_has_the_amounts_of_its_prices() {
+    let settings = HttpSettings {
+        history_months: 0,
+        ..HttpSettings::default()
+    };
+    let server = Server::with(settings).await;
+    let made = server.import("before_2024.csv").await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    let usage = server.get(&format!("{ENT}/usage?year=2023&month=3")).await;
+    let items = usage.json()["usageItems"].as_array().unwrap().clone();
+    assert_eq!(items.len(), 4, "{}", usage.text());
+    for item in &items {
+        let number = |key: &str| item[key].as_f64().unwrap();
+        let gross = number("quantity") * number("pricePerUnit");
+        assert!((gross - number("grossAmount")).abs() < 1e-9, "{item}");
+    }
+    let macos = items.iter().find(|item| item["quantity"] == 402.0).unwrap();
+    assert_eq!(macos["grossAmount"], 32.16, "{macos}");
+    assert_eq!(macos["pricePerUnit"], 0.08, "{macos}");
+}
