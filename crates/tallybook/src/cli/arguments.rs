@@ -11,6 +11,7 @@ mod token;
 
 use crate::config::mail::MailArguments;
 use crate::config::{self, Dialect, Limits, PublicUrl, file::ConfigFileError};
+use crate::import::DateOrder;
 pub(crate) use catalog::{Catalog, Trial};
 use clap::error::ErrorKind;
 use clap::{ArgGroup, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -230,6 +231,15 @@ pub(crate) struct Import {
     #[arg(long)]
     pub(crate) refuse_overlap: bool,
 
+    /// The order of day, month and year, where a spreadsheet changed the dates: mdy, dmy or ymd
+    /// [default: the one that all dates of a file fit]
+    #[arg(long, value_name = "ORDER", value_parser = date_order)]
+    pub(crate) dates: Option<DateOrder>,
+
+    /// Take lines of days after tomorrow, too
+    #[arg(long)]
+    pub(crate) future: bool,
+
     #[command(flatten)]
     pub(crate) place: PlaceArguments,
 }
@@ -396,6 +406,10 @@ fn instant(text: &str) -> Result<Instant, String> {
 
 fn day(text: &str) -> Result<Day, String> {
     Day::parse(text).map_err(|error| format!("{error} (2026-10-02 is)"))
+}
+
+fn date_order(text: &str) -> Result<DateOrder, String> {
+    DateOrder::parse(text).ok_or_else(|| "it must be mdy, dmy or ymd".to_owned())
 }
 
 fn import_id(text: &str) -> Result<ImportId, String> {

@@ -7,7 +7,7 @@ use super::summary;
 use crate::clock::Stopwatch;
 use crate::engine::Engine;
 use crate::engine::commit::Actor;
-use crate::import::ReadOptions;
+use crate::import::{DateOrder, ReadOptions, latest_day};
 use crate::importing::Importer;
 use crate::wire::imports::ImportAnswer;
 use anyhow::{Context, bail};
@@ -29,6 +29,10 @@ pub(crate) struct Request {
     pub(crate) skip_bad_lines: bool,
     /// Refuse usage that events have reported, too.
     pub(crate) refuse_overlap: bool,
+    /// The order of the numbers of dates.
+    pub(crate) dates: Option<DateOrder>,
+    /// Take usage of days after tomorrow.
+    pub(crate) future: bool,
 }
 
 /// Imports, and prints what was imported.
@@ -59,6 +63,8 @@ async fn import(
     let session = session.refuse_overlap(request.refuse_overlap);
     let options = ReadOptions {
         skip_bad_lines: request.skip_bad_lines,
+        dates: request.dates,
+        latest_day: (!request.future).then(|| latest_day(now)),
         ..ReadOptions::default()
     };
     let mut importer = Importer::new(session, options);
@@ -123,7 +129,13 @@ fn send(client: &Client, request: &Request) -> anyhow::Result<ImportAnswer> {
         request.skip_bad_lines,
     );
     let refuse = request.refuse_overlap;
-    let path = format!("{account}/imports?skip_bad_lines={skip}&refuse_overlap={refuse}");
+    let future = request.future;
+    let mut path =
+        format!("{account}/imports?skip_bad_lines={skip}&refuse_overlap={refuse}&future={future}");
+    if let Some(order) = request.dates {
+        path += "&dates=";
+        path += order.as_str();
+    }
     let progress = progress(&request.files)?;
     let answer = match &request.files[..] {
         [file] => {

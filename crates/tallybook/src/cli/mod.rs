@@ -91,6 +91,8 @@ fn run(line: CommandLine, matches: &ArgMatches) -> anyhow::Result<()> {
                 files: import.files,
                 skip_bad_lines: import.skip_bad_lines,
                 refuse_overlap: import.refuse_overlap,
+                dates: import.dates,
+                future: import.future,
             };
             import::run(request, import.place.resolve(matches)?, now)
         }

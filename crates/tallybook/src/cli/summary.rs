@@ -51,6 +51,9 @@ pub(crate) fn print_import(out: &mut dyn Write, answer: &ImportAnswer) -> io::Re
             file.name, file.kind, file.lines
         )?;
     }
+    if let (Some(first), Some(last)) = (&answer.first_day, &answer.last_day) {
+        writeln!(out, "Days from {first} to {last}.")?;
+    }
     print_sums(out, answer)?;
     for overlap in &answer.overlaps {
         print_overlap(out, &answer.id, overlap)?;
@@ -72,6 +75,8 @@ pub(crate) fn print_list(out: &mut dyn Write, imports: &[ImportAnswer]) -> io::R
             import.organization.clone().unwrap_or_default(),
             import.state.clone(),
             import.created_at.clone(),
+            import.first_day.clone().unwrap_or_default(),
+            import.last_day.clone().unwrap_or_default(),
             import.lines.to_string(),
             kinds.join(","),
         ]
@@ -80,7 +85,15 @@ pub(crate) fn print_list(out: &mut dyn Write, imports: &[ImportAnswer]) -> io::R
     table(
         out,
         &[
-            "ID", "ACCOUNT", "ONLY", "STATE", "IMPORTED", "LINES", "KINDS",
+            "ID",
+            "ACCOUNT",
+            "ONLY",
+            "STATE",
+            "IMPORTED",
+            "FIRST DAY",
+            "LAST DAY",
+            "LINES",
+            "KINDS",
         ],
         &rows,
     )

@@ -1,5 +1,6 @@
 //! Why a report was refused, in words for the person who brought it.
 
+use super::dates::Ambiguous;
 use super::encoding::Encoding;
 use super::header::HeaderError;
 use std::fmt;
@@ -116,6 +117,28 @@ pub enum ReadError {
     /// A line was not understood, and bad lines were not to be left out.
     #[error("{0}")]
     BadLine(BadLine),
+    /// Every date of the file can be read in two ways.
+    #[error(
+        "{file}, {ambiguous}, and no other date of the file tells which: say the order of day and \
+         month (--dates mdy or --dates dmy; over HTTP ?dates=mdy or ?dates=dmy)"
+    )]
+    Dates {
+        /// The file's name.
+        file: String,
+        /// The first of these dates that is two days.
+        ambiguous: Ambiguous,
+    },
+    /// More lines than can wait have no date that tells the order of day and month.
+    #[error(
+        "{file}: up to line {line} no date tells the order of day and month: say it (--dates mdy \
+         or --dates dmy; over HTTP ?dates=mdy or ?dates=dmy)"
+    )]
+    Waiting {
+        /// The file's name.
+        file: String,
+        /// The last line that was read.
+        line: u64,
+    },
     /// The file was given before: parts of a kind are joined, so that it would count twice.
     #[error("{file}: it has the same content as {first}")]
     Repeated {

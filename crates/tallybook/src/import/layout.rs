@@ -1,7 +1,7 @@
 //! The columns that usage reports have had, and which of them make which layout.
 //!
-//! Invariant: these two tables are the only list of columns and layouts. The names are those seen in
-//! real reports, and those of the usage report before 2024. Look next: [`super::header`], which
+//! Invariant: these two tables are the only list of columns and layouts. The names are those seen
+//! in real reports, and those of the usage report before 2024. Look next: [`super::header`], which
 //! tells the layout of a header.
 
 use std::fmt;

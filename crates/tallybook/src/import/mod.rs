@@ -7,6 +7,7 @@
 //! Look next: [`layout`] for the columns, `record.rs` for what makes a line good.
 
 mod ahead;
+mod dates;
 mod encoding;
 mod error;
 mod fields;
@@ -16,7 +17,9 @@ mod physical;
 mod record;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
+pub use dates::{Ambiguous, DateOrder};
 pub use encoding::Encoding;
 pub use error::{BadLine, ReadError, SinkError};
 pub use header::HeaderError;
@@ -26,10 +29,12 @@ use ahead::{Ahead, Digested, Digesting};
 use fields::Fields;
 use header::Columns;
 use physical::{Physical, PhysicalLines};
-use record::{Fault, RecordReader};
-use std::io::Read;
+use record::{Fault, RecordReader, Unread};
+use std::io::{self, Read};
 use tallybook_core::ids::Digest;
 use tallybook_core::report::{Line, ReportKind};
+use tallybook_core::time::{Day, Instant};
+use waiting::Waiting;
 
 /// How many left-out lines a summary lists; the rest are only counted.
 pub const LISTED_BAD_LINES: usize = 1000;
@@ -39,8 +44,20 @@ pub const LISTED_BAD_LINES: usize = 1000;
 pub struct ReadOptions {
     /// Leave bad lines out and list them, instead of refusing the file.
     pub skip_bad_lines: bool,
+    /// In which order day and month stand, where the year is not first; nothing when the dates of
+    /// each file shall tell.
+    pub dates: Option<DateOrder>,
+    /// The last day that a line may have; nothing when every day will do.
+    pub latest_day: Option<Day>,
     /// What is too long.
     pub limits: Limits,
+}
+
+/// The last day that a report may have unless its reader expects usage of the future: tomorrow,
+/// because clocks differ.
+#[must_use]
+pub fn latest_day(now: Instant) -> Day {
+    now.day().next()
 }
 
 /// What is too long in a report. The reasons that these cause name the limit.
@@ -54,6 +71,9 @@ pub struct Limits {
     pub name_bytes: usize,
     /// Bytes of one file once decompressed, 64 GiB.
     pub file_bytes: u64,
+    /// Compressed bytes of lines that wait for a date that tells the order of day and month,
+    /// 32 MiB: more than a spreadsheet can save.
+    pub waiting_bytes: usize,
 }
 
 impl Default for Limits {
@@ -63,6 +83,7 @@ impl Default for Limits {
             field_bytes: 1 << 12,
             name_bytes: 255,
             file_bytes: 1 << 36,
+            waiting_bytes: 1 << 25,
         }
     }
 }
@@ -93,6 +114,8 @@ pub struct FileSummary {
     pub bytes: u64,
     /// Lines that reached the sink.
     pub lines: u64,
+    /// The first and the last day of these lines.
+    pub days: Option<(Day, Day)>,
     /// The first [`LISTED_BAD_LINES`] lines that were left out.
     pub skipped: Vec<BadLine>,
     /// All lines that were left out.
@@ -145,9 +168,13 @@ fn read_bytes(
     let mut reading = Reading {
         name,
         skip_bad_lines: options.skip_bad_lines,
-        records: RecordReader::new(layout, columns, options.limits.clone()),
+        encoding,
+        records: RecordReader::new(layout, columns, options),
+        waiting: None,
+        waiting_bytes: options.limits.waiting_bytes,
         fields: Fields::default(),
         lines: 0,
+        days: None,
         skipped: Vec::new(),
         skipped_lines: 0,
     };
@@ -158,6 +185,7 @@ fn read_bytes(
             None => break,
         }
     }
+    reading.end(sink)?;
     let digest = lines.digest().ok_or_else(|| {
         let source = std::io::Error::other("it was not read to its end");
         ReadError::io(name, Some(encoding), source)
@@ -170,6 +198,7 @@ fn read_bytes(
         digest,
         bytes: lines.bytes(),
         lines: reading.lines,
+        days: reading.days,
         skipped: reading.skipped,
         skipped_lines: reading.skipped_lines,
         adjusted_nets: reading.records.adjusted_nets(),
@@ -204,22 +233,86 @@ fn read_header<R: Digested>(
 struct Reading<'a> {
     name: &'a str,
     skip_bad_lines: bool,
+    encoding: Encoding,
     records: RecordReader,
+    /// The lines since the first whose date can be read in two ways, until a date tells which.
+    waiting: Option<Waiting>,
+    waiting_bytes: usize,
     fields: Fields,
     lines: u64,
+    /// The first and the last day of these lines.
+    days: Option<(Day, Day)>,
     skipped: Vec<BadLine>,
     skipped_lines: u64,
 }
 
 impl Reading<'_> {
     fn take(&mut self, physical: &Physical<'_>, sink: &mut dyn Sink) -> Result<(), ReadError> {
+        if self.waiting.is_none() && self.read(physical, sink)? {
+            return Ok(());
+        }
+        let is_told = self.records.look_at_dates(physical, &mut self.fields);
+        let mut waiting = match self.waiting.take() {
+            Some(waiting) => waiting,
+            None => Waiting::new().map_err(|error| self.io(error))?,
+        };
+        let size = waiting.push(physical).map_err(|error| self.io(error))?;
+        if size > self.waiting_bytes {
+            return Err(ReadError::Waiting {
+                file: self.name.into(),
+                line: physical.number,
+            });
+        }
+        self.waiting = Some(waiting);
+        if is_told { self.resume(sink) } else { Ok(()) }
+    }
+
+    /// The file ends here.
+    fn end(&mut self, sink: &mut dyn Sink) -> Result<(), ReadError> {
+        if self.waiting.is_none() {
+            return Ok(());
+        }
+        let end = self.records.end_of_dates();
+        end.map_err(|ambiguous| ReadError::Dates {
+            file: self.name.into(),
+            ambiguous,
+        })?;
+        self.resume(sink)
+    }
+
+    /// Reads the lines that have waited, now that their dates can be.
+    fn resume(&mut self, sink: &mut dyn Sink) -> Result<(), ReadError> {
+        let Some(waiting) = self.waiting.take() else {
+            return Ok(());
+        };
+        let mut lines = waiting.into_lines().map_err(|error| self.io(error))?;
+        while let Some(physical) = lines.next_line().map_err(|error| self.io(error))? {
+            self.read(&physical, sink)?;
+        }
+        Ok(())
+    }
+
+    /// Counts a line that reached the sink.
+    fn count(&mut self, day: Day) {
+        let (first, last) = self.days.unwrap_or((day, day));
+        self.days = Some((first.min(day), last.max(day)));
+        self.lines += 1;
+    }
+
+    fn io(&self, source: io::Error) -> ReadError {
+        ReadError::io(self.name, Some(self.encoding), source)
+    }
+
+    /// Reads a line; false when its dates need an order that is not told yet.
+    fn read(&mut self, physical: &Physical<'_>, sink: &mut dyn Sink) -> Result<bool, ReadError> {
         let fault = match self.records.read(physical, &mut self.fields) {
             Ok(read) => match sink.line(&read.line) {
                 Ok(()) => {
                     let adjusted = read.adjusted_net;
+                    let day = read.line.hour.day();
                     self.records.count_adjusted(adjusted);
-                    self.lines += 1;
-                    return Ok(());
+                    self.count(day);
+                    return Ok(true);
                 }
                 Err(SinkError::Line { column, reason }) => Fault { column, reason },
                 Err(SinkError::Fatal(reason)) => {
@@ -227,7 +320,8 @@ impl Reading<'_> {
                     return Err(ReadError::Sink { file, reason });
                 }
             },
-            Err(fault) => *fault,
+            Err(Unread::Fault(fault)) => *fault,
+            Err(Unread::Date) => return Ok(false),
         };
         let bad = BadLine {
             file: self.name.to_owned(),
@@ -242,6 +336,6 @@ impl Reading<'_> {
         if self.skipped.len() < LISTED_BAD_LINES {
             self.skipped.push(bad);
         }
-        Ok(())
+        Ok(true)
     }
 }

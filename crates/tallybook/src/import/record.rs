@@ -3,7 +3,8 @@
 //! Invariant: the stated amounts agree (net is gross - discount within [`NET_TOLERANCE`]), every
 //! number was read exactly, and every text is free of control characters and within its limit.
 
-use super::Limits;
+use super::{Limits, ReadOptions};
+use super::dates::{Ambiguous, Dates};
 use super::fields::Fields;
 use super::header::Columns;
 use super::layout::{Column, Layout};
@@ -11,7 +12,7 @@ use super::physical::Physical;
 use tallybook_core::decimal::ParseDecimalError;
 use tallybook_core::money::{Amount, Price, Quantity, checked_discount_quantity};
 use tallybook_core::report::{Extras, Line};
-use tallybook_core::time::{Day, Hour, Instant};
+use tallybook_core::time::{Hour, Instant};
 
 /// By how much the stated net may differ from gross - discount: two billionths of a dollar, for
 /// each of the three was rounded to one.
@@ -33,6 +34,20 @@ impl Fault {
     }
 }
 
+/// Why a line was not read.
+pub(super) enum Unread {
+    /// It is a bad one.
+    Fault(Box<Fault>),
+    /// No date has told the order of day and month yet, and its own need one.
+    Date,
+}
+
+impl From<Box<Fault>> for Unread {
+    fn from(fault: Box<Fault>) -> Self {
+        Self::Fault(fault)
+    }
+}
+
 /// A good line.
 pub(super) struct ReadLine<'a> {
     pub(super) line: Line<'a>,
@@ -45,18 +60,17 @@ pub(super) struct RecordReader {
     layout: Layout,
     columns: Columns,
     limits: Limits,
-    /// The day of the line before: reports are sorted by it.
-    last_day: Option<(String, Hour)>,
+    dates: Dates,
     adjusted_nets: u64,
 }
 
 impl RecordReader {
-    pub(super) fn new(layout: Layout, columns: Columns, limits: Limits) -> Self {
+    pub(super) fn new(layout: Layout, columns: Columns, options: &ReadOptions) -> Self {
         Self {
             layout,
             columns,
-            limits,
-            last_day: None,
+            limits: options.limits.clone(),
+            dates: Dates::new(options.dates, options.latest_day),
             adjusted_nets: 0,
         }
     }
@@ -81,7 +95,7 @@ impl RecordReader {
         &mut self,
         physical: &Physical<'a>,
         fields: &'a mut Fields,
-    ) -> Result<ReadLine<'a>, Box<Fault>> {
+    ) -> Result<ReadLine<'a>, Unread> {
         let text = self.check_text(physical)?;
         self.split(physical, text, fields)?;
         let row = Row {
@@ -90,11 +104,36 @@ impl RecordReader {
             fields,
         };
         row.check_lengths(&self.limits)?;
+        if !self.dates.note(physical.number, row.dates()) {
+            return Err(Unread::Date);
+        }
         let hour = match self.columns.place(Column::Date) {
-            Some(_) => Some(row.hour(&mut self.last_day)?),
+            Some(_) => Some(row.hour(&mut self.dates)?),
             None => None,
         };
-        row.read(self.layout, hour)
+        Ok(row.read(self.layout, hour, &self.dates)?)
+    }
+
+    /// Looks only at the dates of a line: whether the order of their numbers is told now.
+    pub(super) fn look_at_dates(&mut self, physical: &Physical<'_>, fields: &mut Fields) -> bool {
+        let text = self.check_text(physical);
+        if let Ok(text) = text
+            && self.split(physical, text, fields).is_ok()
+        {
+            let columns = &self.columns;
+            let row = Row {
+                columns,
+                text,
+                fields,
+            };
+            self.dates.note(physical.number, row.dates());
+        }
+        self.dates.is_order_told()
+    }
+
+    /// All dates were looked at: where their order does not matter, any will do.
+    pub(super) fn end_of_dates(&mut self) -> Result<(), Ambiguous> {
+        self.dates.end()
     }
 
     fn check_text<'a>(&self, physical: &Physical<'a>) -> Result<&'a str, Box<Fault>> {
@@ -217,21 +256,25 @@ impl<'a> Row<'a, '_> {
         Ok(())
     }
 
-    /// The hour that the day's column says, remembered from line to line.
-    fn hour(&self, last: &mut Option<(String, Hour)>) -> Result<Hour, Box<Fault>> {
-        let text = self.text(Column::Date);
-        if let Some((known, hour)) = last
-            && known == text
-        {
-            return Ok(*hour);
-        }
-        let hour = parse_hour(text).ok_or_else(|| self.wrong(Column::Date, "is not a date"))?;
-        *last = Some((text.to_owned(), hour));
-        Ok(hour)
+    /// The texts that say a day.
+    fn dates(&self) -> impl Iterator<Item = &'a str> {
+        let texts = [self.text(Column::Date), self.text(Column::UsedAt)];
+        texts.into_iter().filter(|text| !text.is_empty())
     }
 
-    fn read(&self, layout: Layout, day: Option<Hour>) -> Result<ReadLine<'a>, Box<Fault>> {
-        let (hour, used_at) = self.hour_of_use(day)?;
+    /// The hour that the day's column says.
+    fn hour(&self, dates: &mut Dates) -> Result<Hour, Box<Fault>> {
+        let hour = dates.hour(self.text(Column::Date));
+        hour.map_err(|reason| self.fault(Column::Date, reason))
+    }
+
+    fn read(
+        &self,
+        layout: Layout,
+        day: Option<Hour>,
+        dates: &Dates,
+    ) -> Result<ReadLine<'a>, Box<Fault>> {
+        let (hour, used_at) = self.hour_of_use(day, dates)?;
         let quantity = self.quantity(Column::Quantity)?;
         let multiplier = self.optional(Column::Multiplier, Quantity::parse)?;
         let (price, gross, discount, adjusted_net) = if layout == Layout::Before2024 {
@@ -319,14 +362,17 @@ impl<'a> Row<'a, '_> {
     }
 
     /// The hour, and the instant where `usage_at` says one; some reports have only a day there.
-    fn hour_of_use(&self, day: Option<Hour>) -> Result<(Hour, Option<Instant>), Box<Fault>> {
+    fn hour_of_use(
+        &self,
+        day: Option<Hour>,
+        dates: &Dates,
+    ) -> Result<(Hour, Option<Instant>), Box<Fault>> {
         let text = self.text(Column::UsedAt);
         if let (Some(hour), "") = (day, text) {
             return Ok((hour, None));
         }
-        let instant = parse_instant(text);
-        let hour = instant.map(Instant::hour).or_else(|| parse_hour(text));
-        let hour = hour.ok_or_else(|| self.wrong(Column::UsedAt, "is not an instant"))?;
+        let read = dates.instant(text);
+        let (hour, instant) = read.map_err(|reason| self.fault(Column::UsedAt, reason))?;
         match day {
             Some(stated) if stated.day() != hour.day() => {
                 let reason = format!("is not on the day of the line, {}", stated.day());
@@ -374,56 +420,6 @@ impl<'a> Row<'a, '_> {
         }
         self.number(column, parse).map(Some)
     }
-}
-
-/// A day as GitHub writes it, an instant, or a day as spreadsheets rewrite it (month first).
-fn parse_hour(text: &str) -> Option<Hour> {
-    if let Ok(day) = Day::parse(text) {
-        return Some(day.first_hour());
-    }
-    if let Some(instant) = parse_instant(text) {
-        return Some(instant.hour());
-    }
-    let mut parts = text.split('/');
-    let month = small_number(parts.next()?, 1..=2)?;
-    let day = small_number(parts.next()?, 1..=2)?;
-    let year_text = parts.next()?;
-    let year = small_number(year_text, 2..=4)?;
-    let year = match (year_text.len(), parts.next()) {
-        (2, None) => 2000 + year,
-        (4, None) => year,
-        _ => return None,
-    };
-    let day = Day::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?);
-    day.ok().map(Day::first_hour)
-}
-
-fn small_number(text: &str, lengths: std::ops::RangeInclusive<usize>) -> Option<i16> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    (digits && lengths.contains(&text.len())).then(|| text.parse().ok())?
-}
-
-/// RFC 3339, with a time: the common form without a detour through a parser for all of them.
-fn parse_instant(text: &str) -> Option<Instant> {
-    let bytes = text.as_bytes();
-    let [.., b'T', h1, h2, b':', m1, m2, b':', s1, s2, b'Z'] = *bytes else {
-        return match bytes.get(10) {
-            Some(b'T' | b't' | b' ') => Instant::parse(text).ok(),
-            _ => None,
-        };
-    };
-    let digits = [h1, h2, m1, m2, s1, s2];
-    if bytes.len() != 20 || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let pair = |tens: u8, ones: u8| i64::from(tens - b'0') * 10 + i64::from(ones - b'0');
-    let (hour, minute, second) = (pair(h1, h2), pair(m1, m2), pair(s1, s2));
-    if hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
-    let day = Day::parse_bytes(&bytes[..10]).ok()?;
-    let seconds = day.first_hour().start().seconds() + hour * 3600 + minute * 60 + second;
-    Instant::from_seconds(seconds).ok()
 }
 
 /// Enough of a text to recognise it.

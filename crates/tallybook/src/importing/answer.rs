@@ -12,7 +12,8 @@ use tallybook_core::account::AccountName;
 use tallybook_core::fold::also_metered::AlsoMetered;
 use tallybook_core::ledger::Import;
 use tallybook_core::ledger::owners::CellSum;
-use tallybook_core::ledger::record::{ImportedFile, RawSku};
+use tallybook_core::ledger::record::{ImportedFile, Part, RawSku};
+use tallybook_core::time::Day;
 
 /// The most left-out lines that an answer lists; the rest are only counted.
 const LISTED_BAD_LINES: usize = 1000;
@@ -59,6 +60,7 @@ pub fn import(account: &AccountName, import: &Import, overlaps: &[Overlap]) -> I
     for (raw, sum) in &sums {
         products.entry(&raw.product).or_default().add(sum);
     }
+    let days = |day: fn(&Part) -> Day| record.parts.iter().map(day);
     let product = |(product, sum): (&str, CellSum)| ProductSum {
         product: product.to_owned(),
         totals: AmountSum::new(sum.lines, &sum.totals),
@@ -71,6 +73,8 @@ pub fn import(account: &AccountName, import: &Import, overlaps: &[Overlap]) -> I
         created_at: import.at.to_string(),
         reverted_at: import.reverted_at.map(|at| at.to_string()),
         lines: record.lines(),
+        first_day: days(|part| part.first_day).min().map(|day| day.to_string()),
+        last_day: days(|part| part.last_day).max().map(|day| day.to_string()),
         files: record.files.iter().map(file).collect(),
         products: products.into_iter().map(product).collect(),
         skus: sums.iter().map(|(raw, sum)| sku(raw, sum)).collect(),

@@ -50,6 +50,12 @@ pub struct ImportAnswer {
     pub reverted_at: Option<String>,
     /// Lines that it holds.
     pub lines: u64,
+    /// The first day that has a line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_day: Option<String>,
+    /// The last day that has a line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_day: Option<String>,
     /// Its files.
     pub files: Vec<FileAnswer>,
     /// Sums by product.

@@ -293,3 +293,59 @@ async fn links_lead_to_the_same_list() {
         assert_eq!(second[list][0]["id"], all[list][1]["id"], "{link}");
     }
 }
+
+/// A summarized report with a line for each day.
+fn summarized(days: &[&str]) -> String {
+    let mut text = "date,product,sku,quantity,unit_type,applied_cost_per_quantity,gross_amount,\
+                    discount_amount,net_amount,organization,repository,cost_center_name\n"
+        .to_owned();
+    for day in days {
+        text += day;
+        text += ",actions,actions_linux,1,minutes,0.008,0.008,0,0.008,octo-org,api,\n";
+    }
+    text
+}
+
+#[tokio::test]
+async fn an_import_says_its_days_and_asks_where_it_cannot_tell_them() {
+    let server = Server::new().await;
+    let report = summarized(&["1/11/2025", "2/11/2025"]);
+    let unclear = server.post(IMPORTS, "text/csv", report.clone()).await;
+    assert_eq!(unclear.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let message = unclear.json()["message"].as_str().unwrap().to_owned();
+    let expected = "body, line 2: \"1/11/2025\" is 2025-01-11 or 2025-11-01";
+    assert!(message.starts_with(expected), "{message}");
+    assert!(message.contains("?dates=dmy"), "{message}");
+    let bad = server
+        .post(&format!("{IMPORTS}?dates=ydm"), "text/csv", report.clone())
+        .await;
+    assert_eq!(bad.status, StatusCode::BAD_REQUEST, "{}", bad.text());
+    let made = server
+        .post(&format!("{IMPORTS}?dates=dmy"), "text/csv", report)
+        .await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    let days = |answer: &Value| [&answer["first_day"], &answer["last_day"]].map(Value::to_string);
+    let expected = ["\"2025-11-01\"", "\"2025-11-02\""];
+    assert_eq!(days(&made.json()), expected);
+    let list = server.get(IMPORTS).await.json();
+    assert_eq!(days(&list["imports"][0]), expected);
+}
+
+#[tokio::test]
+async fn usage_after_tomorrow_is_refused_unless_it_is_expected() {
+    let server = Server::new().await;
+    let tomorrow = summarized(&["2025-11-22"]);
+    let made = server.post(IMPORTS, "text/csv", tomorrow).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    let later = summarized(&["2025-11-21", "2025-11-23"]);
+    let refused = server.post(IMPORTS, "text/csv", later.clone()).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let message = refused.json()["message"].as_str().unwrap().to_owned();
+    assert!(
+        message.contains("line 3, column date: \"2025-11-23\""),
+        "{message}"
+    );
+    let path = format!("{IMPORTS}?future=true");
+    let made = server.post(&path, "text/csv", later).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+}

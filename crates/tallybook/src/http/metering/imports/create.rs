@@ -11,9 +11,9 @@ use crate::http::app::App;
 use crate::http::context::Context;
 use crate::http::error::{ApiError, FieldError};
 use crate::http::metering::{actor, to_the_end};
-use crate::http::params::Params;
+use crate::http::params::{BadParameter, Params};
 use crate::http::upload::{self, Upload};
-use crate::import::{ReadError, ReadOptions};
+use crate::import::{DateOrder, ReadError, ReadOptions, latest_day};
 use crate::importing::Importer;
 use crate::wire::imports::ImportAnswer;
 use axum::Json;
@@ -21,6 +21,7 @@ use axum::extract::{FromRequest, Multipart, Path, Request, State};
 use axum::http::{StatusCode, header};
 use std::sync::Arc;
 use tallybook_core::account::AccountName;
+use tallybook_core::time::Instant;
 
 /// What a report is called that came as a body without a name.
 const BODY_NAME: &str = "body";
@@ -46,6 +47,10 @@ const ONE_FILE: [&str; 6] = [
         ("skip_bad_lines" = Option<bool>, Query, description = "Leave bad lines out and list them"),
         ("refuse_overlap" = Option<bool>, Query,
             description = "Refuse the import if events have reported some of its usage, too"),
+        ("dates" = Option<String>, Query,
+            description = "The order of day, month and year where a spreadsheet changed the dates: \
+                `mdy`, `dmy` or `ymd`; by default the one that all dates of a file fit"),
+        ("future" = Option<bool>, Query, description = "Take lines of days after tomorrow, too"),
         ("file_name" = Option<String>, Query, description = "What to call a `text/csv` body"),
     ),
     request_body(
@@ -74,7 +79,7 @@ pub async fn create(
         Account::find(&app, kind, &name)?.authorize(&app, family(kind), &context)?;
     }
     let params = Params::read(request.uri())?;
-    let options = options(&params, &app.limits)?;
+    let options = options(&params, &app.limits, context.now)?;
     let account = AccountName::new(kind, name.as_str());
     let session = app.engine.begin_import(&account, &actor, context.now)?;
     let session = session.refuse_overlap(params.flag("refuse_overlap")?);
@@ -96,9 +101,16 @@ pub async fn create(
     Ok((status, Json(answer)))
 }
 
-fn options(params: &Params, limits: &Limits) -> Result<ReadOptions, ApiError> {
+fn options(params: &Params, limits: &Limits, now: Instant) -> Result<ReadOptions, ApiError> {
+    let order = params.text("dates")?.map(|text| {
+        DateOrder::parse(text)
+            .ok_or_else(|| BadParameter::new("dates", "it must be mdy, dmy or ymd"))
+    });
+    let future = params.flag("future")?;
     let mut options = ReadOptions {
         skip_bad_lines: params.flag("skip_bad_lines")?,
+        dates: order.transpose()?,
+        latest_day: (!future).then(|| latest_day(now)),
         ..ReadOptions::default()
     };
     options.limits.line_bytes = usize::try_from(limits.line_bytes).unwrap_or(usize::MAX);
