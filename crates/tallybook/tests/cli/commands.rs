@@ -21,6 +21,10 @@ fn an_import_says_what_it_brought_and_repeating_it_changes_nothing() {
         "{first}"
     );
     assert!(first.contains("New: enterprise octo-ent\n"), "{first}");
+    assert!(
+        first.contains("\nDays from 2025-11-01 to 2025-11-02.\n"),
+        "{first}"
+    );
     let linux = "actions_linux                 772    3356           minutes         26.848  ";
     assert!(first.contains(linux), "{first}");
     assert!(first.contains("\n3836 lines in "), "{first}");
@@ -32,7 +36,7 @@ fn an_import_says_what_it_brought_and_repeating_it_changes_nothing() {
     let list = program.run(&["imports", "list"]).success();
     assert_eq!(list.lines().count(), 2, "{list}");
     assert!(
-        list.contains(" live   2026-10-02T13:00:00Z  3836   detailed"),
+        list.contains(" live   2026-10-02T13:00:00Z  2025-11-01  2025-11-02  3836   detailed"),
         "{list}"
     );
 }
