@@ -9,6 +9,17 @@ use super::grants::{Grants, Level, Permission, Scope};
 use tallybook_core::account::AccountKind;
 pub use tallybook_core::site::directory::Relation;
 
+/// What the bearer of a token is to the account that a path names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// The token acts as a user, who is this to the account.
+    User(Relation),
+    /// The token acts as no user, and was made for this account, or for who pays for it.
+    Named,
+    /// Nothing.
+    None,
+}
+
 /// Endpoints that are guarded alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EndpointFamily {
@@ -18,8 +29,10 @@ pub enum EndpointFamily {
     OrganizationBilling,
     /// Reads a user's billing.
     UserBilling,
-    /// Imports into an account, looks at its imports, reverts them.
+    /// Looks at an account's imports.
     Imports(AccountKind),
+    /// Imports into an account, reverts its imports.
+    WriteImports(AccountKind),
     /// Sends usage events; for which accounts, the events' payers are held against the token.
     Events,
     /// Tokens, apply, verify, backup.
@@ -41,6 +54,12 @@ pub enum Denied {
     /// The role is right, the token's scopes are not: 403.
     #[error("Your token has not been granted the required scopes: {}", .0.join(" or "))]
     MissingScope(&'static [&'static str]),
+    /// The role and the token let read, and reading is not writing: 403.
+    #[error(
+        "Imports and reverts need a token that was made for them \
+         (tallybook token create --import --account KIND/NAME) or a site administrator's."
+    )]
+    NeedsImportToken,
     /// Only a site administrator may: 403.
     #[error("Must be a site administrator.")]
     NotSiteAdmin,
@@ -54,7 +73,7 @@ impl EndpointFamily {
             Self::EnterpriseBilling => Some(AccountKind::Enterprise),
             Self::OrganizationBilling => Some(AccountKind::Organization),
             Self::UserBilling => Some(AccountKind::User),
-            Self::Imports(kind) => Some(kind),
+            Self::Imports(kind) | Self::WriteImports(kind) => Some(kind),
             Self::Events | Self::Site => None,
         }
     }
@@ -66,10 +85,11 @@ impl EndpointFamily {
             Self::EnterpriseBilling | Self::Imports(AccountKind::Enterprise) => {
                 &["manage_billing:enterprise"]
             }
-            Self::OrganizationBilling => &["admin:org", "read:org"],
-            Self::Imports(AccountKind::Organization) => &["admin:org"],
+            Self::OrganizationBilling | Self::Imports(AccountKind::Organization) => {
+                &["admin:org", "read:org"]
+            }
             Self::UserBilling | Self::Imports(AccountKind::User) => &["user"],
-            Self::Events | Self::Site => &[],
+            Self::WriteImports(_) | Self::Events | Self::Site => &[],
         }
     }
 
@@ -78,45 +98,75 @@ impl EndpointFamily {
     #[must_use]
     pub const fn accepted_permission(self) -> Option<(Permission, Level)> {
         match self {
-            Self::OrganizationBilling => {
+            Self::OrganizationBilling | Self::Imports(AccountKind::Organization) => {
                 Some((Permission::OrganizationAdministration, Level::Read))
             }
-            Self::Imports(AccountKind::Organization) => {
-                Some((Permission::OrganizationAdministration, Level::Write))
+            Self::UserBilling | Self::Imports(AccountKind::User) => {
+                Some((Permission::Plan, Level::Read))
             }
-            Self::UserBilling => Some((Permission::Plan, Level::Read)),
-            Self::EnterpriseBilling | Self::Imports(_) | Self::Events | Self::Site => None,
+            Self::EnterpriseBilling
+            | Self::Imports(AccountKind::Enterprise)
+            | Self::WriteImports(_)
+            | Self::Events
+            | Self::Site => None,
         }
     }
 }
 
-/// Whether `viewer`, who is `relation` to the account, may use an endpoint of `family`.
+/// Whether `viewer`, whose `standing` to the account this is, may use an endpoint of `family`.
 ///
 /// First the role, then the token: a wrong token is only told to somebody with the right role.
 pub fn authorize(
     family: EndpointFamily,
     viewer: &Viewer,
-    relation: Relation,
+    standing: Standing,
 ) -> Result<(), Denied> {
     if viewer.is_site_admin() {
         return Ok(());
     }
-    if family == EndpointFamily::Events {
+    match (family, family.account_kind()) {
         // Whose usage it is no role decides: only a token that was made for sending, and a site
         // administrator's, may say what somebody is billed for.
-        return match viewer.grants {
+        (EndpointFamily::Events, _) => match viewer.grants {
             Grants::Sender(_) => Ok(()),
             _ => Err(Denied::TokenKind),
-        };
+        },
+        // The same holds for what is imported.
+        (EndpointFamily::WriteImports(kind), _) => {
+            authorize(EndpointFamily::Imports(kind), viewer, standing)?;
+            if is_importer(viewer) {
+                Ok(())
+            } else {
+                Err(Denied::NeedsImportToken)
+            }
+        }
+        (EndpointFamily::Imports(_), _) if is_importer(viewer) && standing == Standing::Named => {
+            Ok(())
+        }
+        (_, Some(kind)) => authorize_user(family, kind, viewer, standing),
+        (_, None) => Err(Denied::NotSiteAdmin),
     }
-    let Some(kind) = family.account_kind() else {
-        return Err(Denied::NotSiteAdmin);
+}
+
+const fn is_importer(viewer: &Viewer) -> bool {
+    matches!(viewer.grants, Grants::Importer { .. })
+}
+
+/// Whether the role and the grants of the user as whom the token acts open `family`.
+fn authorize_user(
+    family: EndpointFamily,
+    kind: AccountKind,
+    viewer: &Viewer,
+    standing: Standing,
+) -> Result<(), Denied> {
+    let Standing::User(relation) = standing else {
+        return Err(Denied::NotFound);
     };
     check_role(kind, relation)?;
     let granted = match &viewer.grants {
         Grants::SiteAdmin => Ok(()),
-        // It is nobody's relation, so that the role has refused it already.
-        Grants::Sender(_) => Err(Denied::NotFound),
+        // They act as no user.
+        Grants::Sender(_) | Grants::Importer { .. } => Err(Denied::NotFound),
         Grants::Classic { scopes, .. } => check_scopes(family, relation, scopes),
         Grants::FineGrained { permissions, .. } => match family.accepted_permission() {
             Some((needed, level)) if permissions.get(&needed).is_some_and(|l| *l >= level) => {

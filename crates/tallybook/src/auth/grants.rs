@@ -1,11 +1,13 @@
-//! What a token may do: everything, a classic token's scopes, a fine-grained one's permissions, or
-//! sending usage events.
+//! What a token may do: everything, a classic token's scopes, a fine-grained one's permissions,
+//! sending usage events, or importing reports.
 //!
 //! Invariant: grants name a user and never exceed what that user's roles allow: both are asked in
-//! [`super::decide`]. A site administrator's have no user, nor have a sender's, which write events
-//! for the accounts that they name and open nothing else. They are stored as one line of JSON.
+//! [`super::decide`]. A site administrator's have no user, nor have those that send events or
+//! import reports: they write for the accounts that they name and open nothing else. Grants are
+//! stored as one line of JSON.
 
-use super::sender::{self, Sender};
+use super::accounts::{Accounts, AccountsError};
+use super::sender::{Sender, SenderError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -31,6 +33,11 @@ pub enum Grants {
     },
     /// Sends usage events (`metering:write`) and reads nothing.
     Sender(Sender),
+    /// Imports usage reports, and lists and reverts imports.
+    Importer {
+        /// The accounts whose usage it may import.
+        accounts: Accounts,
+    },
 }
 
 /// Why grants are refused.
@@ -58,9 +65,12 @@ pub enum GrantsError {
     /// The same permission twice.
     #[error("permission {0} is given more than once")]
     Repeated(&'static str),
-    /// An account is not written `kind/name`.
+    /// The accounts of an importing token are at fault.
     #[error(transparent)]
-    Account(#[from] sender::SenderError),
+    Accounts(#[from] AccountsError),
+    /// The accounts or the sources of a sending token are at fault.
+    #[error(transparent)]
+    Sender(#[from] SenderError),
     /// Nothing is granted.
     #[error("a token needs at least one scope or permission")]
     Nothing,
@@ -115,7 +125,7 @@ impl Grants {
     #[must_use]
     pub fn user(&self) -> Option<&str> {
         match self {
-            Self::SiteAdmin | Self::Sender(_) => None,
+            Self::SiteAdmin | Self::Sender(_) | Self::Importer { .. } => None,
             Self::Classic { user, .. } | Self::FineGrained { user, .. } => Some(user),
         }
     }
@@ -127,6 +137,12 @@ impl Grants {
         sources: Vec<String>,
     ) -> Result<Self, GrantsError> {
         Ok(Self::Sender(Sender::new(accounts, sources)?))
+    }
+
+    /// An importing token's, from accounts such as `enterprise/octo-ent`.
+    pub fn importer<'a>(accounts: impl IntoIterator<Item = &'a str>) -> Result<Self, GrantsError> {
+        let accounts = Accounts::parse(accounts)?;
+        Ok(Self::Importer { accounts })
     }
 
     /// One line of JSON, as stored.
@@ -322,7 +338,13 @@ mod tests {
             r#"{"kind":"sender","accounts":["enterprise/octo-ent"],"sources":["/ci"]}"#,
             "stored lines must stay readable"
         );
-        for grants in [Grants::SiteAdmin, classic, fine, sender] {
+        let importer = Grants::importer(["enterprise/octo-ent"]).unwrap();
+        assert_eq!(
+            importer.encode().unwrap(),
+            r#"{"kind":"importer","accounts":["enterprise/octo-ent"]}"#,
+            "stored lines must stay readable"
+        );
+        for grants in [Grants::SiteAdmin, classic, fine, sender, importer] {
             let line = grants.encode().unwrap();
             assert!(!line.contains('\n'));
             assert_eq!(Grants::decode(&line).unwrap(), grants);

@@ -70,9 +70,12 @@ pub(crate) async fn add(
 }
 
 fn grants(create: &TokenCreate) -> anyhow::Result<Grants> {
+    let accounts = create.accounts.iter().map(|text| text.trim());
     if create.metering_write {
-        let accounts = create.accounts.iter().map(|text| text.trim());
         return Grants::sender(accounts, create.sources.clone()).context("--metering-write");
+    }
+    if create.import {
+        return Grants::importer(accounts).context("--import");
     }
     let Some(user) = &create.user else {
         return Ok(Grants::SiteAdmin);
@@ -103,6 +106,7 @@ fn body(grants: &Grants, expires_at: Option<Instant>) -> Value {
             body["metering_write"] = true.into();
             body
         }
+        Grants::Importer { accounts } => json!({"import": true, "accounts": accounts}),
     };
     if let Some(at) = expires_at {
         body["expires_at"] = at.to_string().into();
@@ -145,6 +149,7 @@ fn shown(row: &TokenRow, now: Instant) -> anyhow::Result<Vec<String>> {
         Grants::Classic { .. } => "classic",
         Grants::FineGrained { .. } => "fine_grained",
         Grants::Sender(_) => "sender",
+        Grants::Importer { .. } => "importer",
     }
     .into();
     Ok(answered(&token, now))
@@ -158,6 +163,7 @@ fn answered(token: &Value, now: Instant) -> Vec<String> {
         serde_json::from_value(token["permissions"].clone()).ok();
     let may = match (scopes, permissions) {
         _ if token["kind"] == "sender" => sending(token),
+        _ if token["kind"] == "importer" => format!("import into {}", texts(token, "accounts")),
         (Some(scopes), _) => scopes.join(","),
         (None, Some(permissions)) => {
             let pairs = permissions
@@ -188,15 +194,18 @@ fn answered(token: &Value, now: Instant) -> Vec<String> {
 
 /// What a sending token may send: for which accounts, and by which sources where those are named.
 fn sending(token: &Value) -> String {
-    let list = |key: &str| {
-        let texts = token[key].as_array().into_iter().flatten();
-        let texts: Vec<&str> = texts.filter_map(Value::as_str).collect();
-        texts.join(",")
-    };
-    match list("sources") {
-        sources if sources.is_empty() => format!("send for {}", list("accounts")),
-        sources => format!("send for {} from {sources}", list("accounts")),
+    let accounts = texts(token, "accounts");
+    match texts(token, "sources") {
+        sources if sources.is_empty() => format!("send for {accounts}"),
+        sources => format!("send for {accounts} from {sources}"),
     }
+}
+
+/// The texts of a list, joined.
+fn texts(token: &Value, key: &str) -> String {
+    let texts = token[key].as_array().into_iter().flatten();
+    let texts: Vec<&str> = texts.filter_map(Value::as_str).collect();
+    texts.join(",")
 }
 
 /// Revokes a token.
@@ -259,6 +268,13 @@ mod tests {
         };
         let cells = shown(&row, now).expect("a row");
         assert_eq!(cells[1..4], ["sender", "", "send for user/hubot from /ci"]);
+        let importer = Grants::importer(["user/hubot"]).expect("grants");
+        let row = TokenRow {
+            grants: importer.encode().expect("a line"),
+            ..row
+        };
+        let cells = shown(&row, now).expect("a row");
+        assert_eq!(cells[1..4], ["importer", "", "import into user/hubot"]);
         let admin = answered(
             &json!({"id": "x", "kind": "site_admin", "revoked_at": null}),
             now,

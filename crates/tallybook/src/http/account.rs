@@ -6,7 +6,7 @@
 use super::app::App;
 use super::context::Context;
 use super::error::ApiError;
-use crate::auth::{EndpointFamily, Relation, authorize};
+use crate::auth::{EndpointFamily, Grants, Standing, Viewer, authorize};
 use crate::engine::View;
 use std::sync::Arc;
 use tallybook_core::account::{AccountKind, AccountName};
@@ -73,19 +73,28 @@ impl Account {
         context: &Context,
     ) -> Result<(), ApiError> {
         let viewer = context.viewer()?;
-        let relation = relation(&app.engine.site(), viewer.grants.user(), &self.name);
-        Ok(authorize(family, viewer, relation)?)
+        let standing = self.standing(&app.engine.site(), viewer);
+        Ok(authorize(family, viewer, standing)?)
+    }
+
+    /// What the bearer of a token is to the account.
+    fn standing(&self, site: &Site, viewer: &Viewer) -> Standing {
+        if let Grants::Importer { accounts } = &viewer.grants {
+            let named = accounts.contains(&self.name) || accounts.contains(&self.found.payer);
+            return if named {
+                Standing::Named
+            } else {
+                Standing::None
+            };
+        }
+        viewer.grants.user().map_or(Standing::None, |login| {
+            let user = Name::from(login);
+            Standing::User(site.directory.relation(&user, &self.name))
+        })
     }
 
     /// The account as it is now.
     pub async fn view(&self, app: &App) -> Result<Arc<View>, ApiError> {
         Ok(app.engine.view(&self.found).await?)
     }
-}
-
-/// What a user is to an account; nobody is nothing to it.
-fn relation(site: &Site, user: Option<&str>, account: &AccountName) -> Relation {
-    user.map_or(Relation::None, |login| {
-        site.directory.relation(&Name::from(login), account)
-    })
 }

@@ -40,7 +40,7 @@ impl Endpoint {
         }
         match pattern.strip_prefix("/metering/v1/") {
             Some(metering) => Self {
-                family: metering_family(metering),
+                family: metering_family(method, metering),
                 documentation_url: "/openapi.json",
             },
             None => Self {
@@ -74,7 +74,7 @@ impl Endpoint {
     }
 }
 
-fn metering_family(path: &str) -> Option<EndpointFamily> {
+fn metering_family(method: &Method, path: &str) -> Option<EndpointFamily> {
     let kind = match path.split('/').next() {
         Some("enterprises") => AccountKind::Enterprise,
         Some("organizations") => AccountKind::Organization,
@@ -82,7 +82,10 @@ fn metering_family(path: &str) -> Option<EndpointFamily> {
         Some("events") => return Some(EndpointFamily::Events),
         _ => return Some(EndpointFamily::Site),
     };
-    Some(EndpointFamily::Imports(kind))
+    Some(match *method {
+        Method::POST | Method::DELETE => EndpointFamily::WriteImports(kind),
+        _ => EndpointFamily::Imports(kind),
+    })
 }
 
 /// A method, a path below `settings/billing/`, and their page.
@@ -195,6 +198,10 @@ mod tests {
             family("/metering/v1/organizations/{name}/imports/{id}"),
             imports
         );
+        for method in [Method::POST, Method::DELETE] {
+            let write = Endpoint::of(&method, "/metering/v1/users/{name}/imports").family;
+            assert_eq!(write, Some(EndpointFamily::WriteImports(AccountKind::User)));
+        }
         assert_eq!(family("/metering/v1/tokens"), Some(EndpointFamily::Site));
         assert_eq!(family("/metering/v1/verify"), Some(EndpointFamily::Site));
         assert_eq!(family("/metering/v1/events"), Some(EndpointFamily::Events));

@@ -143,6 +143,7 @@ impl From<Denied> for ApiError {
             Denied::NoBillingRole
             | Denied::TokenKind
             | Denied::MissingScope(_)
+            | Denied::NeedsImportToken
             | Denied::NotSiteAdmin => StatusCode::FORBIDDEN,
         };
         Self::new(status, denied.to_string())
@@ -224,6 +225,7 @@ mod tests {
             (Denied::NoBillingRole, 403),
             (Denied::TokenKind, 403),
             (Denied::MissingScope(&["user"]), 403),
+            (Denied::NeedsImportToken, 403),
             (Denied::NotSiteAdmin, 403),
         ];
         for (denied, status) in cases {

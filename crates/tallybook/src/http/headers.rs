@@ -100,9 +100,12 @@ pub fn write_context(headers: &mut HeaderMap, endpoint: Endpoint, context: &Cont
             | EndpointFamily::OrganizationBilling
             | EndpointFamily::UserBilling,
         ) => "private, max-age=60, s-maxage=60",
-        Some(EndpointFamily::Imports(_) | EndpointFamily::Events | EndpointFamily::Site) => {
-            "no-store"
-        }
+        Some(
+            EndpointFamily::Imports(_)
+            | EndpointFamily::WriteImports(_)
+            | EndpointFamily::Events
+            | EndpointFamily::Site,
+        ) => "no-store",
         None => "no-cache",
     };
     if !headers.contains_key(header::CACHE_CONTROL) {
@@ -134,7 +137,7 @@ fn write_version(headers: &mut HeaderMap, version: ApiVersion) {
 
 fn write_viewer(headers: &mut HeaderMap, endpoint: Endpoint, viewer: &Viewer) {
     match &viewer.grants {
-        Grants::SiteAdmin | Grants::Sender(_) => {}
+        Grants::SiteAdmin | Grants::Sender(_) | Grants::Importer { .. } => {}
         Grants::Classic { scopes, .. } => {
             let has: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
             let accepted = endpoint

@@ -5,7 +5,6 @@
 use crate::auth::{Grants, GrantsError, Level, Permission, Scope, SenderError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use tallybook_core::account::AccountName;
 use tallybook_core::time::Instant;
 use utoipa::ToSchema;
 
@@ -27,8 +26,12 @@ pub struct NewToken {
     /// Whether it sends usage events; then it has accounts and no user.
     #[serde(default)]
     pub metering_write: bool,
-    /// The accounts for which a sending token may send, each as `enterprise/SLUG`,
-    /// `organization/LOGIN` or `user/LOGIN`.
+    /// Whether it imports usage reports, and lists and reverts imports; then it has accounts and
+    /// no user.
+    #[serde(default)]
+    pub import: bool,
+    /// The accounts for which a sending token may send, or into which an importing token may
+    /// import, each as `enterprise/SLUG`, `organization/LOGIN` or `user/LOGIN`.
     #[serde(default)]
     pub accounts: Vec<String>,
     /// The sources of the events that a sending token may send; none is every one.
@@ -58,15 +61,30 @@ impl NewToken {
         let is_a_user_s =
             self.user.is_some() || !self.scopes.is_empty() || !self.permissions.is_empty();
         if self.metering_write {
-            if is_a_user_s || self.site_admin {
-                let reason = "a sending token has no user, scopes or permissions";
+            if is_a_user_s || self.site_admin || self.import {
+                let reason = "a sending token has no user, scopes or permissions, and does \
+                              nothing but send";
                 return Err(wrong("metering_write", reason));
             }
             return self.sender();
         }
-        if !self.accounts.is_empty() || !self.sources.is_empty() {
-            let reason = "only a sending token (metering_write) has accounts and sources";
-            return Err(wrong("metering_write", reason));
+        if !self.sources.is_empty() {
+            let reason = "only a sending token (metering_write) has sources";
+            return Err(wrong("sources", reason));
+        }
+        if self.import {
+            if is_a_user_s || self.site_admin {
+                let reason = "an importing token has no user, scopes or permissions";
+                return Err(wrong("import", reason));
+            }
+            let accounts = self.accounts.iter().map(String::as_str);
+            return Grants::importer(accounts)
+                .map_err(|error| wrong("accounts", &error.to_string()));
+        }
+        if !self.accounts.is_empty() {
+            let reason = "only a sending token (metering_write) and an importing token (import) \
+                          have accounts";
+            return Err(wrong("accounts", reason));
         }
         if self.site_admin {
             let nothing_else = !is_a_user_s;
@@ -110,7 +128,7 @@ impl NewToken {
         let accounts = self.accounts.iter().map(String::as_str);
         Grants::sender(accounts, self.sources.clone()).map_err(|error| NewTokenError {
             field: match error {
-                GrantsError::Account(SenderError::Source(_)) => "sources",
+                GrantsError::Sender(SenderError::Source(_)) => "sources",
                 _ => "accounts",
             },
             reason: error.to_string(),
@@ -140,9 +158,9 @@ impl NewToken {
 pub struct Token {
     /// By which it is revoked, and called in logs.
     pub id: String,
-    /// `site_admin`, `classic`, `fine_grained` or `sender`.
+    /// `site_admin`, `classic`, `fine_grained`, `sender` or `importer`.
     pub kind: &'static str,
-    /// As whom it acts; null for a site administrator's and for a sender's.
+    /// As whom it acts; null for a token that acts as no user.
     pub user: Option<String>,
     /// A classic token's scopes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -152,7 +170,8 @@ pub struct Token {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     pub permissions: Option<BTreeMap<Permission, Level>>,
-    /// The accounts for which a sending token may send.
+    /// The accounts for which a sending token may send, or into which an importing token may
+    /// import.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accounts: Option<Vec<String>>,
     /// The sources by which a sending token may send, where they are limited.
@@ -191,19 +210,23 @@ impl Token {
                 ("fine_grained", None, Some(permissions.clone()))
             }
             Grants::Sender(_) => ("sender", None, None),
+            Grants::Importer { .. } => ("importer", None, None),
         };
-        let sender = match grants {
-            Grants::Sender(sender) => Some(sender),
-            _ => None,
+        let (accounts, sources) = match grants {
+            Grants::Sender(sender) => (
+                Some(sender.account_texts()),
+                Some(sender.sources().to_vec()),
+            ),
+            Grants::Importer { accounts } => (Some(accounts.texts()), None),
+            _ => (None, None),
         };
-        let sources = sender.map(|sender| sender.sources().to_vec());
         Self {
             id: id.to_owned(),
             kind,
             user: grants.user().map(str::to_owned),
             scopes,
             permissions,
-            accounts: sender.map(|sender| sender.accounts().iter().map(shown).collect()),
+            accounts,
             sources: sources.filter(|sources| !sources.is_empty()),
             created_at: life.created_at.to_string(),
             expires_at: life.expires_at.map(|at| at.to_string()),
@@ -211,11 +234,6 @@ impl Token {
             token: None,
         }
     }
-}
-
-/// `enterprise/octo-ent`.
-fn shown(account: &AccountName) -> String {
-    format!("{}/{}", account.kind, account.name)
 }
 
 /// Every token, oldest first.
@@ -242,6 +260,9 @@ mod tests {
         let sender = r#"{"metering_write":true,"accounts":["user/hubot"],"sources":["/ci"]}"#;
         let expected = Grants::sender(["user/hubot"], vec!["/ci".to_owned()]).unwrap();
         assert_eq!(new_token(sender).grants(), Ok(expected));
+        let importer = r#"{"import":true,"accounts":["enterprise/octo-ent"]}"#;
+        let expected = Grants::importer(["enterprise/octo-ent"]).unwrap();
+        assert_eq!(new_token(importer).grants(), Ok(expected));
         let fine = new_token(r#"{"user":"hubot","permissions":{"plan":"read"}}"#).grants();
         assert_eq!(
             fine,
@@ -261,7 +282,14 @@ mod tests {
         );
         assert_eq!(field(r#"{"user":"hubot","site_admin":true}"#), "site_admin");
         assert_eq!(field(r#"{"metering_write":true}"#), "accounts");
-        assert_eq!(field(r#"{"accounts":["user/x"]}"#), "metering_write");
+        assert_eq!(field(r#"{"accounts":["user/x"]}"#), "accounts");
+        assert_eq!(field(r#"{"import":true}"#), "accounts");
+        let sources = r#"{"import":true,"accounts":["user/x"],"sources":["/ci"]}"#;
+        assert_eq!(field(sources), "sources");
+        let both = r#"{"import":true,"user":"x","accounts":["user/x"]}"#;
+        assert_eq!(field(both), "import");
+        let both = r#"{"import":true,"metering_write":true,"accounts":["user/x"]}"#;
+        assert_eq!(field(both), "metering_write");
         let both = r#"{"metering_write":true,"user":"x","accounts":["user/x"]}"#;
         assert_eq!(field(both), "metering_write");
         let sources = r#"{"metering_write":true,"accounts":["user/x"],"sources":[""]}"#;

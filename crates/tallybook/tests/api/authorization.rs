@@ -5,7 +5,7 @@
 
 use crate::server::{Server, at, detailed, enterprise, organization, user};
 use axum::body::Body;
-use axum::http::{Request, header};
+use axum::http::{Method, Request, header};
 use std::fmt::Write as _;
 use tallybook::auth::Grants;
 use tallybook::engine::commit::Actor;
@@ -322,11 +322,33 @@ async fn senders(server: &Server, table: &mut String) {
     }
 }
 
+/// Tokens that import for an account, look at its imports, and read nothing else.
+async fn importers(server: &Server, table: &mut String) {
+    heads(table, "importing tokens");
+    let rows: [(&str, &[&str]); 4] = [
+        ("imports for ent", &["enterprise/ent"]),
+        ("imports for org, which does not pay", &["organization/org"]),
+        (
+            "imports for solo and self",
+            &["organization/solo", "user/self"],
+        ),
+        ("imports for nobody", &["enterprise/nobody"]),
+    ];
+    for (index, (token, accounts)) in rows.into_iter().enumerate() {
+        let grants = Grants::importer(accounts.iter().copied()).unwrap();
+        let secret = server
+            .token(&format!("importer{index}"), &grants, None)
+            .await;
+        row(server, table, token, Some(&secret)).await;
+    }
+}
+
 async fn table() -> String {
     let server = server().await.with_reports().await;
     let mut table = HEAD.to_owned();
     whoever(&server, &mut table).await;
     senders(&server, &mut table).await;
+    importers(&server, &mut table).await;
     for (role, what) in ROLES {
         heads(&mut table, &format!("{role}: {what}"));
         for (index, grant) in GRANTS.into_iter().enumerate() {
@@ -355,6 +377,43 @@ async fn every_role_and_token_is_answered_as_the_table_says() {
     let different: Vec<_> = lines.filter(|(golden, now)| golden != now).collect();
     assert!(different.is_empty(), "golden and now: {different:#?}");
     assert_eq!(golden, table);
+}
+
+/// Who reads billing is told which token imports and reverts; a token that was made for it does so,
+/// and only in its own account.
+#[tokio::test]
+async fn imports_and_reverts_need_a_token_that_was_made_for_them() {
+    let server = server().await;
+    let grants = ["admin:enterprise", "admin:org", "user"];
+    let grants = Grants::classic("ent-owner", grants).unwrap();
+    let reader = server.token("reader", &grants, None).await;
+    let [ours, theirs] =
+        ["enterprise/ent", "organization/solo"].map(|account| Grants::importer([account]).unwrap());
+    let ours = server.token("ours", &ours, None).await;
+    let theirs = server.token("theirs", &theirs, None).await;
+
+    let imports = "/metering/v1/enterprises/ent/imports";
+    let list = server.get_as(&reader, imports).await;
+    assert_eq!(list.status, 200);
+    let id = list.json()["imports"][0]["id"].as_str().unwrap().to_owned();
+    let revert = format!("{imports}/{id}");
+    let at_theirs = format!("/metering/v1/organizations/solo/imports/{id}");
+    for (secret, path, status) in [
+        (&reader, &revert, 403),
+        (&theirs, &revert, 404),
+        (&theirs, &at_theirs, 404),
+        (&ours, &at_theirs, 404),
+        (&ours, &revert, 200),
+    ] {
+        let bearer = format!("Bearer {secret}");
+        let headers = [("authorization", bearer.as_str())];
+        let answer = server.send(Method::DELETE, path, &headers).await;
+        assert_eq!(answer.status, status, "{secret} {path}: {answer:?}");
+        if status == 403 {
+            let message = answer.json()["message"].as_str().unwrap().to_owned();
+            assert!(message.contains("token create --import"), "{message}");
+        }
+    }
 }
 
 /// Strangers cannot tell an account that exists from one that does not, by anything in the answer.

@@ -18,13 +18,16 @@ fn fine(permission: &str) -> Viewer {
     viewer(Grants::fine_grained("monalisa", [permission]).unwrap())
 }
 
-const FAMILIES: [EndpointFamily; 8] = [
+const FAMILIES: [EndpointFamily; 11] = [
     EndpointFamily::EnterpriseBilling,
     EndpointFamily::OrganizationBilling,
     EndpointFamily::UserBilling,
     EndpointFamily::Imports(AccountKind::Enterprise),
     EndpointFamily::Imports(AccountKind::Organization),
     EndpointFamily::Imports(AccountKind::User),
+    EndpointFamily::WriteImports(AccountKind::Enterprise),
+    EndpointFamily::WriteImports(AccountKind::Organization),
+    EndpointFamily::WriteImports(AccountKind::User),
     EndpointFamily::Events,
     EndpointFamily::Site,
 ];
@@ -54,7 +57,7 @@ fn allowed(family: EndpointFamily) -> Vec<(Relation, &'static str)> {
         F::EnterpriseBilling | F::Imports(AccountKind::Enterprise) => {
             pairs(EnterpriseBilling, &ENTERPRISE)
         }
-        F::OrganizationBilling => [
+        F::OrganizationBilling | F::Imports(AccountKind::Organization) => [
             pairs(OrganizationBilling, &ORG_READ),
             pairs(OrganizationBilling, &administration),
             pairs(EnterpriseBilling, &ENTERPRISE),
@@ -62,15 +65,8 @@ fn allowed(family: EndpointFamily) -> Vec<(Relation, &'static str)> {
             pairs(EnterpriseBilling, &administration),
         ]
         .concat(),
-        F::Imports(AccountKind::Organization) => [
-            pairs(OrganizationBilling, &["admin:org", administration[1]]),
-            pairs(EnterpriseBilling, &["admin:org", administration[1]]),
-            pairs(EnterpriseBilling, &ENTERPRISE),
-        ]
-        .concat(),
-        F::UserBilling => pairs(Same, &["user", "plan=read"]),
-        F::Imports(AccountKind::User) => pairs(Same, &["user"]),
-        F::Events | F::Site => Vec::new(),
+        F::UserBilling | F::Imports(AccountKind::User) => pairs(Same, &["user", "plan=read"]),
+        F::WriteImports(_) | F::Events | F::Site => Vec::new(),
     }
 }
 
@@ -93,7 +89,7 @@ fn nothing_is_allowed_beyond_the_table() {
                     classic(token)
                 };
                 let expected = allowed.contains(&(relation, *token));
-                let decision = authorize(family, &viewer, relation);
+                let decision = authorize(family, &viewer, Standing::User(relation));
                 assert_eq!(
                     decision.is_ok(),
                     expected,
@@ -102,13 +98,57 @@ fn nothing_is_allowed_beyond_the_table() {
             }
             let sender = viewer(Grants::sender(["enterprise/octo-ent"], Vec::new()).unwrap());
             let may_send = family == EndpointFamily::Events;
+            let standing = Standing::User(relation);
             assert_eq!(
-                authorize(family, &sender, relation).is_ok(),
+                authorize(family, &sender, standing).is_ok(),
                 may_send,
                 "{family:?} {relation:?}"
             );
             let admin = viewer(Grants::SiteAdmin);
-            assert_eq!(authorize(family, &admin, relation), Ok(()));
+            assert_eq!(authorize(family, &admin, standing), Ok(()));
+        }
+    }
+}
+
+#[test]
+fn tokens_that_act_as_no_user_open_only_what_they_were_made_for() {
+    use EndpointFamily::{Events, Imports, Site, WriteImports};
+    let sender = viewer(Grants::sender(["enterprise/octo-ent"], Vec::new()).unwrap());
+    let importer = viewer(Grants::importer(["enterprise/octo-ent"]).unwrap());
+    for family in FAMILIES {
+        for standing in [Standing::Named, Standing::None] {
+            let sends = authorize(family, &sender, standing);
+            assert_eq!(sends.is_ok(), family == Events, "{family:?} {standing:?}");
+            let imports = matches!(family, Imports(_) | WriteImports(_));
+            let expected = match family {
+                _ if imports && standing == Standing::Named => Ok(()),
+                Events => Err(Denied::TokenKind),
+                Site => Err(Denied::NotSiteAdmin),
+                _ => Err(Denied::NotFound),
+            };
+            let decision = authorize(family, &importer, standing);
+            assert_eq!(decision, expected, "{family:?} {standing:?}");
+        }
+    }
+}
+
+/// Who may read an account's imports is told which token writes them; nobody else is.
+#[test]
+fn reading_imports_is_not_writing_them() {
+    for kind in [
+        AccountKind::Enterprise,
+        AccountKind::Organization,
+        AccountKind::User,
+    ] {
+        for relation in RELATIONS {
+            for scope in Scope::ALL {
+                let viewer = classic(scope.as_str());
+                let standing = Standing::User(relation);
+                let read = authorize(EndpointFamily::Imports(kind), &viewer, standing);
+                let write = authorize(EndpointFamily::WriteImports(kind), &viewer, standing);
+                let expected = read.and(Err(Denied::NeedsImportToken));
+                assert_eq!(write, expected, "{kind:?} {relation:?} {scope:?}");
+            }
         }
     }
 }
@@ -149,13 +189,14 @@ fn refusals_tell_no_more_than_github_does() {
     ];
     for (family, viewer, relation, denied) in cases {
         assert_eq!(
-            authorize(family, viewer, relation),
+            authorize(family, viewer, Standing::User(relation)),
             Err(denied),
             "{family:?} {relation:?}"
         );
     }
     let fine = fine("organization_administration=read");
-    let decision = authorize(EnterpriseBilling, &fine, Relation::EnterpriseBilling);
+    let standing = Standing::User(Relation::EnterpriseBilling);
+    let decision = authorize(EnterpriseBilling, &fine, standing);
     assert_eq!(decision, Err(Denied::TokenKind));
     assert_eq!(
         Denied::MissingScope(&["admin:org", "read:org"]).to_string(),

@@ -25,7 +25,7 @@ pub(crate) enum Token {
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("holder").required(true)
-    .args(["user", "site_admin", "metering_write"]))]
+    .args(["user", "site_admin", "metering_write", "import"]))]
 #[command(group = ArgGroup::new("grant").args(["scopes", "permissions"]))]
 pub(crate) struct TokenCreate {
     /// The user whose token it is
@@ -53,11 +53,15 @@ pub(crate) struct TokenCreate {
     #[arg(long, requires = "accounts", conflicts_with_all = ["scopes", "permissions"])]
     pub(crate) metering_write: bool,
 
-    /// An account for which a sending token may send, such as enterprise/octo-ent; repeatable
+    /// A token that imports usage reports over HTTP, and lists and reverts imports, for the
+    /// accounts named
+    #[arg(long, requires = "accounts", conflicts_with_all = ["scopes", "permissions", "sources"])]
+    pub(crate) import: bool,
+
+    /// An account for which the token sends or imports, such as enterprise/octo-ent; repeatable
     #[arg(
         long = "account",
         value_name = "KIND/NAME",
-        requires = "metering_write",
         conflicts_with_all = ["user", "site_admin"]
     )]
     pub(crate) accounts: Vec<String>,

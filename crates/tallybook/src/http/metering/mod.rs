@@ -15,7 +15,7 @@ use super::app::App;
 use super::context::Context;
 use super::error::ApiError;
 use super::pace;
-use crate::auth::{EndpointFamily, Relation, authorize};
+use crate::auth::{EndpointFamily, Standing, authorize};
 use crate::engine::EngineError;
 use crate::engine::commit::Actor;
 use axum::body::{Body, to_bytes};
@@ -27,7 +27,7 @@ use std::future::Future;
 /// Only a site administrator goes on.
 fn authorize_site(context: &Context) -> Result<(), ApiError> {
     let viewer = context.viewer()?;
-    Ok(authorize(EndpointFamily::Site, viewer, Relation::None)?)
+    Ok(authorize(EndpointFamily::Site, viewer, Standing::None)?)
 }
 
 /// Who the audit log names.

@@ -6,7 +6,7 @@
 
 use super::parts::{Part, PartError, Parts, coding, format};
 use super::stream;
-use crate::auth::{EndpointFamily, Grants, Relation, Viewer, authorize};
+use crate::auth::{EndpointFamily, Grants, Standing, Viewer, authorize};
 use crate::engine::EngineError;
 use crate::engine::metering::{Allowed, OnError, Receipt, Submission, SubmitError};
 use crate::events::answer::{has_conflict, refused, taken};
@@ -79,7 +79,7 @@ pub async fn create(
     request: Request,
 ) -> Result<Response, ApiError> {
     let viewer = context.viewer()?;
-    authorize(EndpointFamily::Events, viewer, Relation::None)?;
+    authorize(EndpointFamily::Events, viewer, Standing::None)?;
     let on_error = on_error(&Params::read(request.uri())?)?;
     let (format, coding) = (format(request.headers())?, coding(request.headers())?);
     let (pump, upload) = upload::channel();
@@ -260,7 +260,7 @@ fn allowed(viewer: &Viewer) -> Allowed {
             sources: (!sender.sources().is_empty()).then(|| sender.sources().to_vec()),
         },
         // Authorized by nobody; it may write nothing.
-        Grants::Classic { .. } | Grants::FineGrained { .. } => Allowed {
+        Grants::Classic { .. } | Grants::FineGrained { .. } | Grants::Importer { .. } => Allowed {
             accounts: Some(Vec::new()),
             sources: Some(Vec::new()),
         },

@@ -3,7 +3,8 @@
 //! Invariant: the upload streams; nothing of it is kept but what the ledger keeps, and it counts
 //! whole or not at all.
 
-use super::{family, kind};
+use super::kind;
+use crate::auth::EndpointFamily;
 use crate::clock::Stopwatch;
 use crate::config::Limits;
 use crate::http::account::Account;
@@ -76,7 +77,8 @@ pub async fn create(
     let actor = actor(&context)?;
     // A site administrator's import creates an account that does not exist yet.
     if !actor.is_site_admin {
-        Account::find(&app, kind, &name)?.authorize(&app, family(kind), &context)?;
+        let account = Account::find(&app, kind, &name)?;
+        account.authorize(&app, EndpointFamily::WriteImports(kind), &context)?;
     }
     let params = Params::read(request.uri())?;
     let options = options(&params, &app.limits, context.now)?;

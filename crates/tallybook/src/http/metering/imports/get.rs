@@ -1,6 +1,7 @@
 //! `GET .../imports/{id}`.
 
-use super::{family, import, kind};
+use super::{import, kind};
+use crate::auth::EndpointFamily;
 use crate::http::account::Account;
 use crate::http::app::App;
 use crate::http::context::Context;
@@ -30,7 +31,7 @@ pub async fn get(
 ) -> Result<Json<ImportAnswer>, ApiError> {
     let kind = kind(&plural)?;
     let account = Account::find(&app, kind, &name)?;
-    account.authorize(&app, family(kind), &context)?;
+    account.authorize(&app, EndpointFamily::Imports(kind), &context)?;
     let view = account.view(&app).await?;
     let found = import(&account, &view, &id)?;
     let overlaps = app.engine.overlaps(&view, found).await?;

@@ -1,6 +1,7 @@
 //! `GET .../imports`.
 
-use super::{family, imports, kind};
+use super::{imports, kind};
+use crate::auth::EndpointFamily;
 use crate::http::account::Account;
 use crate::http::app::App;
 use crate::http::context::Context;
@@ -34,7 +35,7 @@ pub async fn list(
 ) -> Result<Response, ApiError> {
     let kind = kind(&plural)?;
     let account = Account::find(&app, kind, &name)?;
-    account.authorize(&app, family(kind), &context)?;
+    account.authorize(&app, EndpointFamily::Imports(kind), &context)?;
     let page = Page::read(&Params::read(&uri)?)?;
     let view = account.view(&app).await?;
     let found = imports(&account, &view);

@@ -8,7 +8,6 @@ pub mod get;
 pub mod list;
 pub mod revert;
 
-use crate::auth::EndpointFamily;
 use crate::engine::View;
 use crate::engine::imports::ImportError;
 use crate::http::account::Account;
@@ -27,10 +26,6 @@ fn kind(plural: &str) -> Result<AccountKind, ApiError> {
         "users" => Ok(AccountKind::User),
         _ => Err(ApiError::not_found()),
     }
-}
-
-const fn family(kind: AccountKind) -> EndpointFamily {
-    EndpointFamily::Imports(kind)
 }
 
 /// The imports that belong to a path, the newest first.

@@ -1,6 +1,7 @@
 //! `DELETE .../imports/{id}`.
 
-use super::{family, import, kind};
+use super::{import, kind};
+use crate::auth::EndpointFamily;
 use crate::http::account::Account;
 use crate::http::app::App;
 use crate::http::context::Context;
@@ -31,7 +32,7 @@ pub async fn revert(
 ) -> Result<Json<ImportAnswer>, ApiError> {
     let kind = kind(&plural)?;
     let account = Account::find(&app, kind, &name)?;
-    account.authorize(&app, family(kind), &context)?;
+    account.authorize(&app, EndpointFamily::WriteImports(kind), &context)?;
     let view = account.view(&app).await?;
     let id = import(&account, &view, &id)?.record.id;
     let (engine, actor) = (Arc::clone(&app.engine), actor(&context)?);
