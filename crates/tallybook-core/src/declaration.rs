@@ -48,6 +48,9 @@ pub struct EnterpriseDeclaration {
 pub struct OrganizationDeclaration {
     /// Its login.
     pub login: Name,
+    /// Whether it is said to pay for itself. If not, who pays stays as it is: itself, where neither
+    /// a declaration nor a report names another.
+    pub standalone: bool,
     /// Its plan; only one that pays for itself has one.
     pub plan: Option<Plan>,
     /// Every discount that it has negotiated; only one that pays for itself has some.

@@ -137,6 +137,8 @@ struct Enterprise {
 #[serde(deny_unknown_fields)]
 struct Organization {
     login: Login,
+    #[serde(default)]
+    standalone: bool,
     plan: Option<PlanWord>,
     discounts: Option<Discounts>,
     owners: Option<Logins>,
@@ -341,6 +343,7 @@ impl File {
         let organizations = self.organizations.into_iter().map(|it| {
             Declaration::Organization(OrganizationDeclaration {
                 login: it.login.0,
+                standalone: it.standalone,
                 plan: it.plan.map(|word| word.0),
                 discounts: it.discounts.map(Discounts::into_list),
                 owners: it.owners.map(|logins| logins.0),

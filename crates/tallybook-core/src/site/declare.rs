@@ -4,6 +4,7 @@
 //! at all. What a declaration leaves out stays as it is.
 
 mod changes;
+mod payers;
 
 use super::Site;
 use super::entry::{EnterpriseFact, OrganizationFact, SiteEntry, UserFact};
@@ -18,6 +19,7 @@ use crate::ledger::discount::{DiscountScope, NegotiatedDiscount};
 use crate::name::Name;
 pub use changes::Change;
 use changes::Changes;
+use payers::shown_payer;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -61,6 +63,14 @@ pub enum DeclareError {
         import: crate::ids::ImportId,
         /// Who would pay.
         wanted: AccountName,
+    },
+    /// An enterprise declares an organization that is declared to pay for itself, too.
+    #[error("organization {organization} is declared in enterprise {enterprise} and as standalone")]
+    StandaloneMember {
+        /// The organization.
+        organization: Name,
+        /// The enterprise.
+        enterprise: Name,
     },
     /// Two enterprises declare the same organization.
     #[error("organization {organization} is declared in enterprise {first} and in {second}")]
@@ -282,36 +292,13 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// Usage that is live under another account keeps its payer.
-    fn check_movable(&self, login: &Name, wanted: &AccountName) -> Result<(), DeclareError> {
-        let Some((log, import)) = self.site.directory.importer(login) else {
-            return Ok(());
-        };
-        let Some(payer) = self.site.directory.account_of(log).cloned() else {
-            return Ok(());
-        };
-        if payer == *wanted {
-            return Ok(());
-        }
-        let (organization, wanted) = (login.clone(), wanted.clone());
-        Err(DeclareError::HasUsage {
-            organization,
-            payer,
-            import,
-            wanted,
-        })
-    }
-
     fn organization(&mut self, declared: &OrganizationDeclaration) -> Result<(), DeclareError> {
-        let known = self.known_organization(&declared.login).is_some();
         let mut fact = self.organization_fact(&declared.login);
-        if !known {
-            // Named by an enterprise's import so far: it stays with that payer.
-            if let Some(payer) = self.site.directory.payer(&declared.login)
-                && payer.kind == AccountKind::Enterprise
-            {
-                fact.enterprise = Some(payer.name);
-            }
+        if declared.standalone {
+            self.check_not_placed(&declared.login)?;
+            fact.enterprise = None;
+        } else if self.known_organization(&declared.login).is_none() {
+            fact.enterprise = self.introduced_into(declared);
         }
         fact.login = declared.login.clone();
         replace(&mut fact.owners, declared.owners.as_ref());
@@ -362,16 +349,13 @@ impl<'a> Draft<'a> {
     }
 
     fn put_organization(&mut self, fact: OrganizationFact) {
+        let former_payer = self.put_former_payer(&fact);
         let before = self.known_organization(&fact.login).cloned();
         let account = AccountName::new(AccountKind::Organization, fact.login.clone());
         let before = before.as_ref();
         let mut changes = Changes::of(&mut self.planned.changes, &account, before.is_none());
-        let payer = |fact: &OrganizationFact| {
-            fact.enterprise
-                .as_ref()
-                .map_or("itself".to_owned(), |name| name.as_str().to_owned())
-        };
-        changes.field("payer", before.map(payer), &payer(&fact));
+        let payer = before.map(shown_payer).or(former_payer);
+        changes.field("payer", payer, &shown_payer(&fact));
         changes.names("owners", before.map(|f| &f.owners), &fact.owners);
         let managers = before.map(|f| &f.billing_managers);
         changes.names("billing_managers", managers, &fact.billing_managers);

@@ -4,6 +4,8 @@
 //! import names it; reverting the import leaves the directory as it was before. A user whom a usage
 //! event names is known from then on.
 
+mod ownership;
+
 use super::entry::{EnterpriseFact, OrganizationFact, SiteEntry, UserFact};
 use super::sightings::Sightings;
 use crate::account::{AccountKind, AccountName};
@@ -39,6 +41,17 @@ struct Organization {
     /// Who paid from when on, oldest first: `None` is the organization itself. Usage is billed by
     /// the payer at the instant of use.
     payers: Vec<(Instant, Option<Name>)>,
+}
+
+impl Organization {
+    /// The account that a place in the history of payers names.
+    fn payer(&self, place: usize) -> Option<AccountName> {
+        let (_, enterprise) = self.payers.get(place)?;
+        Some(match enterprise {
+            Some(slug) => AccountName::new(AccountKind::Enterprise, slug.clone()),
+            None => AccountName::new(AccountKind::Organization, self.fact.login.clone()),
+        })
+    }
 }
 
 /// What a name in a path stands for.
@@ -207,11 +220,7 @@ impl Directory {
         };
         let payers = &declared.payers;
         let later = payers.partition_point(|(from, _)| *from <= at);
-        let (_, enterprise) = payers.get(later.saturating_sub(1))?;
-        Some(match enterprise {
-            Some(slug) => AccountName::new(AccountKind::Enterprise, slug.clone()),
-            None => AccountName::new(AccountKind::Organization, declared.fact.login.clone()),
-        })
+        declared.payer(later.saturating_sub(1))
     }
 
     /// Who pays for an organization by declaration or by live usage. Where it is `None` anybody may
@@ -319,12 +328,6 @@ impl Directory {
     pub fn declared_organization(&self, folded: &str) -> Option<&Name> {
         self.organization(&Name::from(folded))
             .map(|fact| &fact.login)
-    }
-
-    /// The declared spelling of a user's login, if somebody declared it.
-    #[must_use]
-    pub fn declared_user(&self, folded: &str) -> Option<&Name> {
-        self.user(&Name::from(folded)).map(|fact| &fact.login)
     }
 
     /// Whether anybody declared this user, or a role, a live import or an account names them.

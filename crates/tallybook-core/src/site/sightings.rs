@@ -128,6 +128,17 @@ impl Sightings {
         Some((sighting.log, import))
     }
 
+    /// The first of an account's live imports that name an organization. Looks at all of them.
+    pub(super) fn import_of(&self, log: LogId, organization: &Name) -> Option<ImportId> {
+        let imports = self.imports.iter();
+        let live = imports.filter_map(|(id, sighting)| Some((id, sighting.as_ref()?)));
+        let naming = live.filter(|(_, sighting)| {
+            sighting.log == log && sighting.organizations.contains(organization)
+        });
+        let first = naming.min_by_key(|(_, sighting)| sighting.place);
+        first.map(|(id, _)| *id)
+    }
+
     /// How an organization is spelled that a live import names.
     pub(super) fn organization(&self, name: &Name) -> Option<&Name> {
         self.organizations.get(name)?.least()

@@ -187,6 +187,7 @@ fn discounts_are_on_what_the_same_file_brings_and_only_of_those_who_pay() {
     let organization = |scope| {
         Declaration::Organization(OrganizationDeclaration {
             login: "octo".into(),
+            standalone: false,
             plan: None,
             discounts: Some(vec![discount(scope)]),
             owners: None,

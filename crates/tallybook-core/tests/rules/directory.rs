@@ -18,10 +18,14 @@ use tallybook_core::site::Site;
 use tallybook_core::site::declare::{DeclareError, Planned, plan};
 use tallybook_core::site::directory::Relation;
 use tallybook_core::site::entry::SiteEntry;
-use tallybook_core::time::Instant;
+use tallybook_core::time::{Day, Instant};
 
 /// Folds entries as one batch, through its bytes.
 pub(crate) fn commit(site: &mut Site, entries: &[SiteEntry]) {
+    commit_at(site, entries, Instant::from_seconds(1_700_000_000).unwrap());
+}
+
+fn commit_at(site: &mut Site, entries: &[SiteEntry], at: Instant) {
     let mut draft = Draft::new(&site.dictionary);
     let encoded = entries.iter().map(|entry| entry.encode(&mut draft));
     let encoded = encoded.collect();
@@ -31,7 +35,7 @@ pub(crate) fn commit(site: &mut Site, entries: &[SiteEntry]) {
         seq: site.seq.next(),
         previous: site.head,
         commit: CommitId([1; 16]),
-        at: Instant::from_seconds(1_700_000_000).unwrap(),
+        at,
         first_name: site.dictionary.next_id(),
         commitments: Vec::new(),
         entries: encoded,
@@ -69,6 +73,7 @@ fn enterprise(slug: &str, organizations: &[&str]) -> Declaration {
 fn organization(login: &str, plan: Option<Plan>) -> Declaration {
     Declaration::Organization(OrganizationDeclaration {
         login: login.into(),
+        standalone: false,
         plan,
         discounts: None,
         owners: names(&["mona"]),
@@ -272,19 +277,11 @@ fn an_organization_with_live_usage_stays_where_it_is() {
     let log = |site: &Site, kind, name| site.directory.log_of(&account(kind, name)).unwrap();
     let ent = log(&site, AccountKind::Enterprise, "ent");
     let solo = log(&site, AccountKind::Organization, "solo");
-    // `nova` was never declared: the import alone says who pays.
     commit(
         &mut site,
-        &[
-            seen(1, ent, &["octo", "nova"], &[]),
-            seen(2, solo, &["solo"], &[]),
-        ],
+        &[seen(1, ent, &["octo"], &[]), seen(2, solo, &["solo"], &[])],
     );
-    assert_eq!(
-        site.directory.payer(&"nova".into()).unwrap().to_string(),
-        "enterprise ent"
-    );
-    for organization in ["octo", "Nova", "SOLO"] {
+    for organization in ["octo", "SOLO"] {
         let error = plan(&site, &[enterprise("other", &[organization])]).unwrap_err();
         let DeclareError::HasUsage { import, .. } = &error else {
             panic!("{error}");
@@ -294,19 +291,151 @@ fn an_organization_with_live_usage_stays_where_it_is() {
         let text = error.to_string();
         assert!(text.contains("revert that import first"), "{text}");
     }
-    // Where it is, it may be declared; and what the enterprise's import names is the enterprise's.
-    assert!(plan(&site, &[enterprise("ent", &["octo", "nova"])]).is_ok());
-    apply(&mut site, &[organization("nova", None)]);
-    assert_eq!(
-        site.directory.payer(&"nova".into()).unwrap().to_string(),
-        "enterprise ent"
-    );
+    // Where it is, it may be declared.
+    assert!(plan(&site, &[enterprise("ent", &["octo"])]).is_ok());
     commit(&mut site, &[SiteEntry::Withdrawn(ImportId([1; 16]))]);
-    apply(&mut site, &[enterprise("other", &["octo", "nova"])]);
+    apply(&mut site, &[enterprise("other", &["octo"])]);
     assert_eq!(
         site.directory.payer(&"octo".into()).unwrap().to_string(),
         "enterprise other"
     );
+}
+
+/// A site where the import of `ent` alone says who pays for `nova`.
+fn introduced() -> Site {
+    let mut site = Site::default();
+    apply(&mut site, &[enterprise("ent", &[])]);
+    let ent = account(AccountKind::Enterprise, "ent");
+    let ent = site.directory.log_of(&ent).unwrap();
+    commit(&mut site, &[seen(1, ent, &["nova"], &[])]);
+    site
+}
+
+fn payer_of(site: &Site, organization: &str) -> String {
+    let payer = site.directory.payer(&organization.into());
+    payer.unwrap().to_string()
+}
+
+#[test]
+fn a_declaration_wins_over_what_a_report_introduced() {
+    let mut site = introduced();
+    assert_eq!(payer_of(&site, "nova"), "enterprise ent");
+    let file = [enterprise("other", &["Nova"])];
+    let planned = apply(&mut site, &file);
+    let changes = planned.changes.iter();
+    let payer: Vec<_> = changes.filter(|change| change.field == "payer").collect();
+    let import = ImportId([1; 16]);
+    let before = format!("ent (not declared, named by import {import})");
+    assert_eq!(payer.len(), 1, "{payer:?}");
+    assert_eq!(payer[0].before.as_deref(), Some(before.as_str()));
+    assert_eq!(payer[0].after, "other");
+    assert_eq!(payer_of(&site, "nova"), "enterprise other");
+    // What was billed before stays with who was billed.
+    let earlier = Instant::from_seconds(1_699_000_000).unwrap();
+    let payer = site.directory.payer_at(&"nova".into(), earlier).unwrap();
+    assert_eq!(payer.to_string(), "enterprise ent");
+    assert_eq!(plan(&site, &file).unwrap().entries, []);
+    // Nor does the live import of the former payer hold it later.
+    apply(&mut site, &[enterprise("third", &["nova"])]);
+    assert_eq!(payer_of(&site, "nova"), "enterprise third");
+}
+
+#[test]
+fn an_organization_that_a_report_introduced_may_stand_alone() {
+    let Declaration::Organization(nova) = organization("nova", None) else {
+        panic!("an organization");
+    };
+    let standalone = Declaration::Organization(OrganizationDeclaration {
+        standalone: true,
+        ..nova
+    });
+    let mut site = introduced();
+    let both = [enterprise("ent", &["nova"]), standalone.clone()];
+    let error = plan(&site, &both).unwrap_err();
+    let is_both = matches!(error, DeclareError::StandaloneMember { .. });
+    assert!(is_both, "{error}");
+    apply(&mut site, &[standalone]);
+    assert_eq!(payer_of(&site, "nova"), "organization nova");
+    // So does one that has a plan: only who pays has one.
+    let mut site = introduced();
+    apply(&mut site, &[organization("nova", Some(Plan::Team))]);
+    assert_eq!(payer_of(&site, "nova"), "organization nova");
+    // Where nothing is said of who pays, that stays as it is.
+    let mut site = introduced();
+    apply(&mut site, &[organization("nova", None)]);
+    assert_eq!(payer_of(&site, "nova"), "enterprise ent");
+}
+
+#[test]
+fn an_organization_is_an_account_s_own_by_declaration_alone() {
+    let mut site = introduced();
+    let at = |text: &str| Instant::parse(text).unwrap();
+    let own = |site: &Site, slug: &str, organization: &str, day: &str| {
+        let account = account(AccountKind::Enterprise, slug);
+        let day = Day::parse(day).unwrap();
+        site.directory.is_own(&account, &organization.into(), day)
+    };
+    assert!(!own(&site, "ent", "nova", "2026-06-01"), "a report says it");
+    let declarations = [enterprise("ent", &["octo"]), enterprise("other", &[])];
+    let planned = plan(&site, &declarations).unwrap();
+    commit_at(&mut site, &planned.entries, at("2026-06-10T12:00:00Z"));
+    assert!(own(&site, "ent", "OCTO", "2026-06-01"));
+    assert!(!own(&site, "other", "octo", "2026-06-01"));
+    assert!(!own(&site, "ent", "nobody", "2026-06-01"));
+
+    let earlier = site.clone();
+    let planned = plan(&site, &[enterprise("other", &["octo"])]).unwrap();
+    commit_at(&mut site, &planned.entries, at("2026-06-20T12:00:00Z"));
+    let octo = Name::from("octo");
+    assert!(!site.directory.has_payers_of(&earlier.directory, &octo));
+    for (slug, day, expected) in [
+        ("ent", "2026-06-01", true),
+        ("ent", "2026-06-20", true),
+        ("ent", "2026-06-21", false),
+        // Who pays now may state what the former payer left out.
+        ("other", "2026-06-01", true),
+        ("other", "2026-06-21", true),
+    ] {
+        assert_eq!(own(&site, slug, "octo", day), expected, "{slug} {day}");
+    }
+    let solo = account(AccountKind::Organization, "solo");
+    let day = Day::parse("2026-06-01").unwrap();
+    let is_own = |site: &Site| site.directory.is_own(&solo, &solo.name, day);
+    assert!(!is_own(&site));
+    apply(&mut site, &[organization("solo", None)]);
+    assert!(is_own(&site));
+}
+
+/// Whom an account knows does not depend on what others declare.
+#[test]
+fn an_account_knows_only_its_own_people() {
+    let mut site = Site::default();
+    apply(&mut site, &file());
+    for (kind, name, people) in [
+        (
+            AccountKind::Enterprise,
+            "ent",
+            &["boss", "clerk", "hubot", "member", "mona"][..],
+        ),
+        (AccountKind::Enterprise, "other", &["boss", "clerk"]),
+        (AccountKind::Enterprise, "nobody", &[]),
+        (
+            AccountKind::Organization,
+            "solo",
+            &["hubot", "member", "mona"],
+        ),
+        (AccountKind::User, "mona", &["mona"]),
+    ] {
+        let account = account(kind, name);
+        let known = site.directory.people_of(&account);
+        let mut known: Vec<_> = known.iter().map(|name| name.as_str()).collect();
+        known.sort_unstable();
+        assert_eq!(known, people, "{account}");
+        for user in ["boss", "clerk", "hubot", "member", "mona", "stranger"] {
+            let knows = site.directory.knows(&account, &user.into());
+            assert_eq!(knows, people.contains(&user), "{account} {user}");
+        }
+    }
 }
 
 #[test]

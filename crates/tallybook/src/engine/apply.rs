@@ -17,7 +17,7 @@ use tallybook_core::ledger::{Account, AccountEntry, Setting};
 use tallybook_core::name::Name;
 use tallybook_core::site::Site;
 use tallybook_core::site::declare::{Change, DeclareError, NewCatalogue, Planned, plan};
-use tallybook_core::site::entry::{OrganizationFact, SiteEntry};
+use tallybook_core::site::entry::SiteEntry;
 use tallybook_core::time::{Day, Instant};
 
 /// How declarations are applied.
@@ -201,7 +201,7 @@ impl Engine {
             return Err(ApplyError::OtherVersion { current, expected });
         }
         let mut planned = plan(&site, declarations)?;
-        self.check_payers(&site, &mut planned, options.move_payers)
+        self.check_payers(&site, &planned, options.move_payers)
             .await?;
         let catalogue = planned.catalogue.take();
         if let Some(new) = &catalogue {
@@ -226,14 +226,17 @@ impl Engine {
     async fn check_payers(
         &self,
         site: &Site,
-        planned: &mut Planned,
+        planned: &Planned,
         move_payers: bool,
     ) -> Result<(), ApplyError> {
-        let mut stays = Vec::new();
         for entry in &planned.entries {
             let SiteEntry::Organization(fact) = entry else {
                 continue;
             };
+            if site.directory.is_introduced(&fact.login) {
+                // Only a report said who pays. The plan keeps that on record, and tells it.
+                continue;
+            }
             let wanted = match &fact.enterprise {
                 Some(slug) => AccountName::new(AccountKind::Enterprise, slug.clone()),
                 None => AccountName::new(AccountKind::Organization, fact.login.clone()),
@@ -257,20 +260,7 @@ impl Engine {
                     wanted,
                 });
             }
-            if site.directory.organization(&fact.login).is_none() {
-                // Nobody declared yet who paid until now. It has to be on record before the new
-                // payer is, or events that come back later would look for it there.
-                let enterprise = match payer.kind {
-                    AccountKind::Enterprise => Some(payer.name.clone()),
-                    _ => None,
-                };
-                stays.push(SiteEntry::Organization(OrganizationFact {
-                    enterprise,
-                    ..fact.clone()
-                }));
-            }
         }
-        planned.entries.splice(0..0, stays);
         Ok(())
     }
 

@@ -4,7 +4,8 @@
 //! a request. Look next: `server.rs` for how it is driven, then the module that you change:
 //! `schemas`, `examples` and `observed` say what answers look like, `sums`, `views` and `reverts`
 //! what they add up to, `parameters` and `filters` what can be asked, `authorization` who may ask,
-//! `manners` and `conditional` the rest; `client` is a client of others.
+//! `tenants` what they learn of each other, `manners` and `conditional` the rest; `client` is a
+//! client of others.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
@@ -28,4 +29,5 @@ mod schemas;
 mod server;
 mod smtp;
 mod sums;
+mod tenants;
 mod views;

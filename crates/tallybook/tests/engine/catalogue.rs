@@ -32,6 +32,7 @@ fn organization(login: &str) -> AccountName {
 fn declared(login: &str, discounts: Option<Vec<NegotiatedDiscount>>) -> Declaration {
     Declaration::Organization(OrganizationDeclaration {
         login: login.into(),
+        standalone: false,
         plan: discounts.is_none().then_some(Plan::Team),
         discounts,
         owners: None,

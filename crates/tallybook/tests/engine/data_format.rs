@@ -63,6 +63,7 @@ fn declarations() -> Vec<Declaration> {
         }),
         Declaration::Organization(OrganizationDeclaration {
             login: "Octo-Org".into(),
+            standalone: false,
             plan: None,
             discounts: None,
             owners: names(&["monalisa"]),

@@ -137,7 +137,7 @@ async fn an_organization_of_another_payer_is_refused() {
     };
     assert_eq!(refused.column, "organization");
     assert!(refused.reason.contains("enterprise two"), "{refused}");
-    // Declaring it elsewhere does not move its usage either.
+    // A declaration wins over what the import introduced, and leaves usage where it was billed.
     let declared = Declaration::Enterprise(EnterpriseDeclaration {
         slug: "one".into(),
         name: None,
@@ -147,15 +147,19 @@ async fn an_organization_of_another_payer_is_refused() {
         billing_managers: None,
         organizations: Some(vec!["octo".into()]),
     });
-    let error = engine
+    engine
         .apply(now(), &actor(), &[declared], false)
         .await
-        .unwrap_err();
-    assert!(error.to_string().contains("enterprise two pays"), "{error}");
-    assert_eq!(
-        sums(&engine, &two).await,
-        expected(&[(1, "Octo", 7), (2, "acme", 1)])
-    );
+        .unwrap();
+    let kept = sums(&engine, &two).await;
+    assert_eq!(kept.values().sum::<i128>(), 8, "{kept:?}");
+    import(&engine, &one, "three", &[(3, "octo", 9)])
+        .await
+        .unwrap();
+    // Who paid until then may still state what was used then.
+    import(&engine, &two, "four", &[(4, "octo", 1)])
+        .await
+        .unwrap();
     engine.verify().await.unwrap();
 }
 

@@ -36,6 +36,7 @@ fn declarations() -> Vec<Declaration> {
         Declaration::Catalogue(OWN.to_owned()),
         Declaration::Organization(OrganizationDeclaration {
             login: "solo".into(),
+            standalone: false,
             plan: Some(Plan::Team),
             discounts: Some(vec![discount]),
             owners: None,

@@ -3,16 +3,19 @@
 //! Invariant: an import counts whole or not at all. Look next: [`session`] for the way in,
 //! [`sweep`] for what becomes of chunks that no batch names.
 
+mod admission;
 mod also_metered;
 pub mod session;
 mod sweep;
 
+pub use admission::NotOwn;
 pub use session::ImportSession;
 
 use super::commit::{Actor, Changes, Committed, Turn};
 use super::{Engine, EngineError, View};
 use crate::engine::blob::named;
-use session::{Target, admit};
+use admission::admit_again;
+use session::Target;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tallybook_core::account::AccountName;
@@ -50,6 +53,9 @@ pub enum ImportError {
         /// Who pays for it.
         payer: AccountName,
     },
+    /// A tenant's report names organizations that are not declared as its own.
+    #[error("{0}")]
+    NotOwn(NotOwn),
     /// Two of the files are the same: their usage would count twice.
     #[error("{again} holds the same bytes as {first}: its usage would count twice")]
     SameFile {
@@ -161,6 +167,12 @@ pub struct Overlap {
     pub counted_sum: CellSum,
 }
 
+impl From<NotOwn> for ImportError {
+    fn from(not_own: NotOwn) -> Self {
+        Self::NotOwn(not_own)
+    }
+}
+
 impl Engine {
     /// Reverts a live import.
     pub async fn revert_import(
@@ -270,8 +282,8 @@ impl Engine {
         let turn = self.turn().await;
         for _ in 0..Turn::ATTEMPTS {
             let site = self.site();
-            for organization in &record.tables.names[Dimension::Organization as usize] {
-                admit(&site.directory, target, organization)?;
+            for organization in named_organizations(&record, target) {
+                admit_again(&site.directory, target, &organization)?;
             }
             let is_new = site.directory.log_of(&target.account).is_none();
             let before = self.importing(&site, target).await?;
@@ -345,22 +357,27 @@ fn changes(record: &ImportRecord, target: &Target, log: LogId, is_new: bool) -> 
         let account = target.account.clone();
         changes.site.push(SiteEntry::OpenAccount { log, account });
     }
-    let names = |dimension: Dimension| spellings(record.tables.names[dimension as usize].iter());
-    let mut organizations = names(Dimension::Organization);
-    if let Scope::Organization(login) = &target.scope {
-        organizations.insert(login.clone());
-    }
+    let users = spellings(record.tables.names[Dimension::User as usize].iter());
     changes.site.push(SiteEntry::Seen {
         import: record.id,
         log,
-        organizations: organizations.into_iter().collect(),
-        users: names(Dimension::User).into_iter().collect(),
+        organizations: named_organizations(record, target).into_iter().collect(),
+        users: users.into_iter().collect(),
     });
     let entry = AccountEntry::Import(Box::new(record.clone()));
     changes
         .accounts
         .push((log, target.account.clone(), vec![entry]));
     changes
+}
+
+/// The organizations that an import names, by its lines or by its scope.
+fn named_organizations(record: &ImportRecord, target: &Target) -> BTreeSet<Name> {
+    let mut organizations = spellings(record.tables.names[Dimension::Organization as usize].iter());
+    if let Scope::Organization(login) = &target.scope {
+        organizations.insert(login.clone());
+    }
+    organizations
 }
 
 /// The names among texts, each in its least spelling, so that the order of lines does not matter.
@@ -375,7 +392,7 @@ fn spellings<'a>(texts: impl Iterator<Item = &'a Arc<str>>) -> BTreeSet<Name> {
     names
 }
 
-/// What neither the directory nor live usage knew.
+/// What neither the account's declarations nor its live usage knew.
 fn created(before: &View, record: &ImportRecord) -> Created {
     let site = &before.site;
     let new = |dimension: Dimension, known: &dyn Fn(&Name) -> bool| -> Vec<String> {
@@ -402,13 +419,15 @@ fn created(before: &View, record: &ImportRecord) -> Created {
     };
     let skus = &record.tables.skus;
     let never = |_: &Name| false;
+    let people = site.directory.people_of(&before.account.name);
     Created {
         account: None,
         organizations: new(Dimension::Organization, &|name| {
             site.directory.payer(name).is_some()
         }),
         repositories: new(Dimension::Repository, &never),
-        users: new(Dimension::User, &|name| site.directory.knows_user(name)),
+        // Of people only what the account itself knows: others' are none of its business.
+        users: new(Dimension::User, &|name| people.contains(name)),
         cost_centers: new(Dimension::CostCenter, &never),
         products: uncatalogued(skus.iter().map(|raw| &raw.product).collect(), &|text| {
             catalog.product(text).is_some()

@@ -3,16 +3,16 @@
 //! Invariant: nothing counts before [`ImportSession::commit`]; a session that is dropped leaves
 //! only chunks that nothing names. Encoding and storing a chunk overlap with reading the next one.
 
+use super::admission::{Admission, admit_now};
 use super::{Actor, Engine, EngineError, ImportError, ImportOutcome, PushError};
 use std::sync::Arc;
 use tallybook_core::account::{AccountKind, AccountName, check_name};
 use tallybook_core::ids::ImportId;
-use tallybook_core::ledger::builder::{FullChunk, ImportBuilder, Scope, Staged};
+use tallybook_core::ledger::builder::{FullChunk, ImportBuilder, LineRefused, Scope, Staged};
 use tallybook_core::ledger::record::ImportedFile;
 use tallybook_core::name::Name;
 use tallybook_core::report::{Line, ReportKind};
 use tallybook_core::site::Site;
-use tallybook_core::site::directory::Directory;
 use tallybook_core::time::Instant;
 use tallybook_store::Store;
 use tokio::task::JoinHandle;
@@ -24,13 +24,17 @@ pub(super) struct Target {
     pub scope: Scope,
     /// The organization to which the import is limited, when somebody else pays for it.
     pub only: Option<Name>,
+    /// Whether it may name organizations that were never declared.
+    pub introduces: bool,
+    /// What was known of organizations when the import began.
+    pub site: Arc<Site>,
 }
 
 /// An import in the making. Pushing blocks: call it from a thread that may.
 pub struct ImportSession {
     engine: Arc<Engine>,
-    site: Arc<Site>,
     target: Target,
+    admission: Admission,
     builder: ImportBuilder,
     runtime: tokio::runtime::Handle,
     staging: Option<JoinHandle<Result<Staged, EngineError>>>,
@@ -59,15 +63,18 @@ impl Engine {
             name: name.clone(),
             error,
         })?;
-        let site = self.site();
-        let target = target(&site.directory, name, actor)?;
+        let target = target(self.site(), name, actor)?;
+        if let Scope::Organization(login) = &target.scope {
+            admit_now(&target.site.directory, &target, login)?;
+        }
+        let admission = Admission::new(&target.account);
         let builder = ImportBuilder::new(target.scope.clone());
         let runtime = tokio::runtime::Handle::current();
         let (engine, actor) = (Arc::clone(self), actor.clone());
         Ok(ImportSession {
             engine,
-            site,
             target,
+            admission,
             builder,
             runtime,
             staging: None,
@@ -96,21 +103,49 @@ impl ImportSession {
 
     /// Adds a line; blocks while a full chunk waits for the one before it to be stored.
     pub fn push(&mut self, kind: ReportKind, line: &Line<'_>) -> Result<(), PushError> {
-        let (site, target) = (&self.site, &self.target);
-        let admit = |organization: &str| {
-            admit(&site.directory, target, organization).map_err(|error| error.to_string())
+        let Some(chunk) = self.take(kind, line)? else {
+            return Ok(());
         };
-        if let Some(chunk) = self.builder.push(kind, line, admit)? {
-            if let Some(staging) = self.staging.take() {
-                let staged = self
-                    .runtime
-                    .block_on(staging)
-                    .map_err(EngineError::from)??;
-                self.builder.staged(&staged);
-            }
-            self.stage(chunk);
+        if !self.admission.is_clean() {
+            // The commit will refuse the import, and nothing of it has to be stored.
+            return Ok(());
         }
+        if let Some(staging) = self.staging.take() {
+            let staged = self
+                .runtime
+                .block_on(staging)
+                .map_err(EngineError::from)??;
+            self.builder.staged(&staged);
+        }
+        self.stage(chunk);
         Ok(())
+    }
+
+    /// Gives a line to the builder. One of an organization that is not the tenant's own is noted
+    /// and left out, so that the commit can tell all of them.
+    fn take(&mut self, kind: ReportKind, line: &Line<'_>) -> Result<Option<FullChunk>, PushError> {
+        let (target, admission, day) = (&self.target, &mut self.admission, line.hour.day());
+        let depends_on_day = admission.depends_on_day(line.organization);
+        let mut is_not_own = false;
+        let mut admit = |organization: &str| {
+            admission.admit(target, organization, day).map_err(|error| {
+                is_not_own = matches!(error, ImportError::NotOwn(_));
+                error.to_string()
+            })
+        };
+        // The builder asks once about a name.
+        let again = match depends_on_day {
+            true => admit(line.organization),
+            false => Ok(()),
+        };
+        let again = again.map_err(|reason| LineRefused {
+            column: "organization",
+            reason,
+        });
+        match again.and_then(|()| self.builder.push(kind, line, &mut admit)) {
+            Err(_) if is_not_own => Ok(None),
+            taken => Ok(taken?),
+        }
     }
 
     /// Encodes and stores a chunk beside the reading of the next one.
@@ -133,6 +168,7 @@ impl ImportSession {
     /// Makes the import count; `files` are those that the lines came from.
     pub async fn commit(mut self, files: Vec<ImportedFile>) -> Result<ImportOutcome, ImportError> {
         check_files(&files)?;
+        self.admission.finish()?;
         self.settle().await?;
         while let Some(chunk) = self.builder.flush() {
             self.stage(chunk);
@@ -188,8 +224,8 @@ async fn put(store: &dyn Store, mut staged: Staged, at: Instant) -> Result<Stage
     Err(EngineError::damaged(what, "stored under another name"))
 }
 
-fn target(directory: &Directory, name: &AccountName, actor: &Actor) -> Result<Target, ImportError> {
-    let found = directory.find(name);
+fn target(site: Arc<Site>, name: &AccountName, actor: &Actor) -> Result<Target, ImportError> {
+    let found = site.directory.find(name);
     if found.is_none() && !actor.is_site_admin {
         return Err(ImportError::NoAccount(name.clone()));
     }
@@ -206,23 +242,7 @@ fn target(directory: &Directory, name: &AccountName, actor: &Actor) -> Result<Ta
         account,
         scope,
         only,
+        introduces: actor.is_site_admin,
+        site,
     })
-}
-
-/// Refuses an organization for which somebody else pays.
-pub(super) fn admit(
-    directory: &Directory,
-    target: &Target,
-    organization: &str,
-) -> Result<(), ImportError> {
-    if organization.is_empty() {
-        return Ok(());
-    }
-    match directory.claimed_by(&Name::from(organization)) {
-        Some(payer) if payer != target.account => Err(ImportError::OtherPayer {
-            organization: organization.to_owned(),
-            payer,
-        }),
-        _ => Ok(()),
-    }
 }

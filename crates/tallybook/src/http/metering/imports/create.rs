@@ -61,10 +61,12 @@ const ONE_FILE: [&str; 6] = [
     responses(
         (status = 201, description = "Imported", body = ImportAnswer),
         (status = 200, description = "The same bytes were live already", body = ImportAnswer),
-        (status = 409, description = "An organization belongs to another account; or events have \
+        (status = 409, description = "An organization is another account's (told to a site \
+            administrator only); or events have \
             reported some of the usage, and `refuse_overlap` was given"),
         (status = 413, description = "Larger than a limit"),
-        (status = 422, description = "A line or header that is not understood"),
+        (status = 422, description = "A line or header that is not understood; or organizations \
+            that are not declared as the account's own, which are listed"),
     )
 )]
 pub async fn create(
@@ -76,14 +78,21 @@ pub async fn create(
     let kind = kind(&plural)?;
     let actor = actor(&context)?;
     // A site administrator's import creates an account that does not exist yet.
-    if !actor.is_site_admin {
+    let authorized = if actor.is_site_admin {
+        None
+    } else {
         let account = Account::find(&app, kind, &name)?;
         account.authorize(&app, EndpointFamily::WriteImports(kind), &context)?;
-    }
+        Some(account.found.payer)
+    };
     let params = Params::read(request.uri())?;
     let options = options(&params, &app.limits, context.now)?;
     let account = AccountName::new(kind, name.as_str());
     let session = app.engine.begin_import(&account, &actor, context.now)?;
+    if authorized.is_some_and(|payer| payer != *session.account()) {
+        // Who pays was changed between the two looks.
+        return Err(ApiError::not_found());
+    }
     let session = session.refuse_overlap(params.flag("refuse_overlap")?);
 
     let stopwatch = Stopwatch::start();

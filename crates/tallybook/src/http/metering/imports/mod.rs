@@ -58,11 +58,19 @@ impl From<ImportError> for ApiError {
                 };
                 Self::validation(error.to_string(), vec![field])
             }
-            // Who else pays is the business of neither.
-            ImportError::OtherPayer { organization, .. } => Self::conflict(format!(
-                "organization {organization} belongs to another account, so this import is refused"
-            )),
-            ImportError::AlsoMetered(_) => Self::conflict(error.to_string()),
+            ImportError::NotOwn(not_own) => {
+                let fields = not_own.organizations.iter().map(|organization| FieldError {
+                    resource: "UsageReport",
+                    field: "organization".to_owned(),
+                    code: "invalid",
+                    message: Some(organization.to_string()),
+                });
+                Self::validation(not_own.to_string(), fields.collect())
+            }
+            // Only a site administrator's import is told who pays.
+            ImportError::OtherPayer { .. } | ImportError::AlsoMetered(_) => {
+                Self::conflict(error.to_string())
+            }
             ImportError::SameFile { .. } => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
             }

@@ -1,0 +1,88 @@
+//! Who pays for an organization, as declarations and reports say it.
+//!
+//! Invariant: only a declaration says whose an organization is. What reports say holds until there
+//! is one, and stays on record as what was so before.
+
+use super::{DeclareError, Draft};
+use crate::account::{AccountKind, AccountName};
+use crate::declaration::OrganizationDeclaration;
+use crate::name::Name;
+use crate::site::entry::{OrganizationFact, SiteEntry};
+
+impl Draft<'_> {
+    /// Usage that is live under another account keeps its payer, if that payer was declared.
+    pub(super) fn check_movable(
+        &self,
+        login: &Name,
+        wanted: &AccountName,
+    ) -> Result<(), DeclareError> {
+        let directory = &self.site.directory;
+        if directory.organization(login).is_none() {
+            return Ok(());
+        }
+        let payer = directory.payer(login).filter(|payer| payer != wanted);
+        let Some(payer) = payer else {
+            return Ok(());
+        };
+        let Some(import) = directory.import_of(&payer, login) else {
+            return Ok(());
+        };
+        let (organization, wanted) = (login.clone(), wanted.clone());
+        Err(DeclareError::HasUsage {
+            organization,
+            payer,
+            import,
+            wanted,
+        })
+    }
+
+    pub(super) fn check_not_placed(&self, login: &Name) -> Result<(), DeclareError> {
+        match self.placed.get(login) {
+            None => Ok(()),
+            Some(enterprise) => Err(DeclareError::StandaloneMember {
+                organization: login.clone(),
+                enterprise: enterprise.clone(),
+            }),
+        }
+    }
+
+    /// The enterprise whose import introduced an organization: it pays, unless the declaration says
+    /// otherwise, as a plan or discounts of its own do.
+    pub(super) fn introduced_into(&self, declared: &OrganizationDeclaration) -> Option<Name> {
+        let has_terms = declared.plan.is_some() || declared.discounts.is_some();
+        let payer = self.site.directory.payer(&declared.login)?;
+        (payer.kind == AccountKind::Enterprise && !has_terms).then_some(payer.name)
+    }
+
+    /// Who paid for an organization until it was declared goes on record before who pays from now
+    /// on: what that account was billed stays with it. Gives the former payer, for people.
+    pub(super) fn put_former_payer(&mut self, fact: &OrganizationFact) -> Option<String> {
+        if self.known_organization(&fact.login).is_some() {
+            return None;
+        }
+        let directory = &self.site.directory;
+        let payer = directory.payer(&fact.login)?;
+        let enterprise = (payer.kind == AccountKind::Enterprise).then_some(payer.name);
+        if enterprise == fact.enterprise {
+            return None;
+        }
+        let former = OrganizationFact {
+            enterprise,
+            ..fact.clone()
+        };
+        let import = directory.importer(&fact.login).map(|(_, import)| import);
+        let why = match import {
+            Some(import) => format!("not declared, named by import {import}"),
+            None => "not declared".to_owned(),
+        };
+        let shown = format!("{} ({why})", shown_payer(&former));
+        self.planned.entries.push(SiteEntry::Organization(former));
+        Some(shown)
+    }
+}
+
+/// Who pays, for people: an enterprise's slug, or `itself`.
+pub(super) fn shown_payer(fact: &OrganizationFact) -> String {
+    let enterprise = fact.enterprise.as_ref();
+    enterprise.map_or("itself".to_owned(), |name| name.as_str().to_owned())
+}
