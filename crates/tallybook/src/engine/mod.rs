@@ -195,15 +195,16 @@ impl View {
     pub fn new(site: Arc<Site>, account: Arc<Account>) -> Self {
         let owners = Owners::new(&account, &site.catalog);
         let mut spellings = Spellings::new(&account);
-        for dimension in [Dimension::Organization, Dimension::User] {
-            for shown in spellings.all(dimension) {
-                let declared = match dimension {
-                    Dimension::Organization => site.directory.declared_organization(&shown),
-                    _ => site.directory.declared_user(&shown),
-                };
-                if let Some(declared) = declared {
-                    spellings.declare(dimension, declared.as_str());
-                }
+        let directory = &site.directory;
+        for shown in spellings.all(Dimension::Organization) {
+            if let Some(declared) = directory.declared_organization(&shown) {
+                spellings.declare(Dimension::Organization, declared.as_str());
+            }
+        }
+        // Whether a person is declared elsewhere must not show in how the account spells a name.
+        for person in directory.people_of(&account.name) {
+            if let Some(declared) = directory.user(person) {
+                spellings.declare(Dimension::User, declared.login.as_str());
             }
         }
         let declared: Vec<_> = account

@@ -108,12 +108,18 @@ async fn unknown_filters_are_404_on_premium_requests_and_empty_elsewhere() {
             answer.json()["usageItems"].as_array().map(Vec::len),
         )
     };
-    for filter in ["organization=nobody", "user=nobody", "cost_center_id=x"] {
+    // The site knows stranger, and the enterprise does not.
+    for filter in [
+        "organization=nobody",
+        "user=nobody",
+        "user=stranger",
+        "cost_center_id=x",
+    ] {
         let path = format!("premium_request/usage?month=10&{filter}");
         assert_eq!(status(&path).await, (404, None), "{path}");
     }
     assert_eq!(
-        status("premium_request/usage?month=10&user=stranger").await,
+        status("premium_request/usage?month=10&user=member").await,
         (200, Some(0))
     );
     assert_eq!(

@@ -17,7 +17,7 @@ use tallybook_core::name::Name;
 use tallybook_core::query::{CostCenterFilter, Filter, Group, Query, RepositoryName};
 use tallybook_core::report::ReportKind;
 use tallybook_core::site::Site;
-use tallybook_core::site::directory::{Found, Relation};
+use tallybook_core::site::directory::Found;
 use tallybook_core::time::Instant;
 
 /// The four endpoints that answer with usage.
@@ -231,9 +231,11 @@ impl<'a> Reader<'a> {
         let name = Name::from(text);
         let directory = &self.subject.site.directory;
         let used = self.subject.spellings.find(Dimension::User, text);
-        let declared = directory.user(&name).map(|fact| fact.login.as_str());
-        let related = directory.relation(&name, &self.subject.found.payer) != Relation::None;
-        self.unknown |= used.is_none() && declared.is_none() && !related;
+        // That others know a user is none of this account's business.
+        let is_known = directory.knows(&self.subject.found.payer, &name);
+        let declared = directory.user(&name).filter(|_| is_known);
+        let declared = declared.map(|fact| fact.login.as_str());
+        self.unknown |= used.is_none() && !is_known;
         let shown = declared.or(used.map(|name| &**name)).unwrap_or(text);
         self.echoes.user = Some(shown.to_owned());
         self.filter.user = Some(name);
