@@ -77,6 +77,17 @@ pub struct Tokens {
 }
 
 impl Tokens {
+    /// From all four, in the order of the fields.
+    #[must_use]
+    pub fn of([input, output, cache_read, cache_write]: [Option<u64>; 4]) -> Self {
+        Self {
+            input,
+            output,
+            cache_read,
+            cache_write,
+        }
+    }
+
     /// All four, in the order of the fields.
     #[must_use]
     pub fn counts(&self) -> [Option<u64>; 4] {

@@ -14,14 +14,13 @@ use crate::hash::QuickMap;
 use crate::ids::{Digest, NameId};
 use crate::ledger::chunk::Chunk;
 use crate::ledger::metered::rows::{self, MonthUsage, Row, StoredRows};
-use crate::ledger::owners::{Contender, Owners, sku_id};
-use crate::ledger::record::{ChunkRef, Dimension, RawSku};
+use crate::ledger::owners::{Owners, sku_id};
+use crate::ledger::record::{ChunkRef, Dimension};
 use crate::ledger::{Account, Import};
-use crate::money::Price;
 use crate::names::Dictionary;
 use crate::rating::terms::Terms;
 use crate::report::ReportKind;
-use crate::statement::build::{BuilderLine, RateKey, StatementBuilder};
+use crate::statement::build::{BuilderLine, StatementBuilder};
 use crate::statement::{RULES, Statement};
 use crate::time::Month;
 use std::collections::HashMap;
@@ -83,6 +82,10 @@ impl MonthPlan {
             hasher.update(&contender.import.record.id.0);
             hasher.update(&contender.import.seq.0.to_le_bytes());
             hasher.update(&(contender.part as u64).to_le_bytes());
+        }
+        if let Some(unlisted) = self.owners.unlisted().digest() {
+            hasher.update(b"unlisted");
+            hasher.update(&unlisted.0);
         }
         if let Some(metered) = &self.metered {
             hasher.update(b"metered");
@@ -228,7 +231,9 @@ impl Fold<'_> {
             if last.0 != key {
                 let rate = *rates.entry(key).or_insert_with(|| {
                     let (raw, price) = (&skus[key.0 as usize], chunk.prices[key.1 as usize]);
-                    rate(&mut self.builder, self.catalog, of, raw, price)
+                    let unlisted = self.plan.owners.unlisted();
+                    let rate = unlisted.rate(self.catalog, raw, price);
+                    self.builder.rate(rate, unlisted.report(self.catalog, raw))
                 });
                 last = (key, rate);
             }
@@ -248,6 +253,11 @@ impl Fold<'_> {
             each(&mut self.builder, counted, line);
         }
         Ok(())
+    }
+
+    /// The kind of report that a contender is.
+    pub(crate) fn kind(&self, contender: usize) -> ReportKind {
+        self.plan.owners.contenders()[contender].part().kind
     }
 
     /// The texts of a contender's tables.
@@ -340,37 +350,10 @@ impl Fold<'_> {
             names,
             terms,
         } = metered;
-        let rows: Vec<&Row> = self.rows.iter().chain(usage.recent()).collect();
+        let rows = usage.counting(&self.rows);
         let (month, catalog) = (self.plan.month, self.catalog);
         metered::rate(month, &rows, names, catalog, terms, &mut self.builder)
     }
-}
-
-fn rate(
-    builder: &mut StatementBuilder,
-    catalog: &Catalog,
-    of: &Contender,
-    raw: &RawSku,
-    price: Price,
-) -> u32 {
-    let canonical = catalog.canonical(&raw.product, &raw.sku, &raw.unit);
-    let is_in = |kind: ReportKind| match catalog.sku(&raw.sku) {
-        Some(sku) => sku.is_in(kind),
-        // A SKU that the catalogue lacks belongs to the kind of report that brought it.
-        None => of.part().kind == kind,
-    };
-    let key = RateKey {
-        folded_sku: canonical.sku.id.to_ascii_lowercase(),
-        sku: canonical.sku.id.to_owned(),
-        product: canonical.product.id.to_owned(),
-        unit: canonical.unit.id.to_owned(),
-        price,
-    };
-    builder.rate(
-        key,
-        is_in(ReportKind::PremiumRequest),
-        is_in(ReportKind::AiCredit),
-    )
 }
 
 /// A chunk's codes, unpacked once.

@@ -50,6 +50,13 @@ impl ReportKind {
     pub const fn covers_every_sku(self) -> bool {
         matches!(self, Self::Summarized | Self::Detailed)
     }
+
+    /// Whether reports of this kind are about a SKU that belongs to `report`, one of the two reports
+    /// of single requests.
+    #[must_use]
+    pub fn is_about(self, report: Option<Self>) -> bool {
+        self.covers_every_sku() || report == Some(self)
+    }
 }
 
 impl fmt::Display for ReportKind {

@@ -148,6 +148,18 @@ impl Timestamp {
     }
 }
 
+/// RFC 3339 in UTC, with microseconds where there are any.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = self.0.rem_euclid(MICROS_A_SECOND);
+        if micros == 0 {
+            return self.instant().fmt(f);
+        }
+        let second = self.instant().to_string();
+        write!(f, "{}.{micros:06}Z", second.trim_end_matches('Z'))
+    }
+}
+
 impl Hour {
     /// Hours since 1970-01-01T00.
     #[must_use]

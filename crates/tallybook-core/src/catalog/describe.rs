@@ -33,7 +33,7 @@ impl Sku {
         self.prices.iter()
     }
 
-    /// The report that it is in besides the detailed and the summarized one.
+    /// The report of single requests that it belongs to: the endpoint of that name answers it.
     #[must_use]
     pub fn report(&self) -> Option<ReportKind> {
         self.report

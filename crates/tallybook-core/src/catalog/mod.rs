@@ -222,6 +222,17 @@ impl Catalog {
         }
     }
 
+    /// The report of single requests that the SKUs with a unit belong to, where all of them that
+    /// belong to one agree.
+    #[must_use]
+    pub fn report_of_unit(&self, unit: &str) -> Option<ReportKind> {
+        let unit = self.unit(unit)?;
+        let of_unit = self.skus().filter(|sku| sku.unit == unit.id);
+        let mut reports = of_unit.filter_map(|sku| sku.report);
+        let first = reports.next()?;
+        reports.all(|other| other == first).then_some(first)
+    }
+
     /// Every SKU, in the order of the text.
     pub fn skus(&self) -> impl Iterator<Item = &Sku> {
         self.skus.entries.iter()
@@ -262,11 +273,11 @@ impl Sku {
         self.is_seat
     }
 
-    /// Whether usage of this SKU is in reports of `kind`: every SKU is in the detailed and the
-    /// summarized one, and at most one of the two others has it too.
+    /// Whether reports of `kind` are about this SKU: the detailed and the summarized one are about
+    /// every SKU, and at most one of the two others is.
     #[must_use]
     pub fn is_in(&self, kind: ReportKind) -> bool {
-        kind.covers_every_sku() || self.report == Some(kind)
+        kind.is_about(self.report)
     }
 }
 

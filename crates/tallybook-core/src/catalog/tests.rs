@@ -122,6 +122,31 @@ fn skus_belong_to_their_reports() {
     assert_eq!(kinds("copilot_ai_credit"), [true, true, false, true]);
 }
 
+/// Requests are premium requests, AI units and AI credits are AI credits, and nothing else is in a
+/// report of single requests.
+#[test]
+fn the_unit_of_every_sku_agrees_with_its_report() {
+    let catalog = builtin();
+    let mut belonging = 0;
+    for sku in catalog.skus() {
+        let expected = match &*sku.unit {
+            "requests" => Some(ReportKind::PremiumRequest),
+            "ai-units" | "ai-credits" => Some(ReportKind::AiCredit),
+            _ => None,
+        };
+        assert_eq!(sku.report(), expected, "{}", sku.id);
+        assert_eq!(catalog.report_of_unit(&sku.unit), expected, "{}", sku.unit);
+        belonging += usize::from(expected.is_some());
+    }
+    for id in ["copilot_ai_unit", "coding_agent_ai_unit", "spark_ai_unit"] {
+        assert_eq!(
+            catalog.sku(id).unwrap().report(),
+            Some(ReportKind::AiCredit)
+        );
+    }
+    assert_eq!(belonging, 10);
+}
+
 #[test]
 fn a_price_holds_from_its_day() {
     let catalog = builtin();

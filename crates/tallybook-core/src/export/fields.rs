@@ -1,12 +1,15 @@
 //! Fields: how names, rates and numbers are printed, once each where they come again.
 //!
 //! Invariant: every field is quoted; quotes in it are doubled; a line break in a name becomes a
-//! space, because readers of these reports take a line for a row.
+//! space, because readers of these reports take a line for a row. What a reader derives from a row
+//! or from the rows that [`Sums::rows`] makes of it, quantities of discounts included, adds up to
+//! what the row's lines say.
 
 use super::Column;
 use crate::decimal::{Buffer, append_nanos};
 use crate::fold::Spellings;
 use crate::ledger::record::Dimension;
+use crate::money::{Amount, Quantity, checked_discount_quantity, discount_quantity};
 use crate::query::Rate;
 use crate::statement::Table;
 use crate::time::Day;
@@ -63,29 +66,92 @@ pub(super) struct Extras<'a> {
     pub numbers: [Option<i128>; 6],
 }
 
-/// Quantity, gross and discount, in billionths.
+/// Sums of lines, in billionths.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Sums {
     pub quantity: i128,
     pub gross: i128,
-    pub discount: i128,
+    /// Of lines whose discount is above zero, and of lines whose discount is below.
+    discounts: [Discount; 2],
+}
+
+/// A discount, and the quantity that it pays for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Discount {
+    quantity: i128,
+    amount: i128,
 }
 
 impl Sums {
-    /// Those of one line.
+    /// Those of one line of a statement.
     pub(super) fn of(lines: &Table, at: usize) -> Self {
+        let [quantity, discount_quantity] = lines.quantity.get(at);
         let [gross, discount] = lines.gross.get(at);
+        Self::new(quantity, gross, discount, discount_quantity)
+    }
+
+    /// Those of one line of a report, of which the quantity that its discount pays for is derived.
+    pub(super) fn derived(quantity: i128, gross: i128, discount: i128) -> Self {
+        let of = [gross, discount].map(Amount::from_nanos);
+        let derived = discount_quantity(Quantity::from_nanos(quantity), of[1], of[0]);
+        Self::new(quantity, gross, discount, derived.nanos())
+    }
+
+    fn new(quantity: i128, gross: i128, discount: i128, discount_quantity: i128) -> Self {
+        let mut discounts = [Discount::default(); 2];
+        discounts[usize::from(discount < 0)] = Discount {
+            quantity: discount_quantity,
+            amount: discount,
+        };
         Self {
-            quantity: lines.quantity.whole.get(at),
+            quantity,
             gross,
-            discount,
+            discounts,
         }
     }
 
     pub(super) fn add(&mut self, other: &Self) {
         self.quantity += other.quantity;
         self.gross += other.gross;
-        self.discount += other.discount;
+        for (sum, discount) in self.discounts.iter_mut().zip(other.discounts) {
+            sum.quantity += discount.quantity;
+            sum.amount += discount.amount;
+        }
+    }
+
+    /// The discount.
+    pub(super) fn discount(&self) -> i128 {
+        self.discounts.iter().map(|discount| discount.amount).sum()
+    }
+
+    /// The quantity that the discount pays for.
+    fn discount_quantity(&self) -> i128 {
+        let quantities = self.discounts.iter().map(|discount| discount.quantity);
+        quantities.sum()
+    }
+
+    /// The rows that state these sums. A report has no column for the quantity that a discount pays
+    /// for; who reads it derives it from the row. Where that gives another number than the sum over
+    /// the lines, what is discounted and what is to be paid are rows of their own.
+    pub(super) fn rows(self) -> impl Iterator<Item = Self> {
+        let stated = self.discount_quantity();
+        let of = [self.gross, self.discount()].map(Amount::from_nanos);
+        let quantity = Quantity::from_nanos(self.quantity);
+        // What is beyond the limits would be refused by an import.
+        let derived = checked_discount_quantity(quantity, of[1], of[0]);
+        let one_row = derived.is_ok_and(|derived| derived.nanos() == stated);
+        let discounted = self.discounts.map(|discount| {
+            let Discount { quantity, amount } = discount;
+            Self::new(quantity, amount, amount, quantity)
+        });
+        let to_pay = Self {
+            quantity: self.quantity - stated,
+            gross: self.gross - self.discount(),
+            ..Self::default()
+        };
+        let parts = discounted.into_iter().chain([to_pay]);
+        let parts = parts.filter(move |part| !one_row && *part != Self::default());
+        one_row.then_some(self).into_iter().chain(parts)
     }
 }
 
@@ -122,15 +188,27 @@ impl Fields {
         self.day = quoted(&day.to_string());
     }
 
-    /// Replaces `out` by a line.
-    pub(super) fn print(&self, row: &Row<'_>, out: &mut Vec<u8>) {
-        out.clear();
-        for column in self.columns {
-            self.append(*column, row, out);
-            out.push(b',');
+    /// Gives the lines of a row to `line`; `text` lends its memory.
+    pub(super) fn print<E>(
+        &self,
+        mut row: Row<'_>,
+        text: &mut Vec<u8>,
+        line: &mut impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for sums in row.sums.rows() {
+            row.sums = sums;
+            text.clear();
+            for column in self.columns {
+                self.append(*column, &row, text);
+                text.push(b',');
+            }
+            text.pop();
+            text.extend_from_slice(b"\r\n");
+            line(text)?;
+            // The first of several rows states them whole.
+            row.extras.numbers = [None; 6];
         }
-        out.pop();
-        out.extend_from_slice(b"\r\n");
+        Ok(())
     }
 
     fn append(&self, column: Column, row: &Row<'_>, out: &mut Vec<u8>) {
@@ -149,8 +227,8 @@ impl Fields {
             Column::Price => out.extend_from_slice(&rate.price),
             Column::Quantity => append_number(out, sums.quantity),
             Column::Gross => append_number(out, sums.gross),
-            Column::Discount => append_number(out, sums.discount),
-            Column::Net => append_number(out, sums.gross - sums.discount),
+            Column::Discount => append_number(out, sums.discount()),
+            Column::Net => append_number(out, sums.gross - sums.discount()),
             Column::User => out.extend_from_slice(name(Dimension::User)),
             Column::Organization => out.extend_from_slice(name(Dimension::Organization)),
             Column::Repository => out.extend_from_slice(name(Dimension::Repository)),
@@ -183,5 +261,53 @@ fn append_optional(out: &mut Vec<u8>, nanos: Option<i128>) {
     match nanos {
         Some(nanos) => append_number(out, nanos),
         None => out.extend_from_slice(b"\"\""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Quantity, gross and discount of a line, most of them with prices and shares like real ones.
+    fn line() -> impl Strategy<Value = [i128; 3]> {
+        let share = prop_oneof![Just(0), Just(1_000), 0..1_000i128];
+        let sign = prop_oneof![9 => Just(1), 1 => Just(-1)];
+        (0..5_000_000_000i128, 0..90i128, share, sign).prop_map(|(quantity, price, share, sign)| {
+            let gross = quantity * price / 1_000;
+            [sign * quantity, sign * gross, sign * gross * share / 1_000]
+        })
+    }
+
+    proptest! {
+        /// Whoever reads the rows and derives what discounts pay for gets the sums of the lines.
+        #[test]
+        fn rows_give_back_the_sums_of_their_lines(lines in proptest::collection::vec(line(), 1..9)) {
+            let mut sum = Sums::default();
+            for [quantity, gross, discount] in lines {
+                sum.add(&Sums::derived(quantity, gross, discount));
+            }
+            let mut read = Sums::default();
+            let rows: Vec<Sums> = sum.rows().collect();
+            for row in &rows {
+                read.add(&Sums::derived(row.quantity, row.gross, row.discount()));
+            }
+            prop_assert!(rows.len() <= 3);
+            let totals =
+                |it: Sums| [it.quantity, it.gross, it.discount(), it.discount_quantity()];
+            prop_assert_eq!(totals(read), totals(sum));
+        }
+    }
+
+    #[test]
+    fn a_row_is_divided_only_where_it_must_be() {
+        let mut exact = Sums::derived(3_000, 24, 24);
+        exact.add(&Sums::derived(5_000, 40, 0));
+        assert_eq!(exact.rows().collect::<Vec<_>>(), [exact]);
+        // A line so small that it costs nothing.
+        let mut sum = Sums::derived(1_000, 8, 4);
+        sum.add(&Sums::derived(10, 0, 0));
+        let parts = [Sums::derived(500, 4, 4), Sums::derived(510, 4, 0)];
+        assert_eq!(sum.rows().collect::<Vec<_>>(), parts);
     }
 }

@@ -174,8 +174,7 @@ impl Month<'_> {
                 sums,
                 extras: Extras::default(),
             };
-            self.fields.print(&row, &mut self.text);
-            line(&self.text)?;
+            self.fields.print(row, &mut self.text, line)?;
         }
         Ok(())
     }

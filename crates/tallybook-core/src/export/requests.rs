@@ -1,9 +1,10 @@
 //! Reports of premium requests and AI credits: made from the ledger, because they have columns that
 //! no statement keeps.
 //!
-//! Invariant: the same lines count as in the statement, by the same fold; rows come by day, model,
-//! user, SKU, organization, repository, cost center and what is said of the quota. What is held is
-//! the rows of one month.
+//! Invariant: the same lines count as in the statement, by the same fold. A report holds the SKUs
+//! that it is about, and everything that imported reports of its kind named: those of AI credits
+//! have premium requests, too. Rows come by day, model, user, SKU, organization, repository, cost
+//! center and what is said of the quota. What is held is the rows of one month.
 
 use super::fields::{Extras, Fields, Row, Sums};
 use super::lines::Selection;
@@ -107,10 +108,13 @@ impl<'a> Requests<'a> {
         let mut missing = false;
         let (rows, selection) = (&mut self.rows, &self.selection);
         let has_repository = self.has_repository;
+        // What an imported report of this kind named is in this one, whatever its SKU.
+        let is_named = self.fold.kind(contender) == selection.kind;
         self.fold
             .add_each(contender, digest, chunk, |fold, line, at| {
                 let day = Day::from_index(first + i32::from(line.hour / 24));
-                if !counts(fold, selection, day, line.rate, line.names) {
+                let is_held = is_named || selection.kind.is_about(fold.report_of(line.rate));
+                if !is_held || !is_wanted(fold, selection, day, line.names) {
                     return;
                 }
                 let text = usize::try_from(chunk.texts[0].get(at)).ok();
@@ -130,11 +134,7 @@ impl<'a> Requests<'a> {
                     quota: *quota,
                 };
                 let values = Values {
-                    sums: Sums {
-                        quantity: line.quantity,
-                        gross: line.gross,
-                        discount: line.discount,
-                    },
+                    sums: Sums::derived(line.quantity, line.gross, line.discount),
                     numbers: std::array::from_fn(|place| numbers[place].get(at).copied().flatten()),
                 };
                 rows.entry(key).or_default().add(&values);
@@ -170,8 +170,8 @@ impl<'a> Requests<'a> {
                 });
                 let key = rate_key(&rate.rate);
                 let builder = self.fold.builder();
-                let rate = builder.rate(key, rate.premium_request, rate.ai_credit);
-                if !counts(builder, &self.selection, day, rate, names) {
+                let rate = builder.rate(key, rate.report);
+                if !is_wanted(builder, &self.selection, day, names) {
                     continue;
                 }
                 let sums = Sums::of(lines, at);
@@ -180,7 +180,7 @@ impl<'a> Requests<'a> {
                     rate,
                     names: shown_names(names, self.has_repository),
                     // What is included has paid for all that is within it.
-                    exceeds_quota: Some(sums.gross != sums.discount),
+                    exceeds_quota: Some(sums.gross != sums.discount()),
                     quota: 0,
                 };
                 let numbers = [None; 6];
@@ -248,11 +248,10 @@ fn rate_key(rate: &Rate) -> RateKey {
     }
 }
 
-fn counts(
+fn is_wanted(
     builder: &crate::statement::build::StatementBuilder,
     selection: &Selection<'_>,
     day: Day,
-    rate: u32,
     names: [u32; 6],
 ) -> bool {
     let organization = names[Dimension::Organization as usize];
@@ -260,9 +259,7 @@ fn counts(
         let dimension = Dimension::Organization;
         builder.name_of(dimension, organization) == dimension.fold(only.as_str())
     };
-    selection.days.contains(day)
-        && builder.rate_is_in(rate, selection.kind)
-        && selection.organization.is_none_or(shown)
+    selection.days.contains(day) && selection.organization.is_none_or(shown)
 }
 
 /// A column of values or none, a value a line; nothing when no line has one.
@@ -311,8 +308,7 @@ impl Sorted {
                     numbers: values.numbers,
                 },
             };
-            fields.print(&row, &mut text);
-            line(&text)?;
+            fields.print(row, &mut text, line)?;
         }
         Ok(())
     }

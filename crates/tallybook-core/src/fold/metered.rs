@@ -14,7 +14,6 @@ use crate::names::Dictionary;
 use crate::rating::seats::Seats;
 use crate::rating::terms::Terms;
 use crate::rating::{Rater, RatingError, UsageLine};
-use crate::report::ReportKind;
 use crate::statement::build::{BuilderLine, RateKey, StatementBuilder};
 use crate::time::{Hour, Month};
 
@@ -39,7 +38,7 @@ pub enum Unrated {
     ForeignCode,
 }
 
-/// Adds the rated lines of a month's events to a statement in the making.
+/// Adds the rated lines of a month's events to a statement in the making: of rows that count.
 pub(super) fn rate(
     month: Month,
     usage: &[&Row],
@@ -76,7 +75,6 @@ type Key = (u16, u32, u32, u32, u32, u32, u32);
 struct Line {
     key: Key,
     quantity: i128,
-    events: i64,
 }
 
 /// What the codes of a month's rows stand for, sorted.
@@ -192,7 +190,7 @@ fn place(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }
 
-/// The lines in the order of the statement: one for each key that an event counts for.
+/// The lines in the order of the statement, one for each key.
 fn lines(usage: &[&Row], texts: &Texts<'_>) -> Vec<Line> {
     let mut lines = by_hour(usage, texts);
     for of_hour in lines.chunk_by_mut(|left, right| left.key.0 == right.key.0) {
@@ -202,11 +200,9 @@ fn lines(usage: &[&Row], texts: &Texts<'_>) -> Vec<Line> {
         let same = next.key == kept.key;
         if same {
             kept.quantity += next.quantity;
-            kept.events += next.events;
         }
         same
     });
-    lines.retain(|line| line.events != 0);
     lines
 }
 
@@ -236,7 +232,6 @@ fn by_hour(usage: &[&Row], texts: &Texts<'_>) -> Vec<Line> {
         Line {
             key: texts.key(row),
             quantity: row.quantity,
-            events: row.events,
         }
     };
     order.into_iter().map(line).collect()
@@ -274,12 +269,7 @@ impl BuilderCodes {
                 unit: sku.unit.clone(),
                 price: of.1,
             };
-            let is_in = |kind| sku.is_in(kind);
-            builder.rate(
-                key,
-                is_in(ReportKind::PremiumRequest),
-                is_in(ReportKind::AiCredit),
-            )
+            builder.rate(key, sku.report())
         })
     }
 }

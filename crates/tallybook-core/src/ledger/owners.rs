@@ -8,6 +8,7 @@
 //! two of one kind is the newer.
 
 use super::record::{Dimension, Part, RawSku, read_day, read_totals, write_totals};
+use super::unlisted::Unlisted;
 use super::{Account, Import};
 use crate::catalog::Catalog;
 use crate::codec::{DecodeError, Reader, Writer};
@@ -50,6 +51,8 @@ impl Contender {
 #[derive(Debug, Clone, Default)]
 pub struct Owners {
     contenders: Vec<Contender>,
+    /// Of all live imports, whatever the days.
+    unlisted: Unlisted,
 }
 
 impl Owners {
@@ -66,7 +69,17 @@ impl Owners {
             let whole_account = contender.import.record.organization.is_none();
             (whole_account, contender.part().kind, contender.import.seq)
         });
-        Self { contenders }
+        let unlisted = Unlisted::new(account, catalog);
+        Self {
+            contenders,
+            unlisted,
+        }
+    }
+
+    /// What the account's reports name and the catalogue lacks.
+    #[must_use]
+    pub fn unlisted(&self) -> &Unlisted {
+        &self.unlisted
     }
 
     /// Every contender, the strongest claim last.
@@ -83,6 +96,7 @@ impl Owners {
         };
         Self {
             contenders: self.contenders.iter().filter(overlaps).cloned().collect(),
+            unlisted: self.unlisted.clone(),
         }
     }
 

@@ -27,7 +27,7 @@ pub struct StatementBuilder {
     month: Month,
     names: [Codes<String>; 6],
     rates: Codes<RateKey>,
-    kinds: Vec<(bool, bool)>,
+    reports: Vec<Option<ReportKind>>,
     hour: Vec<u16>,
     rate: Vec<u32>,
     codes: [Vec<u32>; 6],
@@ -76,7 +76,7 @@ impl StatementBuilder {
             month,
             names: Default::default(),
             rates: Codes::default(),
-            kinds: Vec::new(),
+            reports: Vec::new(),
             hour: Vec::new(),
             rate: Vec::new(),
             codes: Default::default(),
@@ -103,14 +103,12 @@ impl StatementBuilder {
         self.names[dimension as usize].code(dimension.fold(text))
     }
 
-    /// The code of a rate, and whether premium-request or AI-credit reports are about it.
-    pub fn rate(&mut self, key: RateKey, premium_request: bool, ai_credit: bool) -> u32 {
+    /// The code of a rate, whose SKU belongs to one of the reports of single requests or to none.
+    pub fn rate(&mut self, key: RateKey, report: Option<ReportKind>) -> u32 {
         let code = self.rates.code(key);
-        if self.kinds.len() <= code as usize {
-            self.kinds.push((false, false));
+        if self.reports.len() <= code as usize {
+            self.reports.push(report);
         }
-        let kinds = &mut self.kinds[code as usize];
-        *kinds = (kinds.0 || premium_request, kinds.1 || ai_credit);
         code
     }
 
@@ -119,14 +117,9 @@ impl StatementBuilder {
         &self.names[dimension as usize].values[code as usize]
     }
 
-    /// Whether a kind of report is about a rate.
-    pub(crate) fn rate_is_in(&self, rate: u32, kind: ReportKind) -> bool {
-        let (premium_request, ai_credit) = self.kinds[rate as usize];
-        match kind {
-            ReportKind::Summarized | ReportKind::Detailed => true,
-            ReportKind::PremiumRequest => premium_request,
-            ReportKind::AiCredit => ai_credit,
-        }
+    /// The report of single requests that a rate's SKU belongs to.
+    pub(crate) fn report_of(&self, rate: u32) -> Option<ReportKind> {
+        self.reports[rate as usize]
     }
 
     /// Every name, sorted, and the places of the codes.
@@ -144,7 +137,7 @@ impl StatementBuilder {
     /// Every rate, sorted, and the places of the codes.
     pub(crate) fn sorted_rates(&self) -> (Vec<Rate>, Vec<u32>) {
         let (keys, ranks) = self.rates.all_sorted();
-        let rate = |key: RateKey| statement_rate((key, (false, false))).rate;
+        let rate = |key: RateKey| statement_rate((key, None)).rate;
         (keys.into_iter().map(rate).collect(), ranks)
     }
 
@@ -180,16 +173,16 @@ impl StatementBuilder {
         self.rate
             .iter_mut()
             .for_each(|code| *code = rate_ranks[*code as usize]);
-        let mut sorted_kinds = vec![(false, false); rate_keys.len()];
-        for (rank, kinds) in rate_ranks.iter().zip(&self.kinds) {
-            if let Some(slot) = sorted_kinds.get_mut(*rank as usize) {
-                *slot = *kinds;
+        let mut reports = vec![None; rate_keys.len()];
+        for (rank, report) in rate_ranks.iter().zip(&self.reports) {
+            if let Some(sorted) = reports.get_mut(*rank as usize) {
+                *sorted = *report;
             }
         }
         let sku_of = sku_ranks(&rate_keys);
         let order = self.order(&sku_of, &names);
         let runs = self.runs(&order, &sku_of);
-        let rates = rate_keys.into_iter().zip(sorted_kinds);
+        let rates = rate_keys.into_iter().zip(reports);
         let mut rates: Vec<_> = rates.map(statement_rate).collect();
         rank(&mut rates);
         let mut lists = names.into_iter().map(|list| {
@@ -329,14 +322,14 @@ impl StatementBuilder {
     }
 }
 
-fn statement_rate((key, kinds): (RateKey, (bool, bool))) -> StatementRate {
+fn statement_rate((key, report): (RateKey, Option<ReportKind>)) -> StatementRate {
     let rate = Rate {
         product: key.product.into(),
         sku: key.sku.into(),
         unit: key.unit.into(),
         price: key.price,
     };
-    StatementRate::new(rate, kinds.0, kinds.1)
+    StatementRate::new(rate, report)
 }
 
 /// By rate, the rank of its SKU.

@@ -12,6 +12,7 @@ use crate::ledger::record::Dimension;
 use crate::money::Price;
 use crate::packed::Packed;
 use crate::query::Rate;
+use crate::report::ReportKind;
 use crate::shares::{Divided, Shares};
 use crate::time::Month;
 use std::sync::Arc;
@@ -260,14 +261,17 @@ fn read_rates(r: &mut Reader<'_>) -> Result<Vec<StatementRate>, DecodeError> {
             let sku = r.text("SKU")?.into();
             let unit = r.text("unit")?.into();
             let price = Price::from_picos(r.signed("price")?);
-            let kinds = r.byte("report kinds")?;
+            let report = match r.text("report of a rate")? {
+                "" => None,
+                text => Some(ReportKind::parse(text).ok_or_else(|| r.invalid("report of a rate"))?),
+            };
             let rate = Rate {
                 product,
                 sku,
                 unit,
                 price,
             };
-            Ok(StatementRate::new(rate, kinds & 1 != 0, kinds & 2 != 0))
+            Ok(StatementRate::new(rate, report))
         })
         .collect::<Result<Vec<_>, _>>()?;
     rank(&mut rates);

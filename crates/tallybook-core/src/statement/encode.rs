@@ -14,6 +14,7 @@ use super::{Detail, Extent, RULES, Statement, StatementRate};
 use crate::codec::Writer;
 use crate::ledger::record::Dimension;
 use crate::query::Rate;
+use crate::report::ReportKind;
 
 /// The newest statement format.
 pub const FORMAT: u8 = 4;
@@ -179,7 +180,7 @@ fn encode_rate(known: &StatementRate, out: &mut Writer) {
         .into_iter()
         .for_each(|text| out.text(text));
     out.signed(price.picos());
-    out.byte(u8::from(known.premium_request) | u8::from(known.ai_credit) << 1);
+    out.text(known.report.map_or("", ReportKind::as_str));
 }
 
 fn encode_table(table: &Table, out: &mut Writer) {

@@ -33,7 +33,7 @@ pub use decode::TablePart;
 pub use table::Table;
 
 /// The version of the rules: a statement made by another version is made anew, never read.
-pub const RULES: u32 = 1;
+pub const RULES: u32 = 2;
 
 /// One rated month.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,16 +87,14 @@ pub struct Source {
     days: Option<Arc<Table>>,
 }
 
-/// A rate, and which kinds of report are about it.
+/// A rate, and what its SKU belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StatementRate {
     pub rate: Rate,
     /// A hash of the rate, to find equal ones of other statements.
     pub key: u64,
-    /// Whether it belongs to premium-request reports.
-    pub premium_request: bool,
-    /// Whether it belongs to AI-credit reports.
-    pub ai_credit: bool,
+    /// The report of single requests that its SKU belongs to.
+    pub report: Option<ReportKind>,
     /// Its place among the statement's rates in the order of answers, once all are known.
     pub rank: u32,
 }
@@ -111,28 +109,23 @@ fn rank(rates: &mut [StatementRate]) {
 }
 
 impl StatementRate {
-    pub(crate) fn new(rate: Rate, premium_request: bool, ai_credit: bool) -> Self {
+    pub(crate) fn new(rate: Rate, report: Option<ReportKind>) -> Self {
         let mut hasher = QuickHasher::default();
         (&rate.product, &rate.sku, &rate.unit, rate.price).hash(&mut hasher);
         Self {
             rate,
             key: hasher.finish(),
-            premium_request,
-            ai_credit,
+            report,
             rank: 0,
         }
     }
 
     pub(crate) fn is_request(&self) -> bool {
-        self.premium_request || self.ai_credit
+        self.report.is_some()
     }
 
     pub(crate) fn is_in(&self, kind: ReportKind) -> bool {
-        match kind {
-            ReportKind::Summarized | ReportKind::Detailed => true,
-            ReportKind::PremiumRequest => self.premium_request,
-            ReportKind::AiCredit => self.ai_credit,
-        }
+        kind.is_about(self.report)
     }
 }
 

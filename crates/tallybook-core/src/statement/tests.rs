@@ -8,6 +8,7 @@ use crate::codec::DecodeError;
 use crate::ledger::record::Dimension;
 use crate::money::Price;
 use crate::query::Totals;
+use crate::report::ReportKind;
 use crate::time::Month;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,7 +33,7 @@ fn statement_of(month: Month, lines: usize, repositories: usize, wide: bool) -> 
             unit: "u".to_owned(),
             price: Price::from_picos(8_000_000_000),
         };
-        builder.rate(key, sku == "b", false)
+        builder.rate(key, (sku == "b").then_some(ReportKind::PremiumRequest))
     });
     let repositories: Vec<u32> = (0..repositories)
         .map(|number| builder.name(Dimension::Repository, &format!("repo-{number}")))

@@ -90,7 +90,7 @@ fn an_account_has_at_most_one_pool_for_a_sku() {
             .filter(|sku| catalog.pool_of(sku, kind).is_some())
             .count()
     };
-    assert_eq!(kinds.map(covered), [20, 20, 27]);
+    assert_eq!(kinds.map(covered), [22, 22, 29]);
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub(crate) enum Step {
 
 /// (product, SKU, unit) as reports spell them: aliases, another case, and some that the catalogue
 /// lacks.
-const SKUS: [(&str, &str, &str); 9] = [
+const SKUS: [(&str, &str, &str); 11] = [
     ("actions", "actions_linux", "minutes"),
     ("Actions", "Compute - UBUNTU", "minute"),
     ("actions", "ACTIONS_WINDOWS", "Minutes"),
@@ -33,7 +33,9 @@ const SKUS: [(&str, &str, &str); 9] = [
     ("spark", "spark_premium_request", "requests"),
     ("copilot", "copilot_ai_credit", "ai-credits"),
     ("mystery", "mystery_sku", "units"),
-    ("Mystery", "Mystery_SKU", "units"),
+    ("Mystery", "Mystery_SKU", "UNITS"),
+    ("copilot", "mystery_premium_request", "requests"),
+    ("Copilot", "Mystery_Premium_Request", "request"),
 ];
 const REPOSITORIES: [&str; 7] = ["", "api", "API", "web", "octo/api", "acme/Web", "/x"];
 const USERS: [&str; 3] = ["", "mona", "Mona"];

@@ -6,13 +6,13 @@
 pub(crate) use crate::usage::{Import, Line, Row};
 use crate::usage::{discount_quantity, same};
 use bigdecimal::num_bigint::BigInt;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use tallybook_core::account::AccountKind;
 use tallybook_core::catalog::Catalog;
 use tallybook_core::name::Name;
 use tallybook_core::query::{CostCenterFilter, Grain, Query};
 use tallybook_core::report::ReportKind;
-use tallybook_core::time::{Day, Hour, Month};
+use tallybook_core::time::{Day, Hour};
 
 pub(crate) struct Model {
     pub(crate) catalog: Catalog,
@@ -99,7 +99,42 @@ impl Model {
         spellings.min().cloned().unwrap_or_default()
     }
 
-    fn matches(&self, query: &Query, kinds: &BTreeSet<ReportKind>, line: &Line) -> bool {
+    /// Every line of a live import, with the kind of report that has it.
+    fn live_lines(&self) -> impl Iterator<Item = (ReportKind, &Line)> {
+        let live = self.imports.iter().filter(|import| import.live);
+        let parts = live.flat_map(|import| &import.parts);
+        parts.flat_map(|(kind, lines)| lines.iter().map(|line| (*kind, line)))
+    }
+
+    /// The ids of a line's product, SKU and unit, or what it calls them.
+    fn words(&self, line: &Line) -> [String; 3] {
+        let it = self.catalog.canonical(line.product, line.sku, line.unit);
+        [it.product.id, it.sku.id, it.unit.id].map(str::to_owned)
+    }
+
+    /// The least spelling of a product, SKU or unit in live imports.
+    fn least(&self, word: &str) -> String {
+        let all = self.live_lines().flat_map(|(_, line)| self.words(line));
+        let spellings = all.filter(|other| same(other, word));
+        spellings.min().unwrap_or_else(|| word.to_owned())
+    }
+
+    /// The report of single requests that a SKU belongs to. What the catalogue lacks belongs where
+    /// its unit says, else to the finest report that names it.
+    fn report(&self, sku: &str) -> Option<ReportKind> {
+        if let Some(known) = self.catalog.sku(sku) {
+            let requests = [ReportKind::PremiumRequest, ReportKind::AiCredit];
+            return requests.into_iter().find(|kind| known.is_in(*kind));
+        }
+        let naming = self.live_lines().filter(|(_, line)| same(line.sku, sku));
+        let reports = naming.filter_map(|(kind, line)| match line.unit {
+            "requests" | "request" => Some(ReportKind::PremiumRequest),
+            _ => (!kind.covers_every_sku()).then_some(kind),
+        });
+        reports.max()
+    }
+
+    fn matches(&self, query: &Query, report: Option<ReportKind>, line: &Line) -> bool {
         let filter = &query.filter;
         let canonical = self.catalog.canonical(line.product, line.sku, line.unit);
         let [organization, repository, user, model, _, cost_center] = &line.names;
@@ -124,7 +159,7 @@ impl Model {
         let sku = |text: &str| self.catalog.sku(text).map_or(text, |it| &it.id).to_owned();
         let about = filter
             .report
-            .is_none_or(|kind| kind.covers_every_sku() || kinds.contains(&kind));
+            .is_none_or(|kind| kind.covers_every_sku() || report == Some(kind));
         let center = match &filter.cost_center {
             CostCenterFilter::Any => true,
             CostCenterFilter::None => cost_center.is_empty(),
@@ -148,32 +183,13 @@ impl Model {
         type Rate = (String, String, i128, String, String, String);
         let counted = self.counted();
         let rate = |line: &Line| -> Rate {
-            let it = self.catalog.canonical(line.product, line.sku, line.unit);
-            let (product, sku) = (it.product.id.to_owned(), it.sku.id.to_owned());
+            let [product, sku, unit] = self.words(line).map(|text| self.least(&text));
             let folded = (product.to_ascii_lowercase(), sku.to_ascii_lowercase());
-            (
-                folded.0,
-                folded.1,
-                line.price,
-                product,
-                sku,
-                it.unit.id.to_owned(),
-            )
+            (folded.0, folded.1, line.price, product, sku, unit)
         };
-        // A SKU that the catalogue lacks is in the kinds of report that brought it, by month.
-        let mut kinds: BTreeMap<(Month, Rate), BTreeSet<ReportKind>> = BTreeMap::new();
-        for (kind, line) in &counted {
-            let known = self.catalog.sku(line.sku);
-            let about = ReportKind::ALL.into_iter();
-            let about = about.filter(|one| known.map_or(one == kind, |sku| sku.is_in(*one)));
-            kinds
-                .entry((line.hour.day().month(), rate(line)))
-                .or_default()
-                .extend(about);
-        }
         let mut rows: BTreeMap<(Hour, Rate, [String; 3]), [BigInt; 4]> = BTreeMap::new();
         for (_, line) in &counted {
-            if !self.matches(query, &kinds[&(line.hour.day().month(), rate(line))], line) {
+            if !self.matches(query, self.report(line.sku), line) {
                 continue;
             }
             let start = match query.grain {

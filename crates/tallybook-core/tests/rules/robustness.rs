@@ -150,7 +150,7 @@ proptest! {
         drop(SiteEntry::decode(&entry, &dictionary));
         drop(AccountEntry::decode(&entry, &dictionary));
         drop(Packed::decode(&mut Reader::new(&bytes), 1000));
-        for mark in ["TBB\x01", "TBC\x01", "TBM\x04\x01", "TBS1"] {
+        for mark in ["TBB\x01", "TBC\x01", "TBM\x04\x02", "TBS1"] {
             let marked = [mark.as_bytes(), &bytes].concat();
             drop(Batch::decode(&resealed(&marked)));
             drop(Chunk::decode(&marked));
@@ -317,7 +317,7 @@ fn a_code_that_the_tables_lack_is_an_error() {
 fn a_statement_of_countless_equal_lines_takes_no_memory() {
     let encode = |count: u64, marks: i128| {
         let mut out = Writer::new();
-        out.raw(b"TBM\x04\x01\x00");
+        out.raw(b"TBM\x04\x02\x00");
         out.signed(Month::new(2026, 1).unwrap().index().into());
         for _ in 0..6 {
             out.count(1);

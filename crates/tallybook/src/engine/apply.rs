@@ -82,7 +82,7 @@ pub enum ApplyError {
     /// Usage that has not come could not be priced when it comes.
     #[error(
         "{account} has an amend to {sku} whose usage event has not come, and the new catalogue has \
-         {what}; keep it priced for every day"
+         {what}; keep it priced on every day on which it has a price"
     )]
     Awaited {
         /// Whose usage.

@@ -276,7 +276,7 @@ mod tests {
             unit: "c".to_owned(),
             price: Price::ZERO,
         };
-        let rate = builder.rate(rate, false, false);
+        let rate = builder.rate(rate, None);
         for line in 0..lines {
             let name = line.to_string();
             let names = Dimension::ALL.map(|dimension| builder.name(dimension, &name));

@@ -9,7 +9,7 @@ use super::{Engine, EngineError};
 use crate::engine::blob::named;
 use std::sync::Arc;
 use tallybook_core::batch::Batch;
-use tallybook_core::catalog::{Catalog, CatalogError};
+use tallybook_core::catalog::{Catalog, CatalogError, LostPrice};
 use tallybook_core::ids::{LogId, NameId, Seq};
 use tallybook_core::ledger::Account;
 use tallybook_core::ledger::metered::rows::{self, MonthUsage, Row};
@@ -96,17 +96,17 @@ impl Engine {
 
     /// Refuses a catalogue without which some metered usage could not be priced any more.
     pub(super) async fn check_priced(&self, site: &Site, next: &Catalog) -> Result<(), ApplyError> {
-        if site.catalog.lost_prices(next).is_empty() {
+        let lost = site.catalog.lost_prices(next);
+        if lost.is_empty() {
             return Ok(());
         }
         for (log, name) in site.directory.accounts() {
             let view = self.view_of(log, name).await?;
             for (month, usage) in view.account.metered.months() {
                 let stored = self.stored_rows(&view.account, month, usage).await?;
-                let rows = stored.iter().chain(usage.recent());
-                check_rows(&view.account, month, rows, next)?;
+                check_rows(&view.account, month, &usage.counting(&stored), next)?;
             }
-            check_awaited(&view.account, next)?;
+            check_awaited(&view.account, &lost)?;
         }
         Ok(())
     }
@@ -196,12 +196,11 @@ fn clash(error: &CatalogError) -> String {
     format!("the own catalogue, {error}")
 }
 
-/// Whether every sum of a month's events has a price. Also of one that was taken back: it is still
-/// looked up when its month is rated.
-fn check_rows<'a>(
+/// Whether every sum of a month's events has a price.
+fn check_rows(
     account: &Account,
     month: Month,
-    rows: impl Iterator<Item = &'a Row>,
+    rows: &[&Row],
     next: &Catalog,
 ) -> Result<(), ApplyError> {
     let first = month.first_day().first_hour().index();
@@ -221,12 +220,19 @@ fn check_rows<'a>(
     Ok(())
 }
 
-/// Whether every amend that waits for its event has a price, whenever the event was.
-fn check_awaited(account: &Account, next: &Catalog) -> Result<(), ApplyError> {
+/// Whether no amend that waits for its event loses its price on any day: the event may be of each.
+fn check_awaited(account: &Account, lost: &[LostPrice]) -> Result<(), ApplyError> {
     for codes in account.metered.awaited() {
         let sku = sku_text(account, codes.names[0])?;
-        if let Some(what) = missing_price(next, &sku, Instant::EARLIEST.day()) {
+        let lost = lost
+            .iter()
+            .find(|lost| lost.name.eq_ignore_ascii_case(&sku));
+        if let Some(lost) = lost {
             let account = account.name.clone();
+            let what = match lost.until {
+                Some(from) => format!("no price for it before {from}"),
+                None => "no price for it".to_owned(),
+            };
             return Err(ApplyError::Awaited { account, sku, what });
         }
     }

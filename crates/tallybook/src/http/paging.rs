@@ -13,7 +13,7 @@ use std::ops::Range;
 /// The most things on a page.
 pub const MOST_PER_PAGE: i16 = 100;
 
-const DEFAULT_PER_PAGE: i16 = 30;
+const DEFAULT_PER_PAGE: usize = 30;
 
 /// A page that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,12 @@ pub struct Page {
 }
 
 impl Page {
+    /// The first page of a list that is never given whole.
+    pub const FIRST: Self = Self {
+        number: 1,
+        size: DEFAULT_PER_PAGE,
+    };
+
     /// The page that the parameters ask for; `None` when they ask for none, which is everything.
     pub fn read(params: &Params) -> Result<Option<Self>, BadParameter> {
         let number = params.integer("page", 1, i16::MAX)?;
@@ -35,7 +41,7 @@ impl Page {
         let whole = |value: i16| usize::try_from(value).unwrap_or(1);
         Ok(Some(Self {
             number: whole(number.unwrap_or(1)),
-            size: whole(size.unwrap_or(DEFAULT_PER_PAGE)),
+            size: size.map_or(DEFAULT_PER_PAGE, whole),
         }))
     }
 

@@ -9,7 +9,7 @@ use super::endpoint::SERVER_BASE;
 use super::error::ApiError;
 use super::github::usage::read::{AiCredits, PremiumRequests, Summary, Usage, read};
 use super::github::{cost_centers, legacy, rate_limit, reports, versions};
-use super::metering::{catalog, events, imports, openapi, site, tokens};
+use super::metering::{catalog, corrections, events, imports, openapi, site, tokens};
 use super::{frame, operations};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -59,6 +59,7 @@ pub fn router(app: Arc<App>) -> Router {
             "/{kind}/{name}/imports/{id}",
             get(imports::get::get).delete(imports::revert::revert),
         )
+        .route("/{kind}/{name}/corrections", get(corrections::list))
         .route(
             "/tokens",
             get(tokens::list::list).post(tokens::create::create),

@@ -290,6 +290,23 @@ fn older_summaries_and_ai_credits_are_told_apart() {
 }
 
 #[test]
+fn token_counts_are_read_under_both_of_their_names() {
+    let short = String::from_utf8(fixture("ai_credit_21_columns.csv")).unwrap();
+    let (short_summary, expected) = good(short.as_bytes());
+    for cache_write in ["total_cache_write_tokens", "total_cache_creation_tokens"] {
+        let long = short
+            .replace("\"input\"", "\"total_input_tokens\"")
+            .replace("\"output\"", "\"total_output_tokens\"")
+            .replace("\"cache_read\"", "\"total_cache_read_tokens\"")
+            .replace("\"cache_write\"", &format!("\"{cache_write}\""));
+        let (summary, kept) = good(long.as_bytes());
+        assert_eq!(summary.layout, short_summary.layout);
+        assert_eq!(summary.unknown_columns, Vec::<String>::new());
+        assert_eq!(kept.lines, expected.lines);
+    }
+}
+
+#[test]
 fn the_layout_before_2024_gets_exact_amounts() {
     let (summary, kept) = good(&fixture("before_2024.csv"));
     assert_eq!((summary.layout, summary.lines), (Layout::Before2024, 4));

@@ -6,6 +6,7 @@
 //! and [`summary`] for the items.
 
 pub mod catalog;
+pub mod corrections;
 pub mod cost_centers;
 pub mod events;
 pub mod imports;

@@ -213,6 +213,7 @@ async fn cost_centers_divide_the_usage() {
     let cases = [
         ("usage", "", 4),
         ("usage", "?cost_center_id=none", 4),
+        ("usage/summary", "?cost_center_id=NONE", 4),
         ("usage", back_office.as_str(), 2),
         ("usage/summary", "", 7),
         ("usage/summary", "?cost_center_id=none", 4),

@@ -27,6 +27,7 @@ mod reverts;
 mod round_trip;
 mod schemas;
 mod server;
+mod single_requests;
 mod smtp;
 mod sums;
 mod tenants;

@@ -91,7 +91,7 @@ async fn good_answers_carry_githubs_headers() {
     x-ratelimit-reset: 1764939600
     x-ratelimit-resource: core
     x-ratelimit-used: 1
-    x-tallybook-as-of: account=1;site=3;rules=1
+    x-tallybook-as-of: account=1;site=3;rules=2
     x-xss-protection: 0
     "#);
 }

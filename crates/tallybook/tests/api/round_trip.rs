@@ -51,10 +51,8 @@ const PERIODS: [&str; 7] = [
     "year=2026&month=9",
 ];
 
-/// The real reports as an account of another kind would get them: all of it is of `owner`, and what
-/// its organization and cost center were is part of the names of its repository or user, so that
-/// no two rows become one: a report does not say how much of a row's quantity was free, and what is
-/// derived from a sum differs from a sum of what was derived.
+/// The real reports as an account of another kind would get them: all of it is of `owner`, without
+/// cost centers, so that many rows become one.
 fn reports(owner: Option<&str>) -> Vec<Vec<u8>> {
     let files = REAL.iter().map(|(name, ..)| fixture(name));
     let given = |bytes| match owner {
@@ -68,20 +66,14 @@ fn owned(bytes: Vec<u8>, owner: &str) -> Vec<u8> {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let mut reader = csv::Reader::from_reader(text);
     let header = reader.headers().unwrap().clone();
-    let column = |wanted: &str| header.iter().position(|name| name == wanted);
-    let named = column("repository").or(column("username")).unwrap();
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(&header).unwrap();
     for record in reader.records() {
         let record = record.unwrap();
-        let field = |wanted| record[column(wanted).unwrap()].replace(' ', "-");
-        let was = [field("organization"), field("cost_center_name")].join(".");
-        let fields = header.iter().zip(&record).enumerate();
-        let fields = fields.map(|(place, (name, text))| match name {
-            "organization" => owner.to_owned(),
-            "cost_center_name" => String::new(),
-            _ if place == named => format!("x{was}.{text}"),
-            _ => text.to_owned(),
+        let fields = header.iter().zip(&record).map(|(name, text)| match name {
+            "organization" => owner,
+            "cost_center_name" => "",
+            _ => text,
         });
         writer.write_record(fields).unwrap();
     }

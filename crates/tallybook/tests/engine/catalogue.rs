@@ -94,6 +94,14 @@ async fn submit_of(
     sku: &str,
     time: &str,
 ) -> Result<Receipt, SubmitError> {
+    let submission = Submission {
+        events: vec![(0, used_by(login, id, sku, time))],
+        ..Submission::default()
+    };
+    engine.submit(now(), submission).await
+}
+
+fn used_by(login: &str, id: &str, sku: &str, time: &str) -> Incoming {
     let usage = Usage {
         sku: sku.into(),
         quantity: Quantity::from_nanos(100 * 1_000_000_000),
@@ -101,10 +109,7 @@ async fn submit_of(
         ..Usage::default()
     };
     let event = Event {
-        name: EventName {
-            source: "/gpu".into(),
-            id: id.into(),
-        },
+        name: gpu_event(id),
         time: Timestamp::parse(time).unwrap(),
         body: EventBody::Usage(usage),
     };
@@ -112,11 +117,32 @@ async fn submit_of(
         organization: Some(login.into()),
         ..Payer::default()
     };
+    Incoming { event, payer }
+}
+
+fn gpu_event(id: &str) -> EventName {
+    EventName {
+        source: "/gpu".into(),
+        id: id.into(),
+    }
+}
+
+/// Sends a correction for the organization `solo`.
+async fn correct(engine: &Arc<Engine>, id: &str, time: &str, body: EventBody) -> Receipt {
+    let event = Event {
+        name: gpu_event(id),
+        time: Timestamp::parse(time).unwrap(),
+        body,
+    };
+    let payer = Payer {
+        organization: Some("solo".into()),
+        ..Payer::default()
+    };
     let submission = Submission {
         events: vec![(0, Incoming { event, payer })],
         ..Submission::default()
     };
-    engine.submit(now(), submission).await
+    engine.submit(now(), submission).await.unwrap()
 }
 
 fn amounts(totals: &Totals) -> [String; 3] {
@@ -264,6 +290,55 @@ async fn stored_usage_keeps_its_price_too() {
     assert_eq!(amounts(&asked.what_if[0].before), ["15", "0", "15"]);
 }
 
+/// What was taken back is no usage, whether or not a checkpoint has summed it up since.
+#[tokio::test]
+async fn usage_that_was_taken_back_needs_no_price() {
+    for recent_keys in [1_000, 1] {
+        let store = Arc::new(MemoryStore::default());
+        drop(engine(&store).await);
+        let options = Options {
+            recent_keys,
+            ..Options::default()
+        };
+        let shared = Arc::<MemoryStore>::clone(&store);
+        let engine = Engine::open(shared, options, now()).await.unwrap();
+        let time = "2026-01-05T10:00:00Z";
+        // Rows of one long run, so that what takes two of them back stays in another.
+        let mut events = vec![
+            used_by("solo", "1", "gpu_minutes", time),
+            used_by("solo", "2", "gpu_minutes", time),
+        ];
+        for hour in 0..8 {
+            let time = format!("2026-01-05T{hour:02}:00:00Z");
+            events.push(used_by(
+                "solo",
+                &format!("linux-{hour}"),
+                "actions_linux",
+                &time,
+            ));
+        }
+        let submission = Submission {
+            events: (0..).zip(events).collect(),
+            ..Submission::default()
+        };
+        engine.submit(now(), submission).await.unwrap();
+        engine.settle().await;
+        correct(&engine, "v1", time, EventBody::Void(gpu_event("1"))).await;
+        engine.settle().await;
+        let refused = put(&engine, "").await;
+        assert!(
+            matches!(refused, Err(ApplyError::InUse { .. })),
+            "{refused:?}"
+        );
+        correct(&engine, "v2", time, EventBody::Void(gpu_event("2"))).await;
+        engine.settle().await;
+        put(&engine, "").await.unwrap();
+        let after = apply(&engine, &[], &what_if(None)).await.unwrap();
+        assert_eq!(amounts(&after.what_if[0].before), ["4.8", "4.8", "0"]);
+        engine.verify().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn what_an_amend_waits_for_keeps_its_price() {
     let store = Arc::new(MemoryStore::default());
@@ -272,29 +347,8 @@ async fn what_an_amend_waits_for_keeps_its_price() {
     put(&engine, &OWN.replace(" from 2026-01-01", ""))
         .await
         .unwrap();
-    let target = EventName {
-        source: "/gpu".into(),
-        id: "late".into(),
-    };
-    let correct = async |id: &str, body| {
-        let event = Event {
-            name: EventName {
-                source: "/gpu".into(),
-                id: id.into(),
-            },
-            time: Timestamp::parse("2026-01-06T00:00:00Z").unwrap(),
-            body,
-        };
-        let payer = Payer {
-            organization: Some("solo".into()),
-            ..Payer::default()
-        };
-        let submission = Submission {
-            events: vec![(0, Incoming { event, payer })],
-            ..Submission::default()
-        };
-        engine.submit(now(), submission).await.unwrap()
-    };
+    let target = gpu_event("late");
+    let correct = async |id, body| correct(&engine, id, "2026-01-06T00:00:00Z", body).await;
     let usage = Usage {
         sku: "gpu_minutes".into(),
         quantity: Quantity::from_nanos(1_000_000_000),

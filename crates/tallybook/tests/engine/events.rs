@@ -3,7 +3,7 @@
 use crate::bench::{enterprise, import, now, open, sums, view};
 use std::sync::Arc;
 use tallybook::engine::metering::{
-    Incoming, OnError, Payer, Receipt, RejectionCode, Submission, SubmitError,
+    Allowed, Incoming, OnError, Payer, Receipt, RejectionCode, Submission, SubmitError,
 };
 use tallybook::engine::{Engine, Options};
 use tallybook_core::declaration::Declaration;
@@ -13,7 +13,7 @@ use tallybook_core::name::Name;
 use tallybook_core::time::{Instant, Timestamp};
 use tallybook_store::testing::MemoryStore;
 
-fn name(id: &str) -> EventName {
+pub(crate) fn name(id: &str) -> EventName {
     EventName {
         source: "/ci".into(),
         id: id.into(),
@@ -21,7 +21,7 @@ fn name(id: &str) -> EventName {
 }
 
 /// An event on a day of January 2026 of what the enterprise's organization used.
-fn event(id: &str, day: i8, body: EventBody) -> Incoming {
+pub(crate) fn event(id: &str, day: i8, body: EventBody) -> Incoming {
     let time = Timestamp::parse(&format!("2026-01-{day:02}T10:20:30Z")).unwrap();
     let event = Event {
         name: name(id),
@@ -35,7 +35,7 @@ fn event(id: &str, day: i8, body: EventBody) -> Incoming {
     Incoming { event, payer }
 }
 
-fn minutes(quantity: i128) -> Usage {
+pub(crate) fn minutes(quantity: i128) -> Usage {
     Usage {
         sku: "actions_linux".into(),
         quantity: Quantity::from_nanos(quantity * 1_000_000_000),
@@ -44,11 +44,11 @@ fn minutes(quantity: i128) -> Usage {
     }
 }
 
-fn used(id: &str, day: i8, quantity: i128) -> Incoming {
+pub(crate) fn used(id: &str, day: i8, quantity: i128) -> Incoming {
     event(id, day, EventBody::Usage(minutes(quantity)))
 }
 
-fn void(id: &str, target: &str) -> Incoming {
+pub(crate) fn void(id: &str, target: &str) -> Incoming {
     event(id, 20, EventBody::Void(name(target)))
 }
 
@@ -56,11 +56,14 @@ fn amend(id: &str, target: &str, quantity: i128) -> Incoming {
     event(id, 20, EventBody::Amend(name(target), minutes(quantity)))
 }
 
-async fn submit(engine: &Arc<Engine>, events: Vec<Incoming>) -> Result<Receipt, SubmitError> {
+pub(crate) async fn submit(
+    engine: &Arc<Engine>,
+    events: Vec<Incoming>,
+) -> Result<Receipt, SubmitError> {
     submit_with(engine, OnError::Reject, events).await
 }
 
-async fn submit_with(
+pub(crate) async fn submit_with(
     engine: &Arc<Engine>,
     on_error: OnError,
     events: Vec<Incoming>,
@@ -204,7 +207,7 @@ async fn engine(store: &Arc<MemoryStore>) -> Arc<Engine> {
 }
 
 /// Accepted, duplicates, pending.
-fn counts(receipt: &Receipt) -> (u64, u64, u64) {
+pub(crate) fn counts(receipt: &Receipt) -> (u64, u64, u64) {
     (receipt.accepted, receipt.duplicates, receipt.pending)
 }
 
@@ -434,9 +437,55 @@ async fn an_amend_needs_a_price_at_its_targets_hour() {
         .iter()
         .map(|it| (it.index, it.code))
         .collect();
-    assert_eq!(
-        codes,
-        [(0, RejectionCode::NoPrice), (2, RejectionCode::NoPrice)]
-    );
+    // Whether the third has a price shows when its event comes.
+    assert_eq!(codes, [(0, RejectionCode::NoPrice)]);
+    assert_eq!(receipt.pending, 1);
     assert_eq!(quantities(&engine).await, [day(2, 3), day(16, 1)]);
+}
+
+/// A sender that is limited to its own sources can neither correct another source's event nor find
+/// out whether it exists.
+#[tokio::test]
+async fn a_limited_sender_corrects_events_of_its_own_sources_only() {
+    let store = Arc::new(MemoryStore::default());
+    let engine = engine(&store).await;
+    submit(&engine, vec![used("known", 2, 100)]).await.unwrap();
+    let limited = async |mut events: Vec<Incoming>| {
+        for incoming in &mut events {
+            incoming.event.name.source = "/mine".into();
+        }
+        let submission = Submission {
+            events: (0..).zip(events).collect(),
+            allowed: Allowed {
+                accounts: None,
+                sources: Some(vec!["/mine".to_owned()]),
+            },
+            ..Submission::default()
+        };
+        engine.submit(now(), submission).await
+    };
+    let mut answers = Vec::new();
+    for target in ["known", "unknown"] {
+        for correction in [void("c", target), amend("c", target, 1)] {
+            let Err(SubmitError::Rejected(receipt)) = limited(vec![correction]).await else {
+                panic!("the correction of {target} was taken");
+            };
+            answers.push(receipt);
+        }
+    }
+    assert_eq!(answers[0].rejected[0].code, RejectionCode::UnknownPayer);
+    assert!(
+        answers.iter().all(|answer| *answer == answers[0]),
+        "{answers:?}"
+    );
+    assert_eq!(quantities(&engine).await, [day(2, 100)]);
+
+    let mut own = void("v", "own");
+    own.event.body = EventBody::Void(EventName {
+        source: "/mine".into(),
+        id: "own".into(),
+    });
+    let receipt = limited(vec![own, used("own", 3, 5)]).await.unwrap();
+    assert_eq!(counts(&receipt).0, 2);
+    assert_eq!(quantities(&engine).await, [day(2, 100)]);
 }

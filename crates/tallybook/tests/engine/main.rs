@@ -9,6 +9,7 @@ mod bench;
 mod catalogue;
 mod checkpoints;
 mod concurrent;
+mod corrections;
 mod damage;
 mod data_format;
 mod events;

@@ -24,7 +24,7 @@ const MODELS: [&str; 7] = [
 ];
 
 /// Days on which something of an own catalogue or a discount may begin; `""` is always.
-const DAYS: [&str; 7] = [
+pub(crate) const DAYS: [&str; 7] = [
     "",
     "2025-12-20",
     "2026-01-01",
@@ -130,7 +130,9 @@ impl Generator {
                 ..known
             },
             (24..34, _) => self.new_event(|it| Body::Void(it.target())),
-            (34..50, _) => self.new_event(|it| Body::Amend(it.target(), it.used())),
+            (34..44, _) => self.new_event(|it| Body::Amend(it.target(), it.used())),
+            // Before its event, which mostly comes soon and may be of a day without a price.
+            (44..50, _) => self.new_event(|it| Body::Amend(it.to_come(), it.used())),
             _ => self.new_event(|it| Body::Usage(it.used())),
         };
         if let Body::Usage(used) | Body::Amend(_, used) = &mut event.body {
@@ -166,6 +168,11 @@ impl Generator {
     fn target(&mut self) -> String {
         let recent = self.made.saturating_sub(25);
         format!("e{}", recent + self.below(30))
+    }
+
+    /// An id of an event that comes soon, if it is no other event.
+    fn to_come(&mut self) -> String {
+        format!("e{}", self.made + 1 + self.below(6))
     }
 
     fn used(&mut self) -> Used {

@@ -5,6 +5,7 @@
 //! [`super::rated`] for the lines of a month.
 
 use crate::catalogue::{Discount, Own, Sku};
+use crate::generate::DAYS;
 use bigdecimal::{BigDecimal, RoundingMode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -86,6 +87,8 @@ pub(crate) struct Model {
     pub(crate) plans: Vec<(String, String)>,
     /// Repository, instant from which it is public or not.
     pub(crate) visibility: Vec<(String, String, bool)>,
+    /// Amends that came before their events, and had no price when these came.
+    pub(crate) failed: BTreeSet<String>,
     /// Users whom events ever named, in lower case.
     users: BTreeSet<String>,
     /// The site's own catalogue.
@@ -106,6 +109,7 @@ impl Model {
         Self {
             organization: organization.to_owned(),
             events: BTreeMap::new(),
+            failed: BTreeSet::new(),
             imports: Vec::new(),
             plans: Vec::new(),
             visibility: Vec::new(),
@@ -164,15 +168,21 @@ impl Model {
             return receipt;
         }
         let (before, users) = (self.events.clone(), self.users.clone());
-        for (index, event) in (0..).zip(sent) {
-            if self.refused_by_itself(event).is_none() {
-                self.take(index, event, &mut receipt);
+        let failed = self.failed.clone();
+        let is_usage = |event: &Event| matches!(event.body, Body::Usage(_));
+        // Usage comes before the corrections that are sent with it.
+        for usage in [true, false] {
+            for (index, event) in (0..).zip(sent) {
+                if is_usage(event) == usage && self.refused_by_itself(event).is_none() {
+                    self.take(index, event, &mut receipt);
+                }
             }
         }
         receipt.rejected.sort_unstable();
         if !skip && !receipt.rejected.is_empty() {
             self.events = before;
             self.users = users;
+            self.failed = failed;
             return Receipt {
                 rejected: receipt.rejected,
                 ..Receipt::default()
@@ -213,13 +223,15 @@ impl Model {
                 return receipt.rejected.push((index, "not_usage"));
             }
             // An amend counts on the day of its target, whenever that comes.
-            let day = known.map_or("", |known| &known.time[..10]);
-            if let Body::Amend(_, used) = &event.body
-                && !self.is_priced(&self.own, used, day)
+            if let (Body::Amend(_, used), Some(known)) = (&event.body, known)
+                && !self.is_priced(&self.own, used, &known.time[..10])
             {
                 return receipt.rejected.push((index, "no_price"));
             }
             receipt.pending += u64::from(known.is_none());
+        }
+        if let Body::Usage(_) = &event.body {
+            self.fail_amends(event);
         }
         if let Body::Usage(used) | Body::Amend(_, used) = &event.body
             && !used.user.is_empty()
@@ -230,39 +242,53 @@ impl Model {
         self.events.insert(event.id.clone(), event.clone());
     }
 
+    /// Notes the amends that waited for an event and have no price on its day.
+    fn fail_amends(&mut self, event: &Event) {
+        let waiting = self.events.values().filter(|other| match &other.body {
+            Body::Amend(target, used) => {
+                *target == event.id && !self.is_priced(&self.own, used, &event.time[..10])
+            }
+            _ => false,
+        });
+        let failed: Vec<String> = waiting.map(|amend| amend.id.clone()).collect();
+        self.failed.extend(failed);
+    }
+
+    /// Corrections whose event has not come as a usage event, in the order of their ids.
+    pub(crate) fn pending(&self) -> Vec<String> {
+        let pending = self.events.values().filter(|event| match &event.body {
+            Body::Usage(_) => false,
+            Body::Void(target) | Body::Amend(target, _) => {
+                let target = self.events.get(target);
+                target.is_none_or(|target| !matches!(target.body, Body::Usage(_)))
+            }
+        });
+        pending.map(|event| event.id.clone()).collect()
+    }
+
     fn is_priced(&self, own: &Own, used: &Used, day: &str) -> bool {
         let sku = own.sku(&used.sku);
         sku.is_some_and(|sku| own.price(sku, day).is_some())
     }
 
-    /// Whether an own catalogue must be refused (`Some(true)`) or must be taken (`Some(false)`):
-    /// all usage keeps a price, and so does what a correction will make of usage that has not come.
-    /// Either is right where only usage that was taken back would have no price.
-    pub(crate) fn refuses(&self, own: &Own) -> Option<bool> {
-        let mut is_taken_back = false;
-        for event in self.events.values() {
+    /// Whether an own catalogue must be refused: all usage keeps its price, and what an amend says
+    /// of usage that has not come keeps it on every day.
+    pub(crate) fn refuses(&self, own: &Own) -> bool {
+        self.events.values().any(|event| {
             let stands = self.stands(event);
-            let day = &event.time[..10];
-            if stands.is_some_and(|used| !self.is_priced(own, used, day)) {
-                return Some(true);
+            if stands.is_some_and(|used| !self.is_priced(own, used, &event.time[..10])) {
+                return true;
             }
-            match &event.body {
-                Body::Usage(used) => is_taken_back |= !self.is_priced(own, used, day),
-                Body::Void(_) => {}
-                Body::Amend(target, used) => match self.events.get(target) {
-                    Some(target) => {
-                        is_taken_back |= !self.is_priced(own, used, &target.time[..10]);
-                    }
-                    None => {
-                        let wins = self.correction(target) == Some(Some(used));
-                        if wins && !self.is_priced(own, used, "") {
-                            return Some(true);
-                        }
-                    }
-                },
-            }
-        }
-        (!is_taken_back).then_some(false)
+            let Body::Amend(target, used) = &event.body else {
+                return false;
+            };
+            let target_is_usage = |event: &Event| matches!(event.body, Body::Usage(_));
+            let waits = !self.events.get(target).is_some_and(target_is_usage);
+            let may_act = waits && self.correction(target) != Some(None);
+            let loses =
+                |day: &str| self.is_priced(&self.own, used, day) && !self.is_priced(own, used, day);
+            may_act && DAYS.into_iter().any(loses)
+        })
     }
 
     /// What counts of a usage event after its corrections.
@@ -280,7 +306,7 @@ impl Model {
         for other in self.events.values() {
             match &other.body {
                 Body::Void(target) if target == id => return Some(None),
-                Body::Amend(target, used) if target == id => {
+                Body::Amend(target, used) if target == id && !self.failed.contains(&other.id) => {
                     let this = Some(((&other.time, &other.id), used));
                     let newest = |it: &Option<((&String, &String), &Used)>| {
                         it.map(|((time, id), _)| (time.clone(), id.clone()))

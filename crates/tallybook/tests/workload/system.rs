@@ -223,6 +223,28 @@ impl System {
         self.send(request.unwrap()).await
     }
 
+    /// The ids of the corrections in a state.
+    pub(crate) async fn corrections(&self, state: &str) -> Vec<String> {
+        let mut ids = Vec::new();
+        for page in 1.. {
+            let path = format!(
+                "/metering/v1/organizations/{ORGANIZATION}/corrections?state={state}&page={page}"
+            );
+            let request = Request::get(path)
+                .header("authorization", format!("Bearer {ADMIN}"))
+                .body(HttpBody::empty());
+            let (status, answer) = self.send(request.unwrap()).await;
+            assert_eq!(status, 200, "{answer}");
+            let found = answer["corrections"].as_array().unwrap();
+            if found.is_empty() {
+                break;
+            }
+            let found = found.iter().map(|it| it["id"].as_str().unwrap().to_owned());
+            ids.extend(found);
+        }
+        ids
+    }
+
     async fn send(&self, request: Request<HttpBody>) -> (u16, Value) {
         let settings = HttpSettings {
             admin_token: Some(ADMIN.to_owned()),

@@ -57,7 +57,7 @@ prop_compose! {
             _ => EventBody::Amend(target, usage),
         };
         let time = Timestamp::from_micros(micros).unwrap();
-        Admitted { event: Arc::new(Event { name, time, body }), target: None }
+        Admitted { event: Arc::new(Event { name, time, body }), target: None, failed: Vec::new() }
     }
 }
 
@@ -123,6 +123,7 @@ fn a_target_that_was_known_is_read_back() {
     let events = [Admitted {
         event: Arc::new(void),
         target,
+        failed: Vec::new(),
     }];
     let payload = recorded(&events, &mut dictionary);
     let read = decode(&payload, &dictionary).unwrap();

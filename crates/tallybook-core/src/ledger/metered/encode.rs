@@ -3,20 +3,24 @@
 //! Derived: bytes of another format are `None`, and the log is read instead.
 //!
 //! Layout: format; events; names by dimension; months, each its newest batch, the blob of its rows
-//! and their number; corrections, sorted by key.
+//! and their number; corrections by the key of their usage event and corrections that do not act by
+//! their own, each sorted by key.
 
-use super::super::events::{read_codes, read_stated, write_stated};
+use super::super::events::{
+    self, AmendFailure, read_codes, read_stated, write_codes, write_stated,
+};
+use super::Metered;
+use super::corrections::{Correction, OpenCorrection};
 use super::rows::{MonthUsage, StoredRows};
-use super::{Correction, Metered};
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::event::{EventKey, EventName};
 use crate::ids::{Digest, Seq};
 use crate::names::Dictionary;
-use crate::time::{Month, Timestamp};
+use crate::time::{Hour, Month, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 const WHAT: &str = "metered usage";
 
 impl Metered {
@@ -47,6 +51,15 @@ impl Metered {
         for (key, correction) in corrections {
             out.raw(&key.0);
             write_correction(&mut out, correction);
+        }
+        let open = self.open.iter();
+        let open = open.filter_map(|(key, open)| Some((key, open.as_ref()?)));
+        let mut open: Vec<_> = open.collect();
+        open.sort_unstable_by_key(|(key, _)| **key);
+        out.count(open.len());
+        for (key, open) in open {
+            out.raw(&key.0);
+            write_open(&mut out, open);
         }
         out.finish()
     }
@@ -86,14 +99,20 @@ impl Metered {
         let corrections = (0..count)
             .map(|_| Ok((EventKey(r.array("event")?), read_correction(r, dictionary)?)))
             .collect::<Result<HashMap<_, _>, DecodeError>>()?;
+        let count = r.count(20, "open corrections")?;
+        let open = (0..count)
+            .map(|_| Ok((EventKey(r.array("event")?), Some(read_open(r, dictionary)?))))
+            .collect::<Result<HashMap<_, _>, DecodeError>>()?;
         reader.finish(WHAT)?;
         let mut metered = Self {
             months,
             corrections: crate::layered::Layered::default(),
+            open: crate::layered::Layered::default(),
             names: Arc::new(names),
             events,
         };
         metered.corrections.extend(corrections);
+        metered.open.extend(open);
         Ok(Some(metered))
     }
 }
@@ -101,36 +120,90 @@ impl Metered {
 fn write_correction(out: &mut Writer, correction: &Correction) {
     write_stated(out, correction.target.as_ref());
     out.byte(u8::from(correction.voided));
-    out.byte(u8::from(correction.amend.is_some()));
-    if let Some(((time, name), codes)) = &correction.amend {
+    out.count(correction.amends.len());
+    for ((time, name), codes) in &correction.amends {
         out.signed(i128::from(time.micros()));
-        out.text(&name.source);
-        out.text(&name.id);
-        let names = codes.names.iter();
-        names.for_each(|code| out.varint(u64::from(*code)));
-        out.signed(codes.quantity);
+        write_event_name(out, name);
+        write_codes(out, codes);
     }
+    out.count(correction.waiting.len());
+    correction.waiting.iter().for_each(|key| out.raw(&key.0));
 }
 
 fn read_correction(r: &mut Reader<'_>, dictionary: &Dictionary) -> Result<Correction, DecodeError> {
-    let target = read_stated(r, dictionary)?;
+    let target = read_stated(r, events::FORMAT, dictionary)?;
     let voided = read_flag(r)?;
-    let amend = if read_flag(r)? {
-        let micros = i64::try_from(r.signed("time")?).map_err(|_| r.invalid("time"))?;
-        let time = Timestamp::from_micros(micros).map_err(|_| r.invalid("time"))?;
-        let name = EventName {
-            source: r.text("source")?.into(),
-            id: r.text("event id")?.into(),
-        };
-        Some(((time, name), read_codes(r, dictionary)?))
-    } else {
-        None
-    };
+    let count = r.count(12, "amends")?;
+    let amends = (0..count).map(|_| {
+        let order = (read_time(r)?, read_event_name(r)?);
+        Ok((order, read_codes(r, events::FORMAT, dictionary)?))
+    });
+    let amends = amends.collect::<Result<_, DecodeError>>()?;
+    let count = r.count(16, "waiting corrections")?;
+    let waiting = (0..count).map(|_| r.array("event").map(EventKey));
     Ok(Correction {
         target,
         voided,
-        amend,
+        amends,
+        waiting: waiting.collect::<Result<_, _>>()?,
     })
+}
+
+fn write_open(out: &mut Writer, open: &OpenCorrection) {
+    write_event_name(out, &open.name);
+    out.signed(i128::from(open.time.micros()));
+    write_event_name(out, &open.target);
+    out.byte(u8::from(open.amend.is_some()));
+    if let Some(codes) = &open.amend {
+        write_codes(out, codes);
+    }
+    out.byte(u8::from(open.failed.is_some()));
+    if let Some((hour, reason)) = open.failed {
+        out.signed(i128::from(hour.index()));
+        reason.write(out);
+    }
+}
+
+fn read_open(r: &mut Reader<'_>, dictionary: &Dictionary) -> Result<OpenCorrection, DecodeError> {
+    let name = read_event_name(r)?;
+    let time = read_time(r)?;
+    let target = read_event_name(r)?;
+    let amend = match read_flag(r)? {
+        true => Some(read_codes(r, events::FORMAT, dictionary)?),
+        false => None,
+    };
+    let failed = match read_flag(r)? {
+        true => {
+            let hour = i32::try_from(r.signed("hour")?).map_err(|_| r.invalid("hour"))?;
+            let hour = Hour::try_from_index(hour).map_err(|_| r.invalid("hour"))?;
+            Some((hour, AmendFailure::read(r)?))
+        }
+        false => None,
+    };
+    Ok(OpenCorrection {
+        name,
+        time,
+        target,
+        amend,
+        failed,
+    })
+}
+
+fn write_event_name(out: &mut Writer, name: &EventName) {
+    out.text(&name.source);
+    out.text(&name.id);
+}
+
+fn read_event_name(r: &mut Reader<'_>) -> Result<EventName, DecodeError> {
+    Ok(EventName {
+        source: r.text("source")?.into(),
+        id: r.text("event id")?.into(),
+    })
+}
+
+fn read_time(r: &mut Reader<'_>) -> Result<Timestamp, DecodeError> {
+    let micros = i64::try_from(r.signed("time")?).map_err(|_| r.invalid("time"))?;
+    Timestamp::from_micros(micros).map_err(|_| r.invalid("time"))
 }
 
 fn read_flag(r: &mut Reader<'_>) -> Result<bool, DecodeError> {

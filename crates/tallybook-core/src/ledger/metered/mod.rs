@@ -1,21 +1,22 @@
 //! What an account's usage events add up to, month by month, corrections heeded.
 //!
 //! Invariant: a pure function of the set of events, whatever order and batches they came in: rows
-//! only add, a correction takes back what it replaces, any void wins, else the amend with the
-//! greatest (time, source, id). A copy shares what it has in common with the original, so that a
-//! view may keep it while the account goes on. What a checkpoint stored of a month is named here,
-//! and read when a statement needs it. Look next: [`rows`] for sums, [`encode`] for how all this is
-//! kept between starts.
+//! only add, and a correction takes back what it replaces. A copy shares what it has in common with
+//! the original, so that a view may keep it while the account goes on. What a checkpoint stored of a
+//! month is named here, and read when a statement needs it. Look next: [`corrections`] for which of
+//! them acts, [`rows`] for sums, [`encode`] for how all this is kept between starts.
 
+pub mod corrections;
 pub mod encode;
 pub mod rows;
 
-use super::events::{Codes, Recorded, RecordedBody, Stated};
-use crate::event::{EventKey, EventName};
+use super::events::{AmendFailure, Codes, Recorded, RecordedBody, Stated};
+use crate::event::EventKey;
 use crate::ids::{LogId, Seq};
 use crate::layered::Layered;
 use crate::ledger::record::Dimension;
-use crate::time::{Month, Timestamp};
+use crate::time::Month;
+use corrections::{Correction, OpenCorrection};
 use rows::{MonthUsage, Row};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -24,72 +25,33 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Default)]
 pub struct Metered {
     months: BTreeMap<Month, MonthUsage>,
+    /// By the usage event that they are about.
     corrections: Layered<EventKey, Correction>,
+    /// Corrections that do not act, by their own keys; `None` is one that no longer waits.
+    open: Layered<EventKey, Option<OpenCorrection>>,
     /// By dimension, the dictionary ids of the names that events ever used.
     names: Arc<[BTreeSet<u32>; 6]>,
     /// Usage events and corrections.
     events: u64,
 }
 
-/// What corrections say of one usage event.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Correction {
-    /// What the event itself says; `None` while it has not come.
-    target: Option<Stated>,
-    voided: bool,
-    /// The winning amend and what it says.
-    amend: Option<(AmendOrder, Codes)>,
-}
-
-/// By which the greatest amend wins.
-type AmendOrder = (Timestamp, EventName);
-
-impl Correction {
-    fn of(target: Option<Stated>) -> Self {
-        Self {
-            target,
-            ..Self::default()
-        }
-    }
-
-    /// What counts.
-    fn effective(&self) -> Option<Stated> {
-        let target = self.target.filter(|_| !self.voided)?;
-        let codes = self
-            .amend
-            .as_ref()
-            .map_or(target.codes, |(_, codes)| *codes);
-        Some(Stated { codes, ..target })
-    }
-
-    /// What the event that it is about says, once that has come.
-    #[must_use]
-    pub fn target(&self) -> Option<Stated> {
-        self.target
-    }
-
-    /// Whether the event that it is about has not come.
-    #[must_use]
-    pub fn is_pending(&self) -> bool {
-        self.target.is_none()
-    }
-}
-
 impl Metered {
     /// Folds the events of one batch.
     pub fn fold(&mut self, log: LogId, seq: Seq, events: &[Recorded]) {
         let mut delta = Delta::default();
-        self.fold_usage(log, events, &mut delta);
-        self.fold_corrections(log, events, &mut delta);
+        let failed = failures(log, events);
+        self.fold_usage(log, events, &failed, &mut delta);
+        self.fold_corrections(log, events, &failed, &mut delta);
         self.note_names(events);
         self.events += events.len() as u64;
         self.corrections.extend(delta.corrections);
+        self.open.extend(delta.open);
         for (month, rows) in delta.months {
             self.months.entry(month).or_default().add(seq, rows);
         }
     }
 
-    fn fold_usage(&self, log: LogId, events: &[Recorded], delta: &mut Delta) {
+    fn fold_usage(&self, log: LogId, events: &[Recorded], failed: &Failures, delta: &mut Delta) {
         let any_corrections = !self.corrections.is_empty();
         for event in events {
             let Some(stated) = event.stated() else {
@@ -103,59 +65,88 @@ impl Metered {
             };
             // A correction came first: what counts is what it says.
             if let Some((key, known)) = known {
-                let arrived = Correction {
-                    target: Some(stated),
-                    ..known.clone()
-                };
+                let mut arrived = known.clone();
+                let waited = arrived.arrive(stated, |amend| !failed.contains_key(&amend.key(log)));
                 delta.add(arrived.effective(), 1);
                 delta.corrections.insert(key, arrived);
+                for key in waited {
+                    self.close(key, stated, failed.get(&key), delta);
+                }
             } else {
                 delta.add(Some(stated), 1);
             }
         }
     }
 
-    fn fold_corrections(&self, log: LogId, events: &[Recorded], delta: &mut Delta) {
+    /// A correction no longer waits for its usage event.
+    fn close(
+        &self,
+        key: EventKey,
+        stated: Stated,
+        failed: Option<&AmendFailure>,
+        delta: &mut Delta,
+    ) {
+        let open = self.open.get(&key).cloned().flatten();
+        let open = open.zip(failed).map(|(open, reason)| OpenCorrection {
+            failed: Some((stated.hour, *reason)),
+            ..open
+        });
+        delta.open.insert(key, open);
+    }
+
+    fn fold_corrections(
+        &self,
+        log: LogId,
+        events: &[Recorded],
+        failed: &Failures,
+        delta: &mut Delta,
+    ) {
         let mut in_batch: Option<HashMap<EventKey, Stated>> = None;
         for event in events {
-            let target = match &event.body {
-                RecordedBody::Usage(..) => continue,
-                RecordedBody::Void(target) | RecordedBody::Amend(target, ..) => target,
+            let (target, amend) = match &event.body {
+                RecordedBody::Usage(_) => continue,
+                RecordedBody::Void(target) => (target, None),
+                RecordedBody::Amend(target, codes) => (target, Some(*codes)),
             };
-            let key = target.name.key(log);
-            let known = delta.corrections.get(&key);
-            let known = known.or_else(|| self.corrections.get(&key)).cloned();
+            let about = target.name.key(log);
+            let known = delta.corrections.get(&about);
+            let known = known.or_else(|| self.corrections.get(&about)).cloned();
             let mut correction = known.unwrap_or_else(|| {
-                let in_batch = in_batch.get_or_insert_with(|| {
-                    let usage = events
-                        .iter()
-                        .filter_map(|event| Some((event, event.stated()?)));
-                    usage
-                        .map(|(event, stated)| (event.key(log), stated))
-                        .collect()
-                });
-                Correction::of(target.stated.or_else(|| in_batch.get(&key).copied()))
+                let in_batch = in_batch.get_or_insert_with(|| usage_of(log, events));
+                Correction::of(target.stated.or_else(|| in_batch.get(&about).copied()))
             });
+            let key = event.key(log);
+            let failure = failed.get(&key).copied();
             delta.add(correction.effective(), -1);
-            match &event.body {
-                RecordedBody::Amend(_, codes, _) => {
-                    let order = (event.time, event.name.clone());
-                    let newest = correction.amend.as_ref();
-                    if newest.is_none_or(|(known, _)| *known < order) {
-                        correction.amend = Some((order, *codes));
-                    }
+            match amend {
+                None => correction.voided = true,
+                Some(codes) if failure.is_none() => {
+                    correction.amend((event.time, event.name.clone()), codes);
                 }
-                _ => correction.voided = true,
+                Some(_) => {}
             }
             delta.add(correction.effective(), 1);
-            delta.corrections.insert(key, correction);
+            let failed = correction.target().map(|stated| stated.hour).zip(failure);
+            if correction.is_pending() {
+                correction.waiting.insert(key);
+            }
+            if correction.is_pending() || failed.is_some() {
+                let open = OpenCorrection {
+                    name: event.name.clone(),
+                    time: event.time,
+                    target: target.name.clone(),
+                    amend,
+                    failed,
+                };
+                delta.open.insert(key, Some(open));
+            }
+            delta.corrections.insert(about, correction);
         }
     }
 
     fn note_names(&mut self, events: &[Recorded]) {
         for event in events {
-            let (RecordedBody::Usage(codes, _) | RecordedBody::Amend(_, codes, _)) = &event.body
-            else {
+            let (RecordedBody::Usage(codes) | RecordedBody::Amend(_, codes)) = &event.body else {
                 continue;
             };
             for (place, code) in codes.names[1..].iter().enumerate() {
@@ -186,19 +177,16 @@ impl Metered {
         self.corrections.get(&key)
     }
 
-    /// What corrections will make of usage events that have not come.
+    /// What amends say of usage events that have not come, and that no void undoes.
     pub fn awaited(&self) -> impl Iterator<Item = &Codes> {
         let pending = self.corrections.iter().map(|(_, correction)| correction);
         let acting = pending.filter(|it| it.is_pending() && !it.voided);
-        acting.filter_map(|it| it.amend.as_ref().map(|(_, codes)| codes))
+        acting.flat_map(|it| it.amends.values())
     }
 
-    /// Corrections whose event has not come.
-    #[must_use]
-    pub fn pending(&self) -> usize {
-        let all = self.corrections.iter();
-        all.filter(|(_, correction)| correction.is_pending())
-            .count()
+    /// Corrections that do not act, in no order.
+    pub fn open_corrections(&self) -> impl Iterator<Item = &OpenCorrection> {
+        self.open.iter().filter_map(|(_, open)| open.as_ref())
     }
 
     /// Usage events and corrections, ever.
@@ -223,7 +211,7 @@ impl Metered {
     pub fn memory(&self) -> usize {
         let rows: usize = self.months.values().map(MonthUsage::memory).sum();
         let names: usize = self.names.iter().map(|names| names.len() * 8).sum();
-        rows + names + self.corrections.iter().count() * 200
+        rows + names + self.corrections.iter().count() * 300 + self.open.iter().count() * 300
     }
 }
 
@@ -232,6 +220,27 @@ impl Metered {
 struct Delta {
     months: BTreeMap<Month, Vec<Row>>,
     corrections: HashMap<EventKey, Correction>,
+    open: HashMap<EventKey, Option<OpenCorrection>>,
+}
+
+/// By their keys, why amends of usage events that a batch brings do not act.
+type Failures = HashMap<EventKey, AmendFailure>;
+
+fn failures(log: LogId, events: &[Recorded]) -> Failures {
+    let failed = events.iter().flat_map(|event| &event.failed);
+    failed
+        .map(|amend| (amend.name.key(log), amend.reason))
+        .collect()
+}
+
+/// What a batch's usage events say, by their keys.
+fn usage_of(log: LogId, events: &[Recorded]) -> HashMap<EventKey, Stated> {
+    let usage = events
+        .iter()
+        .filter_map(|event| Some((event, event.stated()?)));
+    usage
+        .map(|(event, stated)| (event.key(log), stated))
+        .collect()
 }
 
 impl Delta {

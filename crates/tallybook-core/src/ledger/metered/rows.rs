@@ -14,6 +14,7 @@ use crate::names::Dictionary;
 use crate::packed::Packed;
 use crate::time::{Hour, Month};
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A sum.
@@ -127,6 +128,26 @@ impl MonthUsage {
     /// stored one.
     pub fn recent(&self) -> impl Iterator<Item = &Row> {
         self.runs.iter().flat_map(|run| run.iter())
+    }
+
+    /// The rows that count, stored and recent: those of a key whose events were all taken back are
+    /// left out, as a checkpoint leaves them out. Those of one key may be several, which add up.
+    #[must_use]
+    pub fn counting<'a>(&'a self, stored: &'a [Row]) -> Vec<&'a Row> {
+        let all = || stored.iter().chain(self.recent());
+        let taken_back = all().filter(|row| row.events < 0);
+        let mut sums: HashMap<_, i64> = taken_back.map(|row| (row.key(), 0)).collect();
+        if sums.is_empty() {
+            return all().collect();
+        }
+        for row in all() {
+            if let Some(sum) = sums.get_mut(&row.key()) {
+                *sum += row.events;
+            }
+        }
+        all()
+            .filter(|row| sums.get(&row.key()).is_none_or(|sum| *sum != 0))
+            .collect()
     }
 
     /// Every row, one of a key, sorted by key: the recent ones joined with the stored ones.

@@ -2,11 +2,12 @@
 
 use super::rows::StoredRows;
 use super::*;
-use crate::event::{Event, EventBody, Usage};
+use crate::event::{Event, EventBody, EventName, Usage};
 use crate::ids::Digest;
-use crate::ledger::events::{self, Admitted};
+use crate::ledger::events::{self, Admitted, FailedAmend};
 use crate::money::Quantity;
 use crate::names::{Dictionary, Draft};
+use crate::time::{Hour, Timestamp};
 use proptest::prelude::*;
 
 const LOG: LogId = LogId(3);
@@ -19,21 +20,35 @@ struct Log {
     seq: u64,
     /// Usage events so far, for what corrections carry.
     known: HashMap<EventKey, Stated>,
+    /// Every event that was taken.
+    taken: Vec<Admitted>,
 }
 
 impl Log {
+    /// Commits what may be taken of a batch, as the engine plans it: an amend whose event has come
+    /// is refused without a price, one that comes first fails when its event comes.
     fn commit(&mut self, batch: &[Event]) {
-        let admitted: Vec<Admitted> = batch
-            .iter()
-            .map(|event| {
-                let key = event.target().map(|target| target.key(LOG));
-                let target = key.and_then(|key| self.known.get(&key).copied());
-                Admitted {
-                    event: Arc::new(event.clone()),
-                    target,
-                }
-            })
-            .collect();
+        let mut admitted: Vec<Admitted> = Vec::new();
+        for event in batch {
+            let about = event
+                .target()
+                .and_then(|target| self.usage_of(target, &admitted));
+            if let (Some(hour), EventBody::Amend(_, usage)) = (about, &event.body)
+                && !is_priced(usage, hour)
+            {
+                continue;
+            }
+            let key = event.target().map(|target| target.key(LOG));
+            let failed = match event.body {
+                EventBody::Usage(_) => self.failing(event, &admitted),
+                _ => Vec::new(),
+            };
+            admitted.push(Admitted {
+                event: Arc::new(event.clone()),
+                target: key.and_then(|key| self.known.get(&key).copied()),
+                failed,
+            });
+        }
         let mut draft = Draft::new(&self.dictionary);
         let payload = events::encode(&admitted, &mut draft);
         for name in draft.into_new() {
@@ -46,6 +61,37 @@ impl Log {
             self.known
                 .extend(event.stated().map(|stated| (event.key(LOG), stated)));
         }
+        self.taken.extend(admitted);
+    }
+
+    /// The hour of a usage event that has come.
+    fn usage_of(&self, name: &EventName, batch: &[Admitted]) -> Option<Hour> {
+        let mut all = self.taken.iter().chain(batch).map(|taken| &taken.event);
+        let event = all.find(|event| event.name == *name && !event.is_correction())?;
+        Some(event.time.instant().hour())
+    }
+
+    /// The amends that waited for a usage event and have no price in its hour.
+    fn failing(&self, event: &Event, batch: &[Admitted]) -> Vec<FailedAmend> {
+        let hour = event.time.instant().hour();
+        let all = self.taken.iter().chain(batch).map(|taken| &taken.event);
+        let waiting = all.filter(|other| other.target() == Some(&event.name));
+        let unpriced = waiting.filter(|other| other.usage().is_some_and(|it| !is_priced(it, hour)));
+        let failed = unpriced.map(|amend| FailedAmend {
+            name: amend.name.clone(),
+            reason: AmendFailure::NoPrice,
+        });
+        failed.collect()
+    }
+
+    /// The ids of the corrections that wait, and of the amends that have failed.
+    fn open(&self) -> [BTreeSet<String>; 2] {
+        let ids = |failed: bool| {
+            let open = self.metered.open_corrections();
+            let open = open.filter(|open| open.failed.is_some() == failed);
+            open.map(|open| open.name.id.to_string()).collect()
+        };
+        [ids(false), ids(true)]
     }
 
     /// The sums by texts, so that logs with other dictionaries compare.
@@ -77,6 +123,19 @@ impl Log {
 
 type Sums = BTreeMap<(i32, String, Option<String>), (i64, i128)>;
 
+/// One of the two SKUs has a price only from March on.
+fn is_priced(usage: &Usage, hour: Hour) -> bool {
+    &*usage.sku != "sku1" || hour >= march()
+}
+
+/// The first hour of March, around which events happen.
+fn march() -> Hour {
+    Timestamp::from_micros(1_772_323_200_000_000)
+        .unwrap()
+        .instant()
+        .hour()
+}
+
 /// What a set of events adds up to, found the slow way.
 fn model(events: &[Event]) -> Sums {
     let mut sums = Sums::new();
@@ -92,9 +151,9 @@ fn model(events: &[Event]) -> Sums {
         {
             continue;
         }
-        let winner = corrections
-            .iter()
-            .max_by_key(|other| (other.time, &other.name));
+        let hour = event.time.instant().hour();
+        let priced = (corrections.iter()).filter(|it| is_priced(it.usage().unwrap(), hour));
+        let winner = priced.max_by_key(|other| (other.time, &other.name));
         let usage = winner.map_or(stated, |other| other.usage().unwrap());
         let organization = usage.organization.as_ref().map(ToString::to_string);
         let key = (
@@ -162,6 +221,14 @@ proptest! {
         }
         log.commit(&rest);
         prop_assert_eq!(log.sums(), model(&events));
+        let waits = |event: &&Event| {
+            let target = event.target().filter(|_| log.taken.iter().any(|it| *it.event == **event));
+            target.is_some_and(|target| log.usage_of(target, &[]).is_none())
+        };
+        let waiting = events.iter().filter(waits).map(|event| event.name.id.to_string());
+        let failed = log.taken.iter().flat_map(|taken| &taken.failed);
+        let failed = failed.map(|amend| amend.name.id.to_string());
+        prop_assert_eq!(log.open(), [waiting.collect::<BTreeSet<_>>(), failed.collect()]);
 
         let mut blobs = BTreeMap::new();
         let mut stored = BTreeMap::new();

@@ -229,7 +229,8 @@ fn find_payer(
     }
 }
 
-fn sku<'a>(catalog: &'a Catalog, usage: &Usage) -> Result<&'a Sku, Refusal> {
+/// The SKU of usage, if the catalogue has it.
+pub(super) fn sku<'a>(catalog: &'a Catalog, usage: &Usage) -> Result<&'a Sku, Refusal> {
     catalog.sku(&usage.sku).ok_or_else(|| {
         let reason = format!("data.sku: the catalogue has no SKU {:?}", &*usage.sku);
         (RejectionCode::UnknownSku, reason)

@@ -1,9 +1,11 @@
 //! From waiting submissions to one commit: what is new, what is a duplicate, what conflicts.
 //!
 //! Invariant: planned on the newest state while holding the writer's turn. A submission that is all
-//! or nothing leaves no trace when one of its events is refused.
+//! or nothing leaves no trace when one of its events is refused. Look next: [`corrections`].
 
-use super::check::{Checked, CheckedEvent, Refusal, price};
+mod corrections;
+
+use super::check::{Checked, CheckedEvent, price};
 use super::keys::{AllKeys, Known, Place};
 use super::queue::Job;
 use super::run::Run;
@@ -16,13 +18,13 @@ use std::sync::Arc;
 use tallybook_core::account::AccountName;
 use tallybook_core::batch::Batch;
 use tallybook_core::catalog::Catalog;
-use tallybook_core::event::{Event, EventKey, EventName, Usage};
-use tallybook_core::ids::{LogId, Seq};
-use tallybook_core::ledger::events::{self, Admitted, Stated};
-use tallybook_core::ledger::{AccountEntry, EVENTS};
+use tallybook_core::event::{EventBody, EventKey};
+use tallybook_core::ids::LogId;
+use tallybook_core::ledger::AccountEntry;
+use tallybook_core::ledger::events::Admitted;
 use tallybook_core::name::Name;
 use tallybook_core::site::entry::SiteEntry;
-use tallybook_core::time::{Day, Instant};
+use tallybook_core::time::Instant;
 
 type Answer = Result<Receipt, SubmitError>;
 
@@ -173,6 +175,8 @@ struct Planned {
     view: Arc<View>,
     events: Vec<Admitted>,
     new: HashMap<EventKey, Known>,
+    /// Of these events, amends whose usage event is not known, by that event; as places.
+    waiting: HashMap<EventKey, Vec<usize>>,
     /// What is known of keys that are not recent, as far as it was asked for.
     older: HashMap<EventKey, Known>,
 }
@@ -210,7 +214,10 @@ impl<'a> Plan<'a> {
         let mut met = HashSet::new();
         let catalog = Arc::clone(&self.engine.site().catalog);
         let repriced = (!Arc::ptr_eq(&catalog, &checked.catalog)).then_some(&*catalog);
-        for event in &checked.events {
+        // Usage first, so that corrections that are sent together with it find it in any order.
+        let (usage, corrections): (Vec<_>, Vec<_>) =
+            (checked.events.iter()).partition(|checked| !checked.event.is_correction());
+        for event in usage.into_iter().chain(corrections) {
             let log = logs[event.account];
             let key = event.event.name.key(log);
             match self.event(log, key, event, repriced).await? {
@@ -221,7 +228,7 @@ impl<'a> Plan<'a> {
                     if let Some(user) = user.filter(|user| !met.contains(user.as_str())) {
                         met.insert(user.shared());
                     }
-                    self.admit(log, key, event.content, admitted);
+                    self.admit(log, key, event.content, admitted, pending);
                 }
                 Verdict::Duplicate => receipt.duplicates += 1,
                 Verdict::Refused(code, reason) => receipt.rejected.push(Rejection {
@@ -272,6 +279,7 @@ impl<'a> Plan<'a> {
                     view,
                     events: Vec::new(),
                     new: HashMap::new(),
+                    waiting: HashMap::new(),
                     older: HashMap::new(),
                 },
             );
@@ -332,111 +340,14 @@ impl<'a> Plan<'a> {
             {
                 return Ok(Verdict::Refused(code, reason));
             }
-            let (event, target) = (Arc::clone(event), None);
-            return Ok(Verdict::New(Admitted { event, target }, false));
+            let admitted = Admitted {
+                event: Arc::clone(event),
+                target: None,
+                failed: self.failed_amends(log, key, event)?,
+            };
+            return Ok(Verdict::New(admitted, false));
         };
         self.correction(log, event, target).await
-    }
-
-    async fn correction(
-        &mut self,
-        log: LogId,
-        event: &Arc<Event>,
-        target: &EventName,
-    ) -> Result<Verdict, EngineError> {
-        let key = target.key(log);
-        let known = self.find(log, key);
-        if known.is_some_and(|known| known.is_correction) {
-            let reason = format!("data.target: {target} is a correction, not a usage event");
-            return Ok(Verdict::Refused(RejectionCode::NotUsage, reason));
-        }
-        let stated = match known {
-            Some(known) => self.stated(log, key, known).await?,
-            None => None,
-        };
-        if let Some(usage) = event.usage() {
-            let day = known.and_then(|known| self.day_of(log, key, known, stated));
-            if let Err((code, reason)) = self.amended_price(usage, day) {
-                return Ok(Verdict::Refused(code, reason));
-            }
-        }
-        let (event, pending) = (Arc::clone(event), known.is_none());
-        let target = stated;
-        Ok(Verdict::New(Admitted { event, target }, pending))
-    }
-
-    /// The day of a known usage event.
-    fn day_of(
-        &self,
-        log: LogId,
-        key: EventKey,
-        known: Known,
-        stated: Option<Stated>,
-    ) -> Option<Day> {
-        let planned = self.accounts.get(&log)?;
-        if let Some(stated) = stated {
-            return Some(stated.hour.day());
-        }
-        if planned.new.contains_key(&key) {
-            let event = planned.events.get(known.place.index as usize)?;
-            return Some(event.event.time.instant().day());
-        }
-        let correction = planned.view.account.metered.correction(key)?;
-        correction.target().map(|stated| stated.hour.day())
-    }
-
-    /// An amend counts in the hour of its target. While that has not come, the SKU must have a
-    /// price at all times: the amend may act whenever its target comes.
-    fn amended_price(&self, usage: &Usage, day: Option<Day>) -> Result<(), Refusal> {
-        let site = self.engine.site();
-        let checked = price(&site.catalog, usage, day.unwrap_or(Instant::EARLIEST.day()));
-        checked.map_err(|(code, reason)| match day {
-            Some(_) => (code, reason),
-            None => (
-                code,
-                format!("{reason}, and the event that it amends has not come"),
-            ),
-        })
-    }
-
-    /// What a usage event in an earlier batch said; `None` when it is in the batch in the making,
-    /// or when the account knows already.
-    async fn stated(
-        &mut self,
-        log: LogId,
-        key: EventKey,
-        known: Known,
-    ) -> Result<Option<Stated>, EngineError> {
-        let Some(planned) = self.accounts.get(&log) else {
-            return Ok(None);
-        };
-        let corrected = planned.view.account.metered.correction(key);
-        if planned.new.contains_key(&key) || corrected.is_some_and(|known| !known.is_pending()) {
-            return Ok(None);
-        }
-        let view = Arc::clone(&planned.view);
-        let Place { seq, index } = known.place;
-        let what = || format!("event {index} of batch {} of log {}", seq.0, log.0);
-        let missing = || EngineError::damaged(what(), "missing");
-        let is_read = |batch: &Batch| (batch.log, batch.seq) == (log, seq);
-        let batch = match self.read.take().filter(is_read) {
-            Some(batch) => batch,
-            None => {
-                let before = Seq(seq.0.saturating_sub(1));
-                let rows = self.engine.store.read_log(log, before, 1).await?;
-                let row = rows.first().ok_or_else(missing)?;
-                let decoded = Batch::decode(&row.batch);
-                decoded
-                    .map_err(|error| EngineError::damaged(what(), error))?
-                    .0
-            }
-        };
-        let entry = batch.entries.iter().find(|entry| entry.tag == EVENTS);
-        let entry = entry.ok_or_else(missing)?;
-        let stated = events::stated_at(&entry.payload, index as usize, &view.account.dictionary)
-            .map_err(|error| EngineError::damaged(what(), error))?;
-        self.read = Some(batch);
-        stated.map(Some).ok_or_else(missing)
     }
 
     fn find(&mut self, log: LogId, key: EventKey) -> Option<Known> {
@@ -448,7 +359,14 @@ impl<'a> Plan<'a> {
         known.or_else(|| self.keys.of(log).recent(key))
     }
 
-    fn admit(&mut self, log: LogId, key: EventKey, content: u64, admitted: Admitted) {
+    fn admit(
+        &mut self,
+        log: LogId,
+        key: EventKey,
+        content: u64,
+        admitted: Admitted,
+        pending: bool,
+    ) {
         let Some(planned) = self.accounts.get_mut(&log) else {
             return;
         };
@@ -460,6 +378,12 @@ impl<'a> Plan<'a> {
             },
             is_correction: admitted.event.is_correction(),
         };
+        if let EventBody::Amend(target, _) = &admitted.event.body
+            && pending
+        {
+            let waiting = planned.waiting.entry(target.key(log)).or_default();
+            waiting.push(planned.events.len());
+        }
         planned.new.insert(key, known);
         planned.events.push(admitted);
     }
@@ -471,6 +395,9 @@ impl<'a> Plan<'a> {
         };
         for admitted in planned.events.drain(before..) {
             planned.new.remove(&admitted.event.name.key(log));
+        }
+        for waiting in planned.waiting.values_mut() {
+            waiting.retain(|place| *place < before);
         }
     }
 

@@ -57,13 +57,19 @@ pub struct Allowed {
 }
 
 impl Allowed {
-    /// Whether an event may be written to an account.
+    /// Whether an event may be written to an account: from its source, and about the source of the
+    /// event that a correction names. Asked without the log, so that the answer does not tell
+    /// whether that event exists.
     pub(super) fn may_write(&self, account: &AccountName, event: &Event) -> bool {
-        let source = &event.name.source;
         let accounts = self.accounts.as_ref();
-        let sources = self.sources.as_ref();
         accounts.is_none_or(|accounts| accounts.contains(account))
-            && sources.is_none_or(|sources| sources.iter().any(|known| **known == **source))
+            && self.allows_source(&event.name.source)
+            && (event.target()).is_none_or(|target| self.allows_source(&target.source))
+    }
+
+    fn allows_source(&self, source: &str) -> bool {
+        let sources = self.sources.as_ref();
+        sources.is_none_or(|sources| sources.iter().any(|allowed| allowed == source))
     }
 }
 

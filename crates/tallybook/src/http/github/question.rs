@@ -185,7 +185,7 @@ impl<'a> Reader<'a> {
         self.filter.cost_center = match self.text("cost_center_id")? {
             None if enterprise && self.endpoint == Endpoint::Usage => CostCenterFilter::None,
             None => CostCenterFilter::Any,
-            Some("none") => CostCenterFilter::None,
+            Some(none) if none.eq_ignore_ascii_case("none") => CostCenterFilter::None,
             Some(id) => match self.cost_center_of(id) {
                 Some(center) => {
                     let name = Name::from(center.name.as_str());

@@ -5,6 +5,7 @@
 //! the OpenAPI document is made of the handlers themselves. Look next: [`openapi`] for all of it.
 
 pub mod catalog;
+pub mod corrections;
 pub mod events;
 pub mod imports;
 pub mod openapi;

@@ -1,6 +1,6 @@
 //! `GET /openapi.json`: our own API, described by its handlers.
 
-use super::{catalog, events, imports, site, tokens};
+use super::{catalog, corrections, events, imports, site, tokens};
 use crate::http::github::reports;
 use axum::Json;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -16,6 +16,7 @@ use utoipa::{Modify, OpenApi};
     ),
     paths(
         events::create::create,
+        corrections::list,
         imports::create::create,
         imports::list::list,
         imports::get::get,

@@ -19,7 +19,7 @@ use tallybook_core::ids::ImportId;
 use tallybook_core::ledger::Import;
 
 /// The kind that a path's first part says.
-fn kind(plural: &str) -> Result<AccountKind, ApiError> {
+pub(super) fn kind(plural: &str) -> Result<AccountKind, ApiError> {
     match plural {
         "enterprises" => Ok(AccountKind::Enterprise),
         "organizations" => Ok(AccountKind::Organization),
