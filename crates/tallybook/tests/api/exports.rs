@@ -115,7 +115,8 @@ pub(crate) fn rows(bytes: &[u8]) -> Rows {
         };
         let key = fields().filter(|(name, _)| !SUMS.contains(name));
         let sums = rows.entry(key.map(normal).collect()).or_default();
-        for (name, text) in fields().filter(|(name, _)| SUMS.contains(name)) {
+        let stated = fields().filter(|(name, text)| SUMS.contains(name) && !text.is_empty());
+        for (name, text) in stated {
             let value = BigDecimal::from_str(text).unwrap();
             let value = value.with_scale_round(9, RoundingMode::HalfEven);
             *sums.entry(name.to_owned()).or_default() += value;

@@ -3,7 +3,7 @@
 use crate::exports::{Rows, export_of, rows};
 use crate::server::{Server, ai_credits, detailed, enterprise, premium_requests};
 use bigdecimal::BigDecimal;
-use serde_json::Value;
+use std::collections::BTreeMap;
 use std::str::FromStr;
 use tallybook_core::report::ReportKind;
 
@@ -24,20 +24,23 @@ async fn export(server: &Server, kind: ReportKind) -> Rows {
 
 /// The sum of an exported report's column.
 fn sum(rows: &Rows, column: &str) -> BigDecimal {
-    rows.values().map(|sums| sums[column].clone()).sum()
+    rows.values().filter_map(|sums| sums.get(column)).sum()
 }
 
-/// SKU and gross quantity of an endpoint's items.
-async fn items(server: &Server, endpoint: &str) -> Vec<(String, BigDecimal)> {
+/// Gross quantities of an endpoint's items by SKU.
+async fn quantities(server: &Server, endpoint: &str) -> BTreeMap<String, BigDecimal> {
     let answer = server
         .get(&format!("{ENTERPRISE}/{endpoint}?year=2026"))
         .await
         .ok();
-    let item = |item: &Value| {
+    let mut quantities: BTreeMap<String, BigDecimal> = BTreeMap::new();
+    for item in answer.items() {
         let quantity = BigDecimal::from_str(&item["grossQuantity"].to_string()).unwrap();
-        (item["sku"].as_str().unwrap().to_owned(), quantity)
-    };
-    answer.items().iter().map(item).collect()
+        *quantities
+            .entry(item["sku"].as_str().unwrap().to_owned())
+            .or_default() += quantity;
+    }
+    quantities
 }
 
 /// A report of AI credits holds premium requests and what nobody has heard of; all of it comes back.
@@ -74,14 +77,13 @@ async fn an_ai_credit_report_comes_back_with_its_premium_requests() {
     assert_eq!(export(&second, ReportKind::AiCredit).await, exported);
     for endpoint in ["premium_request/usage", "ai_credit/usage", "usage/summary"] {
         let (left, right) = (
-            items(&first, endpoint).await,
-            items(&second, endpoint).await,
+            quantities(&first, endpoint).await,
+            quantities(&second, endpoint).await,
         );
         assert_eq!(left, right, "{endpoint}");
     }
     let skus = async |endpoint| -> Vec<String> {
-        let items = items(&first, endpoint).await.into_iter();
-        items.map(|(sku, _)| sku).collect()
+        quantities(&first, endpoint).await.into_keys().collect()
     };
     assert_eq!(
         skus("premium_request/usage").await,
@@ -111,10 +113,10 @@ async fn a_report_and_its_endpoint_agree_on_what_the_catalogue_lacks() {
             .await;
     }
     let twelve = BigDecimal::from(12);
-    let expected = [("New_Requests".to_owned(), twelve.clone())];
-    assert_eq!(items(&server, "premium_request/usage").await, expected);
-    assert_eq!(items(&server, "ai_credit/usage").await, []);
-    assert_eq!(items(&server, "usage/summary").await, expected);
+    let expected = BTreeMap::from([("New_Requests".to_owned(), twelve.clone())]);
+    assert_eq!(quantities(&server, "premium_request/usage").await, expected);
+    assert!(quantities(&server, "ai_credit/usage").await.is_empty());
+    assert_eq!(quantities(&server, "usage/summary").await, expected);
     let exported = export(&server, ReportKind::PremiumRequest).await;
     assert_eq!(sum(&exported, "quantity"), twelve);
     assert!(exported.keys().all(|row| row["sku"] == "New_Requests"));

@@ -268,6 +268,7 @@ async fn the_document_describes_every_route() {
         "/metering/v1/tokens",
         "/metering/v1/tokens/{id}",
         "/metering/v1/verify",
+        "/metering/v1/{kind}/{name}/corrections",
         "/metering/v1/{kind}/{name}/imports",
         "/metering/v1/{kind}/{name}/imports/{id}",
         "/reports/{id}/{part}",
