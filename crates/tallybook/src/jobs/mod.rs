@@ -9,6 +9,7 @@
 pub mod files;
 pub mod keys;
 mod letter;
+mod patience;
 pub mod post;
 mod run;
 pub mod state;

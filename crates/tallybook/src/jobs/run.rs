@@ -4,6 +4,7 @@
 //! server is given up like one that fails. One that a shutdown ended is not counted.
 
 use super::files::Parts;
+use super::patience::patiently;
 use super::state::{Job, Mail, Part, Status};
 use super::{JobError, Reports};
 use crate::engine::EngineError;
@@ -74,11 +75,7 @@ impl Reports {
         }
         job.attempts += 1;
         self.put(job.clone()).await?;
-        let made = self.make(&job, shutdown).await;
-        if made.is_err() {
-            // At once: on a full disk the store may need their room to say what happened.
-            self.remove_files(&job).await;
-        }
+        let made = self.make_patiently(&job, shutdown).await;
         match made {
             Ok((as_of, parts)) => {
                 job.status = Status::Completed;
@@ -106,6 +103,33 @@ impl Reports {
                 Ok(())
             }
         }
+    }
+
+    /// Makes all files. What is short for now, such as room on the disk, is waited for.
+    async fn make_patiently(
+        &self,
+        job: &Job,
+        shutdown: &CancellationToken,
+    ) -> Result<(String, Vec<Part>), ExportError> {
+        let make = || self.make_or_clear(job, shutdown);
+        patiently(self.settings.pause, shutdown, make, |error| {
+            tracing::warn!(report = job.id, %error, "cannot make a usage report for now; will retry");
+            self.outcomes.report("retried");
+        })
+        .await
+    }
+
+    async fn make_or_clear(
+        &self,
+        job: &Job,
+        shutdown: &CancellationToken,
+    ) -> Result<(String, Vec<Part>), ExportError> {
+        let made = self.make(job, shutdown).await;
+        if made.is_err() {
+            // At once: on a full disk the store may need their room to say what happened.
+            self.remove_files(job).await;
+        }
+        made
     }
 
     async fn pause(&self, shutdown: &CancellationToken) {
