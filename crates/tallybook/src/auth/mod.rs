@@ -10,6 +10,7 @@ pub mod decide;
 pub mod grants;
 pub mod secret;
 pub mod sender;
+pub mod strength;
 
 pub use accounts::{Accounts, AccountsError};
 pub use credential::{AdminToken, Credential, Unauthenticated, Viewer};

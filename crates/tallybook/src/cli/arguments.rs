@@ -10,7 +10,7 @@ mod send;
 mod token;
 
 use crate::config::mail::MailArguments;
-use crate::config::{self, Dialect, Limits, PublicUrl, file::ConfigFileError};
+use crate::config::{self, Dialect, Limits, PublicUrl, TrustedProxies, file::ConfigFileError};
 use crate::import::DateOrder;
 pub(crate) use catalog::{Catalog, Trial};
 use clap::error::ErrorKind;
@@ -183,6 +183,11 @@ pub(crate) struct Answers {
     #[arg(long, value_name = "BYTES", env = "TALLYBOOK_CACHE_BYTES",
           default_value = "2GiB", value_parser = config::parse_bytes)]
     pub(crate) cache_bytes: u64,
+
+    /// Proxies whose X-Forwarded-For says who the client is: addresses and networks, by commas
+    #[arg(long, value_name = "CIDR,...", env = "TALLYBOOK_TRUSTED_PROXIES",
+          default_value = "", hide_default_value = true, value_parser = TrustedProxies::parse)]
+    pub(crate) trusted_proxies: TrustedProxies,
 
     #[command(flatten)]
     pub(crate) limits: Limits,

@@ -3,23 +3,23 @@
 //! Invariant: the port is taken before anything else is done, so that a busy one is an error
 //! without a trace; when asked to end, requests under way are answered first.
 
-use crate::config::{Limits, PublicUrl, TlsFiles};
-use crate::http::connection::Connections;
-use anyhow::{Context, bail};
-use axum_server::accept::DefaultAcceptor;
-use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use super::open_files;
+use crate::config::{Limits, PublicUrl, TlsFiles, TrustedProxies};
+use crate::http::connection::{Connections, Tls};
+use anyhow::Context;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// How long requests under way may take once the end was asked for.
-const PATIENCE: Duration = Duration::from_secs(30);
+const GRACE: Duration = Duration::from_secs(30);
 
 /// A port that is ours.
 pub(crate) struct Listening {
     listener: TcpListener,
-    tls: Option<TlsFiles>,
+    tls: Option<Tls>,
     /// Where it is, also when port 0 was asked for.
     pub(crate) address: SocketAddr,
     /// What links begin with.
@@ -44,6 +44,7 @@ pub(crate) fn bind(
         .set_nonblocking(true)
         .context("cannot listen without blocking")?;
     let address = listener.local_addr().context("cannot ask for the port")?;
+    let tls = tls.map(Tls::load).transpose()?;
     let url = match public_url {
         Some(url) => url,
         None => own_url(address, tls.is_some())?,
@@ -75,58 +76,34 @@ impl Listening {
     }
 
     /// Serves until SIGTERM or SIGINT, then answers what is under way and returns.
-    pub(crate) async fn serve(self, app: axum::Router, limits: &Limits) -> anyhow::Result<()> {
+    pub(crate) async fn serve(
+        self,
+        router: axum::Router,
+        limits: &Limits,
+        proxies: TrustedProxies,
+    ) -> anyhow::Result<()> {
         let listener = tokio::net::TcpListener::from_std(self.listener).context("cannot listen")?;
-        let ending = CancellationToken::new();
-        let asking = tokio::spawn(end_when_asked(ending.clone()));
-        match &self.tls {
-            None => {
-                let connections = Connections::new(DefaultAcceptor::new(), limits);
-                connections.serve(listener, app, ending, PATIENCE).await;
-            }
-            Some(files) => {
-                let acceptor = RustlsAcceptor::new(tls_config(files).await?);
-                let acceptor = acceptor.handshake_timeout(limits.headers);
-                let connections = Connections::new(acceptor, limits);
-                connections.serve(listener, app, ending, PATIENCE).await;
-            }
+        let shutdown = CancellationToken::new();
+        let mut beside = JoinSet::new();
+        beside.spawn(end_when_asked(shutdown.clone()));
+        if let Some(tls) = self.tls.clone() {
+            beside.spawn(tls.watch(shutdown.clone()));
         }
-        asking.abort();
+        let most = open_files::connections(limits);
+        let connections = Connections::new(self.tls, limits, most, proxies);
+        connections.serve(listener, router, shutdown, GRACE).await;
+        beside.shutdown().await;
         Ok(())
     }
 }
 
-async fn tls_config(files: &TlsFiles) -> anyhow::Result<RustlsConfig> {
-    // Installing twice is harmless: the first provider stays, and it is this one.
-    if rustls::crypto::CryptoProvider::get_default().is_none()
-        && rustls::crypto::ring::default_provider()
-            .install_default()
-            .is_err()
-    {
-        tracing::debug!("another thread has installed the TLS provider");
-    }
-    for (file, flag) in [
-        (&files.certificate, "--tls-certificate"),
-        (&files.key, "--tls-key"),
-    ] {
-        if let Err(error) = std::fs::metadata(file) {
-            bail!("cannot read {} ({flag}): {error}", file.display());
-        }
-    }
-    let config = RustlsConfig::from_pem_chain_file(&files.certificate, &files.key).await;
-    config.with_context(|| {
-        let (certificate, key) = (files.certificate.display(), files.key.display());
-        format!("cannot use {certificate} (--tls-certificate) with {key} (--tls-key)")
-    })
-}
-
-async fn end_when_asked(ending: CancellationToken) {
+async fn end_when_asked(shutdown: CancellationToken) {
     if let Err(error) = asked_to_end().await {
         tracing::error!(%error, "signals cannot be received: only killing ends the server");
         return;
     }
     tracing::info!("ending: requests under way are answered first");
-    ending.cancel();
+    shutdown.cancel();
 }
 
 #[cfg(unix)]

@@ -15,6 +15,7 @@ mod import;
 mod imports;
 mod listen;
 mod open;
+mod open_files;
 mod output;
 mod place;
 mod sample;

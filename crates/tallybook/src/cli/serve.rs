@@ -9,6 +9,7 @@ use super::open::{Opened, WhenEmpty, open_with};
 use super::place::data_directory;
 use super::{sample, token};
 use crate::auth::Grants;
+use crate::auth::strength::weakness;
 use crate::clock::Clock;
 use crate::config::mail::Security;
 use crate::config::{PublicUrl, ServerSettings, TlsFiles};
@@ -52,10 +53,10 @@ pub(crate) fn run(serve: Serve, clock: Clock) -> anyhow::Result<()> {
     };
     super::runtime()?.block_on(async {
         let listening = bind(&settings)?;
+        let admin_token = admin_token(&listening)?;
         let now = clock.now()?;
         let opened = open_with(&settings.data, WhenEmpty::Create, options(&settings), now).await?;
         opened.announce(listening.url.as_str())?;
-        let admin_token = admin_token()?;
         let credential = credential(&opened.engine, admin_token.is_some(), now).await?;
         let banner = sample::banner(&opened.engine, &listening.url, &settings, now).await?;
         print(&banner, &credential)?;
@@ -76,6 +77,7 @@ pub(crate) fn settings(data: PathBuf, listen: SocketAddr, answers: Answers) -> S
         rate_limit: answers.rate_limit,
         cache_bytes: answers.cache_bytes,
         tls: None,
+        trusted_proxies: answers.trusted_proxies,
         mail: None,
         limits: answers.limits,
     }
@@ -119,6 +121,7 @@ pub(crate) async fn serve_app(
         limits: settings.limits.clone(),
         admin_token,
         tls: settings.tls.is_some(),
+        trusted_proxies: settings.trusted_proxies.clone(),
     };
     let app = App::new(Arc::clone(&opened.engine), clock, http);
     tracing::info!(address = %listening.address, url = %listening.url, "serving");
@@ -129,7 +132,9 @@ pub(crate) async fn serve_app(
     let reports = app.open_reports(reports).await?;
     let shutdown = CancellationToken::new();
     let making = tokio::spawn(reports.run(shutdown.clone()));
-    let served = listening.serve(router(app), &settings.limits).await;
+    let served = listening
+        .serve(router(app), &settings.limits, settings.trusted_proxies)
+        .await;
     // A report that is being made and mail that waits are taken up again at the next start.
     shutdown.cancel();
     making.await.context("the reports' task died")?;
@@ -153,13 +158,25 @@ fn mailer(settings: &ServerSettings, listening: &Listening) -> anyhow::Result<Op
     Ok(Some(Mailer::new(mail, listening.url.host())?))
 }
 
-fn admin_token() -> anyhow::Result<Option<String>> {
+/// The configured token. One that is easily guessed is for this machine only.
+fn admin_token(listening: &Listening) -> anyhow::Result<Option<String>> {
     let Some(text) = std::env::var_os(ADMIN_TOKEN).filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    let text = text.into_string();
-    text.map(Some)
-        .map_err(|_| anyhow::anyhow!("{ADMIN_TOKEN} is not UTF-8"))
+    let text = text
+        .into_string()
+        .map_err(|_| anyhow::anyhow!("{ADMIN_TOKEN} is not UTF-8"))?;
+    if let Some(weakness) = weakness(&text) {
+        let better = format!("{ADMIN_TOKEN}=$(openssl rand -hex 32)");
+        anyhow::ensure!(
+            listening.address.ip().is_loopback(),
+            "{ADMIN_TOKEN} {weakness}, and {} can be reached from other machines: set a random \
+             one, such as by {better}",
+            listening.address
+        );
+        tracing::warn!("{ADMIN_TOKEN} {weakness}: it is easily guessed; set {better}");
+    }
+    Ok(Some(text))
 }
 
 /// With what the printed request is authorized.

@@ -85,6 +85,25 @@ pub struct Limits {
           env = "TALLYBOOK_LIMIT_HEADER_BYTES",
           default_value = "32KiB", value_parser = parse_bytes)]
     pub header_bytes: u64,
+    /// The most connections at one time, at most half of the files that the process may open;
+    /// beyond them the answer is 503
+    #[arg(
+        long = "limit-connections",
+        value_name = "N",
+        env = "TALLYBOOK_LIMIT_CONNECTIONS",
+        default_value_t = 10_000,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub connections: u32,
+    /// The most connections from one address (IPv6: /64) that is no trusted proxy's
+    #[arg(
+        long = "limit-connections-per-address",
+        value_name = "N",
+        env = "TALLYBOOK_LIMIT_CONNECTIONS_PER_ADDRESS",
+        default_value_t = 500,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub connections_per_address: u32,
     /// How many long answers are written at the same time; more of them wait
     #[arg(
         long = "limit-long-answers",
@@ -141,6 +160,10 @@ impl Limits {
     pub const URL_BYTES: &'static str = "--limit-url-bytes";
     /// The flag of the largest headers.
     pub const HEADER_BYTES: &'static str = "--limit-header-bytes";
+    /// The flag of the most connections.
+    pub const CONNECTIONS: &'static str = "--limit-connections";
+    /// The flag of the most connections from one address.
+    pub const CONNECTIONS_PER_ADDRESS: &'static str = "--limit-connections-per-address";
     /// The flag of the most long answers.
     pub const LONG_ANSWERS: &'static str = "--limit-long-answers";
     /// The flag of the longest wait of a long answer.
@@ -178,6 +201,8 @@ impl Default for Limits {
             reports: 100,
             url_bytes: 8 << 10,
             header_bytes: 32 << 10,
+            connections: 10_000,
+            connections_per_address: 500,
             long_answers: 64,
             queue: Duration::from_secs(10),
             headers: Duration::from_secs(30),
@@ -233,6 +258,10 @@ mod tests {
             "5",
             Limits::HEADER_BYTES,
             "6",
+            Limits::CONNECTIONS,
+            "13",
+            Limits::CONNECTIONS_PER_ADDRESS,
+            "14",
             Limits::LONG_ANSWERS,
             "7",
             Limits::QUEUE,
@@ -262,6 +291,8 @@ mod tests {
             reports: 10,
             url_bytes: 5,
             header_bytes: 6,
+            connections: 13,
+            connections_per_address: 14,
             long_answers: 7,
             queue: Duration::from_secs(8),
             headers: Duration::from_secs(9),

@@ -8,9 +8,11 @@
 pub mod file;
 pub mod limits;
 pub mod mail;
+pub mod proxies;
 
 pub use limits::{EventLimits, Limits};
 pub use mail::MailSettings;
+pub use proxies::TrustedProxies;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -38,6 +40,8 @@ pub struct ServerSettings {
     pub cache_bytes: u64,
     /// Certificate and key, when the server speaks TLS itself.
     pub tls: Option<TlsFiles>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: TrustedProxies,
     /// By which server mail is sent; without it, none is.
     pub mail: Option<MailSettings>,
     /// How large things may be.

@@ -4,14 +4,14 @@
 
 use super::body::{NoBody, Room};
 use super::error::ApiError;
-use super::frame::Frame;
+use super::frame::{Frame, WrongTokens};
 use super::metrics::Metrics;
 use super::period::History;
 use super::rate_limit::RateLimiter;
 use super::request_id::RequestIds;
 use crate::auth::AdminToken;
 use crate::clock::Clock;
-use crate::config::{self, Limits};
+use crate::config::{self, Limits, TrustedProxies};
 use crate::engine::{Engine, EngineError};
 use crate::jobs::{JobError, ReportSettings, Reports};
 use crate::wire::Dialect;
@@ -43,6 +43,8 @@ pub struct HttpSettings {
     pub admin_token: Option<String>,
     /// Whether the server speaks TLS itself.
     pub tls: bool,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl Default for HttpSettings {
@@ -55,6 +57,7 @@ impl Default for HttpSettings {
             limits: Limits::default(),
             admin_token: None,
             tls: false,
+            trusted_proxies: TrustedProxies::default(),
         }
     }
 }
@@ -111,8 +114,10 @@ impl App {
             tokens: Arc::clone(&engine) as _,
             clock,
             admin_token: admin_token.as_deref().map(AdminToken::new),
+            wrong_tokens: WrongTokens::default(),
             rate_limiter: (settings.rate_limit > 0).then(|| RateLimiter::new(settings.rate_limit)),
             strict_transport: settings.tls,
+            trusted_proxies: settings.trusted_proxies,
             limits: settings.limits.clone(),
             metrics: Arc::clone(&metrics),
             request_ids: RequestIds::default(),

@@ -1,30 +1,34 @@
-//! Connections: taken in, served and ended, also when their clients are silent, slow or gone.
+//! Connections: accepted, served over HTTP/1.1, and closed, also when clients are silent or slow.
 //!
-//! Invariant: a connection without a request under way lasts no longer than a client may be idle,
-//! or may take for its headers; one with bytes to be written, no longer than the client keeps
-//! taking them. One that waits for its next request costs about as much as one that has made none.
-//! What the HTTP library answers by itself gets GitHub's body here. Look next: [`serving`] for how
-//! one is served, [`super::pace`] for bodies of requests, [`super::body`] for what answers hold.
+//! Invariant: a connection lasts no longer than its client may be idle between requests, may take
+//! for a head or for the next bytes of an answer; while the server works on an answer, it lasts.
+//! Look next: [`deadline`] for idle clients and slow heads, [`stream`] for slow readers,
+//! [`admission`] for how many there may be, [`super::pace`] for slow bodies.
 
-mod activity;
-mod automatic;
-mod requests;
-mod serving;
+mod admission;
+mod deadline;
+mod service;
 mod stream;
+mod tls;
 
-pub use requests::Application;
+pub use admission::Overload;
+pub(crate) use admission::REFUSED_AT_ONCE;
+pub use tls::{Tls, TlsError};
 
-use super::pace::Meter;
-use crate::config::Limits;
-use activity::Activity;
-use axum_server::accept::Accept;
-use hyper::server::conn::{http1, http2};
-use hyper_util::rt::TokioExecutor;
-use requests::Counted;
-use serving::Serving;
+use crate::config::{Limits, TrustedProxies};
+use admission::{Admission, Admitted};
+use axum::Router;
+use deadline::{Activity, Deadlines};
+use futures_util::FutureExt;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use service::RequestService;
+use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use stream::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -35,124 +39,162 @@ use tokio_util::sync::CancellationToken;
 /// Bytes of an answer that wait for one client, beside those in the kernel.
 const SEND_BYTES: usize = 128 * 1024;
 
-/// How many connections at rest keep the library's buffers for a while: with 24 kB each, 1.5 MB.
-const LINGERING: usize = 64;
-
-/// How long to wait when the system gives no connection, as when there are too many open files.
+/// How long to wait when the system accepts no connection, as when too many files are open.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
+
+/// What a client may take that is only told that there are too many connections.
+const REFUSAL: Deadlines = Deadlines {
+    head: Duration::from_secs(5),
+    idle: Duration::from_secs(5),
+    write: Duration::from_secs(5),
+};
 
 /// How connections are accepted and served.
 #[derive(Debug, Clone)]
-pub struct Connections<A> {
-    acceptor: A,
-    patience: Patience,
-    serving: Arc<Serving>,
+pub struct Connections {
+    http1: http1::Builder,
+    tls: Option<Tls>,
+    deadlines: Deadlines,
+    admission: Arc<Admission>,
 }
 
-/// How long a connection may do nothing, by what it is waited for.
-#[derive(Debug, Clone, Copy)]
-struct Patience {
-    headers: Duration,
-    idle: Duration,
-    write: Duration,
-}
-
-impl<A> Connections<A> {
-    /// Connections as an acceptor makes them of sockets, held to the limits.
-    pub fn new(acceptor: A, limits: &Limits) -> Self {
-        let patience = Patience {
-            headers: limits.headers,
-            idle: limits.idle,
-            write: limits.write,
-        };
-        let head = largest_head(limits);
+impl Connections {
+    /// Connections within the limits, at most `most` of them.
+    pub fn new(tls: Option<Tls>, limits: &Limits, most: usize, proxies: TrustedProxies) -> Self {
         let mut http1 = http1::Builder::new();
-        http1.max_buf_size(head);
-        let mut http2 = http2::Builder::new(TokioExecutor::new());
-        http2
-            .max_send_buf_size(SEND_BYTES)
-            .max_concurrent_streams(100)
-            .max_header_list_size(u32::try_from(head).unwrap_or(u32::MAX));
-        let serving = Arc::new(Serving::new(http1, http2, LINGERING));
+        http1
+            .max_buf_size(largest_head(limits))
+            // A client that has sent all it has to say still gets its answer.
+            .half_close(true)
+            // The deadlines are ours.
+            .header_read_timeout(None);
         Self {
-            acceptor,
-            patience,
-            serving,
+            http1,
+            tls,
+            deadlines: Deadlines {
+                head: limits.headers,
+                idle: limits.idle,
+                write: limits.write,
+            },
+            admission: Arc::new(Admission::new(most, limits, proxies)),
         }
     }
-}
 
-impl<A> Connections<A>
-where
-    A: Accept<TcpStream, (), Service = ()> + Clone + Send + Sync + 'static,
-    A::Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    A::Future: Send,
-{
-    /// Serves what comes until `ending`; then what is under way is answered, for so long at most.
+    /// Serves until `shutdown`; then requests in progress are answered, for `grace` at most.
     pub async fn serve(
         self,
         listener: TcpListener,
-        service: impl Application,
-        ending: CancellationToken,
-        patience: Duration,
+        router: Router,
+        shutdown: CancellationToken,
+        grace: Duration,
     ) {
         let mut open = JoinSet::new();
         loop {
-            let accepted = tokio::select! {
+            let (socket, peer) = tokio::select! {
                 biased;
-                () = ending.cancelled() => break,
+                () = shutdown.cancelled() => break,
                 Some(_) = open.join_next() => continue,
                 accepted = accept(&listener) => accepted,
             };
-            let (socket, client) = accepted;
-            let connection = self.clone();
-            let (service, ending) = (service.clone(), ending.clone());
+            let Some(admitted) = self.admission.admit(peer.ip()) else {
+                continue;
+            };
+            let (connections, router) = (self.clone(), router.clone());
+            let shutdown = shutdown.clone();
             open.spawn(async move {
-                connection.serve_one(socket, client, service, ending).await;
+                let client = Client { peer, admitted };
+                connections
+                    .serve_one(socket, client, router, shutdown)
+                    .await;
             });
         }
-        // Clients are refused from now on, instead of waiting for nobody.
+        // New clients are refused by the system from here on.
         drop(listener);
         let ended = async { while open.join_next().await.is_some() {} };
-        if tokio::time::timeout(patience, ended).await.is_err() {
-            tracing::warn!(connections = open.len(), "ended before all was answered");
+        if tokio::time::timeout(grace, ended).await.is_err() {
+            let connections = open.len();
+            tracing::warn!(connections, "closed connections before all was answered");
             open.shutdown().await;
-        }
-    }
-
-    async fn serve_one(
-        self,
-        socket: TcpStream,
-        client: SocketAddr,
-        service: impl Application,
-        ending: CancellationToken,
-    ) {
-        let accepting = async {
-            socket.set_nodelay(true)?;
-            self.acceptor.accept(socket, ()).await
-        };
-        // What a handshake needs is in no other's way while the connection lasts.
-        let accepting = Box::pin(accepting);
-        let accepted = tokio::select! {
-            biased;
-            () = ending.cancelled() => return,
-            accepted = accepting => accepted,
-        };
-        match accepted {
-            Ok((inner, ())) => {
-                // TLS has 1 kB of state, which would be in every place where the stream can be.
-                let inner = Box::new(inner);
-                let (stream, service) = watched(inner, service, client, self.patience);
-                let ending = ending.cancelled();
-                self.serving.serve(stream, service, ending).await;
-            }
-            Err(error) => tracing::debug!(%error, "a connection was not accepted"),
         }
     }
 }
 
-/// What the library reads of a head before it refuses it: more than our own limits, whose refusals
-/// say more. It is also what waits to be written to a client of HTTP/1.1.
+/// Who is at the other end.
+struct Client {
+    peer: SocketAddr,
+    admitted: Admitted,
+}
+
+impl Connections {
+    async fn serve_one(
+        self,
+        socket: TcpStream,
+        client: Client,
+        router: Router,
+        shutdown: CancellationToken,
+    ) {
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(%error, "the client was gone before it was served");
+            return;
+        }
+        let Some(tls) = &self.tls else {
+            return self.serve_stream(socket, client, router, shutdown).await;
+        };
+        let handshake = tokio::time::timeout(self.deadlines.head, tls.acceptor().accept(socket));
+        let stream = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return,
+            stream = handshake => stream,
+        };
+        match stream {
+            Ok(Ok(stream)) => {
+                // The state of TLS is a kilobyte, which every future around it would hold.
+                let stream = Box::new(stream);
+                self.serve_stream(stream, client, router, shutdown).await;
+            }
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!("a TLS handshake took too long"),
+        }
+    }
+
+    async fn serve_stream<I>(
+        &self,
+        stream: I,
+        client: Client,
+        router: Router,
+        shutdown: CancellationToken,
+    ) where
+        I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let deadlines = match client.admitted.overload() {
+            Some(_) => REFUSAL,
+            None => self.deadlines,
+        };
+        let activity = Arc::new(Activity::new(deadlines));
+        let stream = Stream::new(stream, Arc::clone(&activity), deadlines.write);
+        let service = RequestService::new(router, &client, Arc::clone(&activity));
+        let connection = self.http1.serve_connection(TokioIo::new(stream), service);
+        let mut connection = pin!(connection);
+        let mut shutdown = pin!(shutdown.cancelled().fuse());
+        let mut idle = pin!(activity.expired());
+        let served = poll_fn(|context| {
+            if shutdown.as_mut().poll(context).is_ready() {
+                connection.as_mut().graceful_shutdown();
+            }
+            match connection.as_mut().poll(context) {
+                // Only now is it known what the client is to do next.
+                Poll::Pending => idle.as_mut().poll(context).map(|()| Ok(())),
+                served => served,
+            }
+        });
+        if let Err(error) = served.await {
+            tracing::debug!(%error, "a connection broke off");
+        }
+    }
+}
+
+/// What is read of a head before hyper refuses it: more than our own limits, whose refusals say
+/// more. It is also what may wait to be written to a client.
 fn largest_head(limits: &Limits) -> usize {
     let head = limits.url_bytes.saturating_add(limits.header_bytes);
     let head = usize::try_from(head.saturating_mul(2)).unwrap_or(usize::MAX);
@@ -164,9 +206,9 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
-            Err(error) if is_the_client_s(&error) => {}
+            Err(error) if was_gone(&error) => {}
             Err(error) => {
-                tracing::error!(%error, "no connection can be accepted");
+                tracing::error!(%error, "cannot accept connections; retrying");
                 tokio::time::sleep(ACCEPT_AGAIN).await;
             }
         }
@@ -174,23 +216,11 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 }
 
 /// Whether a client was gone before it was accepted.
-fn is_the_client_s(error: &io::Error) -> bool {
+fn was_gone(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::ConnectionAborted | ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset
     )
-}
-
-/// A connection's two ends, and what they say of it.
-fn watched<I, S>(
-    inner: I,
-    service: S,
-    client: SocketAddr,
-    patience: Patience,
-) -> (Stream<I>, Counted<S>) {
-    let activity = Arc::new(Activity::default());
-    let stream = Stream::new(inner, Arc::clone(&activity), patience);
-    (stream, Counted::new(service, client, activity))
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub struct Context {
     pub version: ApiVersion,
     /// Who is asking; `None` only on endpoints that are open to all.
     pub viewer: Option<Arc<Viewer>>,
-    /// From which address, where the server knows it.
+    /// The client's address, also behind a trusted proxy, where the server knows it.
     pub address: Option<IpAddr>,
 }
 

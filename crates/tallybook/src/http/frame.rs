@@ -4,6 +4,10 @@
 //! when it is an error, GitHub's body; secrets and queries never reach the log. Handlers find what
 //! the frame found out in their [`Context`]. Look next: [`super::headers`], [`super::error`].
 
+mod wrong_tokens;
+
+use super::client_address::client_address;
+use super::connection::Overload;
 use super::context::Context;
 use super::endpoint::Endpoint;
 use super::error::ApiError;
@@ -15,19 +19,20 @@ use super::request_id::{RequestId, RequestIds};
 use super::version::ApiVersion;
 use crate::auth::{AdminToken, Credential, Unauthenticated, Viewer};
 use crate::clock::{Clock, Stopwatch};
-use crate::config::Limits;
+use crate::config::{Limits, TrustedProxies};
 use crate::engine::Engine;
 use axum::body::HttpBody;
-use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tallybook_core::time::Instant;
 use tallybook_store::TokenRow;
+
+pub use wrong_tokens::WrongTokens;
 
 /// Where tokens are looked up.
 pub trait Tokens: Send + Sync {
@@ -49,10 +54,14 @@ pub struct Frame {
     pub clock: Clock,
     /// The configured site administrator's token.
     pub admin_token: Option<AdminToken>,
+    /// Who sent wrong ones lately.
+    pub wrong_tokens: WrongTokens,
     /// Requests an hour; `None` does not limit.
     pub rate_limiter: Option<RateLimiter>,
     /// Whether answers go out over TLS of the server's own.
     pub strict_transport: bool,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: TrustedProxies,
     /// How large and how slow requests may be.
     pub limits: Limits,
     /// Where answers are counted.
@@ -154,6 +163,26 @@ impl Arrival {
     }
 }
 
+/// Refuses a request before its body is read.
+fn check_head(request: &Request, limits: &Limits) -> Result<(), ApiError> {
+    if let Some(overload) = request.extensions().get::<Overload>() {
+        return Err((*overload).into());
+    }
+    check_host(request)?;
+    check_size(request, limits)
+}
+
+/// Refuses what two servers may take for requests to two hosts (RFC 9112, section 3.2).
+fn check_host(request: &Request) -> Result<(), ApiError> {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    match hosts {
+        1 => Ok(()),
+        0 if request.version() < Version::HTTP_11 => Ok(()),
+        0 => Err(ApiError::bad_request("The Host header is missing.")),
+        _ => Err(ApiError::bad_request("There is more than one Host header.")),
+    }
+}
+
 /// Refuses addresses and headers that are larger than a limit.
 fn check_size(request: &Request, limits: &Limits) -> Result<(), ApiError> {
     let (uri, most) = (request.uri(), limits.url_bytes);
@@ -206,7 +235,7 @@ impl Frame {
             headers::write_preflight(response.headers_mut());
             return (response, None);
         }
-        let request = match check_size(&request, &self.limits) {
+        let request = match check_head(&request, &self.limits) {
             Ok(()) => with_short_body(pace::paced(request, self.limits.body)).await,
             Err(error) => Err(error),
         };
@@ -218,12 +247,17 @@ impl Frame {
             Ok(version) => version,
             Err(error) => return (error.into_response(), None),
         };
+        let address = client_address(&request, &self.trusted_proxies);
         let viewer = self.authenticate(arrival, request.headers());
+        if let (Err(Unauthenticated::Bad), Some(address)) = (&viewer, address) {
+            self.wrong_tokens.slow_down(address).await;
+        }
+        let viewer = viewer.map_err(ApiError::from);
         let context = Context {
             now: arrival.now,
             version,
             viewer: viewer.as_ref().ok().cloned().flatten(),
-            address: address(&request),
+            address,
         };
         let standing = self.count(arrival, &context);
         let allowed = standing.as_ref().is_none_or(|standing| standing.allowed);
@@ -248,7 +282,7 @@ impl Frame {
         &self,
         arrival: &Arrival,
         headers: &HeaderMap,
-    ) -> Result<Option<Arc<Viewer>>, ApiError> {
+    ) -> Result<Option<Arc<Viewer>>, Unauthenticated> {
         if !arrival.authenticates() {
             return Ok(None);
         }
@@ -397,11 +431,6 @@ impl std::fmt::Display for Causes<'_> {
 fn select_version(headers: &HeaderMap) -> Result<ApiVersion, ApiError> {
     let header = headers.get("x-github-api-version");
     ApiVersion::select(header.map(HeaderValue::as_bytes))
-}
-
-fn address(request: &Request) -> Option<std::net::IpAddr> {
-    let info = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    info.map(|ConnectInfo(address)| address.ip())
 }
 
 #[cfg(test)]

@@ -4,9 +4,11 @@
 //! steps in one order: find, authorize, make the query, load, render. Look next: [`router`] for
 //! every route on one page, [`frame`] for what happens around each request.
 
+mod accept_encoding;
 pub mod account;
 pub mod app;
 pub mod body;
+mod client_address;
 pub mod conditional;
 pub mod connection;
 pub mod context;

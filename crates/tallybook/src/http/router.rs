@@ -3,6 +3,7 @@
 //! Invariant: a path that is not here is 404 in JSON, and so is a path with a slash at its end or
 //! with another method. The same routes answer under `/api/v3`, as on GitHub Enterprise Server.
 
+use super::accept_encoding::accept_identity;
 use super::account::{Enterprise, Organization, PathKind, User};
 use super::app::App;
 use super::endpoint::SERVER_BASE;
@@ -13,7 +14,7 @@ use super::metering::{catalog, corrections, events, imports, openapi, site, toke
 use super::{frame, operations};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn_with_state, map_request};
 use axum::routing::{any, delete, get, post};
 use std::sync::Arc;
 use tower_http::compression::CompressionLayer;
@@ -90,6 +91,7 @@ pub fn router(app: Arc<App>) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(not_found)
         .layer(CompressionLayer::new().compress_when(compressible))
+        .layer(map_request(accept_identity))
         .layer(from_fn_with_state(frame, frame::frame))
         .with_state(app)
 }

@@ -212,6 +212,7 @@ async fn status(server: &Server, secret: Option<&str>, column: Column) -> u16 {
         (_, IMPORT) => "text/csv",
         _ => "application/json",
     };
+    request = request.header(header::HOST, "localhost");
     request = request.header(header::CONTENT_TYPE, content_type);
     if let Some(secret) = secret {
         request = request.header(header::AUTHORIZATION, format!("Bearer {secret}"));
@@ -489,6 +490,7 @@ async fn post_as(server: &Server, secret: &str, event: String) -> String {
     let request = Request::builder()
         .method("POST")
         .uri(EVENTS)
+        .header(header::HOST, "localhost")
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::AUTHORIZATION, format!("Bearer {secret}"));
     let request = request.body(Body::from(event)).unwrap();

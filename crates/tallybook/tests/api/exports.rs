@@ -251,6 +251,7 @@ async fn events_are_exported_too() {
                  "user": "zoe", "model": "GPT-5"},
     });
     let request = Request::post("/metering/v1/events")
+        .header("host", "localhost")
         .header("authorization", format!("Bearer {ADMIN}"))
         .header("content-type", "application/cloudevents+json")
         .body(Body::from(event.to_string()))

@@ -4,7 +4,7 @@ use crate::answer::Answer;
 use crate::server::{ADMIN, Server, at, enterprise, fixture};
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Method, Request};
+use axum::http::{HeaderValue, Method, Request};
 use http_body_util::BodyExt;
 use std::sync::Arc;
 use tallybook::clock::Clock;
@@ -55,7 +55,9 @@ impl Maker {
         }
     }
 
-    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
+        let host = HeaderValue::from_static("localhost");
+        request.headers_mut().entry("host").or_insert(host);
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         Answer {

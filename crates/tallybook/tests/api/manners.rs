@@ -387,6 +387,7 @@ async fn long_answers_stream() {
         let request = Request::builder()
             .uri(&path)
             .version(version)
+            .header("host", "localhost")
             .header("authorization", bearer);
         let request = request.body(Body::empty()).unwrap();
         let response = server.router.clone().oneshot(request).await.unwrap();

@@ -1,6 +1,6 @@
 //! Servers: what they print at their start, how they end, and commands with `--url`.
 
-use crate::program::{Program, Server, curl, get, report};
+use crate::program::{Outcome, Program, Server, curl, get, report};
 use serde_json::Value;
 
 const TWO_DAYS: &str = "detailed_2025-11-01_02.csv";
@@ -226,4 +226,20 @@ fn the_demo_shows_data_and_is_made_once() {
         message.contains("holds the demo of --seed 1 --until 2026-03-10"),
         "{message}"
     );
+}
+
+#[test]
+fn a_guessable_token_is_for_this_machine_only() {
+    let program = Program::new();
+    let mut serve = program.command(&["serve", "--listen", "0.0.0.0:0"]);
+    let refused = serve.env("TALLYBOOK_ADMIN_TOKEN", "s3cret-s3cret");
+    let message = Outcome::of(refused).failure(1);
+    assert!(
+        message.contains("TALLYBOOK_ADMIN_TOKEN has less than 20 characters"),
+        "{message}"
+    );
+    let command = "TALLYBOOK_ADMIN_TOKEN=$(openssl rand -hex 32)";
+    assert!(message.contains(command), "{message}");
+    let nothing_made = !program.directory().join("data").exists();
+    assert!(nothing_made, "a start that fails leaves no directory");
 }

@@ -177,6 +177,7 @@ impl System {
         let batch: Vec<Value> = events.iter().map(cloud_event).collect();
         let mode = if skip { "skip" } else { "reject" };
         let request = Request::post(format!("/metering/v1/events?on_error={mode}"))
+            .header("host", "localhost")
             .header("content-type", "application/cloudevents-batch+json")
             .header("authorization", format!("Bearer {ADMIN}"))
             .body(HttpBody::from(Value::from(batch).to_string()));
@@ -218,6 +219,7 @@ impl System {
         let query = query.replace(' ', "%20");
         let path = format!("/organizations/{ORGANIZATION}/settings/billing/{endpoint}?{query}");
         let request = Request::get(path)
+            .header("host", "localhost")
             .header("authorization", format!("Bearer {ADMIN}"))
             .body(HttpBody::empty());
         self.send(request.unwrap()).await

@@ -1,158 +1,78 @@
-//! A connection's bytes, and how long nothing may come or go.
+//! A connection's bytes, with a deadline for writing.
 //!
-//! Invariant: a read ends when nothing came for longer than a client may be idle, or may take for
-//! its headers; a write, when the client has not taken enough in time. What was read and given back
-//! comes before everything that is read later. Look next: [`super::activity`], which is told.
+//! Invariant: a write fails when the client has not taken enough of an answer in time; reads are
+//! only noted. Look next: [`super::deadline`] for what the notes are for.
 
-use super::activity::Activity;
-use super::automatic::Automatic;
-use super::{Meter, Patience};
+use super::super::pace::Meter;
+use super::deadline::Activity;
 use crate::config::Limits;
-use axum::body::Bytes;
-use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
-use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
 
-/// What is read before the HTTP library is there: most heads are shorter, and those that are not
-/// cost the library another read.
-const FIRST_BYTES: usize = 4096;
-
-/// What a silent client is waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Awaited {
-    /// Anything.
-    Request,
-    /// The rest of the headers after so many answers: whatever comes, the time runs on.
-    Headers(u64),
-}
-
-/// A connection's bytes.
+/// A stream that notes what it moves.
 #[derive(Debug)]
 pub(super) struct Stream<I> {
     inner: I,
-    /// What was read and is to be read again.
-    before: Bytes,
     activity: Arc<Activity>,
-    patience: Patience,
-    silence: Option<(Awaited, Pin<Box<Sleep>>)>,
     written: Meter,
-    automatic: Automatic,
 }
 
 impl<I> Stream<I> {
-    /// A new connection's.
-    pub(super) fn new(inner: I, activity: Arc<Activity>, patience: Patience) -> Self {
+    /// A new connection's; the client must take the next part of an answer `within` so much time.
+    pub(super) fn new(inner: I, activity: Arc<Activity>, within: Duration) -> Self {
         Self {
             inner,
-            before: Bytes::new(),
             activity,
-            patience,
-            silence: None,
-            written: Meter::new(patience.write),
-            automatic: Automatic::default(),
+            written: Meter::new(within),
         }
     }
 
-    /// What was read already, beginning with what came first.
-    pub(super) fn before(&self) -> &[u8] {
-        &self.before
-    }
-
-    /// Gives back what was read and not used: the beginning of a head.
-    pub(super) fn give_back(&mut self, bytes: Bytes) {
-        if !bytes.is_empty() {
-            self.activity.receives();
-            self.before = bytes;
-        }
-    }
-
-    /// Nothing comes; whether that was so for too long.
-    fn is_silent(&mut self, context: &mut Context<'_>) -> bool {
-        if self.activity.is_under_way() {
-            self.silence = None;
-            return false;
-        }
-        let answered = self.activity.answered();
-        let multiplexed = self.activity.is_multiplexed();
-        let (awaited, patience) = if self.activity.is_receiving_head() && !multiplexed {
-            (Awaited::Headers(answered), self.patience.headers)
-        } else {
-            (Awaited::Request, self.patience.idle)
-        };
-        let silence = self.silence.take().filter(|(of, _)| *of == awaited);
-        let (_, alarm) = self
-            .silence
-            .insert(silence.unwrap_or_else(|| (awaited, Box::pin(tokio::time::sleep(patience)))));
-        alarm.as_mut().poll(context).is_ready()
-    }
-
-    /// What a write came to, or the end of patience.
-    fn wrote<T>(
+    /// Notes what a write came to; one that waits for too long fails.
+    fn wrote(
         &mut self,
         context: &mut Context<'_>,
-        polled: Poll<io::Result<T>>,
-        moved: impl FnOnce(&mut Meter, &T),
-    ) -> Poll<io::Result<T>> {
+        polled: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
         match &polled {
-            Poll::Pending if self.written.is_late(context) => {
-                tracing::debug!("a client that takes nothing is given up");
-                let message = format!("nothing was taken in time ({})", Limits::WRITE);
-                return Poll::Ready(Err(io::Error::new(ErrorKind::TimedOut, message)));
+            Poll::Ready(Ok(bytes)) => {
+                self.written.moved(*bytes);
+                self.activity.sent();
+                polled
             }
-            Poll::Ready(Ok(value)) => moved(&mut self.written, value),
-            _ => {}
+            Poll::Ready(Err(_)) => polled,
+            Poll::Pending => self.wait(context).map(Err),
         }
-        polled
-    }
-}
-
-impl<I: AsyncRead + Unpin> Stream<I> {
-    /// Waits for bytes and keeps them, to be read once more: how many came, none at the end.
-    ///
-    /// # Errors
-    ///
-    /// The connection's, and when nothing came in time.
-    pub(super) async fn first(&mut self) -> io::Result<usize> {
-        std::future::poll_fn(|context| self.poll_first(context)).await
     }
 
-    fn poll_first(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let mut room = [const { MaybeUninit::uninit() }; FIRST_BYTES];
-        let mut buffer = ReadBuf::uninit(&mut room);
-        ready!(self.poll_more(context, &mut buffer))?;
-        let came = buffer.filled();
-        if self.before.is_empty() {
-            self.before = Bytes::copy_from_slice(came);
-        } else {
-            self.before = [&self.before, came].concat().into();
-        }
-        Poll::Ready(Ok(came.len()))
-    }
-
-    /// Reads what nobody has read yet.
-    fn poll_more(
+    /// Notes the end of a flush or of the stream; one that waits for too long fails.
+    fn finished(
         &mut self,
         context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
+        polled: Poll<io::Result<()>>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.inner).poll_read(context, buffer);
-        if polled.is_pending() && self.is_silent(context) {
-            let message = format!("no request came ({}, {})", Limits::HEADERS, Limits::IDLE);
-            return Poll::Ready(Err(io::Error::new(ErrorKind::TimedOut, message)));
-        }
-        if buffer.filled().len() > before {
-            self.activity.receives();
-            if matches!(self.silence, Some((Awaited::Request, _))) {
-                self.silence = None;
+        match &polled {
+            Poll::Ready(Ok(())) => {
+                self.written.rest();
+                polled
             }
+            Poll::Ready(Err(_)) => polled,
+            Poll::Pending => self.wait(context).map(Err),
         }
-        polled
+    }
+
+    fn wait(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        if !self.written.is_late(context) {
+            return Poll::Pending;
+        }
+        let message = format!(
+            "the client took too little of an answer ({})",
+            Limits::WRITE
+        );
+        Poll::Ready(io::Error::new(ErrorKind::TimedOut, message))
     }
 }
 
@@ -163,12 +83,12 @@ impl<I: AsyncRead + Unpin> AsyncRead for Stream<I> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.before.is_empty() {
-            return this.poll_more(context, buffer);
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut this.inner).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            this.activity.received();
         }
-        let count = this.before.len().min(buffer.remaining());
-        buffer.put_slice(&this.before.split_to(count));
-        Poll::Ready(Ok(()))
+        polled
     }
 }
 
@@ -179,12 +99,8 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Stream<I> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.activity.writes();
-        let polled = match this.automatic.replace(bytes) {
-            Some(instead) => instead.poll_write(Pin::new(&mut this.inner), context),
-            None => Pin::new(&mut this.inner).poll_write(context, bytes),
-        };
-        this.wrote(context, polled, |meter, bytes| meter.moved(*bytes))
+        let polled = Pin::new(&mut this.inner).poll_write(context, bytes);
+        this.wrote(context, polled)
     }
 
     fn poll_write_vectored(
@@ -193,15 +109,8 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Stream<I> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.activity.writes();
-        let polled = match slices
-            .first()
-            .and_then(|first| this.automatic.replace(first))
-        {
-            Some(instead) => instead.poll_write(Pin::new(&mut this.inner), context),
-            None => Pin::new(&mut this.inner).poll_write_vectored(context, slices),
-        };
-        this.wrote(context, polled, |meter, bytes| meter.moved(*bytes))
+        let polled = Pin::new(&mut this.inner).poll_write_vectored(context, slices);
+        this.wrote(context, polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -211,16 +120,12 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Stream<I> {
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.inner).poll_flush(context);
-        if matches!(polled, Poll::Ready(Ok(()))) {
-            this.activity.flushes();
-        }
-        this.wrote(context, polled, |meter, ()| meter.rest())
+        this.finished(context, polled)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.activity.closes();
         let polled = Pin::new(&mut this.inner).poll_shutdown(context);
-        this.wrote(context, polled, |meter, ()| meter.rest())
+        this.finished(context, polled)
     }
 }

@@ -35,8 +35,10 @@ fn app(grants: Grants, rate_limit: Option<u32>) -> Router {
         tokens: Arc::new(OneToken(grants)),
         clock: Clock::Fixed(at("2026-11-21T13:00:00Z")),
         admin_token: Some(AdminToken::new("boss")),
+        wrong_tokens: WrongTokens::default(),
         rate_limiter: rate_limit.map(RateLimiter::new),
         strict_transport: false,
+        trusted_proxies: TrustedProxies::parse("10.0.0.0/8").unwrap(),
         limits: Limits::default(),
         metrics: Arc::default(),
         request_ids: RequestIds::default(),
@@ -72,6 +74,9 @@ fn app(grants: Grants, rate_limit: Option<u32>) -> Router {
 
 async fn ask(app: &Router, path: &str, headers: &[(&str, &str)]) -> (Response<()>, String) {
     let mut request = Request::builder().uri(path);
+    if headers.iter().all(|(name, _)| *name != "host") {
+        request = request.header("host", "localhost");
+    }
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -214,6 +219,7 @@ async fn browsers_may_ask_first() {
     let request = Request::builder()
         .method("OPTIONS")
         .uri(USAGE)
+        .header("host", "localhost")
         .body(Body::empty())
         .unwrap();
     let response = app(classic(), None).oneshot(request).await.unwrap();
@@ -222,4 +228,56 @@ async fn browsers_may_ask_first() {
         .to_str()
         .unwrap();
     assert!(allowed.contains("Authorization"));
+}
+
+#[tokio::test]
+async fn a_request_has_exactly_one_host() {
+    let app = app(classic(), None);
+    let status = async |version: Version, hosts: &[&str]| {
+        let mut request = Request::builder().uri("/healthz").version(version);
+        for host in hosts {
+            request = request.header("host", *host);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        app.clone()
+            .oneshot(request)
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
+    };
+    assert_eq!(status(Version::HTTP_11, &["a"]).await, 200);
+    assert_eq!(status(Version::HTTP_10, &[]).await, 200);
+    assert_eq!(status(Version::HTTP_11, &[]).await, 400);
+    assert_eq!(status(Version::HTTP_11, &["a", "b"]).await, 400);
+    assert_eq!(status(Version::HTTP_10, &["a", "a"]).await, 400);
+}
+
+/// How long a proxy waits for an answer to a client's token.
+async fn waits(app: &Router, client: &str, secret: &str) -> (u16, f64) {
+    let proxy = std::net::SocketAddr::from(([10, 0, 0, 1], 7));
+    let request = Request::builder()
+        .uri(USAGE)
+        .header("host", "localhost")
+        .header("x-forwarded-for", client)
+        .header("authorization", format!("Bearer {secret}"))
+        .extension(axum::extract::ConnectInfo(proxy))
+        .body(Body::empty())
+        .unwrap();
+    let began = tokio::time::Instant::now();
+    let response = app.clone().oneshot(request).await.unwrap();
+    (response.status().as_u16(), began.elapsed().as_secs_f64())
+}
+
+#[tokio::test(start_paused = true)]
+async fn wrong_tokens_are_slowed_by_address_and_good_ones_are_not() {
+    let app = app(classic(), None);
+    for number in 0..30 {
+        let (status, waited) = waits(&app, "203.0.113.9", &format!("guess-{number}")).await;
+        assert_eq!(status, 401);
+        assert!(number >= 10 || waited == 0.0, "{number}: {waited}");
+        assert!(number < 20 || waited > 9.0, "{number}: {waited}");
+    }
+    assert_eq!(waits(&app, "203.0.113.9", "tally_good").await, (200, 0.0));
+    assert_eq!(waits(&app, "203.0.113.10", "guess").await, (401, 0.0));
 }

@@ -1,8 +1,12 @@
 //! `GET /openapi.json`: our own API, described by its handlers.
 
 use super::{catalog, corrections, events, imports, site, tokens};
+use crate::http::error::ApiError;
 use crate::http::github::reports;
-use axum::Json;
+use axum::http::header;
+use axum::response::IntoResponse;
+use bytes::Bytes;
+use std::sync::OnceLock;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
@@ -47,7 +51,15 @@ impl Modify for Security {
     }
 }
 
-/// The document as JSON.
-pub async fn get() -> Json<utoipa::openapi::OpenApi> {
-    Json(Document::openapi())
+/// The document as JSON. It is made once, and its bytes are shared by all answers.
+pub async fn get() -> Result<impl IntoResponse, ApiError> {
+    static DOCUMENT: OnceLock<Bytes> = OnceLock::new();
+    let document = match DOCUMENT.get() {
+        Some(document) => document.clone(),
+        None => {
+            let made = Document::openapi().to_json().map_err(ApiError::internal)?;
+            DOCUMENT.get_or_init(|| made.into()).clone()
+        }
+    };
+    Ok(([(header::CONTENT_TYPE, crate::http::JSON)], document))
 }

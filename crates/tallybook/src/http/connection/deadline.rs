@@ -1,0 +1,126 @@
+//! What a connection's client has to do next, and until when.
+//!
+//! Invariant: asked after each poll of a connection, so that whatever was read, answered or written
+//! in it has moved the deadline already.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep};
+
+/// How long a client may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadlines {
+    /// For the head of a request, from its first byte.
+    pub(super) head: Duration,
+    /// Between an answer and the next request.
+    pub(super) idle: Duration,
+    /// For the next part of an answer.
+    pub(super) write: Duration,
+}
+
+/// Where a connection stands between two requests, or in one.
+#[derive(Debug, Clone, Copy)]
+enum Phase {
+    /// Nothing was asked since then.
+    Idle(Instant),
+    /// The head of a request began then.
+    Head(Instant),
+    /// A request is being answered: it is the server's turn.
+    Answering,
+}
+
+/// What a connection's stream and service have seen.
+#[derive(Debug)]
+pub(super) struct Activity {
+    deadlines: Deadlines,
+    phase: Mutex<Phase>,
+}
+
+impl Activity {
+    /// A new connection's.
+    pub(super) fn new(deadlines: Deadlines) -> Self {
+        Self {
+            deadlines,
+            phase: Mutex::new(Phase::Idle(Instant::now())),
+        }
+    }
+
+    /// Bytes came. While a request is answered they are its body's, or the next one's head.
+    pub(super) fn received(&self) {
+        self.change(|phase| match phase {
+            Phase::Idle(_) => Phase::Head(Instant::now()),
+            other => other,
+        });
+    }
+
+    /// Bytes were taken by the client: the end of an answer, when nothing else is asked.
+    pub(super) fn sent(&self) {
+        self.change(|phase| match phase {
+            Phase::Idle(_) => Phase::Idle(Instant::now()),
+            other => other,
+        });
+    }
+
+    /// A request came; it is being answered until what this gives is dropped.
+    pub(super) fn answering(self: &Arc<Self>) -> Answering {
+        self.change(|_| Phase::Answering);
+        Answering(Arc::clone(self))
+    }
+
+    /// Completes when the client has let its time run out.
+    pub(super) fn expired(&self) -> Expired<'_> {
+        Expired {
+            activity: self,
+            alarm: Box::pin(tokio::time::sleep(self.deadlines.idle)),
+        }
+    }
+
+    /// Until when the client must do something; `None` while it is not its turn.
+    fn deadline(&self) -> Option<Instant> {
+        match *self.phase.lock().unwrap_or_else(PoisonError::into_inner) {
+            Phase::Idle(since) => Some(since + self.deadlines.idle),
+            Phase::Head(since) => Some(since + self.deadlines.head),
+            Phase::Answering => None,
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(Phase) -> Phase) {
+        // A phase is a value: it is whole whatever panicked.
+        let mut phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
+        *phase = change(*phase);
+    }
+}
+
+/// A request that is being answered.
+#[derive(Debug)]
+pub(super) struct Answering(Arc<Activity>);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.change(|_| Phase::Idle(Instant::now()));
+    }
+}
+
+/// See [`Activity::expired`]. It must be polled after each poll of the connection.
+#[derive(Debug)]
+pub(super) struct Expired<'a> {
+    activity: &'a Activity,
+    alarm: Pin<Box<Sleep>>,
+}
+
+impl Future for Expired<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.activity.deadline() else {
+            return Poll::Pending;
+        };
+        if self.alarm.deadline() != deadline {
+            self.alarm.as_mut().reset(deadline);
+        }
+        self.alarm.as_mut().poll(context)
+    }
+}
