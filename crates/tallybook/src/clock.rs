@@ -64,6 +64,12 @@ impl Stopwatch {
     }
 }
 
+/// The time that deadlines count by: the runtime's, which a test can pause.
+#[must_use]
+pub fn runtime_now() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! Which encodings of an answer a client accepts.
 //!
-//! Invariant: every client accepts an answer as it is. A client that refuses that would get 406 from
-//! the compression layer, after the handler has done what was asked and made the answer.
+//! Invariant: every client accepts an answer as it is. One that refuses that would get 406 from the
+//! compression layer, after the handler has done what was asked and made the answer.
 
 use axum::extract::Request;
 use axum::http::{HeaderValue, header};

@@ -1,7 +1,7 @@
 //! Failures that pass by themselves: the same is tried again, later and later.
 //!
-//! Invariant: what fails because the machine is short of something is not the report's fault, and is
-//! none of its attempts.
+//! Invariant: what fails because the machine is short of something is not the report's fault, and
+//! is none of its attempts.
 
 use crate::engine::export::ExportError;
 use std::future::Future;

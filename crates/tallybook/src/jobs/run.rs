@@ -113,7 +113,7 @@ impl Reports {
     ) -> Result<(String, Vec<Part>), ExportError> {
         let make = || self.make_or_clear(job, shutdown);
         patiently(self.settings.pause, shutdown, make, |error| {
-            tracing::warn!(report = job.id, %error, "cannot make a usage report for now; will retry");
+            tracing::warn!(report = job.id, %error, "usage report failed for now; will retry");
             self.outcomes.report("retried");
         })
         .await

@@ -148,3 +148,29 @@ async fn standings_are_shown_by_version() {
     let new = server.ask("GET", "/rate_limit", ADMIN, &newer).await.json();
     assert!(new["rate"].is_null());
 }
+
+/// What was done is never answered as if it had not been.
+#[tokio::test]
+async fn a_client_that_accepts_no_encoding_of_ours_gets_its_answer_as_it_is() {
+    let server = Server::new().await;
+    let event = r#"{"specversion":"1.0","id":"1","source":"/ci","type":"usage",
+        "time":"2025-11-20T10:00:00Z",
+        "data":{"sku":"actions_linux","quantity":1,"organization":"octo-org"}}"#;
+    let token = r#"{"user":"monalisa","scopes":["user"]}"#;
+    for (path, body, status) in [
+        ("/metering/v1/tokens", token, StatusCode::CREATED),
+        ("/metering/v1/events", event, StatusCode::OK),
+    ] {
+        let request = Request::builder()
+            .method("POST")
+            .uri(path)
+            .header("authorization", format!("Bearer {ADMIN}"))
+            .header("content-type", "application/json")
+            .header("accept-encoding", "br, *;q=0")
+            .body(Body::from(body))
+            .unwrap();
+        let answer = server.send(request).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        assert!(!answer.headers.contains_key("content-encoding"));
+    }
+}

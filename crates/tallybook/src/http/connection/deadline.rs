@@ -3,6 +3,7 @@
 //! Invariant: asked after each poll of a connection, so that whatever was read, answered or written
 //! in it has moved the deadline already.
 
+use crate::clock::runtime_now;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,14 +45,14 @@ impl Activity {
     pub(super) fn new(deadlines: Deadlines) -> Self {
         Self {
             deadlines,
-            phase: Mutex::new(Phase::Idle(Instant::now())),
+            phase: Mutex::new(Phase::Idle(runtime_now())),
         }
     }
 
     /// Bytes came. While a request is answered they are its body's, or the next one's head.
     pub(super) fn received(&self) {
         self.change(|phase| match phase {
-            Phase::Idle(_) => Phase::Head(Instant::now()),
+            Phase::Idle(_) => Phase::Head(runtime_now()),
             other => other,
         });
     }
@@ -59,7 +60,7 @@ impl Activity {
     /// Bytes were taken by the client: the end of an answer, when nothing else is asked.
     pub(super) fn sent(&self) {
         self.change(|phase| match phase {
-            Phase::Idle(_) => Phase::Idle(Instant::now()),
+            Phase::Idle(_) => Phase::Idle(runtime_now()),
             other => other,
         });
     }
@@ -100,7 +101,7 @@ pub(super) struct Answering(Arc<Activity>);
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.0.change(|_| Phase::Idle(Instant::now()));
+        self.0.change(|_| Phase::Idle(runtime_now()));
     }
 }
 

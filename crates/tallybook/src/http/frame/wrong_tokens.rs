@@ -1,8 +1,9 @@
-//! Slows those who try tokens: the more wrong ones an address sent lately, the later it is answered.
+//! Slows those who try tokens: the more wrong ones an address sent lately, the later the answer.
 //!
 //! Invariant: only the answer to a wrong token waits, so that others with the same address are not
 //! slowed; memory is bounded by [`MOST_ADDRESSES`].
 
+use crate::clock::runtime_now;
 use crate::http::client_address::network;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -51,7 +52,7 @@ impl Tries {
 impl WrongTokens {
     /// Counts a wrong token, and waits for as long as its answer is to be delayed.
     pub(super) async fn slow_down(&self, address: IpAddr) {
-        let delay = delay(self.add(network(address), Instant::now()));
+        let delay = delay(self.add(network(address), runtime_now()));
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }

@@ -59,7 +59,7 @@ async fn certificate(tls: &Tls) -> Vec<u8> {
 }
 
 fn error(loaded: Result<Tls, TlsError>) -> String {
-    loaded.err().expect("an error").to_string()
+    loaded.expect_err("an error").to_string()
 }
 
 #[tokio::test]
