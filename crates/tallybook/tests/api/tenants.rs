@@ -100,6 +100,7 @@ impl<'a> Ask<'a> {
         let request = Request::builder()
             .method(&self.method)
             .uri(&self.path)
+            .header(header::HOST, "localhost")
             .header(header::CONTENT_TYPE, *content_type)
             .header(header::AUTHORIZATION, format!("Bearer {}", self.secret))
             .body(Body::from(body.clone()))
