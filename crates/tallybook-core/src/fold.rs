@@ -341,6 +341,12 @@ impl Fold<'_> {
         alone.finish()
     }
 
+    /// The rows of the month's events that count, and what their codes stand for.
+    pub(crate) fn counting(&self) -> Option<(Vec<&Row>, &Dictionary)> {
+        let metered = self.plan.metered.as_ref()?;
+        Some((metered.usage.counting(&self.rows), &metered.names))
+    }
+
     fn rate_events(&mut self) -> Result<(), Unrated> {
         let Some(metered) = &self.plan.metered else {
             return Ok(());

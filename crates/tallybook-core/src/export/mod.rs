@@ -9,6 +9,7 @@
 mod fields;
 pub mod lines;
 pub mod requests;
+mod tokens;
 
 use crate::report::ReportKind;
 use crate::time::Day;

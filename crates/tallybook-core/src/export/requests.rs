@@ -8,6 +8,7 @@
 
 use super::fields::{Extras, Fields, Row, Sums};
 use super::lines::Selection;
+use super::tokens::LineTokens;
 use super::{Column, columns};
 use crate::catalog::Catalog;
 use crate::codec::DecodeError;
@@ -15,6 +16,7 @@ use crate::fold::{Fold, ForeignCode, MonthPlan, Spellings, Unrated};
 use crate::hash::QuickMap;
 use crate::ids::Digest;
 use crate::ledger::chunk::{Chunk, Optional};
+use crate::ledger::metered::tokens::TokenSums;
 use crate::ledger::record::Dimension;
 use crate::query::Rate;
 use crate::statement::build::RateKey;
@@ -32,6 +34,12 @@ const NUMBERS: [Optional; 6] = [
     Optional::CacheWrite,
 ];
 
+/// The place of the first count of tokens among them.
+const FIRST_TOKENS: usize = 2;
+
+/// Billionths of one.
+const NANOS: i128 = 1_000_000_000;
+
 /// What makes a row, under the codes of the fold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
@@ -45,18 +53,38 @@ struct Key {
 #[derive(Debug, Clone, Copy, Default)]
 struct Values {
     sums: Sums,
+    /// As imported reports state them.
     numbers: [Option<i128>; 6],
+    /// Of events.
+    tokens: TokenSums,
 }
 
 impl Values {
     fn add(&mut self, other: &Self) {
         self.sums.add(&other.sums);
+        self.tokens.add(&other.tokens);
         for (sum, number) in self.numbers.iter_mut().zip(other.numbers) {
-            *sum = match (*sum, number) {
-                (Some(sum), Some(number)) => Some(sum + number),
-                (sum, number) => sum.or(number),
-            };
+            *sum = sum_of(*sum, number);
         }
+    }
+
+    /// What reports and events say together.
+    fn all_numbers(&self) -> [Option<i128>; 6] {
+        let mut numbers = self.numbers;
+        for (number, count) in numbers[FIRST_TOKENS..].iter_mut().zip(self.tokens.known()) {
+            *number = sum_of(*number, count.map(|count| count.saturating_mul(NANOS)));
+        }
+        if !self.tokens.all_known() {
+            numbers[FIRST_TOKENS..].fill(None);
+        }
+        numbers
+    }
+}
+
+fn sum_of(left: Option<i128>, right: Option<i128>) -> Option<i128> {
+    match (left, right) {
+        (Some(left), Some(right)) => Some(left.saturating_add(right)),
+        (left, right) => left.or(right),
     }
 }
 
@@ -64,6 +92,7 @@ impl Values {
 /// names, as the fold of a statement is fed.
 pub struct Requests<'a> {
     fold: Fold<'a>,
+    catalog: &'a Catalog,
     selection: Selection<'a>,
     has_repository: bool,
     rows: QuickMap<Key, Values>,
@@ -77,6 +106,7 @@ impl<'a> Requests<'a> {
     pub fn new(plan: &'a MonthPlan, catalog: &'a Catalog, selection: Selection<'a>) -> Self {
         Self {
             fold: plan.fold_names(catalog),
+            catalog,
             selection,
             has_repository: columns(selection.kind).contains(&Column::Repository),
             rows: QuickMap::default(),
@@ -136,6 +166,7 @@ impl<'a> Requests<'a> {
                 let values = Values {
                     sums: Sums::derived(line.quantity, line.gross, line.discount),
                     numbers: std::array::from_fn(|place| numbers[place].get(at).copied().flatten()),
+                    tokens: TokenSums::default(),
                 };
                 rows.entry(key).or_default().add(&values);
             })?;
@@ -153,6 +184,7 @@ impl<'a> Requests<'a> {
     /// Adds what events say, and sorts; an error where an amount is beyond what can be counted.
     pub fn finish(mut self) -> Result<Sorted, Unrated> {
         let metered = self.fold.metered()?;
+        let tokens = LineTokens::new(&mut self.fold, self.catalog)?;
         let (summary, lines) = (metered.summary(), metered.lines());
         let first = summary.month().first_day().index();
         for (run, rows) in summary.lines.rows_by_run() {
@@ -168,9 +200,9 @@ impl<'a> Requests<'a> {
                     let text = &summary.names(dimension)[code as usize];
                     self.fold.builder().name(dimension, text)
                 });
-                let key = rate_key(&rate.rate);
+                let (rate_of_line, report) = (&rate.rate, rate.report);
                 let builder = self.fold.builder();
-                let rate = builder.rate(key, rate.report);
+                let rate = builder.rate(rate_key(rate_of_line), report);
                 if !is_wanted(builder, &self.selection, day, names) {
                     continue;
                 }
@@ -183,11 +215,13 @@ impl<'a> Requests<'a> {
                     exceeds_quota: Some(sums.gross != sums.discount()),
                     quota: 0,
                 };
-                let numbers = [None; 6];
-                self.rows
-                    .entry(key)
-                    .or_default()
-                    .add(&Values { sums, numbers });
+                let counts = tokens.of(run.hour, &rate_of_line.sku, names);
+                let values = Values {
+                    sums,
+                    numbers: [None; 6],
+                    tokens: counts.copied().unwrap_or_default(),
+                };
+                self.rows.entry(key).or_default().add(&values);
             }
         }
         Ok(self.sorted())
@@ -305,7 +339,7 @@ impl Sorted {
                 extras: Extras {
                     exceeds_quota: key.exceeds_quota,
                     total_monthly_quota: &self.quotas[key.quota as usize],
-                    numbers: values.numbers,
+                    numbers: values.all_numbers(),
                 },
             };
             fields.print(row, &mut text, line)?;

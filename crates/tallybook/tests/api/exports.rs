@@ -4,6 +4,7 @@ use crate::server::{ADMIN, Server, detailed, enterprise, fixture};
 use axum::body::Body;
 use axum::http::Request;
 use bigdecimal::{BigDecimal, RoundingMode};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io;
 use std::str::FromStr;
@@ -155,6 +156,56 @@ async fn token_counts_survive() {
     server.import(&enterprise("octo-ent"), &[file]).await;
     let exported = export(&server, ReportKind::AiCredit, "2026-09-01", "2026-09-30").await;
     assert_eq!(rows(&exported), rows(&fixture(name)));
+}
+
+/// Token counts of events are those of what counts after corrections, added to what reports say.
+#[tokio::test]
+async fn token_counts_of_events_are_exported() {
+    let server = Server::new("2026-10-02").await;
+    server
+        .apply("enterprises: [{slug: octo-ent, organizations: [octo]}]")
+        .await;
+    let event = |id: &str, kind: &str, mut data: Value| {
+        data["enterprise"] = "octo-ent".into();
+        serde_json::json!({
+            "specversion": "1.0", "id": id, "source": "/gateway", "type": kind,
+            "time": format!("2026-09-01T10:00:0{}Z", id.len()), "data": data,
+        })
+    };
+    let used = |tokens: Value| {
+        serde_json::json!({"sku": "copilot_ai_credit", "quantity": 2, "organization": "octo",
+                           "user": "Zoe", "model": "GPT-5", "tokens": tokens})
+    };
+    let target = |id: &str| serde_json::json!({"source": "/gateway", "id": id});
+    let full = serde_json::json!({"input": 5, "output": 7, "cache_read": 11, "cache_write": 0});
+    let mut amended = used(serde_json::json!({"input": 100}));
+    amended["target"] = target("2");
+    let batches = [
+        vec![
+            event("1", "usage", used(full.clone())),
+            event("2", "usage", used(full.clone())),
+            event("3", "usage", used(full)),
+        ],
+        vec![
+            event("a2", "amend", amended),
+            event("v3", "void", serde_json::json!({"target": target("3")})),
+        ],
+    ];
+    for batch in batches {
+        let request = Request::post("/metering/v1/events")
+            .header("authorization", format!("Bearer {ADMIN}"))
+            .header("content-type", "application/cloudevents-batch+json")
+            .body(Body::from(Value::from(batch).to_string()))
+            .unwrap();
+        let answer = server.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+    let credits = export(&server, ReportKind::AiCredit, "2026-09-01", "2026-09-30").await;
+    let text = String::from_utf8(credits).unwrap().replace('"', "");
+    let lines: Vec<&str> = text.lines().skip(1).collect();
+    let expected = "2026-09-01,Zoe,copilot,copilot_ai_credit,GPT-5,4,ai-credits,0.01,0.04,0,0.04,\
+                    ,octo,,,,,105,7,11,0";
+    assert_eq!(lines, [expected]);
 }
 
 #[tokio::test]

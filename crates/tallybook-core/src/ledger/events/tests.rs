@@ -50,6 +50,7 @@ prop_compose! {
         kind in 0..3,
         target in any_name(),
         usage in any_usage(),
+        failed in proptest::collection::vec((any_name(), 0..3usize), 0..3),
     ) -> Admitted {
         let body = match kind {
             0 => EventBody::Usage(usage),
@@ -57,7 +58,13 @@ prop_compose! {
             _ => EventBody::Amend(target, usage),
         };
         let time = Timestamp::from_micros(micros).unwrap();
-        Admitted { event: Arc::new(Event { name, time, body }), target: None, failed: Vec::new() }
+        // Only of usage events it is known.
+        let failed = failed.into_iter().filter(|_| kind == 0).map(|(name, reason)| FailedAmend {
+            name,
+            reason: AmendFailure::ALL[reason],
+        });
+        let failed = failed.collect();
+        Admitted { event: Arc::new(Event { name, time, body }), target: None, failed }
     }
 }
 
@@ -128,4 +135,40 @@ fn a_target_that_was_known_is_read_back() {
     let payload = recorded(&events, &mut dictionary);
     let read = decode(&payload, &dictionary).unwrap();
     assert_eq!(read[0].admitted(&dictionary).unwrap(), events[0]);
+}
+
+/// The first format says nothing of a target's tokens, nor of amends that failed.
+#[test]
+fn the_first_format_is_read_for_ever() {
+    let mut dictionary = Dictionary::default();
+    dictionary.push(Some("actions_linux".into()));
+    let name = |id: &str| EventName {
+        source: "/ci".into(),
+        id: id.into(),
+    };
+    let time = Timestamp::parse("2026-02-03T04:05:06.7Z").unwrap();
+    let codes = Codes {
+        names: [1, 0, 0, 0, 0, 0],
+        quantity: 5,
+        tokens: None,
+    };
+    let hour = time.instant().hour();
+    let events = [Admitted {
+        event: Arc::new(Event {
+            name: name("2"),
+            time,
+            body: EventBody::Void(name("1")),
+        }),
+        target: Some(Stated { hour, codes }),
+        failed: Vec::new(),
+    }];
+    let newest = recorded(&events, &mut dictionary);
+    // Whether the target's tokens are known, and the number of failed amends.
+    let [2, same @ .., 0, 0] = &newest[..] else {
+        panic!("{newest:?}");
+    };
+    let first = [&[1], same].concat();
+    let read = decode(&first, &dictionary).unwrap();
+    assert_eq!(read[0].admitted(&dictionary).unwrap(), events[0]);
+    assert!(decode(&[&[3], same, &[0, 0]].concat(), &dictionary).is_err());
 }

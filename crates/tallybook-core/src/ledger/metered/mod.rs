@@ -9,6 +9,7 @@
 pub mod corrections;
 pub mod encode;
 pub mod rows;
+pub mod tokens;
 
 use super::events::{AmendFailure, Codes, Recorded, RecordedBody, Stated};
 use crate::event::EventKey;

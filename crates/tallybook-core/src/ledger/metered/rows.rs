@@ -4,10 +4,12 @@
 //! checkpoint stored of it, by name, and what came since: a few sorted runs of rows, each at least
 //! twice as long as the next, shared between copies.
 //!
-//! Layout of stored rows (`TBU1`): month, count, then as columns hour, the six names, events,
-//! quantity; sorted by all but the last two, each key once.
+//! Layout of stored rows (`TBU2`): month, count, then as columns hour, the six names, events,
+//! quantity; whether any has tokens, and if so, as columns, the four counts, how many events say
+//! each, and how many are unknown. Sorted by hour and names, each key once.
 
 use super::super::events::Codes;
+use super::tokens::TokenSums;
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::ids::{Digest, Seq};
 use crate::names::Dictionary;
@@ -18,7 +20,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A sum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// In billionths of the SKU's unit.
     pub quantity: i128,
@@ -26,6 +28,8 @@ pub struct Row {
     pub names: [u32; 6],
     /// How many events count here; a row of none is no usage. Below zero only in a part of a sum.
     pub events: i64,
+    /// Counts of tokens; few events have any.
+    pub tokens: Option<Box<TokenSums>>,
     /// Hours since the month's first.
     pub hour: u16,
 }
@@ -39,6 +43,7 @@ impl Row {
             quantity: codes.quantity * i128::from(times),
             names: codes.names,
             events: times,
+            tokens: TokenSums::of(codes.tokens, times),
             // A month has at most 744 hours.
             hour: u16::try_from(since).unwrap_or(u16::MAX),
         }
@@ -52,10 +57,14 @@ impl Row {
     fn add(&mut self, other: &Self) {
         self.quantity += other.quantity;
         self.events += other.events;
+        if let Some(more) = &other.tokens {
+            self.tokens.get_or_insert_default().add(more);
+            self.tokens.take_if(|sums| sums.is_nothing());
+        }
     }
 
     fn is_nothing(&self) -> bool {
-        self.events == 0 && self.quantity == 0
+        self.events == 0 && self.quantity == 0 && self.tokens.is_none()
     }
 }
 
@@ -73,6 +82,8 @@ pub struct StoredRows {
 pub struct MonthUsage {
     stored: Option<StoredRows>,
     runs: Vec<Arc<[Row]>>,
+    /// How many rows with tokens were added since the checkpoint, for [`Self::memory`].
+    with_tokens: usize,
     through: Seq,
 }
 
@@ -80,6 +91,7 @@ impl MonthUsage {
     /// Adds the rows of one batch.
     pub(super) fn add(&mut self, seq: Seq, rows: Vec<Row>) {
         self.through = seq;
+        self.with_tokens += rows.iter().filter(|row| row.tokens.is_some()).count();
         let mut top: Arc<[Row]> = summed(rows).into();
         while let Some(below) = self.runs.pop_if(|below| below.len() < 2 * top.len()) {
             top = joined(&below, &top).into();
@@ -94,6 +106,7 @@ impl MonthUsage {
         Self {
             stored: Some(stored),
             runs: Vec::new(),
+            with_tokens: 0,
             through,
         }
     }
@@ -131,11 +144,12 @@ impl MonthUsage {
     }
 
     /// The rows that count, stored and recent: those of a key whose events were all taken back are
-    /// left out, as a checkpoint leaves them out. Those of one key may be several, which add up.
+    /// left out, whether or not a checkpoint has summed them up. Those of one key may be several,
+    /// which add up.
     #[must_use]
     pub fn counting<'a>(&'a self, stored: &'a [Row]) -> Vec<&'a Row> {
         let all = || stored.iter().chain(self.recent());
-        let taken_back = all().filter(|row| row.events < 0);
+        let taken_back = all().filter(|row| row.events <= 0);
         let mut sums: HashMap<_, i64> = taken_back.map(|row| (row.key(), 0)).collect();
         if sums.is_empty() {
             return all().collect();
@@ -161,11 +175,12 @@ impl MonthUsage {
     /// Bytes held.
     #[must_use]
     pub fn memory(&self) -> usize {
-        self.runs.iter().map(|run| size_of_val(&**run)).sum()
+        let rows: usize = self.runs.iter().map(|run| size_of_val(&**run)).sum();
+        rows + self.with_tokens * size_of::<TokenSums>()
     }
 }
 
-const MAGIC: &[u8; 4] = b"TBU1";
+const MAGIC: &[u8; 4] = b"TBU2";
 
 /// The bytes of sorted rows.
 #[must_use]
@@ -184,7 +199,61 @@ pub fn encode(month: Month, rows: &[Row]) -> Vec<u8> {
     Packed::new(&events).encode(&mut out);
     let quantities: Vec<i128> = rows.iter().map(|row| row.quantity).collect();
     Packed::new(&quantities).encode(&mut out);
+    encode_tokens(rows, &mut out);
     out.finish()
+}
+
+fn encode_tokens(rows: &[Row], out: &mut Writer) {
+    let any = rows.iter().any(|row| row.tokens.is_some());
+    out.byte(u8::from(any));
+    if !any {
+        return;
+    }
+    let sums = |row: &Row| row.tokens.as_deref().copied().unwrap_or_default();
+    for place in 0..4 {
+        let counts: Vec<i128> = rows.iter().map(|row| sums(row).counts[place]).collect();
+        Packed::new(&counts).encode(out);
+        let said: Vec<i64> = rows.iter().map(|row| sums(row).said[place]).collect();
+        Packed::new(&said).encode(out);
+    }
+    let unknown: Vec<i64> = rows.iter().map(|row| sums(row).unknown).collect();
+    Packed::new(&unknown).encode(out);
+}
+
+fn decode_tokens(r: &mut Reader<'_>, rows: &mut [Row]) -> Result<(), DecodeError> {
+    if r.byte("tokens")? == 0 {
+        return Ok(());
+    }
+    let mut all = vec![TokenSums::default(); rows.len()];
+    let mut column = |set: &mut dyn FnMut(&mut TokenSums, i128) -> Option<()>| {
+        let column = Packed::decode(r, all.len())?;
+        if column.len() != all.len() {
+            return Err(r.invalid("column of tokens"));
+        }
+        for (place, sums) in all.iter_mut().enumerate() {
+            let set = set(sums, column.get(place));
+            set.ok_or_else(|| r.invalid("column of tokens"))?;
+        }
+        Ok(())
+    };
+    for place in 0..4 {
+        column(&mut |sums, count| {
+            sums.counts[place] = count;
+            Some(())
+        })?;
+        column(&mut |sums, said| {
+            sums.said[place] = i64::try_from(said).ok()?;
+            Some(())
+        })?;
+    }
+    column(&mut |sums, unknown| {
+        sums.unknown = i64::try_from(unknown).ok()?;
+        Some(())
+    })?;
+    for (row, sums) in rows.iter_mut().zip(all) {
+        row.tokens = (!sums.is_nothing()).then(|| Box::new(sums));
+    }
+    Ok(())
 }
 
 /// Reads rows back; `None` when another format wrote them.
@@ -218,7 +287,6 @@ pub fn decode(
     }
     let events = column(Some(i64::MAX as usize))?;
     let quantity = column(None)?;
-    reader.finish("usage")?;
     let row = |place: usize| {
         let mut names = [0; 6];
         for (name, column) in names.iter_mut().zip(&codes) {
@@ -228,10 +296,14 @@ pub fn decode(
             quantity: quantity.get(place),
             names,
             events: i64::try_from(events.get(place)).unwrap_or(i64::MAX),
+            tokens: None,
             hour: u16::try_from(hour.get(place)).unwrap_or(u16::MAX),
         }
     };
-    Ok(Some((0..count).map(row).collect()))
+    let mut rows: Vec<Row> = (0..count).map(row).collect();
+    decode_tokens(r, &mut rows)?;
+    reader.finish("usage")?;
+    Ok(Some(rows))
 }
 
 /// Sorts rows, and adds up those of one key.
@@ -254,10 +326,10 @@ fn joined(left: &[Row], right: &[Row]) -> Vec<Row> {
     let (mut left, mut right) = (left.iter().peekable(), right.iter().peekable());
     while let (Some(a), Some(b)) = (left.peek(), right.peek()) {
         match a.key().cmp(&b.key()) {
-            Ordering::Less => sum.extend(left.next()),
-            Ordering::Greater => sum.extend(right.next()),
+            Ordering::Less => sum.extend(left.next().cloned()),
+            Ordering::Greater => sum.extend(right.next().cloned()),
             Ordering::Equal => {
-                let mut both = **a;
+                let mut both = (*a).clone();
                 both.add(b);
                 if !both.is_nothing() {
                     sum.push(both);
@@ -267,7 +339,7 @@ fn joined(left: &[Row], right: &[Row]) -> Vec<Row> {
             }
         }
     }
-    sum.extend(left);
-    sum.extend(right);
+    sum.extend(left.cloned());
+    sum.extend(right.cloned());
     sum
 }

@@ -2,7 +2,7 @@
 
 use super::rows::StoredRows;
 use super::*;
-use crate::event::{Event, EventBody, EventName, Usage};
+use crate::event::{Event, EventBody, EventName, Tokens, Usage};
 use crate::ids::Digest;
 use crate::ledger::events::{self, Admitted, FailedAmend};
 use crate::money::Quantity;
@@ -111,9 +111,11 @@ impl Log {
                 };
                 let hour = month.first_day().first_hour().index() + i32::from(row.hour);
                 let [sku, organization, ..] = row.names.map(text);
+                let tokens = row.tokens.unwrap_or_default();
+                assert!(tokens.all_known());
                 sums.insert(
                     (hour, sku.unwrap(), organization),
-                    (row.events, row.quantity),
+                    (row.events, row.quantity, tokens.known()),
                 );
             }
         }
@@ -121,7 +123,7 @@ impl Log {
     }
 }
 
-type Sums = BTreeMap<(i32, String, Option<String>), (i64, i128)>;
+type Sums = BTreeMap<(i32, String, Option<String>), (i64, i128, [Option<i128>; 4])>;
 
 /// One of the two SKUs has a price only from March on.
 fn is_priced(usage: &Usage, hour: Hour) -> bool {
@@ -162,20 +164,31 @@ fn model(events: &[Event]) -> Sums {
             organization,
         );
         let sum = sums.entry(key).or_default();
-        *sum = (sum.0 + 1, sum.1 + usage.quantity.nanos());
+        sum.0 += 1;
+        sum.1 += usage.quantity.nanos();
+        for (sum, count) in sum.2.iter_mut().zip(usage.tokens.counts()) {
+            *sum = count
+                .map(i128::from)
+                .into_iter()
+                .chain(*sum)
+                .reduce(|a, b| a + b);
+        }
     }
     sums
 }
 
 /// A small world, so that corrections meet their targets and rows meet their like.
 fn any_event(number: usize) -> impl Strategy<Value = Event> {
-    let usage =
-        (0..2u8, 0..3i128, proptest::option::of(0..2u8)).prop_map(|(sku, n, organization)| Usage {
-            sku: format!("sku{sku}").into(),
-            quantity: Quantity::from_nanos(n),
-            organization: organization.map(|n| format!("org{n}").as_str().into()),
-            ..Usage::default()
-        });
+    let organization = proptest::option::of(0..2u8);
+    let tokens = proptest::array::uniform4(proptest::option::weighted(0.3, 0..3u64));
+    let usage = (0..2u8, 0..3i128, organization, tokens);
+    let usage = usage.prop_map(|(sku, n, organization, tokens)| Usage {
+        sku: format!("sku{sku}").into(),
+        quantity: Quantity::from_nanos(n),
+        organization: organization.map(|n| format!("org{n}").as_str().into()),
+        tokens: Tokens::of(tokens),
+        ..Usage::default()
+    });
     let name = move |id: usize| EventName {
         source: "/s".into(),
         id: id.to_string().into(),
