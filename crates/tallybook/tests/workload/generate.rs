@@ -132,7 +132,7 @@ impl Generator {
             (24..34, _) => self.new_event(|it| Body::Void(it.target())),
             (34..44, _) => self.new_event(|it| Body::Amend(it.target(), it.used())),
             // Before its event, which mostly comes soon and may be of a day without a price.
-            (44..50, _) => self.new_event(|it| Body::Amend(it.to_come(), it.used())),
+            (44..50, _) => self.new_event(|it| Body::Amend(it.coming(), it.used())),
             _ => self.new_event(|it| Body::Usage(it.used())),
         };
         if let Body::Usage(used) | Body::Amend(_, used) = &mut event.body {
@@ -171,7 +171,7 @@ impl Generator {
     }
 
     /// An id of an event that comes soon, if it is no other event.
-    fn to_come(&mut self) -> String {
+    fn coming(&mut self) -> String {
         format!("e{}", self.made + 1 + self.below(6))
     }
 
