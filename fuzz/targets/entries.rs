@@ -61,7 +61,15 @@ fuzz_target!(|bytes: &[u8]| {
         let blob = Digest([2; 32]);
         let months = account.metered.months();
         let stored = months
-            .map(|(month, _)| (month, StoredRows { blob, count: 1 }))
+            .map(|(month, usage)| {
+                let (count, through) = (1, usage.through());
+                let stored = StoredRows {
+                    blob,
+                    count,
+                    through,
+                };
+                (month, stored)
+            })
             .collect();
         let bytes = account.metered.encode(&stored);
         let read = Metered::decode(&bytes, &account.dictionary).expect("was just written");

@@ -9,11 +9,10 @@ mod metered;
 pub use metered::Unrated;
 
 use crate::catalog::Catalog;
-use crate::codec::DecodeError;
 use crate::hash::QuickMap;
 use crate::ids::{Digest, NameId};
 use crate::ledger::chunk::Chunk;
-use crate::ledger::metered::rows::{self, MonthUsage, Row, StoredRows};
+use crate::ledger::metered::rows::{MonthUsage, Row, StoredRows};
 use crate::ledger::owners::{Owners, sku_id};
 use crate::ledger::record::{ChunkRef, Dimension};
 use crate::ledger::{Account, Import};
@@ -281,16 +280,8 @@ impl Fold<'_> {
     }
 
     /// Takes the rows that [`MonthPlan::stored_rows`] names.
-    pub fn add_rows(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
-        let Some(metered) = &self.plan.metered else {
-            return Ok(());
-        };
-        let rows = rows::decode(bytes, self.plan.month, &metered.names)?;
-        self.rows = rows.ok_or(DecodeError::Invalid {
-            what: "the format of stored usage",
-            at: 0,
-        })?;
-        Ok(())
+    pub fn add_rows(&mut self, rows: Vec<Row>) {
+        self.rows = rows;
     }
 
     fn mapping(&mut self, contender: usize) -> Mapping {

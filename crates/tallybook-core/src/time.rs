@@ -63,6 +63,9 @@ impl Instant {
     /// 2000-01-01T00:00:00Z.
     pub const EARLIEST: Self = Self(FIRST_SECOND);
 
+    /// 9999-12-31T23:59:59Z.
+    pub const LATEST: Self = Self(LAST_SECOND);
+
     /// From seconds since 1970-01-01T00:00:00Z; must lie in the years 2000 to 9999.
     pub fn from_seconds(seconds: i64) -> Result<Self, CalendarError> {
         if (FIRST_SECOND..=LAST_SECOND).contains(&seconds) {

@@ -250,7 +250,8 @@ pub trait Store: Send + Sync {
     /// The log's dictionary from `from` on, in the order of ids, without gaps.
     async fn read_names(&self, log: LogId, from: NameId) -> Result<Vec<StoredName>, StoreError>;
 
-    /// Puts a blob under the hash of its bytes; putting it again changes nothing but `put_at`.
+    /// Puts a blob under the hash of its bytes; putting it again renews `put_at`, mends what is
+    /// stored of it if that was damaged, and changes nothing else.
     async fn put_blob(&self, bytes: Arc<[u8]>, at: Instant) -> Result<Digest, StoreError>;
 
     /// A blob's bytes, checked against its hash; `None` when there is none of that name.

@@ -224,6 +224,28 @@ async fn a_file_found_damaged_is_not_written_to() {
     assert!(fs::metadata(&log).expect("is kept").len() > 0);
 }
 
+/// A blob's own damage is mended by putting it again; whatever else is stored stays as it was.
+#[tokio::test]
+async fn a_damaged_blob_is_mended_by_putting_it_again() {
+    for change in [
+        "UPDATE blob_bytes SET bytes = zeroblob(length(bytes))",
+        "UPDATE blobs SET size = size + 1",
+        "DELETE FROM blob_bytes",
+    ] {
+        let (directory, file) = filled().await;
+        let connection = rusqlite::Connection::open(&file).expect("opens");
+        assert_eq!(connection.execute(change, []).expect("changes"), 1);
+        drop(connection);
+        let store = open(directory.path());
+        let id = Digest::of(&blob());
+        assert!(store.get_blob(id).await.is_err(), "{change}");
+        assert_eq!(store.put_blob(blob(), now()).await.expect("puts"), id);
+        let read = store.get_blob(id).await.expect("is mended");
+        assert_eq!(read.as_deref(), Some(&*blob()), "{change}");
+        assert_eq!(store.list_blobs().await.expect("lists").len(), 1);
+    }
+}
+
 #[tokio::test]
 async fn a_log_without_its_database_is_not_thrown_away() {
     let directory = TempDir::new().expect("a temporary directory");

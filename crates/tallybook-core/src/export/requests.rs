@@ -11,11 +11,11 @@ use super::lines::Selection;
 use super::tokens::LineTokens;
 use super::{Column, columns};
 use crate::catalog::Catalog;
-use crate::codec::DecodeError;
 use crate::fold::{Fold, ForeignCode, MonthPlan, Spellings, Unrated};
 use crate::hash::QuickMap;
 use crate::ids::Digest;
 use crate::ledger::chunk::{Chunk, Optional};
+use crate::ledger::metered::rows;
 use crate::ledger::metered::tokens::TokenSums;
 use crate::ledger::record::Dimension;
 use crate::query::Rate;
@@ -177,8 +177,8 @@ impl<'a> Requests<'a> {
     }
 
     /// Takes the rows that [`MonthPlan::stored_rows`] names.
-    pub fn add_rows(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
-        self.fold.add_rows(bytes)
+    pub fn add_rows(&mut self, rows: Vec<rows::Row>) {
+        self.fold.add_rows(rows);
     }
 
     /// Adds what events say, and sorts; an error where an amount is beyond what can be counted.

@@ -10,7 +10,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tallybook_core::ids::Digest;
 use tallybook_core::time::Instant;
 
-/// Stores a blob, or only renews `put_at` when it is there.
+/// Stores a blob. When it is there already, `put_at` is renewed, and what is stored of it is
+/// replaced if it is not what was written.
 pub(super) fn put(
     connection: &Connection,
     id: Digest,
@@ -20,24 +21,39 @@ pub(super) fn put(
     let renewed = connection
         .prepare_cached("UPDATE blobs SET put_at = ? WHERE id = ?")?
         .execute(params![at.seconds(), id.0])?;
-    if renewed > 0 {
+    if renewed > 0 && is_sound(connection, id)? {
         return Ok(());
     }
-    let number = connection
+    let number: i64 = connection
         .prepare_cached(
-            "INSERT INTO blobs (id, codec, size, stored_size, put_at) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO blobs (id, codec, size, stored_size, put_at) VALUES (?, ?, ?, ?, ?)
+             ON CONFLICT (id) DO UPDATE SET codec = excluded.codec, size = excluded.size,
+             stored_size = excluded.stored_size RETURNING number",
         )?
-        .insert(params![
-            id.0,
-            blob.codec(),
-            stored(blob.size() as u64)?,
-            stored(blob.bytes().len() as u64)?,
-            at.seconds(),
-        ])?;
+        .query_row(
+            params![
+                id.0,
+                blob.codec(),
+                stored(blob.size() as u64)?,
+                stored(blob.bytes().len() as u64)?,
+                at.seconds(),
+            ],
+            |row| row.get(0),
+        )?;
     connection
-        .prepare_cached("INSERT INTO blob_bytes (number, bytes) VALUES (?, ?)")?
+        .prepare_cached("INSERT OR REPLACE INTO blob_bytes (number, bytes) VALUES (?, ?)")?
         .execute(params![number, blob.bytes()])?;
     Ok(())
+}
+
+/// Whether a blob can be read.
+fn is_sound(connection: &Connection, id: Digest) -> Result<bool, Failure> {
+    match get(connection, id) {
+        Ok(found) => Ok(found.is_some()),
+        Err(failure) if failure.is_structural() => Err(failure),
+        Err(Failure::Damaged { .. }) => Ok(false),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// A blob's bytes.

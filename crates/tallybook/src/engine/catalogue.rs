@@ -6,13 +6,12 @@
 use super::apply::ApplyError;
 use super::commit::{Changes, Committed, Turn};
 use super::{Engine, EngineError};
-use crate::engine::blob::named;
 use std::sync::Arc;
 use tallybook_core::batch::Batch;
 use tallybook_core::catalog::{Catalog, CatalogError, LostPrice};
 use tallybook_core::ids::{LogId, NameId, Seq};
 use tallybook_core::ledger::Account;
-use tallybook_core::ledger::metered::rows::{self, MonthUsage, Row};
+use tallybook_core::ledger::metered::rows::Row;
 use tallybook_core::site::Site;
 use tallybook_core::site::catalogue::VersionChange;
 use tallybook_core::site::entry::SiteEntry;
@@ -103,29 +102,15 @@ impl Engine {
         for (log, name) in site.directory.accounts() {
             let view = self.view_of(log, name).await?;
             for (month, usage) in view.account.metered.months() {
-                let stored = self.stored_rows(&view.account, month, usage).await?;
+                let stored = match usage.stored() {
+                    Some(stored) => self.stored_rows(&view.account, month, stored).await?,
+                    None => Vec::new(),
+                };
                 check_rows(&view.account, month, &usage.counting(&stored), next)?;
             }
             check_awaited(&view.account, &lost)?;
         }
         Ok(())
-    }
-
-    /// The sums of a month's events that are in a checkpoint.
-    async fn stored_rows(
-        &self,
-        account: &Account,
-        month: Month,
-        usage: &MonthUsage,
-    ) -> Result<Vec<Row>, EngineError> {
-        let Some(stored) = usage.stored() else {
-            return Ok(Vec::new());
-        };
-        let damaged = |what| EngineError::damaged(format!("blob {}", stored.blob), what);
-        let bytes = named(self.store.as_ref(), stored.blob).await?;
-        let decoded = rows::decode(&bytes, month, &account.dictionary);
-        let decoded = decoded.map_err(|error| EngineError::blob(stored.blob, &error))?;
-        decoded.ok_or_else(|| damaged("its format"))
     }
 
     /// The catalogue at one of its versions; `None` when there never was such a version.

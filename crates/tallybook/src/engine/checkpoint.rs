@@ -1,16 +1,20 @@
 //! Checkpoints: statements in the store, so that a start need not fold the ledger again.
 //!
 //! Invariant: derived and disposable. A manifest names the blobs of their parts by month and
-//! fingerprint; one that is missing, or was made by other rules, is made again from the ledger.
+//! fingerprint; one that is missing or damaged, or was made by other rules, is made again from the
+//! ledger. Look next: [`super::manifests`] for how they are named and deleted.
 
 use super::EngineError;
+use super::blob::Owner;
 use super::cache::Cache;
+use super::manifests::{Dropped, Manifests};
+use std::collections::HashSet;
 use std::sync::Arc;
 use tallybook_core::codec::{DecodeError, Reader, Writer};
+use tallybook_core::event::EventKey;
 use tallybook_core::ids::{Digest, LogId, Seq};
 use tallybook_core::statement::Statement;
 use tallybook_core::time::{Instant, Month};
-use tallybook_store::Store;
 
 /// A statement on its way into the store.
 pub(super) struct Checkpoint {
@@ -23,38 +27,42 @@ pub(super) struct Checkpoint {
 impl Checkpoint {
     /// Stores it beside whatever else happens. A failure costs only the next start some time, so
     /// that it is logged and nobody waits for it.
-    pub(super) async fn store(self, store: Arc<dyn Store>, cache: Arc<Cache>) {
-        let (log, month) = (self.log.0, self.statement.month());
-        if let Err(error) = self.put(store.as_ref(), &cache).await {
-            tracing::error!(log, %month, %error, "a checkpoint could not be stored");
+    pub(super) async fn store(self, manifests: Arc<Manifests>, cache: Arc<Cache>) {
+        let (log, month) = (self.log, self.statement.month());
+        let stored = match self.put(&manifests, &cache).await {
+            Ok(replaced) => manifests.delete(log, replaced).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = stored {
+            tracing::error!(log = log.0, %month, %error, "a checkpoint could not be stored");
         }
     }
 
-    async fn put(self, store: &dyn Store, cache: &Cache) -> Result<(), EngineError> {
+    /// Gives the blobs that it replaces.
+    async fn put(self, manifests: &Manifests, cache: &Cache) -> Result<Vec<Dropped>, EngineError> {
         let Self {
             log,
             statement,
             fingerprint,
             at,
         } = self;
-        let month = statement.month();
+        let (month, owner) = (statement.month(), Owner::statement(log, fingerprint));
         // Part by part: the bytes of all of them would be as much memory again as the lines.
         let room = cache.room(statement.memory()).await?;
+        let naming = manifests.naming().await;
         let mut blobs = Vec::new();
         for part in 0..statement.parts() {
             let of = statement.clone();
-            let bytes = tokio::task::spawn_blocking(move || of.encode_part(part)).await?;
-            blobs.push(store.put_blob(bytes.into(), at).await?);
+            let bytes = move || owner.blob(&of.encode_part(part));
+            let bytes = tokio::task::spawn_blocking(bytes).await?;
+            blobs.push(manifests.store().put_blob(bytes.into(), at).await?);
         }
         drop((statement, room));
         loop {
-            let (version, mut known) = Checkpoints::load(store, log).await?;
+            let (version, mut known) = manifests.load(log).await?;
             let replaced = known.put(month, fingerprint, blobs.clone());
-            if store.swap_manifest(log, version, known.encode()).await? {
-                let gone = replaced.into_iter().filter(|old| !blobs.contains(old));
-                // No record names a checkpoint, and another month's parts differ in their first
-                // bytes.
-                return Ok(store.delete_blobs(gone.collect(), None).await?);
+            if manifests.swap(&naming, log, version, &known).await? {
+                return Ok(replaced.into_iter().map(Dropped::from).collect());
             }
         }
     }
@@ -62,10 +70,11 @@ impl Checkpoint {
 
 /// Which blobs hold which month's statement: an account's manifest.
 ///
-/// Layout, format 2: `TBK2`, number of months, then of each the month, the fingerprint, the number
+/// Layout, format 3: `TBK3`, number of months, then of each the month, the fingerprint, the number
 /// of parts and their blobs; whether the account has a checkpoint, and then its batch, its blob,
-/// the blobs of its rows and its runs; at last the hash of all that. In format 1 each month had one
-/// blob, and that was all.
+/// the blobs of its rows and its runs, of each its last batch, and the first key and the blob of
+/// each segment; at last the hash of all that. Manifests of earlier formats name blobs that are not
+/// read any more, and so say nothing.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Checkpoints {
     months: Vec<Known>,
@@ -81,8 +90,26 @@ pub(super) struct AccountKnown {
     pub state: Digest,
     /// The rows of the months that its events say something of.
     pub rows: Vec<Digest>,
-    /// Runs of the keys of its events, each as the blobs of its segments' indexes.
-    pub runs: Vec<Vec<Digest>>,
+    /// Runs of the keys of its events, the oldest first.
+    pub runs: Vec<RunKnown>,
+}
+
+/// Keys of the events of some batches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RunKnown {
+    /// The last of the batches; the first one comes after the last one of the run before.
+    pub through: Seq,
+    /// In the order of their keys.
+    pub segments: Vec<SegmentKnown>,
+}
+
+/// A part of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SegmentKnown {
+    /// Its first key.
+    pub first: EventKey,
+    /// The blob of its index.
+    pub index: Digest,
 }
 
 /// The checkpoint of a month.
@@ -96,15 +123,15 @@ pub(super) struct Known {
 }
 
 impl Checkpoints {
-    /// A log's manifest and its version.
-    pub(super) async fn load(store: &dyn Store, log: LogId) -> Result<(u64, Self), EngineError> {
-        let Some(manifest) = store.manifest(log).await? else {
-            return Ok((0, Self::default()));
-        };
-        let known = Self::decode(&manifest.bytes).map_err(|error| {
-            EngineError::damaged(format!("the manifest of log {}", log.0), error)
-        })?;
-        Ok((manifest.version, known))
+    /// Every blob that it names. Blocks of keys are named by the indexes that are among them.
+    pub(super) fn named(&self) -> HashSet<Digest> {
+        let parts = self.months.iter().flat_map(|known| &known.blobs);
+        let account = self.account.iter().flat_map(|known| {
+            let segments = known.runs.iter().flat_map(|run| &run.segments);
+            let indexes = segments.map(|segment| &segment.index);
+            known.rows.iter().chain([&known.state]).chain(indexes)
+        });
+        parts.chain(account).copied().collect()
     }
 
     /// The blobs of a statement's parts; none when it has no checkpoint.
@@ -144,7 +171,7 @@ impl Checkpoints {
 
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Writer::new();
-        out.raw(b"TBK2");
+        out.raw(b"TBK3");
         out.count(self.months.len());
         for known in &self.months {
             out.signed(i128::from(known.month.index()));
@@ -160,8 +187,12 @@ impl Checkpoints {
             account.rows.iter().for_each(|blob| out.raw(&blob.0));
             out.count(account.runs.len());
             for run in &account.runs {
-                out.count(run.len());
-                run.iter().for_each(|index| out.raw(&index.0));
+                out.varint(run.through.0);
+                out.count(run.segments.len());
+                for segment in &run.segments {
+                    out.raw(&segment.first.0);
+                    out.raw(&segment.index.0);
+                }
             }
         }
         let digest = Digest::of(out.written());
@@ -169,7 +200,8 @@ impl Checkpoints {
         out.finish()
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+    /// `None` when an earlier version of the program wrote it.
+    pub(super) fn decode(bytes: &[u8]) -> Result<Option<Self>, DecodeError> {
         // Nothing else checks a manifest: it carries its own hash.
         let content = bytes
             .len()
@@ -179,19 +211,18 @@ impl Checkpoints {
             return Err(DecodeError::Checksum("a manifest"));
         }
         let mut r = Reader::new(&bytes[..content]);
-        let format = r.raw(4, "manifest")?;
-        let many = match format {
-            b"TBK1" => false,
-            b"TBK2" => true,
+        match r.raw(4, "manifest")? {
+            b"TBK1" | b"TBK2" => return Ok(None),
+            b"TBK3" => {}
             _ => return Err(r.invalid("the start of a manifest")),
-        };
+        }
         let count = r.count(65, "manifest")?;
         let months = (0..count)
             .map(|_| {
                 let index = i32::try_from(r.signed("month")?).map_err(|_| r.invalid("month"))?;
                 let month = Month::from_index(index).map_err(|_| r.invalid("month"))?;
                 let fingerprint = Digest(r.array("fingerprint")?);
-                let parts = if many { r.count(32, "blobs")? } else { 1 };
+                let parts = r.count(32, "blobs")?;
                 let blobs = (0..parts).map(|_| Ok(Digest(r.array("blob")?)));
                 Ok(Known {
                     month,
@@ -200,13 +231,12 @@ impl Checkpoints {
                 })
             })
             .collect::<Result<_, DecodeError>>()?;
-        let account = if many && r.byte("account")? == 1 {
-            Some(read_account(&mut r)?)
-        } else {
-            None
+        let account = match r.byte("account")? {
+            0 => None,
+            _ => Some(read_account(&mut r)?),
         };
         r.finish("manifest")?;
-        Ok(Self { months, account })
+        Ok(Some(Self { months, account }))
     }
 }
 
@@ -216,15 +246,9 @@ fn read_account(r: &mut Reader<'_>) -> Result<AccountKnown, DecodeError> {
     let count = r.count(32, "months")?;
     let rows = (0..count).map(|_| Ok(Digest(r.array("rows")?)));
     let rows = rows.collect::<Result<_, DecodeError>>()?;
-    let count = r.count(1, "runs")?;
-    let runs = (0..count)
-        .map(|_| {
-            let count = r.count(32, "segments")?;
-            (0..count)
-                .map(|_| Ok(Digest(r.array("segment")?)))
-                .collect()
-        })
-        .collect::<Result<_, DecodeError>>()?;
+    let count = r.count(2, "runs")?;
+    let runs = (0..count).map(|_| read_run(r));
+    let runs = runs.collect::<Result<_, DecodeError>>()?;
     Ok(AccountKnown {
         at,
         state,
@@ -233,9 +257,28 @@ fn read_account(r: &mut Reader<'_>) -> Result<AccountKnown, DecodeError> {
     })
 }
 
+fn read_run(r: &mut Reader<'_>) -> Result<RunKnown, DecodeError> {
+    let through = Seq(r.varint("batch")?);
+    let count = r.count(48, "segments")?;
+    let segments = (0..count).map(|_| {
+        let first = EventKey(r.array("key")?);
+        let index = Digest(r.array("segment")?);
+        Ok(SegmentKnown { first, index })
+    });
+    let segments = segments.collect::<Result<_, DecodeError>>()?;
+    Ok(RunKnown { through, segments })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn segment(byte: u8) -> SegmentKnown {
+        SegmentKnown {
+            first: EventKey([byte; 16]),
+            index: Digest([byte; 32]),
+        }
+    }
 
     fn known() -> Checkpoints {
         let mut known = Checkpoints::default();
@@ -247,14 +290,23 @@ mod tests {
             at: Seq(300),
             state: Digest([10; 32]),
             rows: vec![Digest([13; 32])],
-            runs: vec![vec![Digest([11; 32]), Digest([12; 32])], Vec::new()],
+            runs: vec![
+                RunKnown {
+                    through: Seq(200),
+                    segments: vec![segment(11), segment(12)],
+                },
+                RunKnown {
+                    through: Seq(300),
+                    segments: Vec::new(),
+                },
+            ],
         });
         known
     }
 
     #[test]
     fn a_manifest_is_read_back() {
-        assert_eq!(Checkpoints::decode(&known().encode()), Ok(known()));
+        assert_eq!(Checkpoints::decode(&known().encode()), Ok(Some(known())));
     }
 
     #[test]
@@ -268,19 +320,21 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_of_format_1_is_read() {
-        let month = Month::new(2026, 1).unwrap();
-        let mut out = Writer::new();
-        out.raw(b"TBK1");
-        out.count(1);
-        out.signed(i128::from(month.index()));
-        out.raw(&[1; 32]);
-        out.raw(&[2; 32]);
-        let digest = Digest::of(out.written());
-        out.raw(&digest.0);
-        let read = Checkpoints::decode(&out.finish()).unwrap();
-        assert_eq!(read.find(month, Digest([1; 32])), [Digest([2; 32])]);
-        assert_eq!(read.find(month.plus(1), Digest([1; 32])), []);
+    fn a_manifest_of_an_earlier_format_says_nothing() {
+        for format in [b"TBK1", b"TBK2"] {
+            let mut out = Writer::new();
+            out.raw(format);
+            out.count(1);
+            let digest = Digest::of(out.written());
+            out.raw(&digest.0);
+            assert_eq!(Checkpoints::decode(&out.finish()), Ok(None));
+        }
+    }
+
+    #[test]
+    fn a_manifest_names_parts_rows_state_and_indexes() {
+        let named = [2, 3, 4, 5, 6, 7, 10, 11, 12, 13].map(|byte| Digest([byte; 32]));
+        assert_eq!(known().named(), HashSet::from(named));
     }
 
     #[test]

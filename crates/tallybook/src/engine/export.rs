@@ -106,6 +106,7 @@ impl Engine {
         if plan.is_empty() {
             return Ok(sink);
         }
+        let rows = self.rows_of(&view.account, &plan).await?;
         let (view, store) = (Arc::clone(view), Arc::clone(&self.store));
         let runtime = tokio::runtime::Handle::current();
         tokio::task::spawn_blocking(move || {
@@ -118,10 +119,7 @@ impl Engine {
                     .add(contender, chunk.blob, &decoded)
                     .map_err(|error| EngineError::damaged("the ledger", error))?;
             }
-            if let Some(stored) = plan.stored_rows() {
-                let added = requests.add_rows(&blob(stored.blob)?);
-                added.map_err(|error| EngineError::blob(stored.blob, &error))?;
-            }
+            requests.add_rows(rows);
             let sorted = requests.finish().map_err(EngineError::from)?;
             sorted.write(view.spellings(), &mut |line| sink.line(line))?;
             Ok(sink)

@@ -4,15 +4,17 @@
 //! checked.
 
 use super::EngineError;
-use super::checkpoint::Checkpoints;
-use super::metering::Stored;
+use super::blob::{Owner, derived, warn_unusable};
+use super::checkpoint::AccountKnown;
+use super::manifests;
+use super::metering::{Stored, Whole};
 use tallybook_core::account::AccountName;
 use tallybook_core::batch::Batch;
-use tallybook_core::codec::DecodeError;
 use tallybook_core::ids::{Digest, LogId, NameId, Seq};
 use tallybook_core::ledger::Account;
 use tallybook_core::names::{Commitment, Dictionary};
 use tallybook_core::site::Site;
+use tallybook_core::time::Instant;
 use tallybook_store::{LogRow, Store, StoredName};
 
 /// Bytes of batches read at a time.
@@ -52,7 +54,7 @@ impl Folded for Account {
 /// Reads the site's log from its first batch.
 pub(crate) async fn site(store: &dyn Store) -> Result<Site, EngineError> {
     let mut site = Site::default();
-    catch_up(store, &mut site).await?;
+    catch_up(store, &mut site, None, |_, _| Ok(())).await?;
     Ok(site)
 }
 
@@ -63,7 +65,35 @@ pub(crate) async fn account_from_log(
     name: &AccountName,
 ) -> Result<Account, EngineError> {
     let mut account = Account::new(log, name.clone());
-    catch_up(store, &mut account).await?;
+    catch_up(store, &mut account, None, |_, _| Ok(())).await?;
+    Ok(account)
+}
+
+/// Reads an account's log from its first batch, and shows each batch when it is folded.
+pub(super) async fn replay(
+    store: &dyn Store,
+    log: LogId,
+    name: &AccountName,
+    each: impl FnMut(&Account, &Batch) -> Result<(), EngineError> + Send,
+) -> Result<Account, EngineError> {
+    let mut account = Account::new(log, name.clone());
+    catch_up(store, &mut account, None, each).await?;
+    Ok(account)
+}
+
+/// Reads an account's log from its first batch up to one that it must have.
+pub(super) async fn account_through(
+    store: &dyn Store,
+    log: LogId,
+    name: &AccountName,
+    through: Seq,
+) -> Result<Account, EngineError> {
+    let mut account = Account::new(log, name.clone());
+    catch_up(store, &mut account, Some(through), |_, _| Ok(())).await?;
+    if account.seq < through {
+        let what = format!("batch {} of log {}", through.0, log.0);
+        return Err(EngineError::damaged(what, "missing"));
+    }
     Ok(account)
 }
 
@@ -73,36 +103,71 @@ pub(crate) async fn account(
     log: LogId,
     name: &AccountName,
 ) -> Result<Account, EngineError> {
-    match checkpointed(store, log, name).await? {
-        Some(mut account) => {
-            catch_up(store, &mut account).await?;
-            Ok(account)
-        }
-        None => account_from_log(store, log, name).await,
+    let (_, checkpoints) = manifests::load(store, log).await?;
+    if let Some(known) = checkpoints.account()
+        && let Some(mut account) = checkpointed(store, log, name, known).await?
+    {
+        catch_up(store, &mut account, None, |_, _| Ok(())).await?;
+        return Ok(account);
     }
+    account_from_log(store, log, name).await
 }
 
-/// An account as of its checkpoint; `None` when it has none that this version reads.
-pub(super) async fn checkpointed(
+/// An account as of its checkpoint; `None` when the log does not go as far, or gives another
+/// checkpoint.
+async fn checkpointed(
     store: &dyn Store,
     log: LogId,
     name: &AccountName,
+    known: &AccountKnown,
 ) -> Result<Option<Account>, EngineError> {
-    let (_, checkpoints) = Checkpoints::load(store, log).await?;
-    let Some(known) = checkpoints.account() else {
-        return Ok(None);
-    };
     // A log that lost its end does not go on from what it once was.
     if store.head(log).await? < known.at {
         return Ok(None);
     }
-    let Some(bytes) = store.get_blob(known.state).await? else {
+    if let Some(stored) = state(store, log, known).await?
+        && let Some(account) = account_of(store, log, name, &stored).await?
+    {
+        return Ok(Some(account));
+    }
+    let again = account_through(store, log, name, known.at).await?;
+    let whole = Whole::new(&again);
+    if whole.state_blob() != known.state {
+        return Ok(None);
+    }
+    whole
+        .put(store, again.at.unwrap_or(Instant::EARLIEST))
+        .await?;
+    match state(store, log, known).await? {
+        Some(stored) => account_of(store, log, name, &stored).await,
+        None => Ok(None),
+    }
+}
+
+/// An account's state as its checkpoint has it; `None` when that can't be read.
+async fn state(
+    store: &dyn Store,
+    log: LogId,
+    known: &AccountKnown,
+) -> Result<Option<Stored>, EngineError> {
+    const WHAT: &str = "the state of an account";
+    let owner = Owner::through(log, known.at);
+    let Some(content) = derived(store, owner, known.state, WHAT).await? else {
         return Ok(None);
     };
-    let damaged = |error: DecodeError| EngineError::blob(known.state, &error);
-    let Some(stored) = Stored::decode(&bytes, log).map_err(damaged)? else {
-        return Ok(None);
-    };
+    Ok(Stored::decode(&content, log).unwrap_or_else(|error| {
+        warn_unusable(log, known.state, WHAT, &error);
+        None
+    }))
+}
+
+/// The account that a stored state is of; `None` when another format wrote it.
+async fn account_of(
+    store: &dyn Store,
+    log: LogId,
+    name: &AccountName,
+    stored: &Stored,
+) -> Result<Option<Account>, EngineError> {
     let mut account = Account::new(log, name.clone());
     let names = store.read_names(log, NameId(0)).await?;
     // Later names are read, and checked, with the batches that introduce them.
@@ -113,7 +178,7 @@ pub(super) async fn checkpointed(
         let missing = missing(account.dictionary.next_id());
         return Err(EngineError::damaged(format!("log {}", log.0), missing));
     }
-    let Some(metered) = stored.metered(&account.dictionary).map_err(damaged)? else {
+    let Ok(Some(metered)) = stored.metered(&account.dictionary) else {
         return Ok(None);
     };
     for seq in &stored.settings {
@@ -135,13 +200,21 @@ pub(super) async fn checkpointed(
 
 /// Reads what the site's log has beyond `site`.
 pub(crate) async fn catch_up_site(store: &dyn Store, site: &mut Site) -> Result<(), EngineError> {
-    catch_up(store, site).await
+    catch_up(store, site, None, |_, _| Ok(())).await
 }
 
-async fn catch_up<T: Folded + Send>(store: &dyn Store, state: &mut T) -> Result<(), EngineError> {
+/// Folds what a log has beyond `state`, up to a batch if one is given, and shows each batch when it
+/// is folded.
+async fn catch_up<T: Folded + Send>(
+    store: &dyn Store,
+    state: &mut T,
+    through: Option<Seq>,
+    mut each: impl FnMut(&T, &Batch) -> Result<(), EngineError> + Send,
+) -> Result<(), EngineError> {
     loop {
         let (log, after, _) = state.position();
-        let rows = store.read_log(log, after, PAGE_BYTES).await?;
+        let mut rows = store.read_log(log, after, PAGE_BYTES).await?;
+        rows.retain(|row| through.is_none_or(|through| row.seq <= through));
         if rows.is_empty() {
             return Ok(());
         }
@@ -150,7 +223,8 @@ async fn catch_up<T: Folded + Send>(store: &dyn Store, state: &mut T) -> Result<
         let names = store.read_names(log, from).await?;
         let mut names = names.into_iter();
         for row in rows {
-            fold_row(state, &row, &mut names)?;
+            let batch = fold_row(state, &row, &mut names)?;
+            each(state, &batch)?;
         }
     }
 }
@@ -159,7 +233,7 @@ fn fold_row<T: Folded>(
     state: &mut T,
     row: &LogRow,
     names: &mut impl Iterator<Item = StoredName>,
-) -> Result<(), EngineError> {
+) -> Result<Batch, EngineError> {
     let (log, newest, head) = state.position();
     let what = || format!("batch {} of log {}", row.seq.0, log.0);
     let damaged = |detail: String| EngineError::damaged(what(), detail);
@@ -178,7 +252,8 @@ fn fold_row<T: Folded>(
         return Err(damaged("it does not chain the batch before it".to_owned()));
     }
     add_names(state.dictionary(), &batch, names).map_err(damaged)?;
-    state.fold_batch(&batch, digest).map_err(damaged)
+    state.fold_batch(&batch, digest).map_err(damaged)?;
+    Ok(batch)
 }
 
 fn add_names(

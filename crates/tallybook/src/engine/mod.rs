@@ -15,6 +15,7 @@ pub mod entropy;
 pub mod export;
 pub mod imports;
 pub mod load;
+mod manifests;
 pub mod metering;
 pub mod rates;
 pub mod statements;
@@ -126,12 +127,14 @@ const ATTEMPTS_TO_LOAD: u32 = 16;
 /// The engine over one store.
 pub struct Engine {
     store: Arc<dyn Store>,
+    manifests: Arc<manifests::Manifests>,
     options: Options,
     site: RwLock<Arc<Site>>,
     views: views::Views,
     cache: Arc<cache::Cache>,
     tokens: tokens::Tokens,
     metering: metering::Metering,
+    sessions: imports::Sessions,
     /// Checkpoints that are being stored.
     later: tokio_util::task::TaskTracker,
     /// Held from reading what is newest until the commit is folded: one writer.
@@ -336,14 +339,17 @@ impl Engine {
         let site = load::site(store.as_ref()).await?;
         let tokens = tokens::Tokens::load(store.as_ref()).await?;
         let cache = Arc::new(cache::Cache::new(options.cache_bytes));
+        let manifests = Arc::new(manifests::Manifests::new(Arc::clone(&store)));
         let engine = Arc::new(Self {
             store,
+            manifests,
             options,
             site: RwLock::new(Arc::new(site)),
             views: views::Views::default(),
             cache,
             tokens,
             metering: metering::Metering::default(),
+            sessions: imports::Sessions::default(),
             later: closed_tracker(),
             writing: tokio::sync::Mutex::new(()),
         });

@@ -4,9 +4,9 @@
 //! that one in the cache or in a checkpoint is never stale. Each is made once, however many ask.
 //! Tables are read only when a question needs them. Look next: [`super::cache`].
 
-use super::checkpoint::{Checkpoint, Checkpoints};
+use super::blob::{Owner, derived, named, warn_unusable};
+use super::checkpoint::Checkpoint;
 use super::{Engine, EngineError, View};
-use crate::engine::blob::named;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use std::sync::{Arc, LazyLock};
 use tallybook_core::codec::DecodeError;
@@ -29,6 +29,19 @@ static AT_ONCE: LazyLock<usize> =
 
 /// A statement of fewer lines, some of events, is made again rather than stored.
 const WORTH_STORING: usize = 2_000;
+
+/// How warnings call what is stored here.
+const WHAT: &str = "a part of a statement";
+
+/// What a checkpoint has of a statement.
+enum Stored<T> {
+    /// It was read.
+    Read(T),
+    /// It has it, and it can't be read: it is to be stored again.
+    Lost,
+    /// Nothing.
+    None,
+}
 
 impl Engine {
     /// The statement of a month, whole.
@@ -128,21 +141,15 @@ impl Engine {
         if plan.is_empty() {
             return Ok(plan.fold(&view.site.catalog).finish()?.into());
         }
-        if let Some(source) = self.checkpointed(view, month, fingerprint).await? {
+        let stored = self.checkpointed(view, month, fingerprint).await?;
+        if let Stored::Read(source) = stored {
             return Ok(source);
         }
         let statement = self.fold(view, &plan).await?;
         if let Some(at) = view.account.at
-            && self.worth_storing(view, &plan, fingerprint, at)
+            && (matches!(stored, Stored::Lost) || self.worth_storing(view, &plan, fingerprint, at))
         {
-            let checkpoint = Checkpoint {
-                log: view.account.log,
-                statement: statement.clone(),
-                fingerprint,
-                at,
-            };
-            let (store, cache) = (Arc::clone(&self.store), Arc::clone(&self.cache));
-            self.later.spawn(checkpoint.store(store, cache));
+            self.store_later(view, &statement, fingerprint, at);
         }
         if statement.parts() == 1 {
             return Ok(statement.into());
@@ -158,6 +165,18 @@ impl Engine {
             }
         }
         Ok(Arc::clone(statement.summary()).into())
+    }
+
+    /// Stores a statement beside whatever else happens.
+    fn store_later(&self, view: &View, statement: &Statement, fingerprint: Digest, at: Instant) {
+        let checkpoint = Checkpoint {
+            log: view.account.log,
+            statement: statement.clone(),
+            fingerprint,
+            at,
+        };
+        let (manifests, cache) = (Arc::clone(&self.manifests), Arc::clone(&self.cache));
+        self.later.spawn(checkpoint.store(manifests, cache));
     }
 
     /// A month that events change is stored now and then only, if it is long, and its older
@@ -190,12 +209,16 @@ impl Engine {
         fingerprint: Digest,
     ) -> Result<Arc<Table>, EngineError> {
         let stored = self.checkpointed_table(view, source, detail, fingerprint);
-        if let Some(table) = stored.await? {
+        let stored = stored.await?;
+        if let Stored::Read(table) = stored {
             return Ok(table);
         }
         let month = source.summary().month();
-        let made = Source::from(self.fold(view, &view.plan(month)).await?);
-        let table = made.table(detail).map(Arc::clone);
+        let statement = self.fold(view, &view.plan(month)).await?;
+        if let (Stored::Lost, Some(at)) = (stored, view.account.at) {
+            self.store_later(view, &statement, fingerprint, at);
+        }
+        let table = Source::from(statement).table(detail).map(Arc::clone);
         table.ok_or_else(|| missing(month, view))
     }
 
@@ -214,6 +237,7 @@ impl Engine {
         let (plan, catalog) = (plan.clone(), Arc::clone(&view.site.catalog));
         let runtime = tokio::runtime::Handle::current();
         let _room = self.cache.room(lines(&plan) * BYTES_A_LINE).await?;
+        let rows = self.rows_of(&view.account, &plan).await?;
         tokio::task::spawn_blocking(move || {
             let mut fold = plan.fold(&catalog);
             for (contender, chunk) in plan.chunks() {
@@ -228,29 +252,27 @@ impl Engine {
                 fold.add(contender, chunk.blob, &decoded)
                     .map_err(|error| EngineError::damaged("the ledger", error))?;
             }
-            if let Some(stored) = plan.stored_rows() {
-                let bytes = runtime.block_on(named(store.as_ref(), stored.blob))?;
-                let added = fold.add_rows(&bytes);
-                added.map_err(|error| EngineError::blob(stored.blob, &error))?;
-            }
+            fold.add_rows(rows);
             Ok(fold.finish()?)
         })
         .await?
     }
 
-    /// What the checkpoint of a month says before its tables; `None` when there is none, or it was
-    /// made by other rules.
+    /// What the checkpoint of a month says before its tables.
     async fn checkpointed(
         &self,
         view: &View,
         month: Month,
         fingerprint: Digest,
-    ) -> Result<Option<Source>, EngineError> {
-        let (_, known) = Checkpoints::load(self.store.as_ref(), view.account.log).await?;
-        match known.find(month, fingerprint).first() {
-            Some(blob) => self.read(*blob, Source::decode).await,
-            None => Ok(None),
-        }
+    ) -> Result<Stored<Source>, EngineError> {
+        let log = view.account.log;
+        let (_, known) = self.manifests.load(log).await?;
+        let Some(blob) = known.find(month, fingerprint).first() else {
+            return Ok(Stored::None);
+        };
+        let owner = Owner::statement(log, fingerprint);
+        let read = self.read(owner, *blob, Source::decode).await?;
+        Ok(read.map_or(Stored::Lost, Stored::Read))
     }
 
     /// A table of a long statement from its checkpoint, each part read, checked and decoded beside
@@ -261,43 +283,56 @@ impl Engine {
         source: &Source,
         detail: Detail,
         fingerprint: Digest,
-    ) -> Result<Option<Arc<Table>>, EngineError> {
+    ) -> Result<Stored<Arc<Table>>, EngineError> {
         let summary = source.summary();
-        let month = summary.month();
-        let (_, known) = Checkpoints::load(self.store.as_ref(), view.account.log).await?;
-        let blobs = known.find(month, fingerprint).get(parts_of(detail));
-        let Some(blobs) = blobs else {
-            return Ok(None);
+        let (log, month) = (view.account.log, summary.month());
+        let (_, known) = self.manifests.load(log).await?;
+        let blobs = known.find(month, fingerprint);
+        let Some(parts) = blobs.get(parts_of(detail)) else {
+            return Ok(if blobs.is_empty() {
+                Stored::None
+            } else {
+                Stored::Lost
+            });
         };
         // What is stored of the parts being read is about as large as what becomes of them.
         let memory = summary.table_memory(detail).unwrap_or_default();
         let _room = self.cache.room(2 * memory).await?;
-        let reads = stream::iter(blobs.to_vec())
-            .map(|blob| self.read(blob, TablePart::decode))
+        let owner = Owner::statement(log, fingerprint);
+        let reads = stream::iter(parts.to_vec())
+            .map(|blob| self.read(owner, blob, TablePart::decode))
             .buffered(*AT_ONCE);
         let parts: Option<Vec<TablePart>> =
             reads.try_collect::<Vec<_>>().await?.into_iter().collect();
         let Some(parts) = parts else {
-            return Ok(None);
+            return Ok(Stored::Lost);
         };
-        let with = source.clone().with_parts(detail, parts);
-        let with = with.map_err(|error| {
-            EngineError::damaged(format!("the checkpoint of {}", what(month, view)), error)
-        })?;
-        Ok(with.table(detail).map(Arc::clone))
+        let table = source.clone().with_parts(detail, parts);
+        match table.map(|source| source.table(detail).map(Arc::clone)) {
+            Ok(Some(table)) => Ok(Stored::Read(table)),
+            Ok(None) => Ok(Stored::Lost),
+            Err(error) => {
+                warn_unusable(log, blobs[0], WHAT, &error);
+                Ok(Stored::Lost)
+            }
+        }
     }
 
-    /// A part of a checkpoint. It is derived: one that is gone is made again.
+    /// A part of a checkpoint; `None` when it can't be read, or was made by other rules.
     async fn read<T: Send + 'static>(
         &self,
+        owner: Owner,
         blob: Digest,
         decode: fn(&[u8]) -> Result<Option<T>, DecodeError>,
     ) -> Result<Option<T>, EngineError> {
-        let Some(bytes) = self.store.get_blob(blob).await? else {
+        let Some(content) = derived(self.store.as_ref(), owner, blob, WHAT).await? else {
             return Ok(None);
         };
-        let decoded = tokio::task::spawn_blocking(move || decode(&bytes)).await?;
-        decoded.map_err(|error| EngineError::blob(blob, &error))
+        let decoded = tokio::task::spawn_blocking(move || decode(&content)).await?;
+        Ok(decoded.unwrap_or_else(|error| {
+            warn_unusable(owner.log, blob, WHAT, &error);
+            None
+        }))
     }
 
     /// Answers one period of a query.

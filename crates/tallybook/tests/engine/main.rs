@@ -12,6 +12,7 @@ mod concurrent;
 mod corrections;
 mod damage;
 mod data_format;
+mod derived;
 mod events;
 mod faults;
 mod fuzz_seeds;

@@ -92,7 +92,11 @@ impl Metered {
             let count = r.varint32("rows")?;
             months.insert(
                 month,
-                MonthUsage::of_stored(through, StoredRows { blob, count }),
+                MonthUsage::of_stored(StoredRows {
+                    blob,
+                    count,
+                    through,
+                }),
             );
         }
         let count = r.count(18, "corrections")?;

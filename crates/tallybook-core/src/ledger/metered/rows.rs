@@ -75,6 +75,8 @@ pub struct StoredRows {
     pub blob: Digest,
     /// How many.
     pub count: u32,
+    /// The newest batch that they are of.
+    pub through: Seq,
 }
 
 /// The rows of a month.
@@ -102,12 +104,12 @@ impl MonthUsage {
     }
 
     /// A month as a checkpoint has it.
-    pub(super) fn of_stored(through: Seq, stored: StoredRows) -> Self {
+    pub(super) fn of_stored(stored: StoredRows) -> Self {
         Self {
             stored: Some(stored),
             runs: Vec::new(),
             with_tokens: 0,
-            through,
+            through: stored.through,
         }
     }
 

@@ -252,7 +252,15 @@ proptest! {
             prop_assert_eq!(&read, &rows);
             let blob = Digest::of(&bytes);
             let count = u32::try_from(rows.len()).unwrap();
-            stored.insert(month, StoredRows { blob, count });
+            let through = usage.through();
+            stored.insert(
+                month,
+                StoredRows {
+                    blob,
+                    count,
+                    through,
+                },
+            );
             blobs.insert(month, rows);
         }
         let bytes = log.metered.encode(&stored);

@@ -3,7 +3,6 @@
 //!
 //! Look next: [`tallybook_core::fold::also_metered`] for what is compared.
 
-use crate::engine::blob::named;
 use crate::engine::{Engine, EngineError, View};
 use std::sync::Arc;
 use tallybook_core::fold::also_metered::{AlsoMetered, DaySums, also_metered, imported_days};
@@ -49,20 +48,11 @@ impl Engine {
         only: Option<Name>,
     ) -> Result<DaySums, EngineError> {
         let plan = view.plan(month);
-        let rows = match plan.stored_rows() {
-            None => None,
-            Some(stored) => {
-                let bytes = named(self.store.as_ref(), stored.blob).await?;
-                Some((stored.blob, bytes))
-            }
-        };
+        let rows = self.rows_of(&view.account, &plan).await?;
         let view = Arc::clone(view);
         tokio::task::spawn_blocking(move || {
             let mut fold = plan.fold_names(&view.site.catalog);
-            if let Some((blob, bytes)) = rows {
-                let added = fold.add_rows(&bytes);
-                added.map_err(|error| EngineError::blob(blob, &error))?;
-            }
+            fold.add_rows(rows);
             Ok(fold.metered_days(only.as_ref())?)
         })
         .await?

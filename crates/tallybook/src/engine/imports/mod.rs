@@ -10,6 +10,7 @@ mod sweep;
 
 pub use admission::NotOwn;
 pub use session::ImportSession;
+pub(super) use sweep::Sessions;
 
 use super::commit::{Actor, Changes, Committed, Turn};
 use super::{Engine, EngineError, View};

@@ -4,6 +4,7 @@
 //! only chunks that nothing names. Encoding and storing a chunk overlap with reading the next one.
 
 use super::admission::{Admission, admit_now};
+use super::sweep::Live;
 use super::{Actor, Engine, EngineError, ImportError, ImportOutcome, PushError};
 use std::sync::Arc;
 use tallybook_core::account::{AccountKind, AccountName, check_name};
@@ -32,6 +33,8 @@ pub(super) struct Target {
 
 /// An import in the making. Pushing blocks: call it from a thread that may.
 pub struct ImportSession {
+    /// Its chunks are not swept.
+    _live: Live,
     engine: Arc<Engine>,
     target: Target,
     admission: Admission,
@@ -72,6 +75,7 @@ impl Engine {
         let runtime = tokio::runtime::Handle::current();
         let (engine, actor) = (Arc::clone(self), actor.clone());
         Ok(ImportSession {
+            _live: Live::new(&engine, now),
             engine,
             target,
             admission,

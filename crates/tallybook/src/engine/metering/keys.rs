@@ -7,16 +7,16 @@
 //! [`super::look_up`] for who asks them.
 
 use super::run::{Pair, Run};
-use crate::engine::checkpoint::Checkpoints;
+use super::seal::MOST_RECENT;
 use crate::engine::{Engine, EngineError, View};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, PoisonError, RwLock};
 use tallybook_core::batch::Batch;
 use tallybook_core::event::EventKey;
-use tallybook_core::ids::{Digest, LogId, Seq};
+use tallybook_core::ids::{LogId, Seq};
 use tallybook_core::ledger::{EVENTS, events};
-use tallybook_core::time::Instant;
+use tallybook_core::names::Dictionary;
 
 /// Where an event is in its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,14 @@ pub(super) struct Keys {
 }
 
 impl Keys {
+    fn of_runs(at: Seq, runs: Vec<Run>) -> Self {
+        Self {
+            at,
+            runs: runs.into(),
+            ..Self::default()
+        }
+    }
+
     /// What is known of a recent key.
     pub(super) fn recent(&self, key: EventKey) -> Option<Known> {
         self.recent.get(&key).copied()
@@ -122,8 +130,6 @@ pub(super) struct AllKeys {
     logs: HashMap<LogId, Keys>,
     published: Arc<Published>,
     uses: u64,
-    /// Blobs that no checkpoint names any more, and since when.
-    stale: Vec<(Instant, Vec<Digest>)>,
 }
 
 /// Keys kept in memory over all accounts, beyond which the account that was used least recently is
@@ -154,21 +160,20 @@ impl AllKeys {
 
     /// Recent keys of an account up to a batch are in runs now.
     pub(super) fn sealed(&mut self, log: LogId, seq: Seq, runs: Vec<Run>) {
-        if let Some(keys) = self.logs.get_mut(&log).filter(|keys| keys.sealing) {
-            keys.sealed(seq, runs.into());
-            self.published.set(log, &keys.runs);
+        match self.logs.get_mut(&log) {
+            Some(keys) if keys.sealing => {
+                keys.sealed(seq, runs.into());
+                self.published.set(log, &keys.runs);
+            }
+            // They were loaded again in between, from the checkpoint before: once more.
+            _ => self.forget(log),
         }
     }
 
-    /// Notes blobs that no checkpoint names any more, and gives those of which that was noted some
-    /// seconds ago.
-    pub(super) fn stale(&mut self, at: Instant, blobs: Vec<Digest>, seconds: i64) -> Vec<Digest> {
-        if !blobs.is_empty() {
-            self.stale.push((at, blobs));
-        }
-        let is_old = |entry: &mut (Instant, _)| entry.0.seconds() + seconds <= at.seconds();
-        let old = self.stale.extract_if(.., is_old);
-        old.flat_map(|(_, blobs)| blobs).collect()
+    /// Forgets the keys of an account: they are loaded again from its newest checkpoint.
+    pub(super) fn forget(&mut self, log: LogId) {
+        self.logs.remove(&log);
+        self.published.set(log, &Arc::default());
     }
 
     /// The keys of an account, as far as they were loaded.
@@ -182,7 +187,11 @@ impl AllKeys {
     }
 
     /// Brings an account's keys up to its view.
-    pub(super) async fn load(&mut self, engine: &Engine, view: &View) -> Result<(), EngineError> {
+    pub(super) async fn load(
+        &mut self,
+        engine: &Engine,
+        view: &Arc<View>,
+    ) -> Result<(), EngineError> {
         let log = view.account.log;
         self.uses += 1;
         let keys = match self.logs.entry(log) {
@@ -204,8 +213,8 @@ impl AllKeys {
                 let what = || format!("batch {} of log {}", row.seq.0, log.0);
                 let decoded = Batch::decode(&row.batch);
                 let (batch, _) = decoded.map_err(|error| EngineError::damaged(what(), error))?;
-                let found =
-                    pairs_of(&batch, view).map_err(|error| EngineError::damaged(what(), error))?;
+                let found = pairs_of(&batch, &view.account.dictionary)
+                    .map_err(|error| EngineError::damaged(what(), error))?;
                 keys.add(row.seq, found);
             }
         }
@@ -232,34 +241,30 @@ impl AllKeys {
     }
 }
 
-/// The keys that an account's checkpoint names; none when there is no whole one, and then the log
-/// is read from its first batch.
-async fn stored(engine: &Engine, view: &View) -> Result<Keys, EngineError> {
-    let (_, checkpoints) = Checkpoints::load(engine.store.as_ref(), view.account.log).await?;
-    let mut keys = Keys::default();
-    if let Some(account) = checkpoints.account()
-        && account.at <= view.account.seq
+/// The keys that an account's checkpoint names. Without one the log is read from its first batch,
+/// and a long one gets a checkpoint.
+async fn stored(engine: &Engine, view: &Arc<View>) -> Result<Keys, EngineError> {
+    let (_, checkpoints) = engine.manifests.load(view.account.log).await?;
+    if let Some(known) = checkpoints.account()
+        && known.at <= view.account.seq
+        && let Some(runs) = engine.read_runs(view, known).await?
     {
-        let mut runs = Vec::with_capacity(account.runs.len());
-        for indexes in &account.runs {
-            match Run::read(&engine.store, indexes).await? {
-                Some(run) => runs.push(run),
-                None => return Ok(Keys::default()),
-            }
-        }
-        keys.runs = runs.into();
-        keys.at = account.at;
+        return Ok(Keys::of_runs(known.at, runs));
     }
-    Ok(keys)
+    if view.account.metered.events() > MOST_RECENT as u64 {
+        let runs = engine.seal_from_log(view).await?;
+        return Ok(Keys::of_runs(view.account.seq, runs));
+    }
+    Ok(Keys::default())
 }
 
 /// The keys of a batch's events.
-pub(super) fn pairs_of(batch: &Batch, view: &View) -> Result<Vec<Pair>, String> {
+pub(super) fn pairs_of(batch: &Batch, names: &Dictionary) -> Result<Vec<Pair>, String> {
     let mut found = Vec::new();
     for entry in batch.entries.iter().filter(|entry| entry.tag == EVENTS) {
-        let recorded = events::decode(&entry.payload, &view.account.dictionary);
+        let recorded = events::decode(&entry.payload, names);
         for (index, recorded) in (0u32..).zip(recorded.map_err(|error| error.to_string())?) {
-            let event = recorded.event(&view.account.dictionary);
+            let event = recorded.event(names);
             let event = event.ok_or_else(|| "a name is missing".to_owned())?;
             let known = Known {
                 content: event.content(),

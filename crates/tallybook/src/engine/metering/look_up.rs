@@ -79,7 +79,7 @@ impl Batches {
 
 impl Read {
     fn new(batch: &Batch, view: &View) -> Result<Self, String> {
-        let mut pairs = pairs_of(batch, view)?;
+        let mut pairs = pairs_of(batch, &view.account.dictionary)?;
         pairs.sort_unstable_by_key(|(key, _)| *key);
         Ok(Self {
             log: batch.log,
@@ -168,7 +168,7 @@ impl Engine {
         while asked.len() >= WORTH_A_SAMPLE {
             let before = asked.len();
             let sample = asked.iter().step_by(before / SAMPLE).copied().collect();
-            self.find_in_blocks(runs, sample, &mut found).await?;
+            self.find_in_blocks(view, runs, sample, &mut found).await?;
             let seqs = found_seqs(&asked, &found);
             asked.retain(|key| !found.contains_key(key));
             let Some((first, last)) = dense(&seqs) else {
@@ -182,12 +182,13 @@ impl Engine {
                 break;
             }
         }
-        self.find_in_blocks(runs, asked, &mut found).await?;
+        self.find_in_blocks(view, runs, asked, &mut found).await?;
         Ok(found)
     }
 
     async fn find_in_blocks(
         &self,
+        view: &Arc<View>,
         runs: &[Run],
         mut asked: Vec<EventKey>,
         found: &mut HashMap<EventKey, Known>,
@@ -196,7 +197,15 @@ impl Engine {
             if asked.is_empty() {
                 break;
             }
-            run.find(&self.store, &asked, found).await?;
+            let lost = run.find(&self.store, &asked, found).await?;
+            if !lost.is_empty() {
+                let places = lost.keys().copied().collect();
+                let again = self.remake_blocks(view, run, places).await?;
+                for (place, keys) in lost {
+                    let block = again.get(&place);
+                    found.extend(keys.into_iter().filter_map(|key| block?.find(key)));
+                }
+            }
             asked.retain(|key| !found.contains_key(key));
         }
         Ok(())

@@ -12,11 +12,13 @@ mod filter;
 mod hot;
 mod keys;
 mod look_up;
+mod mend;
 mod plan;
 mod queue;
 mod run;
 mod seal;
 mod stored;
+mod stored_rows;
 pub mod submission;
 mod verify;
 
@@ -25,10 +27,11 @@ use keys::{AllKeys, Published};
 use look_up::Batches;
 use queue::Queue;
 pub(super) use seal::RECENT_KEYS;
-pub(super) use stored::{Stored, blobs};
+pub(super) use stored::{Stored, Whole};
 pub use submission::{
     Allowed, Incoming, OnError, Payer, Receipt, Rejection, RejectionCode, Submission, SubmitError,
 };
+pub(super) use verify::KeySums;
 
 use super::Engine;
 use std::sync::Arc;

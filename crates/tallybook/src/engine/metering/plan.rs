@@ -3,6 +3,7 @@
 //! Invariant: planned on the newest state while holding the writer's turn. A submission that is all
 //! or nothing leaves no trace when one of its events is refused. Look next: [`corrections`].
 
+mod alone;
 mod corrections;
 
 use super::check::{Checked, CheckedEvent, price};
@@ -82,7 +83,7 @@ impl Engine {
             let mut plan = Plan::new(self, keys);
             let mut receipts = Vec::with_capacity(submissions.len());
             for checked in &*submissions {
-                receipts.push(plan.submission(checked).await?);
+                receipts.push(plan.submission(checked).await);
             }
             let Plan { accounts, met, .. } = plan;
             let mut changes = Changes::default();
@@ -200,8 +201,8 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Plans one submission: all of it, or what is good of it, as it wants.
-    async fn submission(&mut self, checked: &Checked) -> Result<Answer, EngineError> {
+    /// Plans all of a submission, or what is good of it, as it wants.
+    async fn plan_submission(&mut self, checked: &Checked) -> Result<Answer, EngineError> {
         let mut logs = Vec::with_capacity(checked.accounts.len());
         for account in &checked.accounts {
             logs.push(self.account(account).await?);
@@ -386,19 +387,6 @@ impl<'a> Plan<'a> {
         }
         planned.new.insert(key, known);
         planned.events.push(admitted);
-    }
-
-    /// Takes a refused submission's events back out of the commit.
-    fn take_back(&mut self, log: LogId, before: usize) {
-        let Some(planned) = self.accounts.get_mut(&log) else {
-            return;
-        };
-        for admitted in planned.events.drain(before..) {
-            planned.new.remove(&admitted.event.name.key(log));
-        }
-        for waiting in planned.waiting.values_mut() {
-            waiting.retain(|place| *place < before);
-        }
     }
 
     fn meet(&mut self, users: HashSet<Arc<str>>) {

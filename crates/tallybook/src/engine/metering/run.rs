@@ -1,22 +1,24 @@
 //! Keys in the store: sorted, cut into segments, each with an index and a filter in memory.
 //!
-//! Invariant: immutable and derived. A segment's index names its blocks; a block holds some keys in
-//! order, each with what is known of its event. Whatever cannot be read is made again from the log.
+//! Invariant: immutable and derived: the keys of all events of some batches. A segment's index
+//! names its blocks; a block holds some keys in order, each with what is known of its event. Look
+//! next: [`super::mend`], which makes again from the log what can't be read.
 //!
 //! Layout of a block (`TBE1`): entries of 32 bytes: key, content, and batch, place and kind in 64
 //! bits. Of an index (`TBI1`): number of keys; number of blocks, of each the first key and the
 //! blob; the filter.
 
 use super::filter::Filter;
-use super::keys::{Known, Place};
+use super::keys::{self, Known};
 use crate::engine::EngineError;
-use crate::engine::blob::named;
+use crate::engine::blob::{Owner, Unusable, read_derived, warn_unusable};
+use crate::engine::checkpoint::{RunKnown, SegmentKnown};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use tallybook_core::codec::{DecodeError, Reader, Writer};
 use tallybook_core::event::EventKey;
-use tallybook_core::ids::{Digest, Seq};
+use tallybook_core::ids::{Digest, LogId, Seq};
 use tallybook_core::time::Instant;
 use tallybook_store::Store;
 
@@ -40,8 +42,13 @@ const ENTRY: usize = 32;
 pub(super) type Pair = (EventKey, Known);
 
 /// Sorted keys in the store.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Run {
+    log: LogId,
+    /// The batch before its first one.
+    after: Seq,
+    /// Its last batch.
+    through: Seq,
     segments: Vec<Arc<Segment>>,
 }
 
@@ -56,30 +63,67 @@ pub(super) struct Segment {
     filter: Filter,
 }
 
+/// Where a block is in a run: its segment, and its place there.
+pub(super) type Place = (usize, usize);
+
 impl Run {
+    /// An empty run of the batches after one and through another.
+    pub(super) fn new(log: LogId, after: Seq, through: Seq) -> Self {
+        let segments = Vec::new();
+        Self {
+            log,
+            after,
+            through,
+            segments,
+        }
+    }
+
+    /// Adds a segment, whose keys come after those of the others.
+    pub(super) fn push(&mut self, segment: Segment) {
+        self.segments.push(Arc::new(segment));
+    }
+
     /// How many keys.
     pub(super) fn len(&self) -> usize {
         self.segments.iter().map(|segment| segment.count).sum()
     }
 
-    /// Its segments, in the order of their keys.
-    pub(super) fn segments(&self) -> &[Arc<Segment>] {
-        &self.segments
+    /// The batch before its first one, and its last one.
+    pub(super) fn batches(&self) -> (Seq, Seq) {
+        (self.after, self.through)
     }
 
-    /// Stores sorted keys, joined with runs that they are to replace. Memory holds one segment.
+    /// Whose its blobs are.
+    pub(super) fn owner(&self) -> Owner {
+        Owner::through(self.log, self.through)
+    }
+
+    /// How a manifest names it.
+    pub(super) fn known(&self) -> RunKnown {
+        let segments = self.segments.iter().filter_map(|segment| {
+            let (first, index) = (segment.blocks.first()?.0, segment.index);
+            Some(SegmentKnown { first, index })
+        });
+        RunKnown {
+            through: self.through,
+            segments: segments.collect(),
+        }
+    }
+
+    /// Stores sorted keys as an empty run, joined with runs that it is to replace. Memory holds one
+    /// segment.
     pub(super) async fn write(
+        mut self,
         store: &Arc<dyn Store>,
         at: Instant,
-        pairs: Vec<Pair>,
+        pairs: &[Pair],
         runs: &[Self],
     ) -> Result<Self, EngineError> {
         let mut cursors: Vec<Cursor> = runs.iter().map(Cursor::new).collect();
         for cursor in &mut cursors {
             cursor.fill(store).await?;
         }
-        let mut pairs = pairs.into_iter().peekable();
-        let mut joined = Self::default();
+        let mut pairs = pairs.iter().copied().peekable();
         loop {
             let mut segment: Vec<Pair> = Vec::new();
             while segment.len() < SEGMENT_KEYS {
@@ -100,58 +144,45 @@ impl Run {
                 }
             }
             if segment.is_empty() {
-                return Ok(joined);
+                return Ok(self);
             }
-            let segment = Segment::write(store, at, &segment).await?;
-            joined.segments.push(Arc::new(segment));
+            let segment = Segment::write(store, self.owner(), at, &segment).await?;
+            self.push(segment);
         }
     }
 
-    /// Reads the indexes of a run; `None` when one is gone or of another format.
-    pub(super) async fn read(
-        store: &Arc<dyn Store>,
-        indexes: &[Digest],
-    ) -> Result<Option<Self>, EngineError> {
-        let mut run = Self::default();
-        for index in indexes {
-            let Some(bytes) = store.get_blob(*index).await? else {
-                return Ok(None);
-            };
-            let Some(segment) = Segment::decode(*index, &bytes) else {
-                return Ok(None);
-            };
-            run.segments.push(Arc::new(segment));
-        }
-        Ok(Some(run))
-    }
-
-    /// Adds to `found` what the run has of `keys`, which are sorted.
+    /// Adds to `found` what the run has of `keys`, which are sorted, and gives those whose block
+    /// can't be read.
     pub(super) async fn find(
         &self,
         store: &Arc<dyn Store>,
         keys: &[EventKey],
         found: &mut HashMap<EventKey, Known>,
-    ) -> Result<(), EngineError> {
-        let mut blocks: Vec<(Digest, Vec<EventKey>)> = Vec::new();
+    ) -> Result<BTreeMap<Place, Vec<EventKey>>, EngineError> {
+        let mut blocks: Vec<(Place, Vec<EventKey>)> = Vec::new();
         for key in keys {
-            let Some(blob) = self.block_of(*key) else {
+            let Some(place) = self.block_of(*key) else {
                 continue;
             };
             match blocks.last_mut() {
-                Some((last, keys)) if *last == blob => keys.push(*key),
-                _ => blocks.push((blob, vec![*key])),
+                Some((last, keys)) if *last == place => keys.push(*key),
+                _ => blocks.push((place, vec![*key])),
             }
         }
         let mut read = stream::iter(blocks)
-            .map(|(blob, keys)| async move {
-                let block = Block::read(store, blob).await?;
-                Ok::<_, EngineError>((block, keys))
+            .map(|(place, keys)| async move {
+                let block = self.block(store, place).await?;
+                Ok::<_, EngineError>((place, block, keys))
             })
             .buffered(AT_A_TIME);
-        while let Some((block, keys)) = read.try_next().await? {
-            found.extend(keys.into_iter().filter_map(|key| block.find(key)));
+        let mut lost = BTreeMap::new();
+        while let Some((place, block, keys)) = read.try_next().await? {
+            match block {
+                Some(block) => found.extend(keys.into_iter().filter_map(|key| block.find(key))),
+                None => drop(lost.insert(place, keys)),
+            }
         }
-        Ok(())
+        Ok(lost)
     }
 
     /// Whether it may have a key; if not, it has not.
@@ -166,26 +197,58 @@ impl Run {
     }
 
     /// The block that may have a key.
-    fn block_of(&self, key: EventKey) -> Option<Digest> {
-        let begins = |segment: &Arc<Segment>| segment.blocks.first().is_some_and(|it| it.0 <= key);
-        let segment = self.segments.partition_point(begins).checked_sub(1)?;
-        let segment = &self.segments[segment];
-        let block = segment.blocks.partition_point(|(first, _)| *first <= key);
-        let (_, blob) = segment.blocks.get(block.checked_sub(1)?)?;
-        segment.filter.passes(key).then_some(*blob)
+    pub(super) fn block_of(&self, key: EventKey) -> Option<Place> {
+        let place = self.place_of(key)?;
+        self.segments[place.0].filter.passes(key).then_some(place)
     }
 
-    /// Every blob of it.
-    pub(super) fn blobs(&self) -> impl Iterator<Item = Digest> + '_ {
-        self.segments.iter().flat_map(|segment| {
-            let blocks = segment.blocks.iter().map(|(_, blob)| *blob);
-            blocks.chain([segment.index])
+    /// The block between whose keys a key lies.
+    pub(super) fn place_of(&self, key: EventKey) -> Option<Place> {
+        let begins = |segment: &Arc<Segment>| segment.blocks.first().is_some_and(|it| it.0 <= key);
+        let segment = self.segments.partition_point(begins).checked_sub(1)?;
+        let blocks = &self.segments[segment].blocks;
+        let block = blocks.partition_point(|(first, _)| *first <= key);
+        Some((segment, block.checked_sub(1)?))
+    }
+
+    /// The blocks, in the order of their keys.
+    pub(super) fn places(&self) -> impl Iterator<Item = Place> + '_ {
+        let segments = self.segments.iter().enumerate();
+        segments.flat_map(|(number, segment)| {
+            let blocks = 0..segment.blocks.len();
+            blocks.map(move |block| (number, block))
         })
+    }
+
+    /// The blobs of a block's index and of the block.
+    pub(super) fn names_of(&self, (segment, block): Place) -> (Digest, Digest) {
+        let segment = &self.segments[segment];
+        (segment.index, segment.blocks[block].1)
+    }
+
+    /// Reads a block; `None`, with a warning, when it can't be used.
+    pub(super) async fn block(
+        &self,
+        store: &Arc<dyn Store>,
+        place: Place,
+    ) -> Result<Option<Block>, EngineError> {
+        let (_, blob) = self.names_of(place);
+        let read = Block::read(store, self.owner(), blob).await?;
+        Ok(read
+            .inspect_err(|reason| warn_unusable(self.log, blob, "a block of events' keys", reason))
+            .ok())
+    }
+
+    /// By index, the blobs of its blocks.
+    pub(super) fn blobs(&self) -> impl Iterator<Item = (Digest, Vec<Digest>)> + '_ {
+        let segments = self.segments.iter();
+        segments.map(|segment| (segment.index, segment.blocks().collect()))
     }
 }
 
 /// Goes through a run in order, a block at a time.
 struct Cursor {
+    owner: Owner,
     blocks: std::vec::IntoIter<Digest>,
     pairs: std::vec::IntoIter<Pair>,
     head: Option<Pair>,
@@ -196,6 +259,7 @@ impl Cursor {
         let blocks = run.segments.iter().flat_map(|segment| &segment.blocks);
         let blocks: Vec<Digest> = blocks.map(|(_, blob)| *blob).collect();
         Self {
+            owner: run.owner(),
             blocks: blocks.into_iter(),
             pairs: Vec::new().into_iter(),
             head: None,
@@ -218,7 +282,9 @@ impl Cursor {
     /// Reads the next block.
     async fn fill(&mut self, store: &Arc<dyn Store>) -> Result<(), EngineError> {
         if let Some(blob) = self.blocks.next() {
-            self.pairs = Block::read(store, blob).await?.pairs().into_iter();
+            let block = Block::read(store, self.owner, blob).await?;
+            let block = block.map_err(|error| EngineError::damaged(blob_name(blob), error))?;
+            self.pairs = block.pairs().into_iter();
             self.head = self.pairs.next();
         }
         Ok(())
@@ -226,8 +292,10 @@ impl Cursor {
 }
 
 impl Segment {
-    async fn write(
+    /// Stores sorted keys.
+    pub(super) async fn write(
         store: &Arc<dyn Store>,
+        owner: Owner,
         at: Instant,
         pairs: &[Pair],
     ) -> Result<Self, EngineError> {
@@ -235,7 +303,7 @@ impl Segment {
         pairs.iter().for_each(|(key, _)| filter.add(*key));
         let writes = pairs.chunks(BLOCK_KEYS).map(|pairs| {
             let (store, first) = (Arc::clone(store), pairs[0].0);
-            let bytes = encode_block(pairs);
+            let bytes = owner.blob(Block::of(pairs).content());
             async move { Ok::<_, EngineError>((first, store.put_blob(bytes.into(), at).await?)) }
         });
         let writes: Vec<_> = writes.collect();
@@ -250,7 +318,8 @@ impl Segment {
             out.raw(&blob.0);
         }
         out.run(&filter.encode());
-        let index = store.put_blob(out.finish().into(), at).await?;
+        let bytes = owner.blob(&out.finish());
+        let index = store.put_blob(bytes.into(), at).await?;
         Ok(Self {
             index,
             count: pairs.len(),
@@ -259,58 +328,85 @@ impl Segment {
         })
     }
 
-    /// `None` when the bytes are not an index of this format.
-    fn decode(index: Digest, bytes: &[u8]) -> Option<Self> {
-        let read = || -> Result<Self, DecodeError> {
-            let mut r = Reader::new(bytes);
-            if r.raw(4, "index")? != b"TBI1" {
-                return Err(r.invalid("the start of an index"));
-            }
-            let keys = usize::try_from(r.varint("keys")?).map_err(|_| r.invalid("keys"))?;
-            let count = r.count(48, "blocks")?;
-            let blocks = (0..count)
-                .map(|_| Ok((EventKey(r.array("key")?), Digest(r.array("block")?))))
-                .collect::<Result<Vec<_>, DecodeError>>()?;
-            let filter = Filter::decode(r.run("filter")?).ok_or_else(|| r.invalid("filter"))?;
-            r.finish("index")?;
-            Ok(Self {
-                index,
-                count: keys,
-                blocks,
-                filter,
-            })
-        };
-        read().ok()
+    /// The blobs of its blocks.
+    pub(super) fn blocks(&self) -> impl Iterator<Item = Digest> + '_ {
+        self.blocks.iter().map(|(_, blob)| *blob)
     }
-}
 
-fn encode_block(pairs: &[Pair]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(4 + pairs.len() * ENTRY);
-    bytes.extend_from_slice(BLOCK);
-    for (key, known) in pairs {
-        bytes.extend_from_slice(&key.0);
-        bytes.extend_from_slice(&known.content.to_le_bytes());
-        let place = known.place.seq.0 << 24
-            | u64::from(known.place.index) << 1
-            | u64::from(known.is_correction);
-        bytes.extend_from_slice(&place.to_le_bytes());
+    /// Reads a segment's index.
+    pub(super) async fn read(
+        store: &Arc<dyn Store>,
+        owner: Owner,
+        index: Digest,
+    ) -> Result<Result<Self, Unusable>, EngineError> {
+        let read = read_derived(store.as_ref(), owner, index).await?;
+        Ok(read.and_then(|content| {
+            let decoded = Self::decode(index, &content);
+            decoded.map_err(|error| Unusable::Damaged(error.to_string()))
+        }))
     }
-    bytes
+
+    fn decode(index: Digest, bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut r = Reader::new(bytes);
+        if r.raw(4, "index")? != b"TBI1" {
+            return Err(r.invalid("the start of an index"));
+        }
+        let keys = usize::try_from(r.varint("keys")?).map_err(|_| r.invalid("keys"))?;
+        let count = r.count(48, "blocks")?;
+        let blocks = (0..count)
+            .map(|_| Ok((EventKey(r.array("key")?), Digest(r.array("block")?))))
+            .collect::<Result<Vec<_>, DecodeError>>()?;
+        let filter = Filter::decode(r.run("filter")?).ok_or_else(|| r.invalid("filter"))?;
+        r.finish("index")?;
+        Ok(Self {
+            index,
+            count: keys,
+            blocks,
+            filter,
+        })
+    }
 }
 
 /// The bytes of a block, whose length is right.
-struct Block(Vec<u8>);
+#[derive(Debug)]
+pub(super) struct Block(Vec<u8>);
 
 impl Block {
-    async fn read(store: &Arc<dyn Store>, blob: Digest) -> Result<Self, EngineError> {
-        let damaged = |detail: &str| EngineError::damaged(format!("blob {blob}"), detail);
-        let bytes = named(store.as_ref(), blob).await?;
-        let entries = bytes.strip_prefix(BLOCK);
-        if entries.is_some_and(|entries| entries.len().is_multiple_of(ENTRY)) {
-            Ok(Self(bytes))
-        } else {
-            Err(damaged("it is no block of keys"))
+    /// A block of sorted keys.
+    pub(super) fn of(pairs: &[Pair]) -> Self {
+        let mut bytes = Vec::with_capacity(BLOCK.len() + pairs.len() * ENTRY);
+        bytes.extend_from_slice(BLOCK);
+        for (key, known) in pairs {
+            bytes.extend_from_slice(&key.0);
+            bytes.extend_from_slice(&known.content.to_le_bytes());
+            let place = known.place.seq.0 << 24
+                | u64::from(known.place.index) << 1
+                | u64::from(known.is_correction);
+            bytes.extend_from_slice(&place.to_le_bytes());
         }
+        Self(bytes)
+    }
+
+    /// Reads a block.
+    pub(super) async fn read(
+        store: &Arc<dyn Store>,
+        owner: Owner,
+        blob: Digest,
+    ) -> Result<Result<Self, Unusable>, EngineError> {
+        let read = read_derived(store.as_ref(), owner, blob).await?;
+        Ok(read.and_then(|content| {
+            let entries = content.strip_prefix(BLOCK);
+            if entries.is_some_and(|entries| entries.len().is_multiple_of(ENTRY)) {
+                Ok(Self(content.to_vec()))
+            } else {
+                Err(Unusable::Damaged("it is no block of keys".to_owned()))
+            }
+        }))
+    }
+
+    /// What its blob holds.
+    pub(super) fn content(&self) -> &[u8] {
+        &self.0
     }
 
     fn entries(&self) -> &[[u8; ENTRY]] {
@@ -318,15 +414,21 @@ impl Block {
         entries
     }
 
-    fn pairs(&self) -> Vec<Pair> {
+    /// Its keys.
+    pub(super) fn pairs(&self) -> Vec<Pair> {
         self.entries().iter().map(decode_entry).collect()
     }
 
-    fn find(&self, key: EventKey) -> Option<Pair> {
+    /// What it has of a key.
+    pub(super) fn find(&self, key: EventKey) -> Option<Pair> {
         let entries = self.entries();
         let place = entries.binary_search_by(|entry| entry[..key.0.len()].cmp(&key.0));
         place.ok().map(|place| decode_entry(&entries[place]))
     }
+}
+
+fn blob_name(blob: Digest) -> String {
+    format!("blob {blob}")
 }
 
 fn decode_entry(entry: &[u8; ENTRY]) -> Pair {
@@ -337,7 +439,7 @@ fn decode_entry(entry: &[u8; ENTRY]) -> Pair {
     let place = word(3);
     let known = Known {
         content: word(2),
-        place: Place {
+        place: keys::Place {
             seq: Seq(place >> 24),
             // 23 bits: a batch has fewer events.
             index: u32::try_from(place >> 1 & 0x7f_ffff).unwrap_or(u32::MAX),
@@ -357,7 +459,7 @@ mod tests {
         let pair = |number: u32| {
             let known = Known {
                 content: u64::from(number),
-                place: Place {
+                place: keys::Place {
                     seq: Seq(u64::from(number) + 1),
                     index: number % 10_000,
                 },
@@ -370,18 +472,27 @@ mod tests {
         pairs
     }
 
+    fn empty() -> Run {
+        Run::new(LogId(1), Seq(0), Seq(9_000))
+    }
+
     #[tokio::test]
     async fn every_key_of_a_run_is_found_and_no_other() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let at = Instant::parse("2026-01-01T00:00:00Z").unwrap();
         let stored = pairs(0..5_000);
-        let run = Run::write(&store, at, stored.clone(), &[]).await.unwrap();
-        let indexes: Vec<Digest> = run.segments().iter().map(|segment| segment.index).collect();
-        let run = Run::read(&store, &indexes).await.unwrap().unwrap();
-        assert_eq!(run.len(), 5_000);
+        let run = empty().write(&store, at, &stored, &[]);
+        let run = run.await.unwrap();
+        let mut read = empty();
+        for segment in run.known().segments {
+            let segment = Segment::read(&store, run.owner(), segment.index).await;
+            read.push(segment.unwrap().unwrap());
+        }
+        assert_eq!((read.len(), read.is(&run)), (5_000, true));
         let keys: Vec<EventKey> = pairs(0..10_000).iter().map(|(key, _)| *key).collect();
         let mut found = HashMap::new();
-        run.find(&store, &keys, &mut found).await.unwrap();
+        let lost = read.find(&store, &keys, &mut found).await.unwrap();
+        assert!(lost.is_empty());
         assert_eq!(found, stored.into_iter().collect());
     }
 
@@ -389,25 +500,28 @@ mod tests {
     async fn runs_are_joined() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let at = Instant::parse("2026-01-01T00:00:00Z").unwrap();
-        let write = |pairs| Run::write(&store, at, pairs, &[]);
-        let runs = [
-            write(pairs(0..3_000)).await.unwrap(),
-            write(pairs(3_000..3_500)).await.unwrap(),
-        ];
-        let joined = Run::write(&store, at, pairs(3_500..4_000), &runs)
-            .await
-            .unwrap();
-        let at_once = write(pairs(0..4_000)).await.unwrap();
-        assert_eq!(joined.segments()[0].index, at_once.segments()[0].index);
+        let write = async |numbers, runs: &[Run]| {
+            let written = empty().write(&store, at, &pairs(numbers), runs).await;
+            written.unwrap()
+        };
+        let runs = [write(0..3_000, &[]).await, write(3_000..3_500, &[]).await];
+        let joined = write(3_500..4_000, &runs).await;
+        assert!(joined.is(&write(0..4_000, &[]).await));
     }
 
     #[tokio::test]
-    async fn a_run_with_a_part_gone_is_no_run() {
+    async fn keys_of_a_block_that_is_gone_are_named() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let at = Instant::parse("2026-01-01T00:00:00Z").unwrap();
-        let run = Run::write(&store, at, pairs(0..10), &[]).await.unwrap();
-        let index = run.segments()[0].index;
-        store.delete_blobs(vec![index], None).await.unwrap();
-        assert!(Run::read(&store, &[index]).await.unwrap().is_none());
+        let stored = pairs(0..1_000);
+        let run = empty().write(&store, at, &stored, &[]).await.unwrap();
+        let (_, gone) = run.names_of((0, 2));
+        store.delete_blobs(vec![gone], None).await.unwrap();
+        let keys: Vec<EventKey> = pairs(0..1_000).iter().map(|(key, _)| *key).collect();
+        let mut found = HashMap::new();
+        let lost = run.find(&store, &keys, &mut found).await.unwrap();
+        assert_eq!(lost.keys().collect::<Vec<_>>(), [&(0, 2)]);
+        assert_eq!(lost[&(0, 2)], keys[512..768]);
+        assert_eq!(found.len(), 1_000 - 256);
     }
 }

@@ -4,19 +4,20 @@
 //! a view, which never changes. A start then reads only what came after. Look next: [`super::run`],
 //! [`crate::engine::load`], which reads it.
 
-use super::keys::{Keys, PAGE_BYTES};
+use super::keys::{Keys, PAGE_BYTES, pairs_of};
 use super::run::{Pair, Run};
-use super::stored::{Stored, blobs, encode};
-use crate::engine::blob::named;
-use crate::engine::checkpoint::{AccountKnown, Checkpoints};
+use super::stored::{Stored, encode, rows_blob};
+use crate::engine::blob::Owner;
+use crate::engine::checkpoint::AccountKnown;
+use crate::engine::manifests::{Dropped, Naming};
 use crate::engine::{Engine, EngineError, View};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tallybook_core::batch::Batch;
-use tallybook_core::ids::{Digest, LogId};
+use tallybook_core::ids::{LogId, Seq};
 use tallybook_core::ledger::Account;
 use tallybook_core::ledger::metered::Metered;
-use tallybook_core::ledger::metered::rows::{self, MonthUsage, StoredRows};
+use tallybook_core::ledger::metered::rows::{MonthUsage, StoredRows};
 use tallybook_core::time::{Instant, Month};
 
 /// The default of [`crate::engine::Options::recent_keys`]: some megabytes, and some hundredths of a
@@ -24,18 +25,12 @@ use tallybook_core::time::{Instant, Month};
 pub(in crate::engine) const RECENT_KEYS: usize = 1 << 16;
 
 /// However much an account has, it keeps no more recent keys than so many.
-const MOST_RECENT: usize = 1 << 19;
-
-/// Seconds for which blobs stay that a newer checkpoint has no use for: answers that were begun
-/// before it may still read them. What is left over at a restart is swept.
-const SECONDS_KEPT: i64 = 600;
+pub(super) const MOST_RECENT: usize = 1 << 19;
 
 /// What a new checkpoint leaves behind.
 struct Sealed {
     runs: Vec<Run>,
     metered: Metered,
-    /// Blobs that the checkpoint before it had alone.
-    gone: Vec<Digest>,
 }
 
 /// An account's recent keys on their way into the store.
@@ -70,38 +65,81 @@ impl Engine {
     /// Stores an account's checkpoint. A failure costs only memory, and the next start some time.
     pub(super) async fn seal(&self, sealing: Sealing) {
         let account = Arc::clone(&sealing.view.account);
-        let (log, seq) = (account.log, account.seq);
-        let sealed = self.store_account(sealing).await;
-        // Whoever has the turn sees the keys and the view change together.
+        let at = account.at.unwrap_or(Instant::EARLIEST);
+        let naming = self.manifests.naming().await;
+        let sealed = self.store_account(&naming, sealing).await;
+        drop(naming);
+        let sealed = match sealed {
+            Ok(sealed) => self.take_over(&account, sealed).await,
+            Err(error) => Err(error),
+        };
+        let sealed = match sealed {
+            Ok(()) => self.manifests.delete_due(at).await,
+            Err(error) => {
+                if let Some(keys) = self.metering.keys.lock().await.known(account.log) {
+                    keys.sealing = false;
+                }
+                Err(error)
+            }
+        };
+        if let Err(error) = sealed {
+            tracing::error!(log = account.log.0, %error, "the checkpoint of an account failed");
+        }
+    }
+
+    /// Goes on from a checkpoint; whoever has the turn sees the keys and the view change together.
+    async fn take_over(
+        &self,
+        account: &Account,
+        sealed: Option<Sealed>,
+    ) -> Result<(), EngineError> {
         let _turn = self.turn().await;
         let mut keys = self.metering.keys.lock().await;
-        let slimmed = match sealed {
-            Ok(Some(sealed)) => {
-                keys.sealed(log, seq, sealed.runs);
-                self.slim(&account, sealed.metered)
-                    .await
-                    .map(|()| sealed.gone)
-            }
-            Ok(None) => Ok(Vec::new()),
-            Err(error) => Err(error),
+        let Some(sealed) = sealed else {
+            keys.forget(account.log);
+            return Ok(());
         };
-        let at = account.at.unwrap_or(Instant::EARLIEST);
-        let slimmed = match slimmed {
-            Ok(gone) => {
-                let gone = keys.stale(at, gone, SECONDS_KEPT);
-                self.store
-                    .delete_blobs(gone, None)
-                    .await
-                    .map_err(EngineError::from)
+        keys.sealed(account.log, account.seq, sealed.runs);
+        self.slim(account, sealed.metered).await
+    }
+
+    /// Stores the checkpoint of an account that has none, so that the keys of a long log need not
+    /// all be in memory, and gives its runs.
+    pub(super) async fn seal_from_log(&self, view: &Arc<View>) -> Result<Vec<Run>, EngineError> {
+        let log = view.account.log;
+        tracing::info!(log = log.0, "a checkpoint of a long log is made again");
+        let naming = self.manifests.naming().await;
+        let (mut after, mut sealed) = (Seq(0), Seq(0));
+        let (mut pairs, mut runs) = (Vec::new(), Vec::new());
+        while after < view.account.seq {
+            let rows = self.store.read_log(log, after, PAGE_BYTES).await?;
+            if rows.is_empty() {
+                let what = format!("batch {} of log {}", after.next().0, log.0);
+                return Err(EngineError::damaged(what, "missing"));
             }
-            Err(error) => Err(error),
-        };
-        if let Err(error) = slimmed {
-            tracing::error!(log = log.0, %error, "the checkpoint of an account failed");
-            if let Some(keys) = keys.known(log) {
-                keys.sealing = false;
+            for row in rows.iter().take_while(|row| row.seq <= view.account.seq) {
+                let what = || format!("batch {} of log {}", row.seq.0, log.0);
+                let decoded = Batch::decode(&row.batch);
+                let (batch, _) = decoded.map_err(|error| EngineError::damaged(what(), error))?;
+                let found = pairs_of(&batch, &view.account.dictionary);
+                pairs.extend(found.map_err(|error| EngineError::damaged(what(), error))?);
+                after = row.seq;
+            }
+            if pairs.len() >= MOST_RECENT && after < view.account.seq {
+                let pairs = sorted(std::mem::take(&mut pairs));
+                self.add_run(view, (sealed, after), &pairs, &mut runs)
+                    .await?;
+                sealed = after;
             }
         }
+        let sealing = Sealing {
+            view: Arc::clone(view),
+            pairs: sorted(pairs),
+            runs,
+        };
+        let sealed = self.store_account(&naming, sealing).await?;
+        let newer = || EngineError::System("an account's checkpoint was made twice".to_owned());
+        Ok(sealed.ok_or_else(newer)?.runs)
     }
 
     /// Lets go of the rows that a checkpoint has: the newest view goes on from the checkpoint.
@@ -133,16 +171,16 @@ impl Engine {
         Ok(())
     }
 
-    /// `None` when somebody else stored a newer one.
-    async fn store_account(&self, sealing: Sealing) -> Result<Option<Sealed>, EngineError> {
-        let Sealing {
-            view,
-            pairs,
-            mut runs,
-        } = sealing;
-        let (account, store) = (&view.account, &self.store);
-        let at = account.at.unwrap_or(Instant::EARLIEST);
-        // A run is joined with those that are not twice as long: few are left to be asked.
+    /// Adds the keys of the batches after one and through another to the runs of an account. A run
+    /// is joined with those that are not twice as long: few are left to be asked.
+    async fn add_run(
+        &self,
+        view: &Arc<View>,
+        (after, through): (Seq, Seq),
+        pairs: &[Pair],
+        runs: &mut Vec<Run>,
+    ) -> Result<(), EngineError> {
+        let at = view.account.at.unwrap_or(Instant::EARLIEST);
         let mut length = pairs.len();
         let joined = runs.iter().rev().take_while(|run| {
             let joins = run.len() < 2 * length;
@@ -150,12 +188,42 @@ impl Engine {
             joins
         });
         let kept = runs.len() - joined.count();
-        let run = Run::write(store, at, pairs, &runs[kept..]).await?;
+        let after = runs.get(kept).map_or(after, |run| run.batches().0);
+        let empty = Run::new(view.account.log, after, through);
+        let written = empty.clone().write(&self.store, at, pairs, &runs[kept..]);
+        let run = match written.await {
+            Err(EngineError::Damaged { .. }) => {
+                self.mend_runs(view, &runs[kept..]).await?;
+                empty.write(&self.store, at, pairs, &runs[kept..]).await?
+            }
+            written => written?,
+        };
         runs.truncate(kept);
         runs.push(run);
+        Ok(())
+    }
+
+    /// `None` when somebody else stored a newer one.
+    async fn store_account(
+        &self,
+        naming: &Naming<'_>,
+        sealing: Sealing,
+    ) -> Result<Option<Sealed>, EngineError> {
+        let Sealing {
+            view,
+            pairs,
+            mut runs,
+        } = sealing;
+        let (account, store) = (&view.account, &self.store);
+        let (log, seq) = (account.log, account.seq);
+        let at = account.at.unwrap_or(Instant::EARLIEST);
+        let before = runs.clone();
+        let sealed = runs.last().map_or(Seq(0), |run| run.batches().1);
+        self.add_run(&view, (sealed, seq), &pairs, &mut runs)
+            .await?;
         let rows = self.store_rows(account, at).await?;
-        let bytes = encode(account, &rows);
-        let metered = Stored::decode(&bytes, account.log)
+        let state = encode(account, &rows);
+        let metered = Stored::decode(&state, log)
             .and_then(|stored| match stored {
                 Some(stored) => stored.metered(&account.dictionary),
                 None => Ok(None),
@@ -163,20 +231,20 @@ impl Engine {
             .map_err(|error| EngineError::damaged("a new checkpoint", error))?;
         let metered =
             metered.ok_or_else(|| EngineError::damaged("a new checkpoint", "its format"))?;
-        let state = store.put_blob(bytes.into(), at).await?;
-        let indexes = |run: &Run| run.segments().iter().map(|segment| segment.index).collect();
+        let state = Owner::through(log, seq).blob(&state);
         let known = AccountKnown {
-            at: account.seq,
-            state,
+            at: seq,
+            state: store.put_blob(state.into(), at).await?,
             rows: rows.values().map(|rows| rows.blob).collect(),
-            runs: runs.iter().map(indexes).collect(),
+            runs: runs.iter().map(Run::known).collect(),
         };
-        let swapped = self.swap_account(account.log, known, &runs).await?;
-        Ok(swapped.map(|gone| Sealed {
-            runs,
-            metered,
-            gone,
-        }))
+        let Some(replaced) = self.swap_account(naming, log, known).await? else {
+            return Ok(None);
+        };
+        let dropped = replaced.map(|old| dropped(&old, &before));
+        self.manifests
+            .delete_later(at, log, dropped.unwrap_or_default());
+        Ok(Some(Sealed { runs, metered }))
     }
 
     /// Stores the rows of the months that changed, and gives those of all.
@@ -188,7 +256,7 @@ impl Engine {
         let mut all = BTreeMap::new();
         for (month, usage) in account.metered.months() {
             let stored = match usage.stored() {
-                Some(stored) if usage.recent().next().is_none() => stored,
+                Some(stored) if stored.through == usage.through() => stored,
                 _ => self.store_month(account, month, usage, at).await?,
             };
             all.insert(month, stored);
@@ -204,44 +272,35 @@ impl Engine {
         at: Instant,
     ) -> Result<StoredRows, EngineError> {
         let before = match usage.stored() {
-            Some(stored) => {
-                let bytes = named(self.store.as_ref(), stored.blob).await?;
-                Some((stored.blob, bytes))
-            }
-            None => None,
+            Some(stored) => self.stored_rows(account, month, stored).await?,
+            None => Vec::new(),
         };
-        let (account, usage) = (Arc::clone(account), usage.clone());
+        let (log, through, usage) = (account.log, usage.through(), usage.clone());
         let joined = tokio::task::spawn_blocking(move || {
-            let before = match before {
-                None => Vec::new(),
-                Some((blob, bytes)) => rows::decode(&bytes, month, &account.dictionary)
-                    .map_err(|error| EngineError::blob(blob, &error))?
-                    .ok_or_else(|| EngineError::damaged(format!("blob {blob}"), "its format"))?,
-            };
             let rows = usage.joined(&before);
-            Ok::<_, EngineError>((rows::encode(month, &rows), rows.len()))
+            (rows_blob(log, month, through, &rows), rows.len())
         });
-        let (bytes, count) = joined.await??;
+        let (bytes, count) = joined.await?;
         let count = u32::try_from(count)
             .map_err(|_| EngineError::System(format!("{month} has more than 2^32 sums")))?;
         let blob = self.store.put_blob(bytes.into(), at).await?;
-        Ok(StoredRows { blob, count })
+        Ok(StoredRows {
+            blob,
+            count,
+            through,
+        })
     }
 
-    /// Names a checkpoint in the manifest, unless there is a newer one, and gives the blobs that
-    /// the one before it had alone.
+    /// Names a checkpoint in the manifest, and gives the one that it replaces; `None` when there is
+    /// a newer one.
     async fn swap_account(
         &self,
+        naming: &Naming<'_>,
         log: LogId,
         known: AccountKnown,
-        runs: &[Run],
-    ) -> Result<Option<Vec<Digest>>, EngineError> {
-        let store = &self.store;
-        let mut new: HashSet<Digest> = runs.iter().flat_map(Run::blobs).collect();
-        new.insert(known.state);
-        new.extend(&known.rows);
+    ) -> Result<Option<Option<AccountKnown>>, EngineError> {
         loop {
-            let (version, mut checkpoints) = Checkpoints::load(store.as_ref(), log).await?;
+            let (version, mut checkpoints) = self.manifests.load(log).await?;
             if checkpoints
                 .account()
                 .is_some_and(|other| other.at > known.at)
@@ -249,17 +308,30 @@ impl Engine {
                 return Ok(None);
             }
             let replaced = checkpoints.set_account(known.clone());
-            if store
-                .swap_manifest(log, version, checkpoints.encode())
+            if self
+                .manifests
+                .swap(naming, log, version, &checkpoints)
                 .await?
             {
-                let gone = match replaced {
-                    Some(old) => blobs(store, &old).await?,
-                    None => Vec::new(),
-                };
-                let gone = gone.into_iter().filter(|blob| !new.contains(blob));
-                return Ok(Some(gone.collect()));
+                return Ok(Some(replaced));
             }
         }
     }
+}
+
+fn sorted(mut pairs: Vec<Pair>) -> Vec<Pair> {
+    pairs.sort_unstable_by_key(|(key, _)| *key);
+    pairs
+}
+
+/// What a checkpoint named, whose runs are known as far as they are in use. What the next one
+/// names, too, is not deleted.
+fn dropped(old: &AccountKnown, runs: &[Run]) -> Vec<Dropped> {
+    let blobs = old.rows.iter().chain([&old.state]);
+    let indexes = runs.iter().flat_map(Run::blobs);
+    let indexes = indexes.map(|(blob, blocks)| Dropped { blob, blocks });
+    blobs
+        .map(|blob| Dropped::from(*blob))
+        .chain(indexes)
+        .collect()
 }

@@ -3,37 +3,20 @@
 //! Invariant: derived; bytes of another format are `None`, and the log is read instead. The batches
 //! that hold more than events are few: they are named, and read again.
 
-use super::run::Run;
 use crate::engine::EngineError;
-use crate::engine::checkpoint::AccountKnown;
+use crate::engine::blob::Owner;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tallybook_core::codec::{DecodeError, Reader, Writer};
 use tallybook_core::ids::{Digest, LogId, Seq};
 use tallybook_core::ledger::Account;
 use tallybook_core::ledger::metered::Metered;
-use tallybook_core::ledger::metered::rows::StoredRows;
+use tallybook_core::ledger::metered::rows::{self, Row, StoredRows};
 use tallybook_core::names::Dictionary;
 use tallybook_core::time::{Instant, Month};
-use tallybook_store::Store;
+use tallybook_store::{Store, StoreError};
 
-/// Every blob of an account's checkpoint; those that are gone are left out.
-pub(in crate::engine) async fn blobs(
-    store: &Arc<dyn Store>,
-    known: &AccountKnown,
-) -> Result<Vec<Digest>, EngineError> {
-    let mut blobs = vec![known.state];
-    blobs.extend(&known.rows);
-    for indexes in &known.runs {
-        blobs.extend(indexes);
-        if let Some(run) = Run::read(store, indexes).await? {
-            blobs.extend(run.blobs());
-        }
-    }
-    Ok(blobs)
-}
-
-/// The bytes of an account's state.
+/// An account's state.
 ///
 /// Layout: `TBA1`, log, batch, its hash, its time, number of names, the batches that hold more than
 /// events (they are read again), metered usage.
@@ -49,6 +32,67 @@ pub(super) fn encode(account: &Account, rows: &BTreeMap<Month, StoredRows>) -> V
     account.settings.iter().for_each(|seq| out.varint(seq.0));
     out.run(&account.metered.encode(rows));
     out.finish()
+}
+
+/// The bytes of a blob of a month's rows.
+pub(super) fn rows_blob(log: LogId, month: Month, through: Seq, rows: &[Row]) -> Vec<u8> {
+    Owner::through(log, through).blob(&rows::encode(month, rows))
+}
+
+/// The blobs of an account's checkpoint but for its keys, as its log gives them.
+pub(in crate::engine) struct Whole {
+    /// By month.
+    pub rows: BTreeMap<Month, Arc<[u8]>>,
+    pub state: Arc<[u8]>,
+}
+
+impl Whole {
+    /// Of an account that was read from its log alone.
+    pub(in crate::engine) fn new(account: &Account) -> Self {
+        let mut blobs = BTreeMap::new();
+        let mut stored = BTreeMap::new();
+        for (month, usage) in account.metered.months() {
+            let (rows, through) = (usage.joined(&[]), usage.through());
+            let bytes = rows_blob(account.log, month, through, &rows);
+            let blob = Digest::of(&bytes);
+            // A month's rows are numbered by 32 bits.
+            let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+            let of_month = StoredRows {
+                blob,
+                count,
+                through,
+            };
+            stored.insert(month, of_month);
+            blobs.insert(month, bytes.into());
+        }
+        let state = encode(account, &stored);
+        let owner = Owner::through(account.log, account.seq);
+        Self {
+            rows: blobs,
+            state: owner.blob(&state).into(),
+        }
+    }
+
+    /// The name of the blob of its state.
+    pub(in crate::engine) fn state_blob(&self) -> Digest {
+        Digest::of(&self.state)
+    }
+
+    /// Stores all of it again.
+    pub(in crate::engine) async fn put(
+        self,
+        store: &dyn Store,
+        at: Instant,
+    ) -> Result<(), EngineError> {
+        for bytes in self.rows.into_values().chain([self.state]) {
+            match store.put_blob(bytes, at).await {
+                // A damaged database is not written to; its log can be read all the same.
+                Ok(_) | Err(StoreError::Damaged { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// An account's state as it was stored.

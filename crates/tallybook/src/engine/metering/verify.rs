@@ -1,96 +1,146 @@
-//! An account's checkpoint against its log.
+//! An account's keys against its log.
 //!
-//! Invariant: changes nothing, and reads every event: what a checkpoint says is recomputed.
+//! Invariant: changes nothing, reads every block, and takes time in proportion to the events: the
+//! keys of a run are compared with those of its batches by a sum of hashes, which does not depend
+//! on their order.
 
-use super::keys::{PAGE_BYTES, pairs_of};
-use super::run::Run;
-use crate::engine::checkpoint::Checkpoints;
-use crate::engine::{Engine, EngineError, View, load};
-use std::collections::{BTreeMap, HashMap};
+use super::keys::pairs_of;
+use super::run::{Block, Pair, Run, Segment};
+use crate::engine::checkpoint::{AccountKnown, RunKnown};
+use crate::engine::verify::derived;
+use crate::engine::{Engine, EngineError};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use tallybook_core::batch::Batch;
-use tallybook_core::ids::Digest;
-use tallybook_core::ledger::Account;
-use tallybook_core::ledger::metered::Metered;
-use tallybook_core::ledger::metered::rows::{self, StoredRows};
-use tallybook_core::time::Month;
+use tallybook_core::event::EventKey;
+use tallybook_core::ids::{Digest, LogId, Seq};
+use tallybook_core::names::Dictionary;
 
-impl Engine {
-    /// Compares an account's checkpoint with what its log gives. False when there is none that this
-    /// version reads: the log is read instead.
-    pub(in crate::engine) async fn verify_account(&self, view: &View) -> Result<bool, EngineError> {
-        let (log, name) = (view.account.log, &view.account.name);
-        let what = || format!("the checkpoint of {name}");
-        let differs = |detail: &str| EngineError::damaged(what(), detail);
-        // With the batches after it, for it may be older than the view.
-        let Some(stored) = load::checkpointed(self.store.as_ref(), log, name).await? else {
-            return Ok(false);
-        };
-        let (_, checkpoints) = Checkpoints::load(self.store.as_ref(), log).await?;
-        let Some(known) = checkpoints.account().filter(|known| known.at == stored.seq) else {
-            return Ok(false);
-        };
-        let mut runs = Vec::new();
-        for indexes in &known.runs {
-            match Run::read(&self.store, indexes).await? {
-                Some(run) => runs.push(run),
-                None => return Ok(false),
-            }
+/// Blocks that are read at a time.
+const AT_A_TIME: usize = 64;
+
+/// The keys of the events of each run's batches, as the log gives them.
+#[derive(Debug)]
+pub(in crate::engine) struct KeySums {
+    runs: Vec<(Seq, Sum)>,
+}
+
+/// A sum over keys and what is known of their events.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Sum {
+    keys: u64,
+    hashes: [u128; 2],
+}
+
+impl Sum {
+    fn add(&mut self, (key, known): Pair) {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&key.0);
+        hasher.update(&known.content.to_le_bytes());
+        hasher.update(&known.place.seq.0.to_le_bytes());
+        hasher.update(&known.place.index.to_le_bytes());
+        hasher.update(&[u8::from(known.is_correction)]);
+        let hash = hasher.finalize();
+        let (halves, _) = hash.as_bytes().as_chunks::<16>();
+        for (sum, half) in self.hashes.iter_mut().zip(halves) {
+            *sum = sum.wrapping_add(u128::from_le_bytes(*half));
         }
-        let mut again = Account::new(log, name.clone());
-        again.dictionary = view.account.dictionary.clone();
-        let mut count = 0;
-        while again.seq < stored.seq {
-            let rows = self.store.read_log(log, again.seq, PAGE_BYTES).await?;
-            if rows.is_empty() {
-                return Err(differs("it says more than the log"));
-            }
-            for row in rows.into_iter().filter(|row| row.seq <= stored.seq) {
-                let decoded = Batch::decode(&row.batch);
-                let (batch, digest) = decoded.map_err(|error| differs(&error.to_string()))?;
-                let folded = again.fold(&batch, digest);
-                folded.map_err(|error| differs(&error.to_string()))?;
-                let mut pairs = pairs_of(&batch, view).map_err(|error| differs(&error))?;
-                pairs.sort_unstable_by_key(|(key, _)| *key);
-                let keys: Vec<_> = pairs.iter().map(|(key, _)| *key).collect();
-                let mut found = HashMap::new();
-                for run in &runs {
-                    run.find(&self.store, &keys, &mut found).await?;
-                }
-                count += pairs.len();
-                if pairs
-                    .iter()
-                    .any(|(key, known)| found.get(key) != Some(known))
-                {
-                    return Err(differs("it lacks the key of an event"));
-                }
-            }
-        }
-        if runs.iter().map(Run::len).sum::<usize>() != count {
-            return Err(differs("it has a key of no event"));
-        }
-        if (again.head, &again.settings) != (stored.head, &stored.settings)
-            || !same_usage(&again.metered, &stored.metered)
-        {
-            return Err(differs("it is not what the log gives"));
-        }
-        Ok(true)
+        self.keys += 1;
     }
 }
 
-/// Whether usage that was added up anew is what a checkpoint stores: its rows by their hashes.
-fn same_usage(again: &Metered, stored: &Metered) -> bool {
-    let of_stored = |metered: &Metered| -> BTreeMap<Month, StoredRows> {
-        let months = metered.months();
-        let stored = months.filter_map(|(month, usage)| Some((month, usage.stored()?)));
-        stored.collect()
-    };
-    let mut rows = BTreeMap::new();
-    for (month, usage) in again.months() {
-        let joined = usage.joined(&[]);
-        let blob = Digest::of(&rows::encode(month, &joined));
-        let count = u32::try_from(joined.len()).unwrap_or(u32::MAX);
-        rows.insert(month, StoredRows { blob, count });
+impl KeySums {
+    /// Of the runs of a checkpoint, nothing yet.
+    pub(in crate::engine) fn new(known: &AccountKnown) -> Self {
+        let runs = known.runs.iter().map(|run| (run.through, Sum::default()));
+        let runs = runs.collect();
+        Self { runs }
     }
-    let known = of_stored(stored);
-    rows == known && again.encode(&rows) == stored.encode(&known)
+
+    /// Adds the events of a batch.
+    pub(in crate::engine) fn add(
+        &mut self,
+        batch: &Batch,
+        names: &Dictionary,
+    ) -> Result<(), String> {
+        let of_run = self.runs.partition_point(|(last, _)| *last < batch.seq);
+        if let Some((_, sum)) = self.runs.get_mut(of_run) {
+            pairs_of(batch, names)?
+                .into_iter()
+                .for_each(|it| sum.add(it));
+        }
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// Compares the runs of a checkpoint with the keys that the log gives, and gives their blobs.
+    pub(in crate::engine) async fn verify_runs(
+        &self,
+        log: LogId,
+        known: &AccountKnown,
+        sums: &KeySums,
+    ) -> Result<Vec<Digest>, EngineError> {
+        let mut blobs = Vec::new();
+        let mut after = Seq(0);
+        for (of_run, (_, expected)) in known.runs.iter().zip(&sums.runs) {
+            let run = self.read_run(log, after, of_run).await?;
+            let found = self.verify_run(&run).await?;
+            if found != *expected {
+                let what = format!(
+                    "the keys of events up to batch {} of log {}",
+                    of_run.through.0, log.0
+                );
+                return Err(derived(what, "they are not those of the log"));
+            }
+            for (index, blocks) in run.blobs() {
+                blobs.push(index);
+                blobs.extend(blocks);
+            }
+            after = of_run.through;
+        }
+        Ok(blobs)
+    }
+
+    async fn read_run(&self, log: LogId, after: Seq, known: &RunKnown) -> Result<Run, EngineError> {
+        let mut run = Run::new(log, after, known.through);
+        for segment in &known.segments {
+            let read = Segment::read(&self.store, run.owner(), segment.index).await?;
+            let read = read.map_err(|reason| derived(format!("blob {}", segment.index), reason))?;
+            run.push(read);
+        }
+        if run.known() != *known {
+            let what = format!("an index of keys of log {}", log.0);
+            return Err(derived(what, "it begins with another key"));
+        }
+        Ok(run)
+    }
+
+    /// Reads every block of a run: keys rise, each is found, and all are summed up.
+    async fn verify_run(&self, run: &Run) -> Result<Sum, EngineError> {
+        let mut sum = Sum::default();
+        let mut last: Option<EventKey> = None;
+        let mut blocks = stream::iter(run.places().collect::<Vec<_>>())
+            .map(|place| async move {
+                let (_, blob) = run.names_of(place);
+                let block = Block::read(&self.store, run.owner(), blob).await?;
+                let block = block.map_err(|reason| derived(format!("blob {blob}"), reason))?;
+                Ok::<_, EngineError>((place, blob, block))
+            })
+            .buffered(AT_A_TIME);
+        while let Some((place, blob, block)) = blocks.try_next().await? {
+            for pair in block.pairs() {
+                let rises = last.replace(pair.0).is_none_or(|last| last < pair.0);
+                if !rises || run.block_of(pair.0) != Some(place) {
+                    let detail = "a key is not where it is looked for";
+                    return Err(derived(format!("blob {blob}"), detail));
+                }
+                sum.add(pair);
+            }
+        }
+        if sum.keys != run.len() as u64 {
+            let what = format!("the indexes of {} keys", run.len());
+            return Err(derived(what, format!("there are {} keys", sum.keys)));
+        }
+        Ok(sum)
+    }
 }
