@@ -14,7 +14,7 @@ use tallybook::engine::{Engine, Options};
 use tallybook::import::ReadOptions;
 use tallybook::importing::Importer;
 use tallybook_core::account::{AccountKind, AccountName};
-use tallybook_core::export::{Days, head};
+use tallybook_core::export::{Cells, Days, head};
 use tallybook_core::report::ReportKind;
 use tallybook_core::time::{Instant, Month};
 use tallybook_store::sqlite::SqliteStore;
@@ -103,6 +103,7 @@ pub(crate) async fn run(directory: &Path, times: usize) -> Result<()> {
             last: month.last_day(),
         },
         organization: None,
+        cells: Cells::Exact,
     };
     for _ in 0..times {
         let resident = memory("VmRSS:")?;

@@ -288,3 +288,23 @@ async fn only_a_sound_backup_is_restored() {
     let absent = backup_directory(&directory.path().join("absent"), &copy.with_extension("x"));
     assert!(matches!(absent, Err(StoreError::Io { .. })));
 }
+
+/// A link under the name of an unfinished copy leads elsewhere: what is there is not written to.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_backup_follows_no_link() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let (data, copy) = (directory.path().join("data"), directory.path().join("copy"));
+    let store = open(&data);
+    let precious = directory.path().join("precious");
+    std::fs::write(&precious, b"precious").expect("writes");
+    let partial = directory.path().join("copy.partial");
+    std::os::unix::fs::symlink(&precious, partial).expect("links");
+    store.backup(&copy).await.expect("backs up");
+    assert_eq!(std::fs::read(&precious).expect("reads"), b"precious");
+    assert!(
+        std::fs::symlink_metadata(&copy)
+            .expect("is there")
+            .is_file()
+    );
+}

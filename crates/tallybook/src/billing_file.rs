@@ -6,11 +6,13 @@
 //! for what is known already is decided by the core. Look next: `tallybook_core::declaration`.
 
 mod discount;
+mod yaml;
 
 use discount::Discounts;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, Visitor};
-use std::collections::HashSet;
+use serde_json::Value;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use tallybook_core::account::{self, Plan, Visibility};
 use tallybook_core::declaration::{
@@ -63,7 +65,7 @@ pub fn parse(text: &str) -> Result<Vec<Declaration>, BillingFileError> {
 
 /// Reads a billing file's text, which may name a file beside it.
 pub fn read(text: &str) -> Result<BillingFile, BillingFileError> {
-    let file: Option<File> = serde_norway::from_str(text).map_err(|error| located(&error))?;
+    let file: Option<File> = yaml::from_str(text)?;
     let mut file = file.unwrap_or_default();
     file.check_duplicates()?;
     if file.catalog.is_some() && file.catalog_file.is_some() {
@@ -83,24 +85,10 @@ pub fn read(text: &str) -> Result<BillingFile, BillingFileError> {
 
 /// The same billing file with the own catalogue's text in it, for a server.
 pub fn with_catalog(text: &str, catalog: &str) -> Result<String, BillingFileError> {
-    let mut file: serde_norway::Mapping =
-        serde_norway::from_str(text).map_err(|error| located(&error))?;
+    let mut file: serde_json::Map<String, Value> = yaml::from_str(text)?;
     file.remove("catalog_file");
-    file.insert("catalog".into(), catalog.into());
-    serde_norway::to_string(&file).map_err(|error| located(&error))
-}
-
-fn located(error: &serde_norway::Error) -> BillingFileError {
-    let message = error.to_string();
-    // The library ends its message with the place; here the place comes first.
-    let reason = match message.rfind(" at line ") {
-        Some(end) if error.location().is_some() => message[..end].to_owned(),
-        _ => message,
-    };
-    BillingFileError {
-        place: error.location().map(|at| (at.line(), at.column())),
-        reason,
-    }
+    file.insert("catalog".to_owned(), catalog.into());
+    serde_json::to_string(&file).map_err(|error| unlocated(error.to_string()))
 }
 
 fn unlocated(reason: String) -> BillingFileError {
@@ -281,15 +269,13 @@ impl<'de> Deserialize<'de> for Logins {
 
 /// Refuses the second of two entries with one name.
 fn once(section: &str, names: impl Iterator<Item = String>) -> Result<(), BillingFileError> {
-    let mut seen: Vec<String> = Vec::new();
+    let mut seen = HashMap::new();
     for (index, name) in names.enumerate() {
-        let folded = name.to_ascii_lowercase();
-        if let Some(first) = seen.iter().position(|it| *it == folded) {
+        if let Some(first) = seen.insert(name.to_ascii_lowercase(), index) {
             return Err(unlocated(format!(
                 "{section}[{index}]: '{name}' is declared already, in {section}[{first}]"
             )));
         }
-        seen.push(folded);
     }
     Ok(())
 }
@@ -312,16 +298,16 @@ impl File {
 
     /// An organization has one payer.
     fn check_payers(&self) -> Result<(), BillingFileError> {
-        let mut payers: Vec<(&Name, &Name)> = Vec::new();
+        let mut payers: HashMap<_, &Name> = HashMap::new();
         for (index, enterprise) in self.enterprises.iter().enumerate() {
             for organization in enterprise.organizations.iter().flat_map(|it| &it.0) {
-                if let Some((_, payer)) = payers.iter().find(|(name, _)| *name == organization) {
+                let payer = &enterprise.slug.0;
+                if let Some(payer) = payers.insert(organization.folded(), payer) {
                     return Err(unlocated(format!(
                         "enterprises[{index}].organizations: '{organization}' belongs to \
                          enterprise {payer} already"
                     )));
                 }
-                payers.push((organization, &enterprise.slug.0));
             }
         }
         Ok(())

@@ -33,6 +33,41 @@ fn quoted(text: &str) -> Box<[u8]> {
     out.into()
 }
 
+/// How cells that hold a text are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Cells {
+    /// As they are: the file can be imported again.
+    #[default]
+    Exact,
+    /// With an apostrophe before what a spreadsheet would take for a formula.
+    Guarded,
+}
+
+impl Cells {
+    /// Appends a text in quotes.
+    fn append(self, out: &mut Vec<u8>, text: &str) {
+        match self {
+            Self::Guarded if is_formula(text) => append_quoted(out, &format!("'{text}")),
+            Self::Exact | Self::Guarded => append_quoted(out, text),
+        }
+    }
+
+    fn quoted(self, text: &str) -> Box<[u8]> {
+        let mut out = Vec::with_capacity(text.len() + 3);
+        self.append(&mut out, text);
+        out.into()
+    }
+}
+
+/// Whether spreadsheets take a text for a formula, which a signed number is not.
+fn is_formula(text: &str) -> bool {
+    match text.as_bytes() {
+        [b'=' | b'@' | b'\t' | b'\r' | b'\n', ..] => true,
+        [b'+' | b'-', rest @ ..] => !rest.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.')),
+        _ => false,
+    }
+}
+
 /// A rate's fields, printed.
 struct RateFields {
     product: Box<[u8]>,
@@ -47,6 +82,7 @@ pub(super) struct Fields {
     names: [Vec<Box<[u8]>>; 6],
     rates: Vec<RateFields>,
     day: Box<[u8]>,
+    cells: Cells,
 }
 
 /// One row under the codes of [`Fields`].
@@ -162,17 +198,18 @@ impl Fields {
         names: [&[Box<str>]; 6],
         rates: impl Iterator<Item = &'a Rate>,
         spellings: &Spellings,
+        cells: Cells,
     ) -> Self {
         let shown = |dimension: Dimension| {
             let names = names[dimension as usize].iter();
             names
-                .map(|name| quoted(spellings.show(dimension, name)))
+                .map(|name| cells.quoted(spellings.show(dimension, name)))
                 .collect()
         };
         let rate = |rate: &Rate| RateFields {
-            product: quoted(&rate.product),
-            sku: quoted(&rate.sku),
-            unit: quoted(&rate.unit),
+            product: cells.quoted(&rate.product),
+            sku: cells.quoted(&rate.sku),
+            unit: cells.quoted(&rate.unit),
             price: quoted(Buffer::new().format(rate.price.picos(), 12)),
         };
         Self {
@@ -180,6 +217,7 @@ impl Fields {
             names: Dimension::ALL.map(shown),
             rates: rates.map(rate).collect(),
             day: Box::default(),
+            cells,
         }
     }
 
@@ -240,7 +278,7 @@ impl Fields {
                 Some(true) => b"\"True\"",
                 Some(false) => b"\"False\"",
             }),
-            Column::TotalMonthlyQuota => append_quoted(out, row.extras.total_monthly_quota),
+            Column::TotalMonthlyQuota => self.cells.append(out, row.extras.total_monthly_quota),
             Column::AicQuantity => append_optional(out, extra(0)),
             Column::AicGross => append_optional(out, extra(1)),
             Column::InputTokens => append_optional(out, extra(2)),
@@ -309,5 +347,21 @@ mod tests {
         sum.add(&Sums::derived(10, 0, 0));
         let parts = [Sums::derived(500, 4, 4), Sums::derived(510, 4, 0)];
         assert_eq!(sum.rows().collect::<Vec<_>>(), parts);
+    }
+
+    #[test]
+    fn what_a_spreadsheet_would_compute_gets_an_apostrophe_when_that_was_asked_for() {
+        use Cells::{Exact, Guarded};
+        let written = |cells: Cells, text| String::from_utf8(cells.quoted(text).into()).unwrap();
+        for text in ["=1+2", "+a", "-a", "@SUM(1)", "\t=1", "-1+2", "=\"x\""] {
+            let exact = written(Exact, text);
+            assert_eq!(exact, format!("\"{}\"", text.replace('"', "\"\"")));
+            assert_eq!(written(Guarded, text), exact.replacen('"', "\"'", 1));
+        }
+        // A line break is written as a space; before a formula it does not hide that it is one.
+        assert_eq!(written(Guarded, "\r=1"), "\"' =1\"");
+        for text in ["", "a=b", "api", "'=1", "-1.5", "+20", "ü"] {
+            assert_eq!(written(Guarded, text), written(Exact, text), "{text}");
+        }
     }
 }

@@ -6,7 +6,7 @@
 //! merged as they are sorted, and what is held is one repository's (user's) rows of a day and SKU.
 
 use super::fields::{Extras, Fields, Row, Sums};
-use super::{Days, columns};
+use super::{Cells, Days, columns};
 use crate::fold::Spellings;
 use crate::ledger::record::Dimension;
 use crate::name::Name;
@@ -23,6 +23,8 @@ pub struct Selection<'a> {
     pub days: Days,
     /// Of this organization alone.
     pub organization: Option<&'a Name>,
+    /// How cells that hold a text are written.
+    pub cells: Cells,
 }
 
 /// Gives every row of a month to `line`, as it is written.
@@ -50,7 +52,13 @@ pub fn write<E>(
         table: lines,
         only,
         detailed: selection.kind != ReportKind::Summarized,
-        fields: Fields::new(columns(selection.kind), names, rates, spellings),
+        fields: Fields::new(
+            columns(selection.kind),
+            names,
+            rates,
+            spellings,
+            selection.cells,
+        ),
         group: Group::default(),
         text: Vec::new(),
     };

@@ -13,6 +13,7 @@ mod tokens;
 
 use crate::report::ReportKind;
 use crate::time::Day;
+pub use fields::Cells;
 use fields::append_quoted;
 
 /// The columns of the reports that are written.

@@ -9,7 +9,7 @@
 use super::fields::{Extras, Fields, Row, Sums};
 use super::lines::Selection;
 use super::tokens::LineTokens;
-use super::{Column, columns};
+use super::{Cells, Column, columns};
 use crate::catalog::Catalog;
 use crate::fold::{Fold, ForeignCode, MonthPlan, Spellings, Unrated};
 use crate::hash::QuickMap;
@@ -256,6 +256,7 @@ impl<'a> Requests<'a> {
             quotas,
             rows,
             columns: columns(self.selection.kind),
+            cells: self.selection.cells,
         }
     }
 }
@@ -310,6 +311,7 @@ fn values_of(chunk: &Chunk, column: Optional) -> Vec<Option<i128>> {
 /// A month's rows in their order.
 pub struct Sorted {
     columns: &'static [Column],
+    cells: Cells,
     names: [Vec<Box<str>>; 6],
     rates: Vec<Rate>,
     quotas: Vec<Arc<str>>,
@@ -324,7 +326,13 @@ impl Sorted {
         line: &mut impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         let names = Dimension::ALL.map(|dimension| &*self.names[dimension as usize]);
-        let mut fields = Fields::new(self.columns, names, self.rates.iter(), spellings);
+        let mut fields = Fields::new(
+            self.columns,
+            names,
+            self.rates.iter(),
+            spellings,
+            self.cells,
+        );
         let mut day = None;
         let mut text = Vec::new();
         for (key, values) in &self.rows {

@@ -12,6 +12,7 @@ use crate::StoreError;
 use crate::access::{AccessNotice, open_private};
 use rusqlite::Connection;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// How many of a damaged database's problems are named.
@@ -76,9 +77,8 @@ pub(super) fn backup(database: &Path, target: &Path) -> Result<(), StoreError> {
     refuse_existing(target)?;
     let partial = file::beside(target, ".partial");
     let _claim = claim(&partial)?;
-    let copied = copy_snapshot(database, &partial)
-        .and_then(|()| refuse_existing(target))
-        .and_then(|()| file::publish(&partial, target));
+    let copied =
+        copy_snapshot(database, &partial).and_then(|()| file::publish_new(&partial, target));
     if copied.is_err() {
         // The failure is what matters; a leftover is replaced by the next backup.
         let _ = file::remove(&partial);
@@ -108,19 +108,42 @@ pub(super) fn check(connection: &Connection) -> Result<(), Failure> {
     })
 }
 
-/// Claims an unfinished copy's name against another copy at the same time, and empties what a
-/// killed one left. Readable by its owner only: it holds names and the hashes of tokens.
+/// Makes the file of an unfinished copy, and claims it against another copy at the same time.
+/// It is new, so that it is nobody else's and no link to somewhere else; what a killed process left
+/// under its name is removed.
 fn claim(partial: &Path) -> Result<File, StoreError> {
     let doing = || format!("writing {}", partial.display());
-    let mut options = File::options();
-    options.create(true).truncate(false).write(true);
-    let file = open_private(partial, &mut options).map_err(|error| io_error(&error, doing()))?;
-    file.try_lock().map_err(|error| StoreError::Io {
-        doing: doing(),
-        detail: format!("another process is writing it: {error}"),
-    })?;
-    file.set_len(0).map_err(|error| io_error(&error, doing()))?;
+    let create = || open_private(partial, File::options().write(true).create_new(true));
+    let created = match create() {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            remove_leftover(partial)?;
+            create()
+        }
+        created => created,
+    };
+    let file = created.map_err(|error| io_error(&error, doing()))?;
+    lock(&file, doing())?;
     Ok(file)
+}
+
+/// Removes what a killed process left, unless another one is writing it.
+fn remove_leftover(partial: &Path) -> Result<(), StoreError> {
+    let doing = || format!("removing {}", partial.display());
+    let failed = |error| io_error(&error, doing());
+    if std::fs::symlink_metadata(partial)
+        .map_err(failed)?
+        .is_file()
+    {
+        lock(&File::open(partial).map_err(failed)?, doing())?;
+    }
+    file::remove(partial)
+}
+
+fn lock(file: &File, doing: String) -> Result<(), StoreError> {
+    file.try_lock().map_err(|error| StoreError::Io {
+        doing,
+        detail: format!("another process is writing it: {error}"),
+    })
 }
 
 fn copy_snapshot(database: &Path, partial: &Path) -> Result<(), StoreError> {

@@ -8,6 +8,7 @@
 use super::failure::io_error;
 use super::schema::{APPLICATION_ID, FORMAT};
 use crate::StoreError;
+use crate::access::open_private;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -93,6 +94,24 @@ pub(super) fn publish(from: &Path, to: &Path) -> Result<(), StoreError> {
         .and_then(|()| std::fs::rename(from, to))
         .and_then(|()| sync_parent(to))
         .map_err(|error| io_error(&error, format!("writing {}", to.display())))
+}
+
+/// [`publish`] that never replaces what another process made under that name in the meantime.
+pub(super) fn publish_new(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let failed = |error: std::io::Error| io_error(&error, format!("writing {}", to.display()));
+    File::open(from)
+        .and_then(|file| file.sync_all())
+        .map_err(failed)?;
+    match std::fs::hard_link(from, to) {
+        Ok(()) => remove(from)?,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(failed(error)),
+        // Some file systems have no links: there the name is taken first.
+        Err(_) => {
+            open_private(to, File::options().write(true).create_new(true)).map_err(failed)?;
+            std::fs::rename(from, to).map_err(failed)?;
+        }
+    }
+    sync_parent(to).map_err(failed)
 }
 
 /// Syncs the directory that a file or directory stands in.

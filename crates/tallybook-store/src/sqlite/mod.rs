@@ -379,7 +379,7 @@ fn close_to_others(directory: &Path) -> Result<Vec<AccessNotice>, StoreError> {
 /// Whether a name in a data directory is one that Tallybook gives.
 fn is_ours(name: &std::ffi::OsStr) -> bool {
     let name = name.to_string_lossy();
-    name == lock::NAME || name == "reports" || name.starts_with(file::NAME)
+    name == lock::NAME || matches!(&*name, "backups" | "reports") || name.starts_with(file::NAME)
 }
 
 /// A write-ahead log without its database holds acknowledged batches; a new database would

@@ -83,8 +83,8 @@ fn errors_say_where_and_what() {
     );
     check_error(
         "users:\n  - login: a\n    mail: x\n",
-        "line 3, column 5: users[0]: unknown field `mail`, expected one of `login`, `email`, \
-         `plan`, `discounts`",
+        "line 3, column 5: users[0].mail: unknown field `mail`, expected one of login, \
+         email, plan, discounts",
     );
     check_error(
         "users:\n  - login: a\n    email: nobody\n",
@@ -182,4 +182,73 @@ fn discounts_are_read_from_their_digits() {
         "must be later than from",
     );
     wrong("{percent: 5, off: all}", "unknown field `off`");
+}
+
+/// What is refused after a few characters costs the same however long the text is.
+#[test]
+fn deep_nesting_is_refused_where_it_becomes_too_deep() {
+    let check = |error: BillingFileError, most: usize| {
+        let (line, column) = error.place.expect("a place");
+        assert!(line == 1 && column <= most, "{error}");
+    };
+    for opening in ["[", "{", "{a: ", "- ", "? "] {
+        let text = opening.repeat(100_000);
+        check(
+            parse(&text).expect_err("no billing file"),
+            40 * opening.len(),
+        );
+        let text = format!("users: {text}");
+        check(
+            parse(&text).expect_err("no billing file"),
+            50 * opening.len(),
+        );
+    }
+    // Where anything may stand, the depth alone is wrong.
+    let text = format!("{{users: {}", "[".repeat(100_000));
+    let error = with_catalog(&text, "").expect_err("too deep");
+    assert!(
+        error
+            .reason
+            .ends_with("it is nested more than 32 levels deep"),
+        "{error}"
+    );
+    check(error, 50);
+}
+
+#[test]
+fn aliases_repeat_a_list_and_no_more_than_the_limit() {
+    let shared = "organizations:\n  - {login: a, owners: &owners [x, y]}\n  \
+                  - {login: b, owners: *owners}\n";
+    let declarations = parse(shared).expect("a good file");
+    let owners = |declaration: &Declaration| match declaration {
+        Declaration::Organization(organization) => organization.owners.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(owners(&declarations[0]), owners(&declarations[1]));
+
+    let logins: Vec<String> = (0..1000).map(|number| format!("u{number}")).collect();
+    let mut text = format!(
+        "organizations:\n  - {{login: a, owners: &owners [{}]}}\n",
+        logins.join(", ")
+    );
+    (0..1000).for_each(|number| text += &format!("  - {{login: o{number}, owners: *owners}}\n"));
+    let error = parse(&text).expect_err("a million names in 40 kB");
+    assert!(error.reason.contains("aliases repeat more than"), "{error}");
+
+    let mut laughs = "users: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for (name, before) in ('b'..='k').zip('a'..) {
+        let nine = vec![format!("*{before}"); 9].join(", ");
+        laughs += &format!("{name}: &{name} [{nine}]\n");
+    }
+    let error = with_catalog(&laughs, "").expect_err("a billion repetitions");
+    assert!(error.reason.contains("aliases repeat more than"), "{error}");
+}
+
+#[test]
+fn a_file_is_refused_by_its_size_before_it_is_parsed() {
+    let text = " ".repeat((16 << 20) + 1);
+    check_error(
+        &text,
+        "the file has 16777217 bytes; a billing file has at most 16777216",
+    );
 }

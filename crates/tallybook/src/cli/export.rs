@@ -17,7 +17,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use tallybook_core::account::{AccountKind, AccountName};
-use tallybook_core::export::{Days, head, most_days};
+use tallybook_core::export::{Cells, Days, head, most_days};
 use tallybook_core::report::ReportKind;
 use tallybook_core::time::Instant;
 use tempfile::NamedTempFile;
@@ -30,6 +30,8 @@ pub(crate) struct Request {
     pub(crate) kind: ReportKind,
     /// Which days.
     pub(crate) days: Days,
+    /// How cells that hold a text are written.
+    pub(crate) cells: Cells,
     /// Where to; without one, standard output.
     pub(crate) out: Option<PathBuf>,
 }
@@ -150,6 +152,7 @@ async fn export(
         kind: request.kind,
         days: request.days,
         organization: found.only,
+        cells: request.cells,
     };
     let mut sink = engine.export(&view, &wanted, sink).await?;
     sink.out.flush()?;

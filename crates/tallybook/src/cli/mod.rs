@@ -32,7 +32,7 @@ use anyhow::Context;
 use arguments::{ArgumentsError, Command, CommandLine, Imports, Token};
 use clap::ArgMatches;
 use std::process::ExitCode;
-use tallybook_core::export::Days;
+use tallybook_core::export::{Cells, Days};
 use tokio::runtime::Runtime;
 
 const FAILED: u8 = 1;
@@ -104,6 +104,10 @@ fn run(line: CommandLine, matches: &ArgMatches) -> anyhow::Result<()> {
                 days: Days {
                     first: export.from,
                     last: export.to,
+                },
+                cells: match export.guard_cells {
+                    true => Cells::Guarded,
+                    false => Cells::Exact,
                 },
                 out: export.out,
             };

@@ -16,6 +16,7 @@ use crate::config::{PublicUrl, ServerSettings, TlsFiles};
 use crate::engine::commit::Actor;
 use crate::engine::{Engine, Options};
 use crate::http::app::{App, HttpSettings};
+use crate::http::metering::site::backup::Backups;
 use crate::http::router::router;
 use crate::jobs::ReportSettings;
 use crate::mail::Mailer;
@@ -32,6 +33,9 @@ const ADMIN_TOKEN: &str = "TALLYBOOK_ADMIN_TOKEN";
 
 /// The folder of usage reports in the data directory.
 const REPORTS: &str = "reports";
+
+/// The folder in the data directory for the copies of backups that are being downloaded.
+const BACKUPS: &str = "backups";
 
 /// Chunks of imports that were not committed for so long are removed at a start.
 const ABANDONED_SECONDS: i64 = 24 * 60 * 60;
@@ -122,12 +126,14 @@ pub(crate) async fn serve_app(
         admin_token,
         tls: settings.tls.is_some(),
         trusted_proxies: settings.trusted_proxies.clone(),
+        backups: Some(Arc::new(Backups::open(settings.data.join(BACKUPS))?)),
     };
     let app = App::new(Arc::clone(&opened.engine), clock, http);
     tracing::info!(address = %listening.address, url = %listening.url, "serving");
     let mut reports = ReportSettings::new(settings.data.join(REPORTS));
     reports.keep_days = settings.report_days;
     reports.most_waiting = settings.limits.reports;
+    reports.most_bytes = settings.limits.report_bytes;
     reports.mailer = mailer(&settings, &listening)?;
     let reports = app.open_reports(reports).await?;
     let shutdown = CancellationToken::new();

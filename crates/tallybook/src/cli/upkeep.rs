@@ -7,11 +7,9 @@ use crate::http::metering::site::verify::answer;
 use crate::wire::site::Verification;
 use anyhow::{Context, bail};
 use serde_json::Value;
-use std::fs::File;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tallybook_core::time::Instant;
-use tallybook_store::access::open_private;
 use tallybook_store::sqlite;
 
 /// Recomputes everything, and says how much it was.
@@ -52,7 +50,8 @@ pub(crate) fn backup(file: &Path, place: Place) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Downloads under another name first, so that a file under its own name is complete.
+/// Downloads under another name first, so that a file under its own name is complete. Only its
+/// owner can read it: it holds names and the hashes of tokens.
 fn download(client: &Client, file: &Path) -> anyhow::Result<()> {
     if file.exists() {
         bail!(
@@ -60,27 +59,22 @@ fn download(client: &Client, file: &Path) -> anyhow::Result<()> {
             file.display()
         );
     }
-    let mut name = file.as_os_str().to_owned();
-    name.push(".partial");
-    let partial = PathBuf::from(name);
-    let copied = copy(client, &partial)
-        .and_then(|()| Ok(std::fs::rename(&partial, file)?))
-        .with_context(|| format!("cannot write {}", file.display()));
-    if copied.is_err() && partial.exists() {
-        std::fs::remove_file(&partial)
-            .with_context(|| format!("cannot remove {}", partial.display()))?;
-    }
-    copied
-}
-
-fn copy(client: &Client, partial: &Path) -> anyhow::Result<()> {
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let cannot_write = || format!("cannot write {}", file.display());
+    let partial = tempfile::Builder::new()
+        .prefix(".tallybook-backup-")
+        .tempfile_in(folder);
+    let mut partial = partial.with_context(cannot_write)?;
     let mut body = client.download("backup")?;
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true);
-    // It holds names and the hashes of tokens.
-    let mut out = open_private(partial, &mut options)?;
-    io::copy(&mut body, &mut out)?;
-    out.sync_all()?;
+    let copied = io::copy(&mut body, &mut partial).and_then(|_| partial.as_file().sync_all());
+    copied.with_context(cannot_write)?;
+    let named = partial.persist_noclobber(file);
+    named
+        .map_err(|error| error.error)
+        .with_context(cannot_write)?;
     Ok(())
 }
 

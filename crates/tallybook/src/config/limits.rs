@@ -76,6 +76,11 @@ pub struct Limits {
         value_parser = clap::value_parser!(u32).range(1..)
     )]
     pub reports: u32,
+    /// The most bytes of all files of usage reports; beyond them no report is made
+    #[arg(long = "limit-report-bytes", value_name = "BYTES",
+          env = "TALLYBOOK_LIMIT_REPORT_BYTES",
+          default_value = "10GiB", value_parser = parse_bytes)]
+    pub report_bytes: u64,
     /// The longest path and query of a request
     #[arg(long = "limit-url-bytes", value_name = "BYTES", env = "TALLYBOOK_LIMIT_URL_BYTES",
           default_value = "8KiB", value_parser = parse_bytes)]
@@ -156,6 +161,8 @@ impl Limits {
     pub const EVENTS_MEMORY: &'static str = "--limit-events-memory";
     /// The flag of the most reports that wait.
     pub const REPORTS: &'static str = "--limit-reports";
+    /// The flag of the most bytes of reports.
+    pub const REPORT_BYTES: &'static str = "--limit-report-bytes";
     /// The flag of the longest path and query.
     pub const URL_BYTES: &'static str = "--limit-url-bytes";
     /// The flag of the largest headers.
@@ -199,6 +206,7 @@ impl Default for Limits {
             event: EventLimits::default(),
             events_memory: 256 << 20,
             reports: 100,
+            report_bytes: 10 << 30,
             url_bytes: 8 << 10,
             header_bytes: 32 << 10,
             connections: 10_000,
@@ -254,6 +262,8 @@ mod tests {
             "9",
             Limits::REPORTS,
             "10",
+            Limits::REPORT_BYTES,
+            "11",
             Limits::URL_BYTES,
             "5",
             Limits::HEADER_BYTES,
@@ -289,6 +299,7 @@ mod tests {
             },
             events_memory: 9,
             reports: 10,
+            report_bytes: 11,
             url_bytes: 5,
             header_bytes: 6,
             connections: 13,

@@ -8,7 +8,7 @@ use super::{Engine, EngineError, View};
 use crate::engine::blob::named;
 use std::io;
 use std::sync::Arc;
-use tallybook_core::export::{Days, lines, requests::Requests};
+use tallybook_core::export::{Cells, Days, lines, requests::Requests};
 use tallybook_core::ledger::chunk::Chunk;
 use tallybook_core::name::Name;
 use tallybook_core::report::ReportKind;
@@ -23,6 +23,8 @@ pub struct ExportRequest {
     pub days: Days,
     /// Of this organization alone.
     pub organization: Option<Name>,
+    /// How cells that hold a text are written.
+    pub cells: Cells,
 }
 
 /// Takes a report's lines, each with its line break, without the header.
@@ -134,6 +136,7 @@ impl ExportRequest {
             kind: self.kind,
             days: self.days,
             organization: self.organization.as_ref(),
+            cells: self.cells,
         }
     }
 }

@@ -50,6 +50,13 @@ impl Engine {
         self.tokens.all().get(hash).cloned()
     }
 
+    /// The token with this id, also when it is expired or revoked.
+    #[must_use]
+    pub fn token_with_id(&self, id: &str) -> Option<TokenRow> {
+        let all = self.tokens.all();
+        all.values().find(|row| row.id == id).cloned()
+    }
+
     /// Every token, oldest first.
     #[must_use]
     pub fn tokens(&self) -> Vec<TokenRow> {

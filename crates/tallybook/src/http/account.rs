@@ -6,7 +6,7 @@
 use super::app::App;
 use super::context::Context;
 use super::error::ApiError;
-use crate::auth::{EndpointFamily, Grants, Standing, Viewer, authorize};
+use crate::auth::{Denied, EndpointFamily, Grants, Standing, Viewer, authorize};
 use crate::engine::View;
 use std::sync::Arc;
 use tallybook_core::account::{AccountKind, AccountName};
@@ -72,9 +72,17 @@ impl Account {
         family: EndpointFamily,
         context: &Context,
     ) -> Result<(), ApiError> {
-        let viewer = context.viewer()?;
-        let standing = self.standing(&app.engine.site(), viewer);
-        Ok(authorize(family, viewer, standing)?)
+        Ok(self.authorize_viewer(app, family, context.viewer()?)?)
+    }
+
+    /// Whether the bearer of a token may use an endpoint of `family` on it.
+    pub fn authorize_viewer(
+        &self,
+        app: &App,
+        family: EndpointFamily,
+        viewer: &Viewer,
+    ) -> Result<(), Denied> {
+        authorize(family, viewer, self.standing(&app.engine.site(), viewer))
     }
 
     /// What the bearer of a token is to the account.

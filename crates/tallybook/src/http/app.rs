@@ -5,6 +5,7 @@
 use super::body::{NoBody, Room};
 use super::error::ApiError;
 use super::frame::{Frame, WrongTokens};
+use super::metering::site::backup::Backups;
 use super::metrics::Metrics;
 use super::period::History;
 use super::rate_limit::RateLimiter;
@@ -45,6 +46,8 @@ pub struct HttpSettings {
     pub tls: bool,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: TrustedProxies,
+    /// Where copies are written for backups over HTTP; without it there are none.
+    pub backups: Option<Arc<Backups>>,
 }
 
 impl Default for HttpSettings {
@@ -58,6 +61,7 @@ impl Default for HttpSettings {
             admin_token: None,
             tls: false,
             trusted_proxies: TrustedProxies::default(),
+            backups: None,
         }
     }
 }
@@ -85,6 +89,7 @@ pub struct App {
     pub room: Room,
     /// The frame, for where a key stands.
     pub frame: Arc<Frame>,
+    backups: Option<Arc<Backups>>,
     /// Set once, before the server answers.
     reports: OnceLock<Arc<Reports>>,
 }
@@ -103,6 +108,12 @@ impl App {
     pub fn reports(&self) -> Result<&Arc<Reports>, ApiError> {
         let reports = self.reports.get();
         reports.ok_or_else(|| ApiError::unavailable("this server was not told to make reports"))
+    }
+
+    /// Where copies are written for backups over HTTP.
+    pub fn backups(&self) -> Result<&Backups, ApiError> {
+        let backups = self.backups.as_deref();
+        backups.ok_or_else(|| ApiError::unavailable("this server has no folder for backups"))
     }
 
     /// Puts engine, clock and settings together.
@@ -135,6 +146,7 @@ impl App {
                 months: settings.history_months,
             },
             room: Room::new(&settings.limits),
+            backups: settings.backups,
             reports: OnceLock::new(),
             limits: settings.limits,
             frame: Arc::new(frame),
@@ -172,6 +184,15 @@ impl From<JobError> for ApiError {
         match error {
             JobError::Engine(error) => error.into(),
             JobError::Encode(_) | JobError::Files(_) => Self::internal(error),
+            JobError::NoRoomLeft { .. } => Self {
+                // Reports expire by days.
+                retry_after: Some(60 * 60),
+                ..Self::busy(format!(
+                    "The files of usage reports have reached their limit ({}): delete reports \
+                     that are not needed any more, or wait until old ones expire.",
+                    Limits::REPORT_BYTES
+                ))
+            },
             JobError::TooMany(most) => Self {
                 // Those that wait take minutes rather than seconds.
                 retry_after: Some(60),

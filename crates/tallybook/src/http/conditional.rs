@@ -1,10 +1,11 @@
-//! Conditional requests: weak ETags and 304.
+//! Conditional requests: weak ETags of answers, strong ones of files, and 304.
 //!
 //! Invariant: equal tags mean equal answers, on every server: the tag is a hash of everything that
 //! decides a body. Nothing is loaded or rendered to answer 304.
 
 use super::version::ApiVersion;
 use crate::wire::{Dialect, RENDER_VERSION};
+use axum::http::header::InvalidHeaderValue;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use std::hash::{Hash, Hasher};
@@ -64,19 +65,66 @@ impl ETag {
     /// Whether the client already holds this body (`If-None-Match`, compared weakly).
     #[must_use]
     pub fn matches(&self, headers: &HeaderMap) -> bool {
-        let opaque = self.as_str().trim_start_matches("W/");
-        let values = headers.get_all(header::IF_NONE_MATCH).iter();
-        let mut tags = values
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .map(str::trim);
-        tags.any(|tag| tag == "*" || tag.trim_start_matches("W/") == opaque)
+        matches_any(headers, self.as_str())
     }
 
     /// 304, with the tag.
     #[must_use]
     pub fn not_modified(&self) -> Response {
         (StatusCode::NOT_MODIFIED, [(header::ETAG, self.header())]).into_response()
+    }
+}
+
+/// Whether `If-None-Match` names a tag, compared weakly.
+fn matches_any(headers: &HeaderMap, tag: &str) -> bool {
+    let opaque = tag.trim_start_matches("W/");
+    let values = headers.get_all(header::IF_NONE_MATCH).iter();
+    let mut tags = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim);
+    tags.any(|tag| tag == "*" || tag.trim_start_matches("W/") == opaque)
+}
+
+/// The strong entity tag of a file: its bytes, not only what they say, are the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileTag(HeaderValue);
+
+impl FileTag {
+    /// The tag of a file whose bytes have this digest, in hexadecimal digits.
+    pub fn of(digest: &str) -> Result<Self, InvalidHeaderValue> {
+        HeaderValue::from_str(&format!("\"{digest}\"")).map(Self)
+    }
+
+    /// As a header's value.
+    #[must_use]
+    pub fn header(&self) -> HeaderValue {
+        self.0.clone()
+    }
+
+    /// Whether the client already holds the file (`If-None-Match`, compared weakly).
+    #[must_use]
+    pub fn matches(&self, headers: &HeaderMap) -> bool {
+        matches_any(headers, self.0.to_str().unwrap_or_default())
+    }
+
+    /// Whether a range of the file goes on from what the client holds: always without `If-Range`,
+    /// otherwise when that is this very tag. Files have no date of modification to compare with.
+    #[must_use]
+    pub fn allows_range(&self, headers: &HeaderMap) -> bool {
+        let stated = headers.get(header::IF_RANGE);
+        stated.is_none_or(|stated| *stated == self.0)
+    }
+}
+
+/// Makes a strong tag weak, for an answer whose bytes were changed on the way: compressed.
+pub fn weaken(headers: &mut HeaderMap) {
+    let strong = headers.get(header::ETAG).map(HeaderValue::as_bytes);
+    let Some(strong) = strong.filter(|tag| tag.starts_with(b"\"")) else {
+        return;
+    };
+    if let Ok(weak) = HeaderValue::from_bytes(&[b"W/", strong].concat()) {
+        headers.insert(header::ETAG, weak);
     }
 }
 
@@ -159,5 +207,27 @@ mod tests {
         assert!(tag.matches(&headers("*")));
         assert!(!tag.matches(&headers("W/\"x\"")));
         assert!(!tag.matches(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_range_of_a_file_goes_on_only_from_the_same_bytes() {
+        let tag = FileTag::of("00ff").unwrap();
+        let with = |name, value: &str| HeaderMap::from_iter([(name, value.parse().unwrap())]);
+        assert!(tag.allows_range(&HeaderMap::new()));
+        assert!(tag.allows_range(&with(header::IF_RANGE, "\"00ff\"")));
+        for other in ["\"00fe\"", "W/\"00ff\"", "Fri, 02 Oct 2026 13:00:00 GMT"] {
+            assert!(!tag.allows_range(&with(header::IF_RANGE, other)), "{other}");
+        }
+        assert!(tag.matches(&headers("\"x\", W/\"00ff\"")));
+        assert!(!tag.matches(&headers("\"00fe\"")));
+    }
+
+    #[test]
+    fn only_strong_tags_are_made_weak() {
+        for (tag, weak) in [("\"a\"", "W/\"a\""), ("W/\"a\"", "W/\"a\"")] {
+            let mut headers = HeaderMap::from_iter([(header::ETAG, tag.parse().unwrap())]);
+            weaken(&mut headers);
+            assert_eq!(headers[header::ETAG], weak);
+        }
     }
 }

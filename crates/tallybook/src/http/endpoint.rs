@@ -75,7 +75,12 @@ impl Endpoint {
 }
 
 fn metering_family(method: &Method, path: &str) -> Option<EndpointFamily> {
-    let kind = match path.split('/').next() {
+    let mut parts = path.split('/');
+    let (first, resource) = (parts.next(), parts.nth(1));
+    if (first, resource) == (Some("enterprises"), Some("reports")) {
+        return Some(EndpointFamily::EnterpriseBilling);
+    }
+    let kind = match first {
         Some("enterprises") => AccountKind::Enterprise,
         Some("organizations") => AccountKind::Organization,
         Some("users") => AccountKind::User,
@@ -205,6 +210,8 @@ mod tests {
         assert_eq!(family("/metering/v1/tokens"), Some(EndpointFamily::Site));
         assert_eq!(family("/metering/v1/verify"), Some(EndpointFamily::Site));
         assert_eq!(family("/metering/v1/events"), Some(EndpointFamily::Events));
+        let reports = family("/metering/v1/enterprises/{name}/reports/{id}");
+        assert_eq!(reports, Some(EndpointFamily::EnterpriseBilling));
         assert_eq!(family("/healthz"), None);
         assert_eq!(family("/versions"), None);
     }

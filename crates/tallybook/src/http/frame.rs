@@ -7,6 +7,7 @@
 mod wrong_tokens;
 
 use super::client_address::client_address;
+use super::conditional;
 use super::connection::Overload;
 use super::context::Context;
 use super::endpoint::Endpoint;
@@ -269,6 +270,9 @@ impl Frame {
                 run(next, request).await
             }
         };
+        if response.headers().contains_key(header::CONTENT_ENCODING) {
+            conditional::weaken(response.headers_mut());
+        }
         headers::make_room(response.headers_mut());
         headers::write_context(response.headers_mut(), arrival.endpoint, &context);
         if let Some(standing) = self.settle(standing, &response, &context) {

@@ -23,7 +23,8 @@ const VERSION_SELECTED: HeaderName = HeaderName::from_static("x-github-api-versi
 const EXPOSED: &str = "ETag, Link, Location, Retry-After, X-GitHub-OTP, X-RateLimit-Limit, \
      X-RateLimit-Remaining, X-RateLimit-Used, X-RateLimit-Resource, X-RateLimit-Reset, \
      X-OAuth-Scopes, X-Accepted-OAuth-Scopes, X-Poll-Interval, X-GitHub-Media-Type, X-GitHub-SSO, \
-     X-GitHub-Request-Id, Deprecation, Sunset, X-Tallybook-As-Of";
+     X-GitHub-Request-Id, Deprecation, Sunset, Accept-Ranges, Content-Disposition, \
+     Content-Length, Content-Range, X-Checksum-Sha256, X-Tallybook-As-Of";
 
 /// So many headers an answer has at most: growing step by step costs more than writing them.
 const MOST: usize = 24;
@@ -51,7 +52,7 @@ static ALWAYS: [(HeaderName, HeaderValue); 9] = [
 static PREFLIGHT: [(HeaderName, HeaderValue); 3] = [
     fixed(
         "access-control-allow-headers",
-        "Authorization, Content-Type, Content-Encoding, If-Match, If-None-Match, \
+        "Authorization, Content-Type, Content-Encoding, If-Match, If-None-Match, If-Range, Range, \
          X-GitHub-Api-Version",
     ),
     fixed("access-control-allow-methods", "GET, POST, PUT, DELETE"),

@@ -10,6 +10,7 @@ use super::endpoint::SERVER_BASE;
 use super::error::ApiError;
 use super::github::usage::read::{AiCredits, PremiumRequests, Summary, Usage, read};
 use super::github::{cost_centers, legacy, rate_limit, reports, versions};
+use super::metering::reports as enterprise_reports;
 use super::metering::{catalog, corrections, events, imports, openapi, site, tokens};
 use super::{frame, operations};
 use axum::Router;
@@ -61,6 +62,10 @@ pub fn router(app: Arc<App>) -> Router {
             get(imports::get::get).delete(imports::revert::revert),
         )
         .route("/{kind}/{name}/corrections", get(corrections::list))
+        .route(
+            "/{kind}/{name}/reports/{id}",
+            delete(enterprise_reports::delete::delete),
+        )
         .route(
             "/tokens",
             get(tokens::list::list).post(tokens::create::create),

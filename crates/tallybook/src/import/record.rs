@@ -3,12 +3,12 @@
 //! Invariant: the stated amounts agree (net is gross - discount within [`NET_TOLERANCE`]), every
 //! number was read exactly, and every text is free of control characters and within its limit.
 
-use super::{Limits, ReadOptions};
 use super::dates::{Ambiguous, Dates};
 use super::fields::Fields;
 use super::header::Columns;
 use super::layout::{Column, Layout};
 use super::physical::Physical;
+use super::{Limits, ReadOptions};
 use tallybook_core::decimal::ParseDecimalError;
 use tallybook_core::money::{Amount, Price, Quantity, checked_discount_quantity};
 use tallybook_core::report::{Extras, Line};

@@ -4,6 +4,7 @@
 //! and a number, so that nothing that a client says is part of a path.
 
 use super::state::Part;
+use crate::config::Limits;
 use crate::engine::export::ExportSink;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -28,12 +29,30 @@ pub fn path(folder: &Path, id: &str, part: usize) -> PathBuf {
     folder.join(format!("{id}.{part}.csv"))
 }
 
+/// How large a report's files may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// The most lines of one file; more go into another.
+    pub lines: u64,
+    /// The most bytes of all its files together; more are [`NoRoomLeft`].
+    pub bytes: u64,
+}
+
+/// The files of reports would have more bytes than they may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the files of usage reports have reached their limit ({})",
+    Limits::REPORT_BYTES
+)]
+pub struct NoRoomLeft;
+
 /// Writes a report's lines into as many files as they need.
 pub struct Parts {
     folder: PathBuf,
     id: String,
     head: Vec<u8>,
-    most_lines: u64,
+    bounds: Bounds,
+    bytes: u64,
     cancelled: CancellationToken,
     open: Option<Open>,
     done: Vec<Part>,
@@ -53,7 +72,7 @@ impl Parts {
         folder: &Path,
         id: &str,
         kind: ReportKind,
-        most_lines: u64,
+        bounds: Bounds,
         cancelled: CancellationToken,
     ) -> io::Result<Self> {
         create_private_directory(folder)?;
@@ -62,7 +81,8 @@ impl Parts {
             folder: folder.to_owned(),
             id: id.to_owned(),
             head: export::head(kind),
-            most_lines,
+            bounds,
+            bytes: 0,
             cancelled,
             open: None,
             done: Vec::new(),
@@ -98,6 +118,14 @@ impl Parts {
         Ok(())
     }
 
+    fn take_room(&mut self, bytes: usize) -> io::Result<()> {
+        self.bytes = self.bytes.saturating_add(bytes as u64);
+        if self.bytes > self.bounds.bytes {
+            return Err(io::Error::other(NoRoomLeft));
+        }
+        Ok(())
+    }
+
     fn open(&mut self) -> io::Result<Open> {
         let name = path(&self.folder, &self.id, self.done.len() + 1);
         let partial = name.with_extension(PARTIAL);
@@ -112,6 +140,7 @@ impl Parts {
             lines: 0,
             bytes: 0,
         };
+        self.take_room(self.head.len())?;
         open.write(&self.head)?;
         Ok(open)
     }
@@ -127,7 +156,7 @@ impl Open {
 
 impl ExportSink for Parts {
     fn line(&mut self, line: &[u8]) -> io::Result<()> {
-        let is_full = |open: &Open| open.lines >= self.most_lines;
+        let is_full = |open: &Open| open.lines >= self.bounds.lines;
         if self.open.as_ref().is_some_and(is_full) {
             self.close()?;
         }
@@ -135,6 +164,7 @@ impl ExportSink for Parts {
             Some(open) => open,
             None => self.open()?,
         };
+        self.take_room(line.len())?;
         open.lines += 1;
         let written = open.write(line);
         let looks = open.lines.is_multiple_of(LINES_A_LOOK);
@@ -229,7 +259,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let begin = || {
             let never = CancellationToken::new();
-            Parts::begin(folder.path(), "a", ReportKind::Detailed, 2, never).expect("begins")
+            let bounds = Bounds {
+                lines: 2,
+                bytes: u64::MAX,
+            };
+            Parts::begin(folder.path(), "a", ReportKind::Detailed, bounds, never).expect("begins")
         };
         let mut parts = begin();
         for line in ["1\r\n", "2\r\n", "3\r\n"] {
@@ -251,6 +285,27 @@ mod tests {
         // Begun again, nothing is left of before; without lines there is no file.
         assert_eq!(begin().finish().expect("ends"), []);
         assert_eq!(names(folder.path()), [""; 0]);
+    }
+
+    #[test]
+    fn a_report_has_at_most_so_many_bytes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let head = export::head(ReportKind::Detailed).len() as u64;
+        let write = |bytes| {
+            let bounds = Bounds { lines: 2, bytes };
+            let (kind, never) = (ReportKind::Detailed, CancellationToken::new());
+            let mut parts = Parts::begin(folder.path(), "a", kind, bounds, never)?;
+            parts.line(b"1\r\n")?;
+            parts.line(b"2\r\n")?;
+            parts.finish()
+        };
+        assert_eq!(write(head + 6).expect("there is room").len(), 1);
+        let error = write(head + 5).expect_err("one byte too many");
+        assert!(
+            error
+                .get_ref()
+                .is_some_and(|error| error.is::<NoRoomLeft>())
+        );
     }
 
     #[test]

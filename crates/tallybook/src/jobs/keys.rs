@@ -1,8 +1,9 @@
 //! Signed links: what may be downloaded without a token, and until when.
 //!
-//! Invariant: a link says which file, until when, and under which key; the signature covers all
-//! three. Keys are random, kept in the store, and replaced each day; one that was replaced is kept
-//! until the last link under it is stale.
+//! Invariant: a link says which file, for whom, until when, and under which key; the signature
+//! covers all four. Whether its holder may still see the report is asked at each download. Keys are
+//! random, kept in the store, and replaced each day; one that was replaced is kept until the last
+//! link under it is stale.
 
 use serde::{Deserialize, Serialize};
 use tallybook_core::time::Instant;
@@ -32,9 +33,52 @@ impl std::fmt::Debug for Keys {
     }
 }
 
+/// For whom a link is: what it opens ends with the right of its holder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// As links name it.
+    pub name: HolderName,
+    /// What a holder without a row in the store is known by; the signature covers it.
+    pub proof: Option<[u8; 32]>,
+}
+
+/// Who a link is for.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum HolderName {
+    /// The token by which the link was asked for.
+    Token(String),
+    /// The user to whom it was sent.
+    User(String),
+}
+
+impl std::fmt::Display for HolderName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Token(id) => write!(f, "token-{id}"),
+            Self::User(login) => write!(f, "user-{login}"),
+        }
+    }
+}
+
+impl TryFrom<String> for HolderName {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.split_once('-') {
+            Some(("token", id)) => Ok(Self::Token(id.to_owned())),
+            Some(("user", login)) => Ok(Self::User(login.to_owned())),
+            _ => Err("a link is for a token or for a user"),
+        }
+    }
+}
+
 /// A link's parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Signed {
+    /// For whom it is.
+    #[serde(rename = "for")]
+    pub holder: HolderName,
     /// The second from which it is stale.
     pub expires: i64,
     /// Which key.
@@ -47,8 +91,12 @@ impl Signed {
     /// The link itself.
     #[must_use]
     pub fn url(&self, base: &str, job: &str, part: usize) -> String {
-        let (expires, key, signature) = (self.expires, self.key, &self.signature);
-        format!("{base}/reports/{job}/{part}?expires={expires}&key={key}&signature={signature}")
+        let (holder, expires) = (&self.holder, self.expires);
+        let (key, signature) = (self.key, &self.signature);
+        format!(
+            "{base}/reports/{job}/{part}?for={holder}&expires={expires}&key={key}\
+             &signature={signature}"
+        )
     }
 }
 
@@ -80,33 +128,49 @@ impl Keys {
 
     /// Signs a file's link; `None` when there is no key yet.
     #[must_use]
-    pub fn sign(&self, job: &str, part: usize, expires: i64) -> Option<Signed> {
+    pub fn sign(&self, job: &str, part: usize, holder: &Holder, expires: i64) -> Option<Signed> {
         let key = self.0.last()?;
+        let signature = key.signature((job, part), holder, expires);
         Some(Signed {
+            holder: holder.name.clone(),
             expires,
             key: key.id,
-            signature: key.signature(job, part, expires).to_hex().to_string(),
+            signature: signature.to_hex().to_string(),
         })
     }
 
-    /// Whether a link to a file was made here and is not stale.
+    /// Whether a link to a file was made here for its holder and is not stale; `proof` is what the
+    /// holder is known by today.
     #[must_use]
-    pub fn accepts(&self, job: &str, part: usize, signed: &Signed, now: Instant) -> bool {
+    pub fn accepts(
+        &self,
+        (job, part): (&str, usize),
+        signed: &Signed,
+        proof: Option<[u8; 32]>,
+        now: Instant,
+    ) -> bool {
         let Some(key) = self.0.iter().find(|key| key.id == signed.key) else {
             return false;
         };
         let Ok(given) = blake3::Hash::from_hex(&signed.signature) else {
             return false;
         };
+        let holder = Holder {
+            name: signed.holder.clone(),
+            proof,
+        };
         // Hashes are compared in constant time.
-        key.signature(job, part, signed.expires) == given && now.seconds() < signed.expires
+        key.signature((job, part), &holder, signed.expires) == given
+            && now.seconds() < signed.expires
     }
 }
 
 impl Key {
-    fn signature(&self, job: &str, part: usize, expires: i64) -> blake3::Hash {
-        let text = format!("tallybook report 1\n{job}\n{part}\n{expires}");
-        blake3::keyed_hash(&self.secret, text.as_bytes())
+    fn signature(&self, (job, part): (&str, usize), holder: &Holder, expires: i64) -> blake3::Hash {
+        let name = &holder.name;
+        let mut text = format!("tallybook report 2\n{job}\n{part}\n{expires}\n{name}").into_bytes();
+        text.extend(holder.proof.iter().flatten());
+        blake3::keyed_hash(&self.secret, &text)
     }
 }
 
@@ -121,15 +185,38 @@ mod tests {
         Instant::from_seconds(START + seconds).expect("an instant")
     }
 
+    fn monalisa() -> Holder {
+        Holder {
+            name: HolderName::User("monalisa".to_owned()),
+            proof: None,
+        }
+    }
+
     #[test]
     fn what_is_changed_or_stale_is_refused() {
         let keys = Keys::default().rotated([7; 32], at(1000));
-        let signed = keys.sign("job", 1, START + 2000).expect("a key");
-        assert!(keys.accepts("job", 1, &signed, at(1999)));
-        assert!(!keys.accepts("job", 1, &signed, at(2000)), "stale");
-        assert!(!keys.accepts("job", 2, &signed, at(1000)), "another part");
-        assert!(!keys.accepts("other", 1, &signed, at(1000)), "another job");
+        let signed = keys
+            .sign("job", 1, &monalisa(), START + 2000)
+            .expect("a key");
+        assert!(keys.accepts(("job", 1), &signed, None, at(1999)));
+        assert!(!keys.accepts(("job", 1), &signed, None, at(2000)), "stale");
+        assert!(
+            !keys.accepts(("job", 2), &signed, None, at(1000)),
+            "another part"
+        );
+        assert!(
+            !keys.accepts(("other", 1), &signed, None, at(1000)),
+            "another job"
+        );
         for changed in [
+            Signed {
+                holder: HolderName::User("hubot".to_owned()),
+                ..signed.clone()
+            },
+            Signed {
+                holder: HolderName::Token("monalisa".to_owned()),
+                ..signed.clone()
+            },
             Signed {
                 expires: START + 3000,
                 ..signed.clone()
@@ -147,8 +234,36 @@ mod tests {
                 ..signed.clone()
             },
         ] {
-            assert!(!keys.accepts("job", 1, &changed, at(1000)), "{changed:?}");
+            assert!(
+                !keys.accepts(("job", 1), &changed, None, at(1000)),
+                "{changed:?}"
+            );
         }
+    }
+
+    #[test]
+    fn a_link_ends_with_what_its_holder_is_known_by() {
+        let keys = Keys::default().rotated([7; 32], at(1000));
+        let admin = Holder {
+            name: HolderName::Token("environment-admin".to_owned()),
+            proof: Some([1; 32]),
+        };
+        let signed = keys.sign("job", 1, &admin, START + 2000).expect("a key");
+        let accepts = |proof| keys.accepts(("job", 1), &signed, proof, at(1000));
+        assert!(accepts(Some([1; 32])));
+        assert!(!accepts(Some([2; 32])), "another secret");
+        assert!(!accepts(None));
+    }
+
+    #[test]
+    fn holders_are_read_as_they_are_written() {
+        for name in [
+            HolderName::Token("environment-admin".to_owned()),
+            HolderName::User("mona-lisa".to_owned()),
+        ] {
+            assert_eq!(HolderName::try_from(name.to_string()), Ok(name));
+        }
+        HolderName::try_from("team-x".to_owned()).expect_err("neither");
     }
 
     #[test]
@@ -157,11 +272,11 @@ mod tests {
         assert!(!first.is_due(at(KEY_SECONDS - 1)));
         assert!(first.is_due(at(KEY_SECONDS)));
         let signed = first
-            .sign("job", 1, START + KEY_SECONDS + 60)
+            .sign("job", 1, &monalisa(), START + KEY_SECONDS + 60)
             .expect("a key");
         let second = first.rotated([2; 32], at(KEY_SECONDS));
-        assert!(second.accepts("job", 1, &signed, at(KEY_SECONDS + 59)));
-        assert_eq!(second.sign("job", 1, 9).expect("a key").key, 2);
+        assert!(second.accepts(("job", 1), &signed, None, at(KEY_SECONDS + 59)));
+        assert_eq!(second.sign("job", 1, &monalisa(), 9).expect("a key").key, 2);
         let third = second.rotated([3; 32], at(2 * KEY_SECONDS));
         assert_eq!(third.0.len(), 3);
         let fourth = third.rotated([4; 32], at(4 * KEY_SECONDS));

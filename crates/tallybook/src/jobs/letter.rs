@@ -165,7 +165,7 @@ mod tests {
     use super::*;
     use crate::jobs::state::{Part, Status};
     use tallybook_core::account::{AccountKind, AccountName};
-    use tallybook_core::export::Days;
+    use tallybook_core::export::{Cells, Days};
     use tallybook_core::ids::LogId;
     use tallybook_core::time::Day;
 
@@ -231,6 +231,7 @@ Later the API gives new links for as long as the report is kept.</p>
                 first: Day::parse("2025-11-01").expect("a day"),
                 last: Day::parse("2025-11-30").expect("a day"),
             },
+            cells: Cells::Exact,
             created_at: at("2025-12-05T12:00:00Z"),
             actor: "monalisa".to_owned(),
             status: Status::Completed,

@@ -4,22 +4,22 @@
 //! store holds. A job that was taken up and not brought to an end is taken up again, from the start
 //! and over the then newest view; its files count only when its row says that it is completed.
 //! Look next: [`run`] for how one is made, [`files`] for what is on disk, [`keys`] for links,
-//! [`post`] for mail.
+//! [`post`] for mail, [`retention`] for what stays on disk.
 
 pub mod files;
 pub mod keys;
 mod letter;
 mod patience;
 pub mod post;
+mod retention;
 mod run;
 pub mod state;
 
 use crate::clock::Clock;
 use crate::engine::{Engine, EngineError};
 use crate::mail::Mailer;
-use keys::{Keys, Signed};
+use keys::{Holder, Keys, Signed};
 use state::{Job, Status};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -43,6 +43,8 @@ pub struct ReportSettings {
     pub keep_days: u32,
     /// The most lines of one file.
     pub most_lines: u64,
+    /// The most bytes of all files together.
+    pub most_bytes: u64,
     /// How often a report is begun before it is given up.
     pub attempts: u32,
     /// How long to wait before it is begun again.
@@ -65,6 +67,7 @@ impl ReportSettings {
             folder,
             keep_days: 31,
             most_lines: export::MOST_LINES,
+            most_bytes: 10 << 30,
             attempts: 3,
             pause: Duration::from_secs(5),
             most_waiting: 100,
@@ -99,6 +102,14 @@ pub enum JobError {
     /// So many of the account's reports wait already.
     #[error("{0} usage reports wait to be made already")]
     TooMany(u32),
+    /// The files of all reports have as many bytes as they may.
+    #[error("the files of usage reports have {used} bytes already, of {most}")]
+    NoRoomLeft {
+        /// Bytes of the reports that are kept.
+        used: u64,
+        /// The limit.
+        most: u64,
+    },
 }
 
 /// Every report job.
@@ -198,8 +209,16 @@ impl Reports {
         self.settings.mailer.is_some()
     }
 
-    /// Takes a job, unless too many of its account wait: it is on disk when this answers.
+    /// Takes a job, unless too many of its account wait or no room is left for its files: it is on
+    /// disk when this answers.
     pub async fn add(&self, job: Job) -> Result<(), JobError> {
+        if self.room_left() == 0 {
+            self.prune(job.created_at).await?;
+        }
+        if self.room_left() == 0 {
+            let (used, most) = (self.used_bytes(), self.settings.most_bytes);
+            return Err(JobError::NoRoomLeft { used, most });
+        }
         let _one = self.changing.lock().await;
         let is_waiting =
             |other: &Job| other.status == Status::Processing && other.account == job.account;
@@ -212,6 +231,16 @@ impl Reports {
         }
         self.asked.notify_one();
         Ok(())
+    }
+
+    /// Changes a job that is still there. Says whether it was.
+    async fn update(&self, job: Job) -> Result<bool, JobError> {
+        let _one = self.changing.lock().await;
+        if self.find(&job.id).is_none() {
+            return Ok(false);
+        }
+        self.put(job).await?;
+        Ok(true)
     }
 
     /// Stores a job's state, then shows it.
@@ -247,26 +276,35 @@ impl Reports {
         &self.settings.folder
     }
 
-    /// Links to a job's parts, in order, that are good for so many seconds.
+    /// Links to a job's parts, in order, that are good for so many seconds, and for as long as
+    /// their holder may see the report.
     pub async fn links(
         &self,
         job: &Job,
+        holder: &Holder,
         now: Instant,
         seconds: i64,
     ) -> Result<Vec<String>, JobError> {
         self.rotate(now).await?;
         let (keys, expires) = (self.keys(), now.seconds() + seconds);
         let url = |part| {
-            let signed = keys.sign(&job.id, part, expires)?;
+            let signed = keys.sign(&job.id, part, holder, expires)?;
             Some(signed.url(&self.public_url, &job.id, part))
         };
         Ok((1..=job.parts.len()).filter_map(url).collect())
     }
 
-    /// Whether a link was made here and is not stale.
+    /// Whether a link was made here for its holder and is not stale; whether the holder may still
+    /// see the report is another question.
     #[must_use]
-    pub fn accepts(&self, id: &str, part: usize, signed: &Signed, now: Instant) -> bool {
-        self.keys().accepts(id, part, signed, now)
+    pub fn accepts(
+        &self,
+        file: (&str, usize),
+        signed: &Signed,
+        proof: Option<[u8; 32]>,
+        now: Instant,
+    ) -> bool {
+        self.keys().accepts(file, signed, proof, now)
     }
 
     async fn rotate(&self, now: Instant) -> Result<(), JobError> {
@@ -284,31 +322,6 @@ impl Reports {
         self.engine.set_fact(KEYS, value).await?;
         *self.keys() = rotated;
         Ok(())
-    }
-
-    /// The second from which a report may be removed.
-    fn kept_until(&self, job: &Job) -> i64 {
-        job.created_at.seconds() + i64::from(self.settings.keep_days) * 24 * 60 * 60
-    }
-
-    /// Removes reports that are older than they are kept, and files that no report has.
-    pub async fn prune(&self, now: Instant) -> Result<usize, JobError> {
-        let changing = self.changing.lock().await;
-        let is_over = |job: &Job| self.kept_until(job) <= now.seconds();
-        let is_old = |job: &Job| job.status != Status::Processing && is_over(job);
-        let old: BTreeSet<String> = self.list(is_old).into_iter().map(|job| job.id).collect();
-        if !old.is_empty() {
-            let remove = |id: &String| Effect::RemoveJob { id: id.clone() };
-            self.write(old.iter().map(remove).collect()).await?;
-            self.jobs().retain(|job| !old.contains(&job.id));
-        }
-        drop(changing);
-        let kept = self.jobs().iter().map(|job| job.id.clone()).collect();
-        let folder = self.settings.folder.clone();
-        tokio::task::spawn_blocking(move || files::keep_only(&folder, &kept))
-            .await
-            .map_err(EngineError::from)??;
-        Ok(old.len())
     }
 }
 

@@ -6,7 +6,7 @@
 //! mail never changes a report. Look next: [`super::letter`] for what it says, [`crate::mail`] for
 //! how it is sent.
 
-use super::keys::MOST_LINK_SECONDS;
+use super::keys::{Holder, HolderName, MOST_LINK_SECONDS};
 use super::letter::letter;
 use super::state::{Job, Mail, Status};
 use super::{JobError, Reports};
@@ -144,7 +144,12 @@ impl Reports {
                 return Err(SendError::Permanent(reason));
             }
         }
-        let links = self.links(job, now, seconds).await;
+        // Mail is only asked for by users: the actor is the login.
+        let holder = Holder {
+            name: HolderName::User(job.actor.clone()),
+            proof: None,
+        };
+        let links = self.links(job, &holder, now, seconds).await;
         let links = links.map_err(|error| temporary(&error))?;
         let end = Instant::from_seconds(now.seconds() + seconds);
         let end = end.map_err(|error| temporary(&error))?;

@@ -3,7 +3,7 @@
 //! Invariant: an attempt is counted in the store before it begins, so that a report that kills the
 //! server is given up like one that fails. One that a shutdown ended is not counted.
 
-use super::files::Parts;
+use super::files::{Bounds, NoRoomLeft, Parts};
 use super::patience::patiently;
 use super::state::{Job, Mail, Part, Status};
 use super::{JobError, Reports};
@@ -74,25 +74,22 @@ impl Reports {
             return self.give_up(job, reason).await;
         }
         job.attempts += 1;
-        self.put(job.clone()).await?;
+        if !self.update(job.clone()).await? {
+            return Ok(());
+        }
         let made = self.make_patiently(&job, shutdown).await;
         match made {
             Ok((as_of, parts)) => {
                 job.status = Status::Completed;
                 job.as_of = Some(as_of);
                 job.parts = parts;
-                let (lines, _) = job.size();
-                tracing::info!(report = job.id, kind = %job.kind, lines, "made a usage report");
-                self.put(job).await?;
-                self.outcomes.report("completed");
-                self.posted.notify_one();
-                Ok(())
+                self.complete(job).await
             }
             Err(_) if shutdown.is_cancelled() => {
                 job.attempts -= 1;
-                self.put(job).await
+                self.update(job).await.map(drop)
             }
-            Err(error) if job.attempts >= self.settings.attempts => {
+            Err(error) if job.attempts >= self.settings.attempts || is_final(&error) => {
                 self.give_up(job, error.to_string()).await
             }
             Err(error) => {
@@ -132,6 +129,19 @@ impl Reports {
         made
     }
 
+    async fn complete(&self, job: Job) -> Result<(), JobError> {
+        if !self.update(job.clone()).await? {
+            // It was deleted while it was made.
+            self.remove_files(&job).await;
+            return Ok(());
+        }
+        let (lines, _) = job.size();
+        tracing::info!(report = job.id, kind = %job.kind, lines, "made a usage report");
+        self.outcomes.report("completed");
+        self.posted.notify_one();
+        Ok(())
+    }
+
     async fn pause(&self, shutdown: &CancellationToken) {
         tokio::select! {
             () = shutdown.cancelled() => {}
@@ -154,23 +164,14 @@ impl Reports {
         job.mail = job.mail.map(|_| Mail::Failed {
             reason: "the report failed".to_owned(),
         });
-        self.put(job).await?;
+        if !self.update(job).await? {
+            return Ok(());
+        }
         self.outcomes.report("failed");
         if had_mail {
             self.outcomes.mail("failed");
         }
         Ok(())
-    }
-
-    /// Removes what an attempt left. Failing at that must not keep the report from its end: what
-    /// stays is removed when the report is.
-    async fn remove_files(&self, job: &Job) {
-        let (folder, id) = (self.settings.folder.clone(), job.id.clone());
-        let removed = tokio::task::spawn_blocking(move || super::files::remove(&folder, &id));
-        let removed = removed.await.map_err(std::io::Error::other).flatten();
-        if let Err(error) = removed {
-            tracing::warn!(report = job.id, %error, "the files of a usage report stay");
-        }
     }
 
     /// Makes all files over one view, the newest.
@@ -184,17 +185,35 @@ impl Reports {
         let view = self.engine.view(&found.ok_or_else(gone)?).await?;
         let (settings, id, kind) = (self.settings.clone(), job.id.clone(), job.kind);
         let cancelled = shutdown.clone();
+        if self.room_left() == 0 {
+            self.prune_now().await;
+        }
+        let bounds = Bounds {
+            lines: settings.most_lines,
+            bytes: self.room_left(),
+        };
         let parts = tokio::task::spawn_blocking(move || {
-            Parts::begin(&settings.folder, &id, kind, settings.most_lines, cancelled)
+            Parts::begin(&settings.folder, &id, kind, bounds, cancelled)
         });
         let parts = parts.await??;
         let request = ExportRequest {
             kind,
             days: job.days,
             organization: None,
+            cells: job.cells,
         };
         let parts = self.engine.export(&view, &request, parts).await?;
         let parts = tokio::task::spawn_blocking(move || parts.finish()).await??;
         Ok((view.as_of_text().to_owned(), parts))
     }
+}
+
+/// Whether another attempt would end the same way.
+fn is_final(error: &ExportError) -> bool {
+    let ExportError::Write(error) = error else {
+        return false;
+    };
+    error
+        .get_ref()
+        .is_some_and(|error| error.is::<NoRoomLeft>())
 }

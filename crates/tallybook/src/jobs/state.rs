@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use tallybook_core::account::{AccountKind, AccountName};
-use tallybook_core::export::Days;
+use tallybook_core::export::{Cells, Days};
 use tallybook_core::ids::LogId;
 use tallybook_core::report::ReportKind;
 use tallybook_core::time::{Day, Instant};
@@ -68,6 +68,8 @@ pub struct Job {
     pub kind: ReportKind,
     /// Which days.
     pub days: Days,
+    /// How cells that hold a text are written.
+    pub cells: Cells,
     /// When it was asked for.
     pub created_at: Instant,
     /// By whom: a login, or what the token is called.
@@ -94,6 +96,8 @@ struct Stored {
     report: String,
     first: String,
     last: String,
+    #[serde(default)]
+    guard_cells: bool,
     actor: String,
     status: Status,
     #[serde(default)]
@@ -128,6 +132,7 @@ impl Job {
             report: self.kind.to_string(),
             first: self.days.first.to_string(),
             last: self.days.last.to_string(),
+            guard_cells: self.cells == Cells::Guarded,
             actor: self.actor.clone(),
             status: self.status,
             attempts: self.attempts,
@@ -166,6 +171,10 @@ impl Job {
                 first: day(&stored.first)?,
                 last: day(&stored.last)?,
             },
+            cells: match stored.guard_cells {
+                true => Cells::Guarded,
+                false => Cells::Exact,
+            },
             created_at: row.created_at,
             actor: stored.actor,
             status: stored.status,
@@ -202,6 +211,7 @@ impl Job {
                 .and_then(ReportKind::parse)
                 .unwrap_or(ReportKind::Detailed),
             days: Days { first, last },
+            cells: Cells::Exact,
             created_at: row.created_at,
             actor: text("actor").unwrap_or_default().to_owned(),
             status: Status::Failed,
@@ -246,6 +256,7 @@ mod tests {
                 first: Day::parse("2026-09-01").expect("a day"),
                 last: Day::parse("2026-09-30").expect("a day"),
             },
+            cells: Cells::Guarded,
             created_at: Instant::parse("2026-10-02T13:00:00Z").expect("an instant"),
             actor: "monalisa".to_owned(),
             status: Status::Completed,

@@ -7,7 +7,7 @@ use crate::server::{Server, at, detailed, enterprise, organization, premium_requ
 use axum::http::Method;
 use tallybook::auth::Grants;
 use tallybook::jobs::state::{Job, Status};
-use tallybook_core::export::Days;
+use tallybook_core::export::{Cells, Days};
 use tallybook_core::ids::LogId;
 use tallybook_core::report::ReportKind;
 use tallybook_core::time::Day;
@@ -244,6 +244,7 @@ fn export(id: &str, kind: ReportKind, created_at: &str, actor: &str) -> Job {
             first: day("2024-01-01"),
             last: day("2024-01-31"),
         },
+        cells: Cells::Exact,
         created_at: at(created_at),
         actor: actor.to_owned(),
         status: Status::Processing,

@@ -10,7 +10,7 @@ use std::io;
 use std::str::FromStr;
 use tallybook::engine::export::{ExportRequest, ExportSink};
 use tallybook_core::account::AccountName;
-use tallybook_core::export::{Days, columns, head};
+use tallybook_core::export::{Cells, Days, columns, head};
 use tallybook_core::report::ReportKind;
 use tallybook_core::time::Day;
 use tower::ServiceExt;
@@ -72,6 +72,7 @@ pub(crate) async fn export_of(
         kind,
         days,
         organization: None,
+        cells: Cells::Exact,
     };
     let found = server.engine.site().directory.find(account).unwrap();
     let view = server.engine.view(&found).await.unwrap();

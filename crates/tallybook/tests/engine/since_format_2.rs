@@ -11,7 +11,7 @@ use tallybook::jobs::state::{Job, Mail, Part, Status};
 use tallybook_core::account::{AccountKind, AccountName, Plan};
 use tallybook_core::declaration::{Declaration, OrganizationDeclaration};
 use tallybook_core::event::{Event, EventBody, EventName, Usage};
-use tallybook_core::export::Days;
+use tallybook_core::export::{Cells, Days};
 use tallybook_core::ids::LogId;
 use tallybook_core::ledger::discount::{DiscountScope, NegotiatedDiscount, Percent};
 use tallybook_core::money::Quantity;
@@ -95,6 +95,7 @@ fn job() -> Job {
             first: day(1),
             last: day(31),
         },
+        cells: Cells::Exact,
         created_at: Instant::parse("2026-02-09T08:00:00Z").unwrap(),
         actor: "monalisa".to_owned(),
         status: Status::Completed,

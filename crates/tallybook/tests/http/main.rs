@@ -17,6 +17,7 @@ use std::sync::Arc;
 use tallybook::clock::Clock;
 use tallybook::engine::{Engine, Options};
 use tallybook::http::app::{App, HttpSettings};
+use tallybook::http::metering::site::backup::Backups;
 use tallybook::http::router::router;
 use tallybook_core::time::Instant;
 use tallybook_store::sqlite::SqliteStore;
@@ -40,7 +41,7 @@ users:
 ";
 
 struct Server {
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
     router: Router,
 }
 
@@ -71,15 +72,14 @@ impl Server {
         let now = Instant::parse("2025-11-21T12:00:00Z").unwrap();
         let engine = Engine::open(store, Options::default(), now).await.unwrap();
         let admin_token = Some(ADMIN.to_owned());
+        let backups = Backups::open(directory.path().join("backups")).unwrap();
         let settings = HttpSettings {
             admin_token,
+            backups: Some(Arc::new(backups)),
             ..settings
         };
         let router = router(App::new(engine, Clock::Fixed(now), settings));
-        let server = Self {
-            _directory: directory,
-            router,
-        };
+        let server = Self { directory, router };
         let applied = server
             .post("/metering/v1/apply", "application/yaml", BILLING)
             .await;

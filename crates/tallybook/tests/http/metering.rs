@@ -247,6 +247,8 @@ async fn verify_agrees_and_a_backup_comes_whole() {
         backup.body.len().to_string().as_str()
     );
     assert!(!backup.body.is_empty());
+    let folder = server.directory.path().join("backups");
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0);
 }
 
 #[tokio::test]
@@ -264,6 +266,7 @@ async fn the_document_describes_every_route() {
         "/metering/v1/backup",
         "/metering/v1/catalog",
         "/metering/v1/catalog/versions",
+        "/metering/v1/enterprises/{name}/reports/{id}",
         "/metering/v1/events",
         "/metering/v1/tokens",
         "/metering/v1/tokens/{id}",

@@ -25,6 +25,11 @@ pub(crate) struct Export {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 
+    /// Write an apostrophe before texts that spreadsheets would take for formulas (= + - @);
+    /// such a file is for reading, not for importing again
+    #[arg(long)]
+    pub(crate) guard_cells: bool,
+
     #[command(flatten)]
     pub(crate) account: AccountArguments,
 

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use std::io::{self, BufWriter, Read, Write};
 use std::time::Duration;
 use tallybook_core::account::{AccountKind, AccountName};
-use tallybook_core::export::head;
+use tallybook_core::export::{Cells, head};
 use tallybook_core::report::ReportKind;
 
 /// How long it is waited before the server is asked for the first time, and the longest wait.
@@ -40,6 +40,7 @@ pub(super) fn export(request: &Request, client: &Client, out: impl Write) -> any
         "report_type": request.kind.as_str(),
         "start_date": request.days.first.to_string(),
         "end_date": request.days.last.to_string(),
+        "guard_cells": request.cells == Cells::Guarded,
     });
     let asked: Report = client.post(&path, &body)?;
     let report = wait(client, &path, asked)?;

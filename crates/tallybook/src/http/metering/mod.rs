@@ -9,6 +9,7 @@ pub mod corrections;
 pub mod events;
 pub mod imports;
 pub mod openapi;
+pub mod reports;
 pub mod site;
 pub mod tokens;
 

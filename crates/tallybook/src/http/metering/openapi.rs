@@ -35,6 +35,7 @@ use utoipa::{Modify, OpenApi};
         site::verify::verify,
         site::backup::backup,
         reports::download::download,
+        super::reports::delete::delete,
     ),
     security(("token" = [])),
     modifiers(&Security)

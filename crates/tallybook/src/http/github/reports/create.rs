@@ -56,6 +56,7 @@ async fn accept(
         account: account.found.payer,
         kind: question.kind,
         days: question.days,
+        cells: question.cells,
         created_at: context.now,
         actor,
         status: Status::Processing,
@@ -65,7 +66,7 @@ async fn accept(
         parts: Vec::new(),
         mail,
     };
-    let body = shown(app, &job, context.now).await?;
+    let body = shown(app, &job, context).await?;
     to_the_end(async move { reports.add(job).await }).await??;
     json(StatusCode::ACCEPTED, &body)
 }

@@ -1,9 +1,12 @@
-//! `GET /reports/{id}/{part}`: a report's file, for whoever has the link.
+//! `GET /reports/{id}/{part}`: a report's file, by a signed link.
 //!
-//! Invariant: the signature is all that is asked for, and it is asked for first, so that nobody
-//! learns without one which reports there are. Files are streamed.
+//! Invariant: the signature is asked for first, so that a link that was not made here does not tell
+//! which reports there are; then whether the one for whom it was made may still see the report.
+//! Files are streamed.
 
+use super::links;
 use crate::http::app::App;
+use crate::http::conditional::FileTag;
 use crate::http::context::Context;
 use crate::http::error::ApiError;
 use crate::http::github::usage::read::with_as_of;
@@ -33,6 +36,7 @@ const CHECKSUM: HeaderName = HeaderName::from_static("x-checksum-sha256");
     params(
         ("id" = String, Path, description = "The report's id"),
         ("part" = u64, Path, description = "Which of its files, from 1"),
+        ("for" = String, Query, description = "For whom the link was made"),
         ("expires" = i64, Query, description = "The second from which the link is stale"),
         ("key" = u64, Query, description = "Which key signed it"),
         ("signature" = String, Query, description = "The signature"),
@@ -41,6 +45,7 @@ const CHECKSUM: HeaderName = HeaderName::from_static("x-checksum-sha256");
     responses(
         (status = 200, description = "The file", body = String, content_type = "text/csv"),
         (status = 206, description = "A range of it", body = String, content_type = "text/csv"),
+        (status = 304, description = "The client holds the file already (`If-None-Match`)"),
         (status = 403, description = "A link that was changed or is stale"),
         (status = 404, description = "A report that was removed"),
         (status = 416, description = "A range after the end"),
@@ -54,19 +59,25 @@ pub async fn download(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let refused = || {
-        let message = "The link was changed, or its time has passed: ask for the report again.";
+        let message = "The link was changed, its time has passed, or who it was made for may not \
+                       see the report any more: ask for the report again.";
         ApiError::new(StatusCode::FORBIDDEN, message)
     };
     let part: usize = part.parse().map_err(|_| refused())?;
     let Query(signed) = Query::<Signed>::try_from_uri(&uri).map_err(|_| refused())?;
     let reports = app.reports()?;
-    if !reports.accepts(&id, part, &signed, context.now) {
+    let proof = links::proof(&app, &signed.holder);
+    if !reports.accepts((&id, part), &signed, proof, context.now) {
         return Err(refused());
     }
     let job = reports.find(&id).ok_or_else(ApiError::not_found)?;
+    if !links::may_see(&app, &signed.holder, &job.account, context.now) {
+        return Err(refused());
+    }
     let stated = part.checked_sub(1).and_then(|place| job.parts.get(place));
     let stated = stated.filter(|_| job.status == Status::Completed);
     let stated = stated.ok_or_else(ApiError::not_found)?;
+    let tag = FileTag::of(&stated.sha256).map_err(ApiError::internal)?;
     let file = File::open(reports.path(&job, part)).await;
     let file = file.map_err(|error| match error.kind() {
         // The data was restored from a backup, in which no file of a report is.
@@ -90,14 +101,17 @@ pub async fn download(
         (CHECKSUM, stated.sha256.clone()),
     ];
     let range = headers.get(header::RANGE).and_then(|it| it.to_str().ok());
+    let range = range.filter(|_| tag.allows_range(&headers));
     let range = range.and_then(|text| Range::read(text, length));
-    let response = match range {
+    let mut response = match range {
+        _ if tag.matches(&headers) => StatusCode::NOT_MODIFIED.into_response(),
         None => (common, whole(file, length)).into_response(),
         Some(Range::Part(first, last)) => {
             (common, partial(file, first, last, length).await?).into_response()
         }
         Some(Range::Nothing) => unsatisfiable(length)?,
     };
+    response.headers_mut().insert(header::ETAG, tag.header());
     Ok(match &job.as_of {
         Some(as_of) => with_as_of(response, as_of),
         None => response,

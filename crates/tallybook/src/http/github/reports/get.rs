@@ -23,7 +23,7 @@ pub async fn get(
     // Somebody else's report is none of the viewer's business.
     let ours = job.filter(|job| job.account == account.found.payer);
     let job = ours.ok_or_else(ApiError::not_found)?;
-    let response = json(StatusCode::OK, &shown(&app, &job, context.now).await?)?;
+    let response = json(StatusCode::OK, &shown(&app, &job, &context).await?)?;
     Ok(match &job.as_of {
         Some(as_of) => with_as_of(response, as_of),
         None => response,

@@ -24,7 +24,7 @@ pub async fn list(
         .list(|job| job.account == account.found.payer);
     let mut usage_report_exports = Vec::with_capacity(ours.len());
     for job in &ours {
-        usage_report_exports.push(shown(&app, job, context.now).await?);
+        usage_report_exports.push(shown(&app, job, &context).await?);
     }
     let body = UsageReportExports {
         usage_report_exports,

@@ -6,10 +6,12 @@
 pub mod create;
 pub mod download;
 pub mod get;
+mod links;
 pub mod list;
 mod question;
 
 use crate::http::app::App;
+use crate::http::context::Context;
 use crate::http::error::ApiError;
 use crate::jobs::LINK_SECONDS;
 use crate::jobs::state::{Job, Status};
@@ -17,12 +19,17 @@ use crate::wire::reports::UsageReportExport;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use tallybook_core::time::Instant;
 
 /// A job as clients see it.
-async fn shown(app: &App, job: &Job, now: Instant) -> Result<UsageReportExport, ApiError> {
+async fn shown(app: &App, job: &Job, context: &Context) -> Result<UsageReportExport, ApiError> {
     let download_urls = match job.status {
-        Status::Completed => Some(app.reports()?.links(job, now, LINK_SECONDS).await?),
+        Status::Completed => {
+            let holder = links::holder(app, context.viewer()?);
+            let links = app
+                .reports()?
+                .links(job, &holder, context.now, LINK_SECONDS);
+            Some(links.await?)
+        }
         Status::Processing | Status::Failed => None,
     };
     Ok(UsageReportExport {

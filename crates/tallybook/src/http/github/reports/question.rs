@@ -6,7 +6,7 @@
 use crate::http::error::ApiError;
 use crate::http::params::BadParameter;
 use serde_json::{Map, Value};
-use tallybook_core::export::{Days, most_days};
+use tallybook_core::export::{Cells, Days, most_days};
 use tallybook_core::report::ReportKind;
 use tallybook_core::time::Day;
 
@@ -17,6 +17,8 @@ pub(super) struct Question {
     pub(super) days: Days,
     /// Whether the requester wants mail when it is completed.
     pub(super) send_email: bool,
+    /// How cells that hold a text are written; a member of our own.
+    pub(super) cells: Cells,
 }
 
 impl Question {
@@ -34,10 +36,15 @@ impl Question {
         let days = Days { first, last };
         check(kind, days, today)?;
         let send_email = flag(&members, "send_email")?;
+        let cells = match flag(&members, "guard_cells")? {
+            true => Cells::Guarded,
+            false => Cells::Exact,
+        };
         Ok(Self {
             kind,
             days,
             send_email,
+            cells,
         })
     }
 }
@@ -110,6 +117,10 @@ mod tests {
         assert_eq!(question.kind, ReportKind::Detailed);
         assert_eq!(question.days.last.to_string(), "2026-10-02");
         assert!(!question.send_email);
+        assert_eq!(question.cells, Cells::Exact);
+        let guarded = r#"{"report_type":"detailed","start_date":"2026-09-02","guard_cells":true}"#;
+        let guarded = super::tests::read(guarded);
+        assert_eq!(guarded.expect("a question").cells, Cells::Guarded);
     }
 
     #[test]

@@ -1,0 +1,51 @@
+//! For whom links to files are, and whether they may still see what the links open.
+//!
+//! Invariant: a link opens nothing that its holder could not ask for at that moment.
+
+use crate::auth::{AdminToken, Relation, Viewer};
+use crate::http::account::{Account, Enterprise, PathKind};
+use crate::http::app::App;
+use crate::jobs::keys::{Holder, HolderName};
+use tallybook_core::account::AccountName;
+use tallybook_core::name::Name;
+use tallybook_core::time::Instant;
+
+/// The holder of links that `viewer` asks for.
+pub(super) fn holder(app: &App, viewer: &Viewer) -> Holder {
+    let name = HolderName::Token(viewer.token_id.clone());
+    let proof = proof(app, &name);
+    Holder { name, proof }
+}
+
+/// What a holder is known by that has no row in the store: the configured administrator's token.
+pub(super) fn proof(app: &App, name: &HolderName) -> Option<[u8; 32]> {
+    match name {
+        HolderName::Token(id) if id == AdminToken::ID => {
+            app.frame.admin_token.as_ref().map(AdminToken::proof)
+        }
+        HolderName::Token(_) | HolderName::User(_) => None,
+    }
+}
+
+/// Whether a link's holder may see an enterprise's reports at `now`.
+pub(super) fn may_see(app: &App, name: &HolderName, account: &AccountName, now: Instant) -> bool {
+    let site = app.engine.site();
+    let id = match name {
+        HolderName::User(login) => {
+            let relation = site
+                .directory
+                .relation(&Name::from(login.as_str()), account);
+            return relation == Relation::EnterpriseBilling;
+        }
+        HolderName::Token(id) if id == AdminToken::ID => return app.frame.admin_token.is_some(),
+        HolderName::Token(id) => id,
+    };
+    let row = app.engine.token_with_id(id);
+    let viewer = row.and_then(|row| Viewer::of(&row, now).ok());
+    let account = Account::find(app, Enterprise::KIND, account.name.as_str()).ok();
+    let may_see = |account: Account| {
+        let allowed = account.authorize_viewer(app, Enterprise::FAMILY, viewer.as_ref()?);
+        allowed.ok()
+    };
+    account.and_then(may_see).is_some()
+}

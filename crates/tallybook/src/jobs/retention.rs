@@ -1,0 +1,75 @@
+//! Which reports stay: until they are old, until they are deleted, and within a quota on disk.
+//!
+//! Invariant: the row goes first and the files after it; files without a row are removed with the
+//! next sweep. No report is removed before its time to make room for another.
+
+use super::state::{Job, Status};
+use super::{JobError, Reports, files};
+use crate::engine::EngineError;
+use std::collections::BTreeSet;
+use tallybook_core::time::Instant;
+use tallybook_store::Effect;
+
+impl Reports {
+    /// Bytes of the files of every report that is completed.
+    #[must_use]
+    pub fn used_bytes(&self) -> u64 {
+        self.jobs().iter().map(|job| job.size().1).sum()
+    }
+
+    /// Bytes that files of further reports may have.
+    #[must_use]
+    pub fn room_left(&self) -> u64 {
+        self.settings.most_bytes.saturating_sub(self.used_bytes())
+    }
+
+    /// The second from which a report may be removed.
+    pub(super) fn kept_until(&self, job: &Job) -> i64 {
+        job.created_at.seconds() + i64::from(self.settings.keep_days) * 24 * 60 * 60
+    }
+
+    /// Deletes a report and its files. Says whether it was there. One that is being made ends when
+    /// its maker sees that it is gone.
+    pub async fn delete(&self, id: &str) -> Result<bool, JobError> {
+        let _one = self.changing.lock().await;
+        let Some(job) = self.find(id) else {
+            return Ok(false);
+        };
+        self.write(vec![Effect::RemoveJob { id: id.to_owned() }])
+            .await?;
+        self.jobs().retain(|job| job.id != id);
+        self.remove_files(&job).await;
+        Ok(true)
+    }
+
+    /// Removes reports that are older than they are kept, and files that no report has.
+    pub async fn prune(&self, now: Instant) -> Result<usize, JobError> {
+        let changing = self.changing.lock().await;
+        let is_over = |job: &Job| self.kept_until(job) <= now.seconds();
+        let is_old = |job: &Job| job.status != Status::Processing && is_over(job);
+        let old: BTreeSet<String> = self.list(is_old).into_iter().map(|job| job.id).collect();
+        if !old.is_empty() {
+            let remove = |id: &String| Effect::RemoveJob { id: id.clone() };
+            self.write(old.iter().map(remove).collect()).await?;
+            self.jobs().retain(|job| !old.contains(&job.id));
+        }
+        drop(changing);
+        let kept = self.jobs().iter().map(|job| job.id.clone()).collect();
+        let folder = self.settings.folder.clone();
+        tokio::task::spawn_blocking(move || files::keep_only(&folder, &kept))
+            .await
+            .map_err(EngineError::from)??;
+        Ok(old.len())
+    }
+
+    /// Removes a report's files. Failing at that must not keep the report from its end: what stays
+    /// is removed by the next sweep.
+    pub(super) async fn remove_files(&self, job: &Job) {
+        let (folder, id) = (self.settings.folder.clone(), job.id.clone());
+        let removed = tokio::task::spawn_blocking(move || files::remove(&folder, &id));
+        let removed = removed.await.map_err(std::io::Error::other).flatten();
+        if let Err(error) = removed {
+            tracing::warn!(report = job.id, %error, "could not remove the files of a usage report");
+        }
+    }
+}
