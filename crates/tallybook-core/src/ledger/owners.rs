@@ -178,6 +178,25 @@ impl CellSums {
             .add(&CellSum { lines: 1, totals });
     }
 
+    /// How many cells have a line.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// Whether no cell has a line.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.cells.is_empty()
+    }
+
+    /// Adds the cells of another part.
+    pub fn merge(&mut self, other: &Self) {
+        for (cell, sum) in &other.cells {
+            self.cells.entry(*cell).or_default().add(sum);
+        }
+    }
+
     /// Every cell as (day, SKU code, organization code) and sums, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&(Day, u32, u32), &CellSum)> {
         self.cells.iter()

@@ -10,6 +10,7 @@ mod calendar;
 mod catalogue;
 mod columns;
 mod directory;
+mod files;
 mod generate;
 mod model;
 mod rig;

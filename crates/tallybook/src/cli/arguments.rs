@@ -245,6 +245,11 @@ pub(crate) struct Import {
     #[arg(long)]
     pub(crate) future: bool,
 
+    /// The files are parts of one report: count all of them, also where two state usage of the same
+    /// days, SKUs and organizations
+    #[arg(long)]
+    pub(crate) join: bool,
+
     #[command(flatten)]
     pub(crate) place: PlaceArguments,
 }

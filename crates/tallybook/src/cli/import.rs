@@ -33,6 +33,8 @@ pub(crate) struct Request {
     pub(crate) dates: Option<DateOrder>,
     /// Take usage of days after tomorrow.
     pub(crate) future: bool,
+    /// Count files that state usage of the same days.
+    pub(crate) join: bool,
 }
 
 /// Imports, and prints what was imported.
@@ -60,7 +62,9 @@ async fn import(
 ) -> anyhow::Result<ImportAnswer> {
     let stopwatch = Stopwatch::start();
     let session = engine.begin_import(&request.account, actor, now)?;
-    let session = session.refuse_overlap(request.refuse_overlap);
+    let session = session
+        .refuse_overlap(request.refuse_overlap)
+        .join(request.join);
     let options = ReadOptions {
         skip_bad_lines: request.skip_bad_lines,
         dates: request.dates,
@@ -128,10 +132,11 @@ fn send(client: &Client, request: &Request) -> anyhow::Result<ImportAnswer> {
         summary::account_path(&request.account),
         request.skip_bad_lines,
     );
-    let refuse = request.refuse_overlap;
-    let future = request.future;
-    let mut path =
-        format!("{account}/imports?skip_bad_lines={skip}&refuse_overlap={refuse}&future={future}");
+    let (refuse, join, future) = (request.refuse_overlap, request.join, request.future);
+    let mut path = format!(
+        "{account}/imports?skip_bad_lines={skip}&refuse_overlap={refuse}&join={join}\
+         &future={future}"
+    );
     if let Some(order) = request.dates {
         path += "&dates=";
         path += order.as_str();

@@ -94,6 +94,7 @@ fn run(line: CommandLine, matches: &ArgMatches) -> anyhow::Result<()> {
                 refuse_overlap: import.refuse_overlap,
                 dates: import.dates,
                 future: import.future,
+                join: import.join,
             };
             import::run(request, import.place.resolve(matches)?, now)
         }

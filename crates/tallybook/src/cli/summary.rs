@@ -2,8 +2,8 @@
 
 use super::output::table;
 use crate::wire::imports::{
-    AlsoMeteredAnswer, AmountSum, CreatedAnswer, ImportAnswer, MeteredSide, OverlapAnswer,
-    ReadingAnswer,
+    AlsoMeteredAnswer, AmountSum, CreatedAnswer, ImportAnswer, JoinedFilesAnswer, JoinedSide,
+    MeteredSide, OverlapAnswer, ReadingAnswer,
 };
 use std::io::{self, Write};
 use tallybook_core::account::{AccountKind, AccountName};
@@ -192,6 +192,7 @@ fn print_overlap(out: &mut dyn Write, own: &str, overlap: &OverlapAnswer) -> io:
 fn print_reading(out: &mut dyn Write, lines: u64, reading: &ReadingAnswer) -> io::Result<()> {
     print_created(out, &reading.created)?;
     print_also_metered(out, &reading.also_metered)?;
+    print_joined(out, &reading.joined)?;
     for line in &reading.skipped {
         writeln!(out, "Left out: {line}")?;
     }
@@ -236,6 +237,25 @@ fn print_also_metered(out: &mut dyn Write, both: &[AlsoMeteredAnswer]) -> io::Re
     let head = ["SKU", "DAYS", "IMPORTED", "NET", "EVENTS", "NET"];
     table(out, &head, &both.iter().map(row).collect::<Vec<_>>())?;
     writeln!(out)
+}
+
+fn print_joined(out: &mut dyn Write, joined: &[JoinedFilesAnswer]) -> io::Result<()> {
+    for both in joined {
+        let side = |side: &JoinedSide| {
+            let (file, totals) = (&side.file, &side.totals);
+            format!("{file} ({} lines, net {})", totals.lines, totals.net_amount)
+        };
+        writeln!(
+            out,
+            "Joined as parts of one report, both count: {} and {} on {} days from {} to {}.",
+            side(&both.first),
+            side(&both.again),
+            both.days,
+            both.first_day,
+            both.last_day
+        )?;
+    }
+    Ok(())
 }
 
 fn print_created(out: &mut dyn Write, created: &CreatedAnswer) -> io::Result<()> {

@@ -41,6 +41,43 @@ pub struct Limits {
         default_value_t = 1000
     )]
     pub import_files: u32,
+    /// The most imports that are uploaded at the same time, half of them with one token; beyond
+    /// them it is 503
+    #[arg(
+        long = "limit-imports",
+        value_name = "N",
+        env = "TALLYBOOK_LIMIT_IMPORTS",
+        default_value_t = 4,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub imports: u32,
+    /// The most different names in one import (organizations, repositories, users, workflows, ...)
+    #[arg(
+        long = "limit-import-names",
+        value_name = "N",
+        env = "TALLYBOOK_LIMIT_IMPORT_NAMES",
+        default_value_t = 250_000,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub import_names: u32,
+    /// The most sums that are kept of one import: by day, SKU and organization, and by repository
+    #[arg(
+        long = "limit-import-sums",
+        value_name = "N",
+        env = "TALLYBOOK_LIMIT_IMPORT_SUMS",
+        default_value_t = 1_000_000,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub import_sums: u32,
+    /// The most different names that imports over HTTP may bring to one account
+    #[arg(
+        long = "limit-account-names",
+        value_name = "N",
+        env = "TALLYBOOK_LIMIT_ACCOUNT_NAMES",
+        default_value_t = 2_000_000,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub account_names: u32,
     /// The longest line of a usage report
     #[arg(long = "limit-line-bytes", value_name = "BYTES", env = "TALLYBOOK_LIMIT_LINE_BYTES",
           default_value = "64KiB", value_parser = parse_bytes)]
@@ -147,6 +184,14 @@ impl Limits {
     pub const IMPORT_BYTES: &'static str = "--limit-import-bytes";
     /// The flag of the most files of one import.
     pub const IMPORT_FILES: &'static str = "--limit-import-files";
+    /// The flag of the most imports at the same time.
+    pub const IMPORTS: &'static str = "--limit-imports";
+    /// The flag of the most names of one import.
+    pub const IMPORT_NAMES: &'static str = "--limit-import-names";
+    /// The flag of the most sums of one import.
+    pub const IMPORT_SUMS: &'static str = "--limit-import-sums";
+    /// The flag of the most names of one account.
+    pub const ACCOUNT_NAMES: &'static str = "--limit-account-names";
     /// The flag of the longest line.
     pub const LINE_BYTES: &'static str = "--limit-line-bytes";
     /// The flag of the largest body of events.
@@ -200,6 +245,10 @@ impl Default for Limits {
             body_bytes: 1 << 20,
             import_bytes: 8 << 30,
             import_files: 1000,
+            imports: 4,
+            import_names: 250_000,
+            import_sums: 1_000_000,
+            account_names: 2_000_000,
             line_bytes: 64 << 10,
             events_bytes: 16 << 20,
             events: 10_000,
@@ -248,6 +297,14 @@ mod tests {
             "2KiB",
             Limits::IMPORT_FILES,
             "3",
+            Limits::IMPORTS,
+            "21",
+            Limits::IMPORT_NAMES,
+            "22",
+            Limits::IMPORT_SUMS,
+            "23",
+            Limits::ACCOUNT_NAMES,
+            "24",
             Limits::LINE_BYTES,
             "4",
             Limits::EVENTS_BYTES,
@@ -290,6 +347,10 @@ mod tests {
             body_bytes: 1,
             import_bytes: 2048,
             import_files: 3,
+            imports: 21,
+            import_names: 22,
+            import_sums: 23,
+            account_names: 24,
             line_bytes: 4,
             events_bytes: 5,
             events: 6,

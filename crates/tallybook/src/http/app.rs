@@ -5,6 +5,7 @@
 use super::body::{NoBody, Room};
 use super::error::ApiError;
 use super::frame::{Frame, WrongTokens};
+use super::metering::imports::slots::ImportSlots;
 use super::metering::site::backup::Backups;
 use super::metrics::Metrics;
 use super::period::History;
@@ -85,6 +86,8 @@ pub struct App {
     pub events_memory: Arc<Semaphore>,
     /// A permit for each body of usage events that may be read at one time.
     pub events_readers: Arc<Semaphore>,
+    /// How many imports are uploaded at one time.
+    pub import_slots: Arc<ImportSlots>,
     /// Where long answers are written.
     pub room: Room,
     /// The frame, for where a key stands.
@@ -138,6 +141,7 @@ impl App {
         Arc::new(Self {
             events_memory: Arc::new(Semaphore::new(units.clamp(1, Semaphore::MAX_PERMITS))),
             events_readers: Arc::new(Semaphore::new(MOST_READERS)),
+            import_slots: ImportSlots::new(settings.limits.imports),
             engine,
             metrics,
             public_url: settings.public_url,

@@ -1,6 +1,10 @@
 //! How a report's bytes came: plain, gzip or Zstandard, told by the first bytes and never by name.
+//!
+//! Invariant: unpacking takes a bounded amount of memory, whatever the bytes are. Look next:
+//! [`super::foreign`] for what is told apart from a report.
 
 use super::error::ReadError;
+use super::foreign::{self, START_BYTES};
 use std::fmt;
 use std::io::{self, BufReader, Chain, Cursor, Read};
 
@@ -16,17 +20,12 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// Tells by the first (up to four) bytes; an error says what they are of, when it is nothing
-    /// that can be read.
-    pub fn detect(start: &[u8]) -> Result<Self, &'static str> {
+    /// Tells by the first bytes.
+    fn detect(start: &[u8]) -> Self {
         match start {
-            [0x1f, 0x8b, ..] => Ok(Self::Gzip),
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Ok(Self::Zstd),
-            [b'P', b'K', 3, 4, ..] => Err("a zip archive or an Excel workbook"),
-            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Err("text in UTF-16"),
-            [b'B', b'Z', b'h', ..] => Err("compressed by bzip2"),
-            [0xfd, b'7', b'z', b'X', ..] => Err("compressed by xz"),
-            _ => Ok(Self::Plain),
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
+            _ => Self::Plain,
         }
     }
 }
@@ -41,14 +40,61 @@ impl fmt::Display for Encoding {
     }
 }
 
-/// The bytes that told the encoding, and then the rest.
+/// Unpacks Zstandard with a window of at most 2^`most_window_log` bytes: that much memory is needed
+/// to unpack a frame, and the frame itself says how much.
+pub struct ZstdDecoder<R: Read> {
+    input: zstd::stream::read::Decoder<'static, BufReader<R>>,
+    most_window_log: u32,
+}
+
+/// The window of a Zstandard frame is larger than is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "its window is larger than {} MiB; compress it again with zstd --long={most_window_log}",
+    (1u64 << most_window_log) >> 20
+)]
+pub struct WindowTooLarge {
+    /// The largest window, as a power of two.
+    pub most_window_log: u32,
+}
+
+/// How libzstd words that a window is larger than the limit.
+const WINDOW_TOO_LARGE: &str = "Frame requires too much memory for decoding";
+
+impl<R: Read> ZstdDecoder<R> {
+    /// Reads nothing yet.
+    pub fn new(input: R, most_window_log: u32) -> io::Result<Self> {
+        let blocks = BufReader::with_capacity(BLOCK_BYTES, input);
+        let mut input = zstd::stream::read::Decoder::with_buffer(blocks)?;
+        input.window_log_max(most_window_log)?;
+        Ok(Self {
+            input,
+            most_window_log,
+        })
+    }
+}
+
+impl<R: Read> Read for ZstdDecoder<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most_window_log = self.most_window_log;
+        self.input.read(buffer).map_err(|error| {
+            if error.to_string().contains(WINDOW_TOO_LARGE) {
+                io::Error::other(WindowTooLarge { most_window_log })
+            } else {
+                error
+            }
+        })
+    }
+}
+
+/// Bytes that were looked at, and then the rest.
 type Whole<R> = Chain<Cursor<Vec<u8>>, R>;
 
 /// Reads the decompressed bytes.
 pub(super) enum Decoder<R: Read> {
     Plain(Whole<R>),
     Gzip(Box<flate2::bufread::MultiGzDecoder<BufReader<Whole<R>>>>),
-    Zstd(zstd::stream::read::Decoder<'static, BufReader<Whole<R>>>),
+    Zstd(Box<ZstdDecoder<Whole<R>>>),
 }
 
 impl<R: Read> Read for Decoder<R> {
@@ -64,19 +110,15 @@ impl<R: Read> Read for Decoder<R> {
 /// Compressed bytes are read in blocks of this size.
 const BLOCK_BYTES: usize = 1 << 17;
 
-/// Tells how the `input` of the file named `file` is packed and unpacks it.
+/// Tells how the `input` of the file named `file` is packed and unpacks it; refuses what can be
+/// seen to be something else than a text.
 pub(super) fn decode<R: Read>(
     file: &str,
-    mut input: R,
-) -> Result<(Encoding, Decoder<R>), ReadError> {
-    let mut start = Vec::with_capacity(4);
-    let read = input.by_ref().take(4).read_to_end(&mut start);
-    read.map_err(|source| ReadError::io(file, None, source))?;
-    let encoding = Encoding::detect(&start).map_err(|what| ReadError::Encoding {
-        file: file.to_owned(),
-        what,
-    })?;
-    let whole = Cursor::new(start).chain(input);
+    input: R,
+    most_window_log: u32,
+) -> Result<(Encoding, Whole<Decoder<R>>), ReadError> {
+    let (start, whole) = look_at(file, None, input)?;
+    let encoding = Encoding::detect(&start);
     let decoder = match encoding {
         Encoding::Plain => Decoder::Plain(whole),
         Encoding::Gzip => {
@@ -84,10 +126,33 @@ pub(super) fn decode<R: Read>(
             Decoder::Gzip(Box::new(flate2::bufread::MultiGzDecoder::new(blocks)))
         }
         Encoding::Zstd => {
-            let blocks = BufReader::with_capacity(BLOCK_BYTES, whole);
-            let decoder = zstd::stream::read::Decoder::with_buffer(blocks);
-            Decoder::Zstd(decoder.map_err(|source| ReadError::io(file, None, source))?)
+            let decoder = ZstdDecoder::new(whole, most_window_log);
+            Decoder::Zstd(Box::new(
+                decoder.map_err(|source| ReadError::io(file, None, source))?,
+            ))
         }
     };
-    Ok((encoding, decoder))
+    let (start, whole) = look_at(file, Some(encoding), decoder)?;
+    if let Some(foreign) = foreign::detect(&start) {
+        return Err(ReadError::Foreign {
+            file: file.to_owned(),
+            foreign,
+        });
+    }
+    Ok((encoding, whole))
+}
+
+/// The first bytes, and a reader of all bytes.
+fn look_at<R: Read>(
+    file: &str,
+    encoding: Option<Encoding>,
+    mut input: R,
+) -> Result<(Vec<u8>, Whole<R>), ReadError> {
+    let mut start = Vec::with_capacity(START_BYTES);
+    let read = input
+        .by_ref()
+        .take(START_BYTES as u64)
+        .read_to_end(&mut start);
+    read.map_err(|source| ReadError::io(file, encoding, source))?;
+    Ok((start.clone(), Cursor::new(start).chain(input)))
 }

@@ -2,6 +2,7 @@
 
 use super::dates::Ambiguous;
 use super::encoding::Encoding;
+use super::foreign::Foreign;
 use super::header::HeaderError;
 use std::fmt;
 use std::io;
@@ -40,6 +41,8 @@ pub enum SinkError {
         /// What is wrong.
         reason: String,
     },
+    /// There is more of something than may be taken.
+    TooMuch(String),
     /// Nothing more can be taken.
     Fatal(String),
 }
@@ -47,7 +50,7 @@ pub enum SinkError {
 impl SinkError {
     /// As an error of the file, for there is no line yet.
     pub(super) fn at_the_start(self, file: &str) -> ReadError {
-        let (Self::Line { reason, .. } | Self::Fatal(reason)) = self;
+        let (Self::Line { reason, .. } | Self::TooMuch(reason) | Self::Fatal(reason)) = self;
         ReadError::Sink {
             file: file.to_owned(),
             reason,
@@ -76,13 +79,21 @@ pub enum ReadError {
         /// How it is compressed.
         encoding: Encoding,
     },
-    /// The bytes are not a text in UTF-8, nor gzip, nor Zstandard.
-    #[error("{file}: is {what}; CSV in UTF-8, plain or compressed by gzip or zstd, is understood")]
-    Encoding {
+    /// The first bytes show that it is something else than a report.
+    #[error("{file}: {foreign}")]
+    Foreign {
         /// The file's name.
         file: String,
-        /// What the first bytes are.
-        what: &'static str,
+        /// What it is, and what to do.
+        foreign: Foreign,
+    },
+    /// It has more blank lines than a file may have.
+    #[error("{file}: has more than {limit} blank lines; remove them, or export the report again")]
+    TooManyBlankLines {
+        /// The file's name.
+        file: String,
+        /// [`super::Limits::blank_lines`].
+        limit: u64,
     },
     /// There is nothing in the file, not even a header.
     #[error("{file}: is empty; a usage report has at least a header")]
@@ -146,6 +157,16 @@ pub enum ReadError {
         file: String,
         /// The name under which it was given first.
         first: String,
+    },
+    /// There is more of something than an import may have.
+    #[error("{file}, line {line}: {reason}")]
+    TooMuch {
+        /// The file's name.
+        file: String,
+        /// The line with which it became too much.
+        line: u64,
+        /// Of what, and how much is the most.
+        reason: String,
     },
     /// The receiver of the lines gave up.
     #[error("{file}: {reason}")]

@@ -11,6 +11,7 @@ mod dates;
 mod encoding;
 mod error;
 mod fields;
+mod foreign;
 mod header;
 pub mod layout;
 mod physical;
@@ -20,8 +21,9 @@ mod tests;
 mod waiting;
 
 pub use dates::{Ambiguous, DateOrder};
-pub use encoding::Encoding;
+pub use encoding::{Encoding, WindowTooLarge, ZstdDecoder};
 pub use error::{BadLine, ReadError, SinkError};
+pub use foreign::Foreign;
 pub use header::HeaderError;
 pub use layout::Layout;
 
@@ -74,6 +76,11 @@ pub struct Limits {
     /// Compressed bytes of lines that wait for a date that tells the order of day and month,
     /// 32 MiB: more than a spreadsheet can save.
     pub waiting_bytes: usize,
+    /// Lines of one file that hold nothing, 1,000,000.
+    pub blank_lines: u64,
+    /// The window of a Zstandard file as a power of two: 27, which is 128 MiB and what
+    /// `zstd --long` uses.
+    pub zstd_window_log: u32,
 }
 
 impl Default for Limits {
@@ -84,6 +91,8 @@ impl Default for Limits {
             name_bytes: 255,
             file_bytes: 1 << 36,
             waiting_bytes: 1 << 25,
+            blank_lines: 1_000_000,
+            zstd_window_log: 27,
         }
     }
 }
@@ -136,7 +145,7 @@ pub fn read_file(
     options: &ReadOptions,
     sink: &mut dyn Sink,
 ) -> Result<FileSummary, ReadError> {
-    let (encoding, input) = encoding::decode(name, input)?;
+    let (encoding, input) = encoding::decode(name, input, options.limits.zstd_window_log)?;
     read_bytes(name, encoding, Digesting::new(input), options, sink)
 }
 
@@ -148,7 +157,7 @@ pub fn read_file_ahead(
     options: &ReadOptions,
     sink: &mut dyn Sink,
 ) -> Result<FileSummary, ReadError> {
-    let (encoding, input) = encoding::decode(name, input)?;
+    let (encoding, input) = encoding::decode(name, input, options.limits.zstd_window_log)?;
     let input = Ahead::begin(input);
     let input = input.map_err(|source| ReadError::io(name, Some(encoding), source))?;
     read_bytes(name, encoding, input, options, sink)
@@ -315,6 +324,10 @@ impl Reading<'_> {
                     return Ok(true);
                 }
                 Err(SinkError::Line { column, reason }) => Fault { column, reason },
+                Err(SinkError::TooMuch(reason)) => {
+                    let (file, line) = (self.name.into(), physical.number);
+                    return Err(ReadError::TooMuch { file, line, reason });
+                }
                 Err(SinkError::Fatal(reason)) => {
                     let file = self.name.into();
                     return Err(ReadError::Sink { file, reason });

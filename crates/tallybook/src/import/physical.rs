@@ -29,6 +29,7 @@ pub(super) struct Physical<'a> {
 pub(super) enum StreamError {
     Io(io::Error),
     TooLong { limit: u64 },
+    TooManyBlankLines { limit: u64 },
 }
 
 impl StreamError {
@@ -36,6 +37,10 @@ impl StreamError {
         match self {
             Self::Io(source) => ReadError::io(file, Some(encoding), source),
             Self::TooLong { limit } => ReadError::FileTooLong {
+                file: file.to_owned(),
+                limit,
+            },
+            Self::TooManyBlankLines { limit } => ReadError::TooManyBlankLines {
                 file: file.to_owned(),
                 limit,
             },
@@ -55,6 +60,9 @@ pub(super) struct PhysicalLines<R> {
     bytes: u64,
     line_bytes: usize,
     file_bytes: u64,
+    /// How many more lines may be blank.
+    blank_lines_left: u64,
+    blank_lines: u64,
 }
 
 impl<R: Digested> PhysicalLines<R> {
@@ -70,6 +78,8 @@ impl<R: Digested> PhysicalLines<R> {
             bytes: 0,
             line_bytes: limits.line_bytes,
             file_bytes: limits.file_bytes,
+            blank_lines_left: limits.blank_lines,
+            blank_lines: limits.blank_lines,
         }
     }
 
@@ -98,6 +108,7 @@ impl<R: Digested> PhysicalLines<R> {
                 if too_long || !self.is_blank(from, length) {
                     return Ok(Some(self.line(from, length, true, too_long)));
                 }
+                self.skip_blank_line()?;
                 continue;
             }
             let length = unread.len();
@@ -126,6 +137,13 @@ impl<R: Digested> PhysicalLines<R> {
                 });
             }
         }
+    }
+
+    fn skip_blank_line(&mut self) -> Result<(), StreamError> {
+        let limit = self.blank_lines;
+        let left = self.blank_lines_left.checked_sub(1);
+        self.blank_lines_left = left.ok_or(StreamError::TooManyBlankLines { limit })?;
+        Ok(())
     }
 
     fn is_too_long(&self, from: usize, length: usize) -> bool {

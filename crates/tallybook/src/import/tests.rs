@@ -365,9 +365,16 @@ fn other_files_are_refused_by_name() {
         (b"\n\n", "usage.csv: is empty"),
         (
             b"PK\x03\x04rest",
-            "usage.csv: is a zip archive or an Excel workbook; CSV in UTF-8",
+            "usage.csv: is a ZIP archive: unpack it and import the CSV files in it",
         ),
-        (b"\xff\xfed\0a\0", "usage.csv: is text in UTF-16"),
+        (
+            b"\xff\xfed\0a\0",
+            "usage.csv: is text in UTF-16: save it as CSV in UTF-8",
+        ),
+        (
+            b"<!DOCTYPE html>\n<html>\n",
+            "usage.csv: is an HTML page: the download did not bring the report",
+        ),
         (
             b"name,age\nx,1\n",
             "usage.csv, line 1: this is not the header of a usage report; \
@@ -509,6 +516,52 @@ fn limits_are_named() {
         message,
         "f: holds more than 100 bytes (the limit for a file, decompressed)"
     );
+}
+
+#[test]
+fn a_packed_file_is_named_for_what_is_in_it() {
+    let message = error(&gzip(b"<html>sign in"));
+    assert!(
+        message.starts_with("usage.csv: is an HTML page: "),
+        "{message}"
+    );
+}
+
+#[test]
+fn blank_lines_are_passed_over_up_to_a_limit() {
+    let read = |blank: usize| {
+        let limits = Limits {
+            blank_lines: 10,
+            ..Limits::default()
+        };
+        let options = ReadOptions {
+            limits,
+            ..ReadOptions::default()
+        };
+        let blank = "\n".repeat(blank / 2) + &"\r\n".repeat(blank - blank / 2);
+        let text = [blank.as_bytes(), &with_field(9, "m")].concat();
+        read_file("f", &text[..], &options, &mut Kept::default())
+    };
+    assert_eq!(read(10).expect("few blank lines").lines, 1);
+    let message = read(11).expect_err("too many").to_string();
+    let expected = "f: has more than 10 blank lines; remove them, or export the report again";
+    assert_eq!(message, expected);
+}
+
+/// The frame's header says how much memory unpacking takes: it is read before anything is made.
+#[test]
+fn a_zstandard_window_has_a_limit() {
+    let packed = |window_log: u32| {
+        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).expect("made");
+        encoder.window_log(window_log).expect("a window");
+        encoder.write_all(&with_field(9, "m")).expect("written");
+        encoder.finish().expect("packed")
+    };
+    good(&packed(27));
+    let message = error(&packed(28));
+    let expected = "usage.csv: the zstd stream cannot be read: its window is larger than 128 MiB; \
+                    compress it again with zstd --long=27";
+    assert_eq!(message, expected);
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! What is said of an import, by the command line and by the HTTP API alike.
 
 use super::ImportReport;
-use crate::engine::imports::{Created, Overlap};
+use crate::engine::imports::{Created, JoinedFiles, Overlap};
 use crate::wire::imports::{
     AccountAnswer, AlsoMeteredAnswer, AmountSum, CreatedAnswer, Decimal, FileAnswer, ImportAnswer,
-    MeteredSide, OverlapAnswer, OverlapSide, ProductSum, ReadingAnswer, SkuSum,
+    JoinedFilesAnswer, JoinedSide, MeteredSide, OverlapAnswer, OverlapSide, ProductSum,
+    ReadingAnswer, SkuSum,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -38,6 +39,7 @@ impl ImportReport {
             repeated: outcome.repeated,
             created: created(&outcome.created),
             also_metered: outcome.also_metered.iter().map(also_metered).collect(),
+            joined: outcome.joined.iter().map(joined).collect(),
             skipped: skipped
                 .take(LISTED_BAD_LINES)
                 .map(ToString::to_string)
@@ -146,6 +148,22 @@ fn also_metered(both: &AlsoMetered) -> AlsoMeteredAnswer {
         days: both.days,
         imported: side(&both.imported),
         metered: side(&both.metered),
+    }
+}
+
+fn joined(files: &JoinedFiles) -> JoinedFilesAnswer {
+    let overlap = &files.overlap;
+    let side = |name: &str, sum: &CellSum| JoinedSide {
+        file: name.to_owned(),
+        totals: AmountSum::new(sum.lines, &sum.totals),
+    };
+    JoinedFilesAnswer {
+        kind: overlap.kind.to_string(),
+        first_day: overlap.first_day.to_string(),
+        last_day: overlap.last_day.to_string(),
+        days: overlap.days as u64,
+        first: side(&files.first, &overlap.first_sum),
+        again: side(&files.again, &overlap.again_sum),
     }
 }
 

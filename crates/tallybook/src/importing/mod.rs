@@ -5,11 +5,13 @@
 
 pub mod answer;
 
+use crate::config::Limits;
 use crate::engine::imports::{ImportError, ImportOutcome, ImportSession, PushError};
 use crate::import::{
     FileSummary, Layout, ReadError, ReadOptions, Sink, SinkError, read_file, read_file_ahead,
 };
 use std::io::Read;
+use tallybook_core::ledger::builder::TooMuch;
 use tallybook_core::ledger::record::ImportedFile;
 use tallybook_core::report::{Line, ReportKind};
 
@@ -108,6 +110,7 @@ struct Feed<'a> {
 impl Sink for Feed<'_> {
     fn begin(&mut self, layout: Layout) -> Result<(), SinkError> {
         self.kind = layout.kind();
+        self.session.begin_file();
         Ok(())
     }
 
@@ -119,6 +122,13 @@ impl Sink for Feed<'_> {
                     column: Some(refused.column.into()),
                     reason: refused.reason,
                 },
+                PushError::TooMuch(too_much) => SinkError::TooMuch(format!(
+                    "{too_much} ({})",
+                    match too_much {
+                        TooMuch::Names(_) | TooMuch::NameBytes(_) => Limits::IMPORT_NAMES,
+                        TooMuch::Sums(_) => Limits::IMPORT_SUMS,
+                    }
+                )),
                 PushError::Engine(error) => SinkError::Fatal(error.to_string()),
             })
     }

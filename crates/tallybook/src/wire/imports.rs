@@ -79,6 +79,9 @@ pub struct ReadingAnswer {
     /// Usage that events have reported for the same days and SKUs, too: both count.
     #[serde(default)]
     pub also_metered: Vec<AlsoMeteredAnswer>,
+    /// Files that state usage of the same days and were joined as parts of one report: both count.
+    #[serde(default)]
+    pub joined: Vec<JoinedFilesAnswer>,
     /// The first lines that were left out on request.
     pub skipped: Vec<String>,
     /// Columns that were ignored because no layout has them.
@@ -225,6 +228,32 @@ pub struct MeteredSide {
     /// Quantity, in the SKU's unit.
     pub quantity: Decimal,
     /// Lines and amounts.
+    pub totals: AmountSum,
+}
+
+/// Two files of the import that state usage of the same days, SKUs and organizations.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct JoinedFilesAnswer {
+    /// The kind of both.
+    pub kind: String,
+    /// The first day that both have.
+    pub first_day: String,
+    /// The last one.
+    pub last_day: String,
+    /// How many days both have.
+    pub days: u64,
+    /// The earlier file.
+    pub first: JoinedSide,
+    /// The later file.
+    pub again: JoinedSide,
+}
+
+/// One of two files that were joined.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct JoinedSide {
+    /// Its name.
+    pub file: String,
+    /// What it states of the days, SKUs and organizations that both have.
     pub totals: AmountSum,
 }
 

@@ -42,6 +42,37 @@ fn an_import_says_what_it_brought_and_repeating_it_changes_nothing() {
 }
 
 #[test]
+fn files_that_state_the_same_usage_are_joined_on_request_only() {
+    let program = Program::new();
+    let lines = std::fs::read_to_string(report(TWO_DAYS)).expect("a report");
+    let lines: Vec<&str> = lines.lines().collect();
+    let write = |name: &str, lines: &[&str]| {
+        let path = program.directory().join(name).display().to_string();
+        std::fs::write(&path, lines.join("\n")).expect("written");
+        path
+    };
+    // Cut by the number of lines, in the middle of a day.
+    let first = write("1.csv", &lines[..1000]);
+    let second = write("2.csv", &[&lines[..1], &lines[1000..]].concat());
+    let words = ["import", "--enterprise", "octo-ent", &first, &second];
+    let message = program.run(&words).failure(1);
+    assert!(
+        message.contains(&format!("{first} and {second} on ")),
+        "{message}"
+    );
+    assert!(
+        message.contains("(--join, over HTTP join=true)"),
+        "{message}"
+    );
+    let list = program.run(&["imports", "list"]).success();
+    assert_eq!(list.lines().count(), 1, "{list}");
+    let joined = program.run(&[&words[..], &["--join"]].concat()).success();
+    assert!(joined.contains("\n3836 lines in "), "{joined}");
+    let said = format!("Joined as parts of one report, both count: {first} (");
+    assert!(joined.contains(&said), "{joined}");
+}
+
+#[test]
 fn a_revert_takes_an_import_back() {
     let program = Program::new();
     import(&program, &[JULY]).success();

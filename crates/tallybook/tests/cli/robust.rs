@@ -99,7 +99,7 @@ fn half_a_body_is_told_so() {
                   authorization: Bearer s3cret-s3cret\r\ncontent-type: text/csv\r\n\
                   content-length: 100000\r\n\r\ndate,product";
     let (status, body) = send(&server, import.as_bytes());
-    assert_eq!(status, "HTTP/1.1 400 Bad Request", "{body}");
+    assert_eq!(status, "HTTP/1.1 408 Request Timeout", "{body}");
     let reason = "less than 65536 bytes of the body came in 1 seconds (--timeout-body)";
     assert!(body.contains(reason), "{body}");
     let short = import.replace("100000", "100");

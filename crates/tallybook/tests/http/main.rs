@@ -5,6 +5,7 @@
 mod access;
 mod catalog;
 mod events;
+mod imports;
 mod metering;
 mod usage;
 

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a text has one code, and the codes are the places in `values`.
 
+use super::size::Size;
 use crate::hash::{QuickHasher, QuickMap};
 use crate::ledger::record::RawSku;
 use crate::report::Line;
@@ -23,7 +24,7 @@ impl Interner {
             codes: QuickMap::default(),
             last: 0,
         };
-        interner.code("");
+        interner.code("", &mut Size::default());
         interner
     }
 
@@ -39,11 +40,12 @@ impl Interner {
         }
     }
 
-    pub(super) fn code(&mut self, text: &str) -> u32 {
+    pub(super) fn code(&mut self, text: &str, size: &mut Size) -> u32 {
         let code = match self.find(text) {
             Some(code) => code,
             None => {
                 let code = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
+                size.add_name(text);
                 let text: Arc<str> = text.into();
                 self.values.push(Arc::clone(&text));
                 self.codes.insert(text, code);
@@ -67,7 +69,7 @@ pub(super) struct SkuInterner {
 }
 
 impl SkuInterner {
-    pub(super) fn code(&mut self, line: &Line<'_>) -> u32 {
+    pub(super) fn code(&mut self, line: &Line<'_>, size: &mut Size) -> u32 {
         let is = |known: &RawSku| {
             *known.sku == *line.sku && *known.product == *line.product && *known.unit == *line.unit
         };
@@ -83,6 +85,9 @@ impl SkuInterner {
             .find(|code| is(&self.values[*code as usize]));
         self.last = known.unwrap_or_else(|| {
             let code = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
+            [line.product, line.sku, line.unit]
+                .into_iter()
+                .for_each(|text| size.add_name(text));
             self.values.push(RawSku {
                 product: line.product.into(),
                 sku: line.sku.into(),

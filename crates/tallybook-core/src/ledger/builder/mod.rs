@@ -4,11 +4,17 @@
 //! names, sums and at most [`MOST_OPEN_LINES`] lines. Nothing here knows ids of the dictionary.
 //! Look next: `part` for what is held of each kind.
 
+mod files;
 mod intern;
 mod part;
+mod size;
+
+pub use files::FileOverlap;
+pub use size::{Most, TooMuch};
 
 use super::chunk::{Lines, MOST_LINES};
 use super::record::{ChunkRef, Dimension, ImportRecord, ImportedFile, Part, SkuSum, Tables};
+use crate::catalog::Catalog;
 use crate::ids::{Digest, ImportId};
 use crate::money::checked_discount_quantity;
 use crate::name::Name;
@@ -17,6 +23,7 @@ use crate::report::{Line, ReportKind};
 use crate::time::Month;
 use intern::{Interner, SkuInterner};
 use part::{OpenMonth, PartBuilder, append};
+use size::Size;
 
 /// The most lines held at once, over all months and kinds.
 pub const MOST_OPEN_LINES: usize = 4 * MOST_LINES;
@@ -87,6 +94,11 @@ pub struct ImportBuilder {
     texts: Interner,
     parts: Vec<PartBuilder>,
     open_lines: usize,
+    /// The file whose lines come, by its place among the files.
+    file: usize,
+    has_file: bool,
+    size: Size,
+    most: Most,
 }
 
 /// The finished import, but for its files.
@@ -130,7 +142,35 @@ impl ImportBuilder {
             texts: Interner::with_nothing(),
             parts: Vec::new(),
             open_lines: 0,
+            file: 0,
+            has_file: false,
+            size: Size::default(),
+            most: Most::default(),
         }
+    }
+
+    /// Sets how much the import may hold; see [`Self::check_size`].
+    pub fn limit(&mut self, most: Most) {
+        self.most = most;
+    }
+
+    /// Whether the import holds more than it may; to be asked after each line.
+    pub fn check_size(&self) -> Result<(), TooMuch> {
+        self.size.check(&self.most)
+    }
+
+    /// The lines that follow are of another file. Without it all lines are of one.
+    pub fn begin_file(&mut self) {
+        self.file += usize::from(self.has_file);
+        self.has_file = true;
+    }
+
+    /// The files that state the same usage.
+    #[must_use]
+    pub fn overlaps(&self, catalog: &Catalog) -> Vec<FileOverlap> {
+        let names = |dimension: Dimension| &self.names[dimension as usize];
+        let names = (names(Dimension::Organization), names(Dimension::Repository));
+        files::overlaps(&self.parts, &self.skus, names, catalog)
     }
 
     /// Adds a line of a report of `kind`. A chunk that is full is handed out to be staged.
@@ -160,10 +200,11 @@ impl ImportBuilder {
             line.workflow,
             line.cost_center,
         ];
-        let sku = self.skus.code(line);
+        let size = &mut self.size;
+        let sku = self.skus.code(line, size);
         let mut codes = [0; 6];
         for ((code, interner), text) in codes.iter_mut().zip(&mut self.names).zip(texts) {
-            *code = interner.code(text);
+            *code = interner.code(text, size);
         }
         let extras = &line.extras;
         let texts = [
@@ -171,15 +212,17 @@ impl ImportBuilder {
             extras.workflow_name,
             extras.notes,
         ]
-        .map(|text| self.texts.code(text));
+        .map(|text| self.texts.code(text, size));
         let part = self.part(kind);
         let own = &mut self.parts[part];
-        own.count(
+        let cell = (
             line.hour.day(),
             sku,
             codes[Dimension::Organization as usize],
-            totals,
         );
+        let repository = codes[Dimension::Repository as usize];
+        let new_sums = own.count(self.file, cell, repository, totals);
+        self.size.add_sums(new_sums);
         let month = own.month(line.hour);
         let open = &mut own.open[month];
         append(open, line, sku, codes, texts);
@@ -257,7 +300,7 @@ impl ImportBuilder {
             let Some((first_day, last_day)) = part.days else {
                 continue;
             };
-            let bytes = part.cells.encode();
+            let bytes = PartBuilder::cells(part.files).encode();
             let cells = Digest::of(&bytes);
             staged.push(Staged {
                 kind: part.kind,

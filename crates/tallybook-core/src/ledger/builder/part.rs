@@ -1,5 +1,6 @@
 //! The lines of one kind while they are collected: open months, and running sums.
 
+use super::files::FileSums;
 use crate::ids::Digest;
 use crate::ledger::chunk::{Lines, Optional};
 use crate::ledger::owners::CellSums;
@@ -13,7 +14,8 @@ pub(super) struct PartBuilder {
     pub days: Option<(Day, Day)>,
     /// By SKU code.
     pub sums: Vec<(u64, Totals)>,
-    pub cells: CellSums,
+    /// Of each file that has lines of the kind.
+    pub files: Vec<FileSums>,
     pub open: Vec<OpenMonth>,
     /// The month of the last line: reports are mostly sorted by date.
     pub last: usize,
@@ -34,14 +36,21 @@ impl PartBuilder {
             kind,
             days: None,
             sums: Vec::new(),
-            cells: CellSums::default(),
+            files: Vec::new(),
             open: Vec::new(),
             last: 0,
             chunks: Vec::new(),
         }
     }
 
-    pub(super) fn count(&mut self, day: Day, sku: u32, organization: u32, totals: Totals) {
+    /// Counts a line of a file, and says how many sums are new.
+    pub(super) fn count(
+        &mut self,
+        file: usize,
+        (day, sku, organization): (Day, u32, u32),
+        repository: u32,
+        totals: Totals,
+    ) -> usize {
         let (first, last) = self.days.unwrap_or((day, day));
         self.days = Some((first.min(day), last.max(day)));
         let place = sku as usize;
@@ -50,7 +59,19 @@ impl PartBuilder {
         }
         self.sums[place].0 += 1;
         self.sums[place].1 += totals;
-        self.cells.add(day, sku, organization, totals);
+        let sums = match self.files.last_mut() {
+            Some(last) if last.file == file => last,
+            _ => self.files.push_mut(FileSums::new(file)),
+        };
+        sums.add((day, sku, organization), repository, totals)
+    }
+
+    /// The sums of all files.
+    pub(super) fn cells(files: Vec<FileSums>) -> CellSums {
+        let mut files = files.into_iter().map(|file| file.cells);
+        let mut all = files.next().unwrap_or_default();
+        files.for_each(|cells| all.merge(&cells));
+        all
     }
 
     /// The open month of an hour.

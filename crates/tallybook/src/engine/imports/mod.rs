@@ -6,6 +6,7 @@
 mod admission;
 mod also_metered;
 pub mod session;
+mod staged;
 mod sweep;
 
 pub use admission::NotOwn;
@@ -17,12 +18,14 @@ use super::{Engine, EngineError, View};
 use crate::engine::blob::named;
 use admission::admit_again;
 use session::Target;
+pub use staged::JoinedFiles;
+use staged::{StagedImport, in_both};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tallybook_core::account::AccountName;
 use tallybook_core::fold::also_metered::AlsoMetered;
 use tallybook_core::ids::{ImportId, LogId};
-use tallybook_core::ledger::builder::{LineRefused, Scope};
+use tallybook_core::ledger::builder::{LineRefused, Scope, TooMuch};
 use tallybook_core::ledger::owners::{CellSum, CellSums, Hidden, hidden};
 use tallybook_core::ledger::record::{Dimension, ImportRecord};
 use tallybook_core::ledger::{Account, AccountEntry, Import};
@@ -65,6 +68,22 @@ pub enum ImportError {
         /// The other.
         again: Arc<str>,
     },
+    /// Two of the files state usage of the same days, and were not said to be parts of one report.
+    #[error(
+        "two files state usage of the same days, SKUs and organizations, so that it would count \
+         twice: {}; leave one of them out, or say that they are parts of one report (--join, over \
+         HTTP join=true)",
+        in_both(.0)
+    )]
+    FilesOverlap(Vec<JoinedFiles>),
+    /// The account would have more names than it may.
+    #[error("{account} would have more than {most} different names")]
+    TooManyNames {
+        /// The account.
+        account: AccountName,
+        /// The most that it may have.
+        most: u32,
+    },
     /// Events have reported some of the usage, and the import was to be refused then.
     #[error("events report some of this usage, too: {}", both(.0))]
     AlsoMetered(Vec<AlsoMetered>),
@@ -99,6 +118,9 @@ pub enum PushError {
     /// The line is at fault.
     #[error(transparent)]
     Line(#[from] LineRefused),
+    /// The import holds more than it may.
+    #[error(transparent)]
+    TooMuch(#[from] TooMuch),
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -119,6 +141,8 @@ pub struct ImportOutcome {
     pub overlaps: Vec<Overlap>,
     /// Usage that events have reported, too: both count.
     pub also_metered: Vec<AlsoMetered>,
+    /// Files that state usage of the same days: both count, as parts of one report.
+    pub joined: Vec<JoinedFiles>,
     /// The account with the import.
     pub view: Arc<View>,
 }
@@ -268,17 +292,16 @@ impl Engine {
 impl Engine {
     async fn commit_import(
         &self,
-        record: ImportRecord,
-        target: &Target,
-        refuse_overlap: bool,
+        staged: StagedImport,
         actor: &Actor,
         now: Instant,
     ) -> Result<ImportOutcome, ImportError> {
+        let (record, target) = (&staged.record, &staged.target);
         // Before the turn, because events wait meanwhile, and before the commit, because what is
         // committed must not fail any more.
         let site = self.site();
         let view = self.importing(&site, target).await?;
-        let mut also_metered = self.also_metered(&view, &record).await?;
+        let mut also_metered = self.also_metered(&view, record).await?;
         let mut seen = view.account.seq;
         let turn = self.turn().await;
         for _ in 0..Turn::ATTEMPTS {
@@ -302,19 +325,21 @@ impl Engine {
                     created: Created::default(),
                     overlaps: self.overlaps(&before, import).await?,
                     also_metered,
+                    joined: staged.joined(),
                     view: Arc::clone(&before),
                 });
             }
-            if refuse_overlap {
+            staged.check(&before.account)?;
+            if staged.refuse_overlap {
                 if seen != before.account.seq {
-                    also_metered = self.also_metered(&before, &record).await?;
+                    also_metered = self.also_metered(&before, record).await?;
                     seen = before.account.seq;
                 }
                 if !also_metered.is_empty() {
                     return Err(ImportError::AlsoMetered(also_metered));
                 }
             }
-            let mut changes = changes(&record, target, log, is_new);
+            let mut changes = changes(record, target, log, is_new);
             let (id, lines) = (record.id, record.lines());
             let detail = format!("{{\"id\":\"{id}\",\"log\":{},\"lines\":{lines}}}", log.0);
             changes.audit(now, actor, "import.create", detail);
@@ -324,7 +349,7 @@ impl Engine {
                 let import = import.ok_or_else(|| {
                     EngineError::System(format!("import {id} was committed and is not there"))
                 })?;
-                let mut created = created(&before, &record);
+                let mut created = created(&before, record);
                 created.account = is_new.then(|| target.account.clone());
                 let overlaps = self.overlaps(&view, &import).await?;
                 let account = target.account.clone();
@@ -335,6 +360,7 @@ impl Engine {
                     created,
                     overlaps,
                     also_metered,
+                    joined: staged.joined(),
                     view,
                 });
             }

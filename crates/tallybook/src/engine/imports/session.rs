@@ -4,12 +4,13 @@
 //! only chunks that nothing names. Encoding and storing a chunk overlap with reading the next one.
 
 use super::admission::{Admission, admit_now};
+use super::staged::StagedImport;
 use super::sweep::Live;
 use super::{Actor, Engine, EngineError, ImportError, ImportOutcome, PushError};
 use std::sync::Arc;
 use tallybook_core::account::{AccountKind, AccountName, check_name};
 use tallybook_core::ids::ImportId;
-use tallybook_core::ledger::builder::{FullChunk, ImportBuilder, LineRefused, Scope, Staged};
+use tallybook_core::ledger::builder::{FullChunk, ImportBuilder, LineRefused, Most, Scope, Staged};
 use tallybook_core::ledger::record::ImportedFile;
 use tallybook_core::name::Name;
 use tallybook_core::report::{Line, ReportKind};
@@ -44,6 +45,8 @@ pub struct ImportSession {
     now: Instant,
     actor: Actor,
     refuse_overlap: bool,
+    join: bool,
+    most_account_names: Option<u32>,
 }
 
 impl std::fmt::Debug for ImportSession {
@@ -85,6 +88,8 @@ impl Engine {
             now,
             actor,
             refuse_overlap: false,
+            join: false,
+            most_account_names: None,
         })
     }
 }
@@ -105,9 +110,33 @@ impl ImportSession {
         }
     }
 
+    /// Takes files that state usage of the same days as the parts of one report. Otherwise they
+    /// refuse the import.
+    #[must_use]
+    pub fn join(self, join: bool) -> Self {
+        Self { join, ..self }
+    }
+
+    /// Limits what the import may hold, and how many names the account may have after it.
+    #[must_use]
+    pub fn limit(mut self, most: Most, most_account_names: u32) -> Self {
+        self.builder.limit(most);
+        Self {
+            most_account_names: Some(most_account_names),
+            ..self
+        }
+    }
+
+    /// The lines that follow are of another file, in the order of the files at the commit.
+    pub fn begin_file(&mut self) {
+        self.builder.begin_file();
+    }
+
     /// Adds a line; blocks while a full chunk waits for the one before it to be stored.
     pub fn push(&mut self, kind: ReportKind, line: &Line<'_>) -> Result<(), PushError> {
-        let Some(chunk) = self.take(kind, line)? else {
+        let chunk = self.take(kind, line)?;
+        self.builder.check_size()?;
+        let Some(chunk) = chunk else {
             return Ok(());
         };
         if !self.admission.is_clean() {
@@ -178,7 +207,12 @@ impl ImportSession {
             self.stage(chunk);
             self.settle().await?;
         }
-        let finished = self.builder.finish();
+        let (builder, catalog) = (self.builder, Arc::clone(&self.target.site.catalog));
+        let finishing = tokio::task::spawn_blocking(move || {
+            let joined = builder.overlaps(&catalog);
+            (builder.finish(), joined)
+        });
+        let (finished, joined) = finishing.await.map_err(EngineError::from)?;
         let mut finished = finished.map_err(|error| EngineError::System(error.to_string()))?;
         for sums in std::mem::take(&mut finished.staged) {
             put(self.engine.store.as_ref(), sums, self.now).await?;
@@ -191,14 +225,16 @@ impl ImportSession {
                 .map_err(EngineError::from)?,
         );
         let record = finished.into_record(id, self.target.only.clone(), files);
+        let staged = StagedImport {
+            record,
+            target: self.target,
+            joined,
+            join: self.join,
+            refuse_overlap: self.refuse_overlap,
+            most_account_names: self.most_account_names,
+        };
         self.engine
-            .commit_import(
-                record,
-                &self.target,
-                self.refuse_overlap,
-                &self.actor,
-                self.now,
-            )
+            .commit_import(staged, &self.actor, self.now)
             .await
     }
 }

@@ -4,13 +4,14 @@
 //! block and the workers stay free for answers; for one event the way to such a thread is a few
 //! microseconds. The engine sees a submission through to its end, also when the client goes away.
 
-use super::parts::{Part, PartError, Parts, coding, format};
+use super::parts::{Part, PartError, Parts, format};
 use super::stream;
 use crate::auth::{EndpointFamily, Grants, Standing, Viewer, authorize};
 use crate::engine::EngineError;
 use crate::engine::metering::{Allowed, OnError, Receipt, Submission, SubmitError};
 use crate::events::answer::{has_conflict, refused, taken};
 use crate::http::app::App;
+use crate::http::content_encoding::ContentEncoding;
 use crate::http::context::Context;
 use crate::http::error::ApiError;
 use crate::http::frame::SHORT_BODY_BYTES;
@@ -81,15 +82,16 @@ pub async fn create(
     let viewer = context.viewer()?;
     authorize(EndpointFamily::Events, viewer, Standing::None)?;
     let on_error = on_error(&Params::read(request.uri())?)?;
-    let (format, coding) = (format(request.headers())?, coding(request.headers())?);
+    let format = format(request.headers())?;
+    let encoding = ContentEncoding::of(request.headers())?;
     let (pump, upload) = upload::channel();
     let exact = request.body().size_hint().exact();
     let is_short = exact.is_some_and(|bytes| bytes <= SHORT_BODY_BYTES as u64);
-    let parts = match Parts::new(upload, coding, format, &app, is_short) {
+    let parts = match Parts::new(upload, encoding, format, &app, is_short) {
         Ok(parts) => parts,
         Err(error) => return Ok(unread(error.into())),
     };
-    tokio::spawn(pump.body("events", request.into_body().into_data_stream()));
+    tokio::spawn(pump.body(request.into_body().into_data_stream()));
     let sending = Sending {
         app,
         allowed: allowed(viewer),

@@ -7,6 +7,7 @@
 use crate::config::Limits;
 use crate::events::{self, Events, Format, Lengths, Unreadable};
 use crate::http::app::{App, MEMORY_UNIT};
+use crate::http::content_encoding::ContentEncoding;
 use crate::http::error::ApiError;
 use crate::http::upload::Upload;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -17,21 +18,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Read from the upload at once.
 const BLOCK_BYTES: usize = 64 << 10;
 
-/// The largest window that a Zstandard body may ask for, as a power of two: 8 MiB, which RFC 8878
-/// wants every decoder to have.
-const MOST_ZSTD_WINDOW: u32 = 23;
-
-/// How a body is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Coding {
-    Identity,
-    Gzip,
-    Zstd,
-}
-
 /// The layout that the content type says; 415 for others.
 pub(super) fn format(headers: &HeaderMap) -> Result<Format, ApiError> {
-    match essence(headers, header::CONTENT_TYPE).as_str() {
+    match content_type(headers).as_str() {
         "application/cloudevents+json" => Ok(Format::One),
         "application/cloudevents-batch+json" => Ok(Format::Batch),
         "application/json" => Ok(Format::OneOrBatch),
@@ -43,18 +32,9 @@ pub(super) fn format(headers: &HeaderMap) -> Result<Format, ApiError> {
     }
 }
 
-/// How the content is encoded; 415 for what is not known.
-pub(super) fn coding(headers: &HeaderMap) -> Result<Coding, ApiError> {
-    match essence(headers, header::CONTENT_ENCODING).as_str() {
-        "" | "identity" => Ok(Coding::Identity),
-        "gzip" | "x-gzip" => Ok(Coding::Gzip),
-        "zstd" => Ok(Coding::Zstd),
-        _ => Err(unsupported("The content encoding must be gzip or zstd.")),
-    }
-}
-
-fn essence(headers: &HeaderMap, name: header::HeaderName) -> String {
-    let value = headers.get(name).and_then(|value| value.to_str().ok());
+fn content_type(headers: &HeaderMap) -> String {
+    let value = headers.get(header::CONTENT_TYPE);
+    let value = value.and_then(|value| value.to_str().ok());
     let essence = value.and_then(|value| value.split(';').next());
     essence.unwrap_or_default().trim().to_ascii_lowercase()
 }
@@ -134,7 +114,7 @@ impl Parts {
     /// Reads nothing yet. A body `is_short` when all of it has come.
     pub(super) fn new(
         upload: Upload,
-        coding: Coding,
+        encoding: ContentEncoding,
         format: Format,
         app: &App,
         is_short: bool,
@@ -146,13 +126,9 @@ impl Parts {
             Some(readers.try_acquire_owned().map_err(|_| PartError::Busy)?)
         };
         let limits = &app.limits;
-        let body = Body {
-            upload,
-            has_begun: false,
-        };
         Ok(Self {
             input: Decoder {
-                waiting: Some((body, coding)),
+                waiting: Some((upload, encoding)),
                 input: Box::new(io::empty()),
             },
             format,
@@ -281,44 +257,16 @@ impl Parts {
 /// The decompressed body. Decoders read as soon as they are made, so that one is made by the first
 /// read, which is on a thread that may block.
 struct Decoder {
-    waiting: Option<(Body, Coding)>,
+    waiting: Option<(Upload, ContentEncoding)>,
     input: Box<dyn Read + Send>,
 }
 
 impl Read for Decoder {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if let Some((body, coding)) = self.waiting.take() {
-            self.input = decoder(body, coding)?;
+        if let Some((upload, encoding)) = self.waiting.take() {
+            self.input = encoding.decode(upload)?;
         }
         self.input.read(out)
-    }
-}
-
-fn decoder(body: Body, coding: Coding) -> io::Result<Box<dyn Read + Send>> {
-    Ok(match coding {
-        Coding::Identity => Box::new(body),
-        Coding::Gzip => Box::new(flate2::read::MultiGzDecoder::new(body)),
-        Coding::Zstd => {
-            let mut decoder = zstd::stream::read::Decoder::new(body)?;
-            decoder.window_log_max(MOST_ZSTD_WINDOW)?;
-            Box::new(decoder)
-        }
-    })
-}
-
-/// The one file of an upload.
-struct Body {
-    upload: Upload,
-    has_begun: bool,
-}
-
-impl Read for Body {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if !self.has_begun {
-            self.upload.next_file()?;
-            self.has_begun = true;
-        }
-        self.upload.read(out)
     }
 }
 

@@ -7,7 +7,9 @@ pub mod create;
 pub mod get;
 pub mod list;
 pub mod revert;
+pub mod slots;
 
+use crate::config::Limits;
 use crate::engine::View;
 use crate::engine::imports::ImportError;
 use crate::http::account::Account;
@@ -68,12 +70,16 @@ impl From<ImportError> for ApiError {
                 Self::validation(not_own.to_string(), fields.collect())
             }
             // Only a site administrator's import is told who pays.
-            ImportError::OtherPayer { .. } | ImportError::AlsoMetered(_) => {
-                Self::conflict(error.to_string())
-            }
+            ImportError::OtherPayer { .. }
+            | ImportError::AlsoMetered(_)
+            | ImportError::FilesOverlap(_) => Self::conflict(error.to_string()),
             ImportError::SameFile { .. } => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
             }
+            ImportError::TooManyNames { .. } => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("{error} ({}).", Limits::ACCOUNT_NAMES),
+            ),
             ImportError::Engine(error) => error.into(),
         }
     }
