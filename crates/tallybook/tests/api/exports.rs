@@ -194,6 +194,7 @@ async fn token_counts_of_events_are_exported() {
     ];
     for batch in batches {
         let request = Request::post("/metering/v1/events")
+            .header("host", "localhost")
             .header("authorization", format!("Bearer {ADMIN}"))
             .header("content-type", "application/cloudevents-batch+json")
             .body(Body::from(Value::from(batch).to_string()))

@@ -233,6 +233,7 @@ impl System {
                 "/metering/v1/organizations/{ORGANIZATION}/corrections?state={state}&page={page}"
             );
             let request = Request::get(path)
+                .header("host", "localhost")
                 .header("authorization", format!("Bearer {ADMIN}"))
                 .body(HttpBody::empty());
             let (status, answer) = self.send(request.unwrap()).await;
