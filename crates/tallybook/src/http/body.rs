@@ -2,15 +2,13 @@
 //!
 //! Invariant: an answer of at most about [`WHOLE_BYTES`] is sent whole, with its length. Of a
 //! longer one no more than that is held at its beginning, and then one chunk of about
-//! [`CHUNK_BYTES`], however many items it has; in HTTP/2 nothing but such chunks ([`Handing`]).
-//! What fails before anything was sent is an error with a status; what fails later breaks the
+//! [`CHUNK_BYTES`], however many items it has. What fails before anything was sent is an error with a status; what fails later breaks the
 //! connection, so that no client takes half an answer for a whole one. Only so many answers of more
 //! than a chunk hold anything at the same time, and none of them for longer than its client keeps
 //! taking it.
 
 use crate::config::Limits;
 use axum::body::Body;
-use axum::http::Version;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use std::future::Future;
@@ -42,28 +40,6 @@ pub trait Chunks: Send + 'static {
         out: &mut Vec<u8>,
         enough: usize,
     ) -> impl Future<Output = Result<End, Self::Error>> + Send;
-}
-
-/// How an answer may be handed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Handing {
-    /// Whole, when it is not too long: the connection watches how a client takes it.
-    Whole,
-    /// A chunk at a time: in HTTP/2 the client may take other answers meanwhile, and what was
-    /// handed on could be held for ever.
-    Pieces,
-}
-
-impl Handing {
-    /// How answers are handed on in a version of HTTP.
-    #[must_use]
-    pub fn of(version: Version) -> Self {
-        if version <= Version::HTTP_11 {
-            Self::Whole
-        } else {
-            Self::Pieces
-        }
-    }
 }
 
 /// Whether everything is written.
@@ -115,11 +91,7 @@ impl Room {
 
     /// The body that chunks write, made as fast as the client takes it. What waits for a place
     /// holds nothing meanwhile: it is begun again when its turn comes.
-    pub async fn body<C: Chunks>(
-        &self,
-        handing: Handing,
-        begin: impl Fn() -> C,
-    ) -> Result<Body, NoBody<C::Error>> {
+    pub async fn body<C: Chunks>(&self, begin: impl Fn() -> C) -> Result<Body, NoBody<C::Error>> {
         let begun = {
             let begins = timeout(self.queue, self.begins.acquire()).await;
             let Ok(Ok(_begins)) = begins else {
@@ -132,28 +104,23 @@ impl Room {
             begun
         };
         if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-            return self.placed(handing, begun, place).await;
+            return self.placed(begun, place).await;
         }
         drop(begun);
         let place = timeout(self.queue, Arc::clone(&self.places).acquire_owned()).await;
         let Ok(Ok(place)) = place else {
             return Err(NoBody::NoRoom);
         };
-        self.placed(handing, Begun::new(begin()), place).await
+        self.placed(Begun::new(begin()), place).await
     }
 
     /// The body of an answer that has a place, which it keeps until it is taken.
     async fn placed<C: Chunks>(
         &self,
-        handing: Handing,
         mut begun: Begun<C>,
         place: OwnedSemaphorePermit,
     ) -> Result<Body, NoBody<C::Error>> {
-        let enough = match handing {
-            Handing::Whole => WHOLE_BYTES,
-            Handing::Pieces => CHUNK_BYTES,
-        };
-        let end = begun.write(enough).await?;
+        let end = begun.write(WHOLE_BYTES).await?;
         let Begun { text, chunks } = begun;
         Ok(match end {
             End::Last => Body::from(Bytes::from_owner(Placed {

@@ -45,19 +45,11 @@ impl Server {
     }
 
     async fn body(&self, chunks: &[Letter]) -> Result<Body, NoBody<std::fmt::Error>> {
-        self.handed(Handing::Pieces, chunks).await
-    }
-
-    async fn handed(
-        &self,
-        handing: Handing,
-        chunks: &[Letter],
-    ) -> Result<Body, NoBody<std::fmt::Error>> {
         let begin = || {
             self.1.fetch_add(1, Ordering::Relaxed);
             Letters(Vec::from(chunks).into_iter(), Arc::clone(&self.1))
         };
-        self.0.body(handing, begin).await
+        self.0.body(begin).await
     }
 
     fn held(&self) -> usize {
@@ -65,12 +57,19 @@ impl Server {
     }
 }
 
-/// What is longer than may be sent whole.
-const VERY_LONG: [Letter; WHOLE_BYTES / CHUNK_BYTES + 2] = [Ok("x"); WHOLE_BYTES / CHUNK_BYTES + 2];
+/// Longer than one chunk.
 const LONG: [Letter; 4] = [Ok("a"), Ok("b"), Ok(""), Ok("c")];
 
-fn long() -> Vec<u8> {
-    ["a", "b", "c"].map(chunk).concat()
+/// Longer than what is sent whole.
+fn very_long() -> Vec<Letter> {
+    [&[Ok("a"); WHOLE_BYTES / CHUNK_BYTES][..], &LONG].concat()
+}
+
+fn text(letters: &[Letter]) -> Vec<u8> {
+    letters
+        .iter()
+        .flat_map(|letter| chunk(letter.expect("a letter")))
+        .collect()
 }
 
 fn length(body: &Body) -> Option<u64> {
@@ -89,20 +88,20 @@ async fn short_bodies_know_their_length_and_need_no_room() {
 async fn long_bodies_come_whole_and_in_order() {
     let server = Server::new(1);
     for _ in 0..3 {
-        let body = server.body(&LONG).await.unwrap();
+        let body = server.body(&very_long()).await.unwrap();
         assert_eq!(length(&body), None);
-        assert_eq!(body.collect().await.unwrap().to_bytes(), long());
+        assert_eq!(body.collect().await.unwrap().to_bytes(), text(&very_long()));
     }
 }
 
 #[tokio::test]
 async fn what_may_be_whole_knows_its_length_and_keeps_its_place_until_it_is_taken() {
     let server = Server::new(1);
-    let mut body = server.handed(Handing::Whole, &LONG).await.unwrap();
+    let mut body = server.body(&LONG).await.unwrap();
     assert_eq!(length(&body), Some(3 * CHUNK_BYTES as u64));
     assert_eq!(server.held(), 0, "what wrote it is not needed any more");
     let taken = body.frame().await.unwrap().unwrap().into_data().unwrap();
-    assert_eq!(taken, long());
+    assert_eq!(taken, text(&LONG));
     drop(body);
     assert_eq!(server.0.places.available_permits(), 0);
     drop(taken);
@@ -112,7 +111,7 @@ async fn what_may_be_whole_knows_its_length_and_keeps_its_place_until_it_is_take
 #[tokio::test]
 async fn what_is_too_long_to_be_whole_begins_with_as_much_and_goes_on_in_chunks() {
     let server = Server::new(1);
-    let body = server.handed(Handing::Whole, &VERY_LONG).await.unwrap();
+    let body = server.body(&very_long()).await.unwrap();
     assert_eq!(length(&body), None);
     assert_eq!(server.held(), 1);
     let mut frames = Vec::new();
@@ -122,14 +121,7 @@ async fn what_is_too_long_to_be_whole_begins_with_as_much_and_goes_on_in_chunks(
     }
     assert_eq!(frames[..3], [WHOLE_BYTES, CHUNK_BYTES, CHUNK_BYTES]);
     let all: usize = frames.iter().sum();
-    assert_eq!(all, VERY_LONG.len() * CHUNK_BYTES);
-}
-
-#[test]
-fn only_versions_of_one_answer_at_a_time_get_it_whole() {
-    let whole = [Version::HTTP_10, Version::HTTP_11].map(Handing::of);
-    assert_eq!(whole, [Handing::Whole; 2]);
-    assert_eq!(Handing::of(Version::HTTP_2), Handing::Pieces);
+    assert_eq!(all, text(&very_long()).len());
 }
 
 #[tokio::test]
@@ -137,10 +129,12 @@ async fn what_fails_first_is_an_error_and_later_breaks_off() {
     let server = Server::new(1);
     let failed = server.body(&[Err(std::fmt::Error), Ok("a")]).await;
     assert!(matches!(failed, Err(NoBody::Failed(_))));
-    let broken = server.body(&[Ok("a"), Err(std::fmt::Error)]).await;
+    let mut breaks = very_long();
+    breaks.push(Err(std::fmt::Error));
+    let broken = server.body(&breaks).await;
     assert!(broken.unwrap().collect().await.is_err());
     let late = [Ok("a"), Err(std::fmt::Error)];
-    let whole = server.handed(Handing::Whole, &late).await;
+    let whole = server.body(&late).await;
     assert!(
         matches!(whole, Err(NoBody::Failed(_))),
         "nothing of it was sent"
@@ -150,12 +144,12 @@ async fn what_fails_first_is_an_error_and_later_breaks_off() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_takes_nothing_frees_its_answer_and_its_place() {
     let server = Server::new(1);
-    let stuck = server.body(&LONG).await.unwrap();
+    let stuck = server.body(&very_long()).await.unwrap();
     assert_eq!(server.held(), 1);
     tokio::time::sleep(Limits::default().write * 3).await;
     assert_eq!(server.held(), 0);
-    let next = server.body(&LONG).await.unwrap();
-    assert_eq!(next.collect().await.unwrap().to_bytes(), long());
+    let next = server.body(&very_long()).await.unwrap();
+    assert_eq!(next.collect().await.unwrap().to_bytes(), text(&very_long()));
     assert!(
         stuck.collect().await.is_err(),
         "half an answer is no answer"
@@ -165,9 +159,9 @@ async fn a_client_that_takes_nothing_frees_its_answer_and_its_place() {
 #[tokio::test(start_paused = true)]
 async fn without_room_answers_wait_holding_nothing_and_are_refused_in_the_end() {
     let server = Server::new(1);
-    let first = server.body(&LONG).await.unwrap();
+    let first = server.body(&very_long()).await.unwrap();
     let second = async {
-        let body = server.body(&LONG).await.unwrap();
+        let body = server.body(&very_long()).await.unwrap();
         body.collect().await.unwrap().to_bytes()
     };
     let leave = async {
@@ -175,16 +169,22 @@ async fn without_room_answers_wait_holding_nothing_and_are_refused_in_the_end() 
         assert_eq!(server.held(), 1, "only the first holds anything");
         drop(first);
     };
-    assert_eq!(tokio::join!(second, leave).0, long());
-    let _first = server.body(&LONG).await.unwrap();
-    assert!(matches!(server.body(&LONG).await, Err(NoBody::NoRoom)));
+    assert_eq!(tokio::join!(second, leave).0, text(&very_long()));
+    let _first = server.body(&very_long()).await.unwrap();
+    assert!(matches!(
+        server.body(&very_long()).await,
+        Err(NoBody::NoRoom)
+    ));
 }
 
 #[tokio::test]
 async fn a_client_that_goes_away_frees_its_answer() {
     let server = Server::new(1);
-    drop(server.body(&LONG).await.unwrap());
-    let second = server.body(&LONG).await.unwrap();
+    drop(server.body(&very_long()).await.unwrap());
+    let second = server.body(&very_long()).await.unwrap();
     assert_eq!(server.held(), 1, "the second has the place of the first");
-    assert_eq!(second.collect().await.unwrap().to_bytes(), long());
+    assert_eq!(
+        second.collect().await.unwrap().to_bytes(),
+        text(&very_long())
+    );
 }

@@ -3,7 +3,6 @@
 use super::render::{self, Shown};
 use crate::http::account::{Account, PathKind};
 use crate::http::app::App;
-use crate::http::body::Handing;
 use crate::http::conditional::{ETag, Identity};
 use crate::http::context::Context;
 use crate::http::error::ApiError;
@@ -82,7 +81,7 @@ pub async fn read<K: PathKind, R: Report>(
             account: account.found.display,
             dialect: app.dialect,
         };
-        let room = (&app.room, Handing::of(request.version()));
+        let room = &app.room;
         let body = render::body(room, R::ENDPOINT, &app.engine, &view, question, shown).await?;
         json(body, &etag)
     };

@@ -6,7 +6,7 @@
 
 use crate::engine::rates::RateSums;
 use crate::engine::{Engine, EngineError, View};
-use crate::http::body::{Chunks, End, Handing, NoBody, Room, SLACK_BYTES};
+use crate::http::body::{Chunks, End, NoBody, Room, SLACK_BYTES};
 use crate::http::github::question::{Endpoint, Question};
 use crate::wire::Dialect;
 use crate::wire::rows::Rows;
@@ -33,7 +33,7 @@ pub struct Shown {
 
 /// The body that answers `question` over `view`.
 pub async fn body(
-    (room, handing): (&Room, Handing),
+    room: &Room,
     endpoint: Endpoint,
     engine: &Arc<Engine>,
     view: &Arc<View>,
@@ -47,7 +47,7 @@ pub async fn body(
     } = question;
     if endpoint == Endpoint::Usage {
         let begin = || answer(engine, view, &query, usage_writer(&query, &shown));
-        return room.body(handing, begin).await;
+        return room.body(begin).await;
     }
     let envelope = Envelope {
         time_period,
@@ -63,7 +63,7 @@ pub async fn body(
         envelope: envelope.clone(),
     };
     let begin = || answer(engine, view, &query, requests());
-    room.body(handing, begin).await
+    room.body(begin).await
 }
 
 fn answer<S: Shape>(engine: &Arc<Engine>, view: &Arc<View>, query: &Query, shape: S) -> Answer<S> {
