@@ -4,23 +4,25 @@
 //! Invariant: the bytes are those of the reports that a server makes; a file under its own name is
 //! complete.
 
+mod files;
 mod server;
 
 use super::client::Client;
 use super::open::{WhenEmpty, open};
 use super::place::Place;
-use crate::engine::Engine;
 use crate::engine::export::{ExportRequest, ExportSink};
+use crate::engine::{Engine, View};
 use anyhow::{Context, bail};
+use files::{Part, Target, parts, writer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
-use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 use tallybook_core::account::{AccountKind, AccountName};
-use tallybook_core::export::{Cells, Days, head, most_days};
+use tallybook_core::export::{Cells, Days, head};
+use tallybook_core::name::Name;
 use tallybook_core::report::ReportKind;
 use tallybook_core::time::Instant;
-use tempfile::NamedTempFile;
 
 /// What the command was asked to do.
 pub(crate) struct Request {
@@ -32,7 +34,7 @@ pub(crate) struct Request {
     pub(crate) days: Days,
     /// How cells that hold a text are written.
     pub(crate) cells: Cells,
-    /// Where to; without one, standard output.
+    /// A file, or a folder for as many as it needs; without one, standard output.
     pub(crate) out: Option<PathBuf>,
 }
 
@@ -41,126 +43,81 @@ const BUFFER: usize = 256 * 1024;
 
 /// Exports, and says how many lines on standard error.
 pub(crate) fn run(request: Request, place: Place, now: Instant) -> anyhow::Result<()> {
-    check(request.kind, request.days)?;
-    let target = request.out.as_deref().map(Target::new).transpose()?;
+    let parts = parts(request.kind, request.days, request.out.as_deref())?;
     match place {
         Place::Server { url, token } => {
-            let client = Client::new(url, &token);
-            match &target {
-                None => server::export(&request, &client, io::stdout())?,
-                Some(target) => server::export(&request, &client, target.file()?)?,
+            let server = server::Server::new(Client::new(url, &token), &request)?;
+            for part in &parts {
+                let target = part.target()?;
+                server.export(part, writer(target.as_ref())?)?;
+                target.map_or(Ok(()), Target::finish)?;
             }
+            Ok(())
         }
         Place::Directory(directory) => super::runtime()?.block_on(async {
+            // Before anything is read, so that a wrong path is told at once.
+            let mut first = parts.first().map(Part::target).transpose()?.flatten();
             let opened = open(&directory, WhenEmpty::Refuse, now).await?;
-            match &target {
-                None => export(&opened.engine, request, io::stdout()).await,
-                Some(target) => export(&opened.engine, request, target.file()?).await,
+            let source = Source::new(&opened.engine, request).await?;
+            for part in &parts {
+                let target = match first.take() {
+                    Some(target) => Some(target),
+                    None => part.target()?,
+                };
+                source.export(part, writer(target.as_ref())?).await?;
+                target.map_or(Ok(()), Target::finish)?;
             }
-        })?,
+            Ok(())
+        }),
     }
-    target.map_or(Ok(()), Target::finish)
 }
 
-/// Refuses what the API refuses, too.
-fn check(kind: ReportKind, days: Days) -> anyhow::Result<()> {
-    let count = days.count();
-    if count < 1 {
-        bail!("--to {} is before --from {}", days.last, days.first);
-    }
-    let most = most_days(kind);
-    if count > most {
-        bail!("the {kind} report covers at most {most} days, and --from to --to are {count}");
-    }
-    Ok(())
+/// One state of an account, of which every file is.
+struct Source<'a> {
+    engine: &'a Engine,
+    view: Arc<View>,
+    kind: ReportKind,
+    cells: Cells,
+    organization: Option<Name>,
 }
 
-/// A file that has another name until it is complete.
-struct Target {
-    partial: NamedTempFile,
-    path: PathBuf,
-}
-
-impl Target {
-    fn new(path: &Path) -> anyhow::Result<Self> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
+impl<'a> Source<'a> {
+    async fn new(engine: &'a Engine, request: Request) -> anyhow::Result<Self> {
+        let account = account(engine, request.account)?;
+        let Some(found) = engine.site().directory.find(&account) else {
+            bail!("there is no {account}");
         };
-        let partial = tempfile::Builder::new()
-            .prefix(".tallybook-export-")
-            .tempfile_in(folder)
-            .with_context(|| cannot_write(path))?;
         Ok(Self {
-            partial,
-            path: path.to_owned(),
+            engine,
+            view: engine.view(&found).await?,
+            kind: request.kind,
+            cells: request.cells,
+            organization: found.only,
         })
     }
 
-    fn file(&self) -> anyhow::Result<File> {
-        let file = self.partial.reopen();
-        file.with_context(|| cannot_write(&self.path))
-    }
-
-    fn finish(self) -> anyhow::Result<()> {
-        let file = self.partial.as_file();
-        let written = file.sync_all().and_then(|()| open_like_other_files(file));
-        let named = written.and_then(|()| {
-            let persisted = self.partial.persist(&self.path);
-            persisted.map_err(|error| error.error)
-        });
-        named.with_context(|| cannot_write(&self.path))?;
+    async fn export(&self, part: &Part, out: impl Write + Send + 'static) -> anyhow::Result<()> {
+        let mut out = BufWriter::with_capacity(BUFFER, out);
+        out.write_all(&head(self.kind))?;
+        let sink = Sink {
+            out,
+            lines: 0,
+            progress: progress()?,
+        };
+        let wanted = ExportRequest {
+            kind: self.kind,
+            days: part.days,
+            organization: self.organization.clone(),
+            cells: self.cells,
+        };
+        let mut sink = self.engine.export(&self.view, &wanted, sink).await?;
+        sink.out.flush()?;
+        sink.progress.finish_and_clear();
+        let (lines, to, as_of) = (sink.lines, part.to(), self.view.as_of_text());
+        // What it was made of is not in the file, whose bytes are GitHub's.
+        writeln!(io::stderr(), "Wrote {lines} lines{to} as of {as_of}.")?;
         Ok(())
     }
-}
-
-fn cannot_write(path: &Path) -> String {
-    format!("cannot write {}", path.display())
-}
-
-/// Temporary files are for their owner alone; a report that somebody asked for by name is as
-/// readable as what other programs write.
-#[cfg(unix)]
-fn open_like_other_files(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o640))
-}
-
-#[cfg(not(unix))]
-fn open_like_other_files(_: &File) -> io::Result<()> {
-    Ok(())
-}
-
-async fn export(
-    engine: &Engine,
-    request: Request,
-    out: impl Write + Send + 'static,
-) -> anyhow::Result<()> {
-    let account = account(engine, request.account)?;
-    let Some(found) = engine.site().directory.find(&account) else {
-        bail!("there is no {account}");
-    };
-    let view = engine.view(&found).await?;
-    let mut out = BufWriter::with_capacity(BUFFER, out);
-    out.write_all(&head(request.kind))?;
-    let sink = Sink {
-        out,
-        lines: 0,
-        progress: progress()?,
-    };
-    let wanted = ExportRequest {
-        kind: request.kind,
-        days: request.days,
-        organization: found.only,
-        cells: request.cells,
-    };
-    let mut sink = engine.export(&view, &wanted, sink).await?;
-    sink.out.flush()?;
-    sink.progress.finish_and_clear();
-    let (lines, as_of) = (sink.lines, view.as_of_text());
-    // What it was made of is not in the file, whose bytes are GitHub's.
-    writeln!(io::stderr(), "Wrote {lines} lines as of {as_of}.")?;
-    Ok(())
 }
 
 /// The account that was named, or the only enterprise.

@@ -138,3 +138,53 @@ fn a_server_makes_the_same_bytes() {
     assert!(message.contains("say which with --enterprise"), "{message}");
     assert_eq!(server.end(), Some(0));
 }
+
+/// More days than a report may have: a file a month, from a directory and by a server alike.
+#[test]
+fn a_folder_gets_as_many_files_as_the_days_need() {
+    let program = with_usage();
+    let november = program.run(&export("2025-11-01", "2025-11-30")).success();
+    let days = export("2025-10-15", "2025-12-31");
+    let message = program.run(&days).failure(1);
+    assert!(message.contains("give --out a folder"), "{message}");
+    let [ours, theirs] =
+        ["ours", "theirs"].map(|name| format!("{}/{name}/", program.directory().display()));
+    let ours = [&days[..], &["--out", &ours]].concat();
+    program.run(&ours).success();
+    let server = program.start(&["serve"], &[("TALLYBOOK_ADMIN_TOKEN", TOKEN)]);
+    let place = [
+        "--enterprise",
+        "octo-ent",
+        "--url",
+        &server.url,
+        "--token",
+        TOKEN,
+    ];
+    let theirs = [&days[..], &place, &["--out", &theirs]].concat();
+    program.run_as_is(&theirs).success();
+    for name in ["ours", "theirs"] {
+        let folder = program.directory().join(name);
+        let files = std::fs::read_dir(&folder).expect("a folder");
+        let mut names: Vec<_> = files
+            .map(|file| {
+                file.expect("a file")
+                    .file_name()
+                    .into_string()
+                    .expect("text")
+            })
+            .collect();
+        names.sort();
+        let expected = [
+            "detailed_2025-10-15_2025-10-31.csv",
+            "detailed_2025-11-01_2025-11-30.csv",
+            "detailed_2025-12-01_2025-12-31.csv",
+        ];
+        assert_eq!(names, expected);
+        let text = |name: &str| std::fs::read_to_string(folder.join(name)).expect("a file");
+        assert!(text(expected[1]) == november);
+        for name in [expected[0], expected[2]] {
+            assert_eq!(text(name).lines().count(), 1, "{name}");
+        }
+    }
+    assert_eq!(server.end(), Some(0));
+}

@@ -21,8 +21,8 @@ pub(crate) struct Export {
     #[arg(long, value_name = "DAY", value_parser = day)]
     pub(crate) to: Day,
 
-    /// The file to write [default: standard output]
-    #[arg(short, long, value_name = "FILE")]
+    /// The file to write, or a folder for as many files as the days need [default: standard output]
+    #[arg(short, long, value_name = "FILE|FOLDER/")]
     pub(crate) out: Option<PathBuf>,
 
     /// Write an apostrophe before texts that spreadsheets would take for formulas (= + - @);

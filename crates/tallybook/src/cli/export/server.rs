@@ -4,6 +4,7 @@
 //! server made is compared with the checksum that it states, and several become one.
 
 use super::Request;
+use super::files::Part;
 use crate::cli::client::{Client, ClientError};
 use anyhow::{Context, bail};
 use serde::Deserialize;
@@ -33,39 +34,59 @@ struct Copied {
     sha256: String,
 }
 
-/// Asks for the report, waits until it is made, and writes it.
-pub(super) fn export(request: &Request, client: &Client, out: impl Write) -> anyhow::Result<()> {
-    let path = path(request.account.as_ref())?;
-    let body = serde_json::json!({
-        "report_type": request.kind.as_str(),
-        "start_date": request.days.first.to_string(),
-        "end_date": request.days.last.to_string(),
-        "guard_cells": request.cells == Cells::Guarded,
-    });
-    let asked: Report = client.post(&path, &body)?;
-    let report = wait(client, &path, asked)?;
-    let mut out = BufWriter::with_capacity(super::BUFFER, out);
-    out.write_all(&head(request.kind))?;
-    let (mut lines, mut as_of) = (0, None);
-    for url in &report.download_urls {
-        let file = client.follow(url)?;
-        let copied = copy(file.body, request.kind, &mut out)
-            .with_context(|| format!("cannot download report {}", report.id))?;
-        if file.sha256.as_ref() != Some(&copied.sha256) {
-            bail!(
-                "a file of report {} came with other bytes than it has",
-                report.id
-            );
-        }
-        lines += copied.lines;
-        as_of = file.as_of;
+/// A server, and the reports of one enterprise there.
+pub(super) struct Server {
+    client: Client,
+    /// Where its reports are.
+    path: String,
+    kind: ReportKind,
+    cells: Cells,
+}
+
+impl Server {
+    pub(super) fn new(client: Client, request: &Request) -> anyhow::Result<Self> {
+        Ok(Self {
+            client,
+            path: path(request.account.as_ref())?,
+            kind: request.kind,
+            cells: request.cells,
+        })
     }
-    out.flush()?;
-    let as_of = as_of
-        .map(|as_of| format!(" as of {as_of}"))
-        .unwrap_or_default();
-    writeln!(io::stderr(), "Wrote {lines} lines{as_of}.")?;
-    Ok(())
+
+    /// Asks for a report, waits until it is made, and writes it.
+    pub(super) fn export(&self, part: &Part, out: impl Write) -> anyhow::Result<()> {
+        let body = serde_json::json!({
+            "report_type": self.kind.as_str(),
+            "start_date": part.days.first.to_string(),
+            "end_date": part.days.last.to_string(),
+            "guard_cells": self.cells == Cells::Guarded,
+        });
+        let asked: Report = self.client.post(&self.path, &body)?;
+        let report = wait(&self.client, &self.path, asked)?;
+        let mut out = BufWriter::with_capacity(super::BUFFER, out);
+        out.write_all(&head(self.kind))?;
+        let (mut lines, mut as_of) = (0, None);
+        for url in &report.download_urls {
+            let file = self.client.follow(url)?;
+            let copied = copy(file.body, self.kind, &mut out)
+                .with_context(|| format!("cannot download report {}", report.id))?;
+            if file.sha256.as_ref() != Some(&copied.sha256) {
+                bail!(
+                    "a file of report {} came with other bytes than it has",
+                    report.id
+                );
+            }
+            lines += copied.lines;
+            as_of = file.as_of;
+        }
+        out.flush()?;
+        let to = part.to();
+        let as_of = as_of
+            .map(|as_of| format!(" as of {as_of}"))
+            .unwrap_or_default();
+        writeln!(io::stderr(), "Wrote {lines} lines{to}{as_of}.")?;
+        Ok(())
+    }
 }
 
 /// Servers make reports of enterprises, as GitHub does.
