@@ -5,6 +5,8 @@
 
 use super::grants::Grants;
 use super::secret;
+use super::terms::Terms;
+use crate::config::Dialect;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use tallybook_core::time::Instant;
@@ -67,6 +69,7 @@ impl AdminToken {
         let viewer = Viewer {
             token_id: Self::ID.to_owned(),
             grants: Grants::SiteAdmin,
+            dialect: None,
             expires_at: None,
         };
         Self {
@@ -96,6 +99,8 @@ pub struct Viewer {
     pub token_id: String,
     /// What it may do.
     pub grants: Grants,
+    /// The shape of GitHub's answers to it; `None` is the server's.
+    pub dialect: Option<Dialect>,
     /// When it stops working.
     pub expires_at: Option<Instant>,
 }
@@ -108,9 +113,11 @@ impl Viewer {
         if expired || revoked {
             return Err(Unauthenticated::Bad);
         }
+        let terms = Terms::decode(&token.grants).map_err(|_| Unauthenticated::Bad)?;
         Ok(Self {
             token_id: token.id.clone(),
-            grants: Grants::decode(&token.grants).map_err(|_| Unauthenticated::Bad)?,
+            grants: terms.grants,
+            dialect: terms.dialect,
             expires_at: token.expires_at,
         })
     }

@@ -11,6 +11,7 @@ pub mod grants;
 pub mod secret;
 pub mod sender;
 pub mod strength;
+pub mod terms;
 
 pub use accounts::{Accounts, AccountsError};
 pub use credential::{AdminToken, Credential, Unauthenticated, Viewer};
@@ -18,3 +19,4 @@ pub use decide::{Denied, EndpointFamily, Relation, Standing, authorize};
 pub use grants::{Grants, GrantsError, Level, Permission, Scope};
 pub use secret::Secret;
 pub use sender::{Sender, SenderError};
+pub use terms::Terms;

@@ -206,7 +206,7 @@ async fn credential(
         return Ok(Credential::Variable("TALLYBOOK_TOKEN"));
     }
     let actor = Actor::command("serve");
-    let secret = token::add(engine, &Grants::SiteAdmin, None, &actor, now).await?;
+    let secret = token::add(engine, &Grants::SiteAdmin.into(), None, &actor, now).await?;
     Ok(Credential::New(secret.expose().to_owned()))
 }
 

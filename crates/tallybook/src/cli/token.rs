@@ -7,7 +7,8 @@ use super::client::Client;
 use super::open::{WhenEmpty, open};
 use super::output::table;
 use super::place::Place;
-use crate::auth::{Grants, Secret, secret};
+use crate::auth::{Grants, Secret, Terms, secret};
+use crate::config::Dialect;
 use crate::engine::Engine;
 use crate::engine::commit::Actor;
 use anyhow::{Context, bail};
@@ -24,7 +25,10 @@ pub(crate) fn create(
     matches: &ArgMatches,
     now: Instant,
 ) -> anyhow::Result<()> {
-    let grants = grants(&create)?;
+    let terms = Terms {
+        grants: grants(&create)?,
+        dialect: create.dialect,
+    };
     if create.expires.is_some_and(|at| at <= now) {
         bail!("--expires must be in the future");
     }
@@ -32,12 +36,12 @@ pub(crate) fn create(
         Place::Directory(directory) => super::runtime()?.block_on(async {
             let opened = open(&directory, WhenEmpty::Create, now).await?;
             let actor = Actor::command("token create");
-            let secret = add(&opened.engine, &grants, create.expires, &actor, now).await?;
+            let secret = add(&opened.engine, &terms, create.expires, &actor, now).await?;
             anyhow::Ok(secret.expose().to_owned())
         })?,
         Place::Server { url, token } => {
             let answer: Value =
-                Client::new(url, &token).post("tokens", &body(&grants, create.expires))?;
+                Client::new(url, &token).post("tokens", &body(&terms, create.expires))?;
             let text = answer.get("token").and_then(Value::as_str);
             text.context("the server's answer has no token")?.to_owned()
         }
@@ -49,7 +53,7 @@ pub(crate) fn create(
 /// Adds a token with a new secret, which is shown by whoever called this, once.
 pub(crate) async fn add(
     engine: &Engine,
-    grants: &Grants,
+    terms: &Terms,
     expires_at: Option<Instant>,
     actor: &Actor,
     now: Instant,
@@ -59,12 +63,13 @@ pub(crate) async fn add(
     let row = TokenRow {
         id: id.clone(),
         hash: secret.hash(),
-        grants: grants.encode()?,
+        grants: terms.encode()?,
         created_at: now,
         expires_at,
         revoked_at: None,
     };
-    let detail = json!({"id": id, "grants": grants});
+    let dialect = terms.dialect.map(Dialect::as_str);
+    let detail = json!({"id": id, "grants": terms.grants, "dialect": dialect});
     engine.add_token(row, actor, detail.to_string()).await?;
     Ok(secret)
 }
@@ -94,8 +99,8 @@ fn grants(create: &TokenCreate) -> anyhow::Result<Grants> {
     granted.context("--permissions")
 }
 
-fn body(grants: &Grants, expires_at: Option<Instant>) -> Value {
-    let mut body = match grants {
+fn body(terms: &Terms, expires_at: Option<Instant>) -> Value {
+    let mut body = match &terms.grants {
         Grants::SiteAdmin => json!({"site_admin": true}),
         Grants::Classic { user, scopes } => json!({"user": user, "scopes": scopes}),
         Grants::FineGrained { user, permissions } => {
@@ -108,6 +113,9 @@ fn body(grants: &Grants, expires_at: Option<Instant>) -> Value {
         }
         Grants::Importer { accounts } => json!({"import": true, "accounts": accounts}),
     };
+    if let Some(dialect) = terms.dialect {
+        body["dialect"] = dialect.as_str().into();
+    }
     if let Some(at) = expires_at {
         body["expires_at"] = at.to_string().into();
     }
@@ -133,18 +141,20 @@ pub(crate) fn list(place: Place, now: Instant) -> anyhow::Result<()> {
             tokens.iter().map(|token| answered(token, now)).collect()
         }
     };
-    let head = ["ID", "KIND", "USER", "MAY", "CREATED", "EXPIRES", "STATE"];
+    let head = [
+        "ID", "KIND", "USER", "MAY", "DIALECT", "CREATED", "EXPIRES", "STATE",
+    ];
     table(&mut io::stdout().lock(), &head, &rows)?;
     Ok(())
 }
 
 fn shown(row: &TokenRow, now: Instant) -> anyhow::Result<Vec<String>> {
-    let grants = Grants::decode(&row.grants).with_context(|| format!("token {}", row.id))?;
-    let mut token = body(&grants, row.expires_at);
+    let terms = Terms::decode(&row.grants).with_context(|| format!("token {}", row.id))?;
+    let mut token = body(&terms, row.expires_at);
     token["id"] = row.id.clone().into();
     token["created_at"] = row.created_at.to_string().into();
     token["revoked_at"] = row.revoked_at.map(|at| at.to_string()).into();
-    token["kind"] = match grants {
+    token["kind"] = match terms.grants {
         Grants::SiteAdmin => "site_admin",
         Grants::Classic { .. } => "classic",
         Grants::FineGrained { .. } => "fine_grained",
@@ -186,6 +196,7 @@ fn answered(token: &Value, now: Instant) -> Vec<String> {
         text("kind"),
         text("user"),
         may,
+        text("dialect"),
         text("created_at"),
         expires_at,
         state,
@@ -244,7 +255,12 @@ mod tests {
         let row = TokenRow {
             id: "abc".to_owned(),
             hash: [0; 32],
-            grants: grants.encode().expect("a line"),
+            grants: Terms {
+                grants,
+                dialect: Some(Dialect::Observed),
+            }
+            .encode()
+            .expect("a line"),
             created_at: Instant::parse("2026-09-01").expect("an instant"),
             expires_at: Instant::parse("2026-10-01").ok(),
             revoked_at: None,
@@ -255,6 +271,7 @@ mod tests {
             "fine_grained",
             "hubot",
             "plan=read",
+            "observed",
             "2026-09-01T00:00:00Z",
             "2026-10-01T00:00:00Z",
             "expired",
@@ -279,6 +296,6 @@ mod tests {
             &json!({"id": "x", "kind": "site_admin", "revoked_at": null}),
             now,
         );
-        assert_eq!(admin[3..], ["everything", "", "", "live"]);
+        assert_eq!(admin[3..], ["everything", "", "", "", "live"]);
     }
 }

@@ -67,6 +67,25 @@ pub enum Dialect {
     Observed,
 }
 
+impl Dialect {
+    /// `documented` or `observed`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Documented => "documented",
+            Self::Observed => "observed",
+        }
+    }
+
+    /// The dialect of a word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Documented, Self::Observed]
+            .into_iter()
+            .find(|dialect| dialect.as_str() == text)
+    }
+}
+
 /// The URL by which clients reach the server, without a slash at its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicUrl(String);

@@ -76,7 +76,7 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// What links are made of.
     pub public_url: String,
-    /// Whose shape answers have.
+    /// Whose shape answers have, unless their token says another.
     pub dialect: Dialect,
     /// How far back answers go.
     pub history: History,

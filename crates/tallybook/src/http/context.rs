@@ -2,9 +2,11 @@
 //!
 //! Invariant: `now` is read once a request, so that everything in one answer agrees on the time.
 
+use super::app::App;
 use super::error::ApiError;
 use super::version::ApiVersion;
 use crate::auth::{Unauthenticated, Viewer};
+use crate::wire::Dialect;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use std::net::IpAddr;
@@ -30,6 +32,13 @@ impl Context {
         self.viewer
             .as_deref()
             .ok_or_else(|| Unauthenticated::Absent.into())
+    }
+
+    /// The shape of the answer: the token's, else the server's.
+    #[must_use]
+    pub fn dialect(&self, app: &App) -> Dialect {
+        let own = self.viewer.as_ref().and_then(|viewer| viewer.dialect);
+        own.map_or(app.dialect, Dialect::from)
     }
 }
 

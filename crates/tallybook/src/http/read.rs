@@ -44,7 +44,7 @@ impl<'a> Read<'a> {
             as_of,
             state: self.view.state(),
             question: digest.as_str(),
-            dialect: self.app.dialect,
+            dialect: self.context.dialect(self.app),
             version: self.context.version,
         });
         let response = if etag.matches(self.headers) {

@@ -2,7 +2,8 @@
 //!
 //! Invariant: a secret is in one body only, the answer that made it.
 
-use crate::auth::{Grants, GrantsError, Level, Permission, Scope, SenderError};
+use crate::auth::{Grants, GrantsError, Level, Permission, Scope, SenderError, Terms};
+use crate::config::Dialect;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tallybook_core::time::Instant;
@@ -37,6 +38,9 @@ pub struct NewToken {
     /// The sources of the events that a sending token may send; none is every one.
     #[serde(default)]
     pub sources: Vec<String>,
+    /// In which shape GitHub's answers come to it, `documented` or `observed`; the server's when it
+    /// is left out.
+    pub dialect: Option<String>,
     /// When it stops working, as a date or an instant.
     pub expires_at: Option<String>,
 }
@@ -135,6 +139,25 @@ impl NewToken {
         })
     }
 
+    /// The dialect that it asks for.
+    pub fn dialect(&self) -> Result<Option<Dialect>, NewTokenError> {
+        let Some(word) = &self.dialect else {
+            return Ok(None);
+        };
+        let wrong = |reason: &str| NewTokenError {
+            field: "dialect",
+            reason: reason.to_owned(),
+        };
+        if self.metering_write || self.import {
+            let reason = "a sending or importing token reads no billing, and has no dialect";
+            return Err(wrong(reason));
+        }
+        let dialect = Dialect::parse(word);
+        dialect
+            .map(Some)
+            .ok_or_else(|| wrong("it must be documented or observed"))
+    }
+
     /// When it stops working; must be after `now`.
     pub fn expiry(&self, now: Instant) -> Result<Option<Instant>, NewTokenError> {
         let Some(text) = &self.expires_at else {
@@ -177,6 +200,8 @@ pub struct Token {
     /// The sources by which a sending token may send, where they are limited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sources: Option<Vec<String>>,
+    /// In which shape GitHub's answers come to it; null is the server's.
+    pub dialect: Option<&'static str>,
     /// When it was made.
     pub created_at: String,
     /// When it stops working; null is never.
@@ -202,7 +227,8 @@ pub struct Life {
 impl Token {
     /// A token as it is shown.
     #[must_use]
-    pub fn new(id: &str, grants: &Grants, life: Life) -> Self {
+    pub fn new(id: &str, terms: &Terms, life: Life) -> Self {
+        let grants = &terms.grants;
         let (kind, scopes, permissions) = match grants {
             Grants::SiteAdmin => ("site_admin", None, None),
             Grants::Classic { scopes, .. } => ("classic", Some(scopes.clone()), None),
@@ -228,6 +254,7 @@ impl Token {
             permissions,
             accounts,
             sources: sources.filter(|sources| !sources.is_empty()),
+            dialect: terms.dialect.map(Dialect::as_str),
             created_at: life.created_at.to_string(),
             expires_at: life.expires_at.map(|at| at.to_string()),
             revoked_at: life.revoked_at.map(|at| at.to_string()),
@@ -296,6 +323,19 @@ mod tests {
         assert_eq!(field(sources), "sources");
         let both = r#"{"user":"h","scopes":["user"],"permissions":{"plan":"read"}}"#;
         assert_eq!(field(both), "permissions");
+        let dialect = |body: &str| new_token(body).dialect();
+        assert_eq!(dialect("{}"), Ok(None));
+        assert_eq!(
+            dialect(r#"{"dialect":"observed"}"#),
+            Ok(Some(Dialect::Observed))
+        );
+        for body in [
+            r#"{"dialect":"x"}"#,
+            r#"{"metering_write":true,"dialect":"observed"}"#,
+            r#"{"import":true,"dialect":"observed"}"#,
+        ] {
+            assert_eq!(dialect(body).unwrap_err().field, "dialect", "{body}");
+        }
         let now = Instant::parse("2026-11-21").unwrap();
         let expiry = |text: &str| {
             let expires_at = Some(text.to_owned());
@@ -319,13 +359,16 @@ mod tests {
             expires_at: None,
             revoked_at: None,
         };
-        let grants = Grants::classic("hubot", ["user"]).unwrap();
+        let terms = Terms {
+            grants: Grants::classic("hubot", ["user"]).unwrap(),
+            dialect: Some(Dialect::Observed),
+        };
         let expected = concat!(
             r#"{"id":"abc","kind":"classic","user":"hubot","scopes":["user"],"#,
-            r#""created_at":"2026-11-21T00:00:00Z","expires_at":null,"revoked_at":null}"#,
+            r#""dialect":"observed","created_at":"2026-11-21T00:00:00Z","expires_at":null,"revoked_at":null}"#,
         );
         assert_eq!(
-            serde_json::to_string(&Token::new("abc", &grants, life)).unwrap(),
+            serde_json::to_string(&Token::new("abc", &terms, life)).unwrap(),
             expected
         );
     }

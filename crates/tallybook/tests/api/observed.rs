@@ -6,7 +6,8 @@ use crate::server::{
     Server, ai_credits, detailed, enterprise, organization, premium_requests, user,
 };
 use serde_json::{Value, json};
-use tallybook::auth::Grants;
+use tallybook::auth::{Grants, Terms};
+use tallybook::config::Dialect;
 use tallybook_core::account::AccountName;
 
 /// Imports a report for `account` at `now`, and asks.
@@ -232,4 +233,52 @@ async fn a_member_without_a_role_in_billing() {
     let refused = server.observed().get_as(&token, path).await;
     let recorded = (403, "No access to billing usage data.".to_owned());
     assert_eq!((refused.status, refused.message()), recorded);
+}
+
+/// One server answers clients of both kinds, and an answer of one is never one of the other's.
+#[tokio::test]
+async fn a_token_has_a_dialect_of_its_own() {
+    let server = Server::new("2025-12-05").await;
+    let report =
+        detailed(&["2025-12-01,copilot,copilot_for_business,1,user-months,19,19,0,19,kim,octo,,,"]);
+    let octo = enterprise("octo-ent");
+    server.import(&octo, &[("report", report)]).await;
+    let mut tokens = Vec::new();
+    for (id, dialect) in [
+        ("server", None),
+        ("documented", Some(Dialect::Documented)),
+        ("observed", Some(Dialect::Observed)),
+    ] {
+        let grants = Grants::SiteAdmin;
+        let terms = Terms { grants, dialect };
+        tokens.push(server.token_of(id, &terms, None).await);
+    }
+    let path = "/enterprises/octo-ent/settings/billing/usage?year=2025&month=12";
+    for (ours, expected) in [
+        (server.clone(), ["documented", "documented", "observed"]),
+        (server.observed(), ["observed", "documented", "observed"]),
+    ] {
+        let mut tags = Vec::new();
+        for (token, expected) in tokens.iter().zip(expected) {
+            let answer = ours.get_as(token, path).await.ok();
+            let item = &answer.items()[0];
+            let words = [&item["date"], &item["product"]].map(|word| word.as_str().unwrap());
+            match expected {
+                "observed" => assert_eq!(words, ["2025-12-01T00:00:00Z", "copilot"]),
+                _ => assert_eq!(words, ["2025-12-01", "Copilot"]),
+            }
+            tags.push(answer.header("etag").to_owned());
+        }
+        assert_ne!(tags[1], tags[2]);
+        assert_eq!(tags[0], tags[if expected[0] == "observed" { 2 } else { 1 }]);
+        for (token, tag, status) in [(1, 1, 304), (1, 2, 200), (2, 1, 200), (2, 2, 304)] {
+            let bearer = format!("Bearer {}", tokens[token]);
+            let headers = [
+                ("authorization", bearer.as_str()),
+                ("if-none-match", &tags[tag]),
+            ];
+            let answer = ours.send(axum::http::Method::GET, path, &headers).await;
+            assert_eq!(answer.status, status, "{token} {tag}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, header};
 use http_body_util::BodyExt;
 use std::sync::Arc;
-use tallybook::auth::{Grants, secret};
+use tallybook::auth::{Grants, Terms, secret};
 use tallybook::clock::Clock;
 use tallybook::config::Dialect;
 use tallybook::engine::commit::Actor;
@@ -200,11 +200,21 @@ impl Server {
         grants: &Grants,
         expires_at: Option<Instant>,
     ) -> String {
+        self.token_of(id, &grants.clone().into(), expires_at).await
+    }
+
+    /// [`Self::token`], on terms.
+    pub(crate) async fn token_of(
+        &self,
+        id: &str,
+        terms: &Terms,
+        expires_at: Option<Instant>,
+    ) -> String {
         let secret = format!("tally_{id}");
         let row = TokenRow {
             id: id.to_owned(),
             hash: secret::hash(&secret),
-            grants: grants.encode().unwrap(),
+            grants: terms.encode().unwrap(),
             created_at: at("2020-01-01"),
             expires_at,
             revoked_at: None,

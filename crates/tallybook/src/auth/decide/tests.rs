@@ -6,6 +6,7 @@ fn viewer(grants: Grants) -> Viewer {
     Viewer {
         token_id: "t".to_owned(),
         grants,
+        dialect: None,
         expires_at: None,
     }
 }

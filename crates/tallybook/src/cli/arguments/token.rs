@@ -1,6 +1,7 @@
 //! The flags of `tallybook token`.
 
 use super::{PlaceArguments, instant, name};
+use crate::config::Dialect;
 use clap::{ArgGroup, Args, Subcommand};
 use tallybook_core::time::Instant;
 
@@ -74,6 +75,15 @@ pub(crate) struct TokenCreate {
         conflicts_with_all = ["user", "site_admin"]
     )]
     pub(crate) sources: Vec<String>,
+
+    /// In which shape GitHub's answers come to it [default: the server's]
+    #[arg(
+        long,
+        value_name = "WORD",
+        value_enum,
+        conflicts_with_all = ["metering_write", "import"]
+    )]
+    pub(crate) dialect: Option<Dialect>,
 
     /// When it stops working: a day (its first instant, UTC) or an instant
     #[arg(long, value_name = "DATE", value_parser = instant)]

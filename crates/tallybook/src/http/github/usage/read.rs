@@ -66,11 +66,12 @@ pub async fn read<K: PathKind, R: Report>(
     let params = Params::read(request.uri())?;
     let question = Question::read(R::ENDPOINT, subject, &params, context.now, app.history)?;
 
+    let dialect = context.dialect(&app);
     let etag = ETag::of(&Identity {
         as_of: view.as_of_text(),
         state: view.state(),
         question: (R::ENDPOINT, K::KIND, &account.found, &question),
-        dialect: app.dialect,
+        dialect,
         version: context.version,
     });
     let response = if etag.matches(request.headers()) {
@@ -79,7 +80,7 @@ pub async fn read<K: PathKind, R: Report>(
         let shown = Shown {
             kind: K::KIND,
             account: account.found.display,
-            dialect: app.dialect,
+            dialect,
         };
         let room = &app.room;
         let body = render::body(room, R::ENDPOINT, &app.engine, &view, question, shown).await?;

@@ -1,7 +1,7 @@
 //! `POST /metering/v1/tokens`.
 
 use super::shown;
-use crate::auth::{Secret, secret};
+use crate::auth::{Secret, Terms, secret};
 use crate::http::app::App;
 use crate::http::context::Context;
 use crate::http::error::{ApiError, FieldError};
@@ -22,7 +22,7 @@ use tallybook_store::TokenRow;
     request_body = NewToken,
     responses(
         (status = 201, description = "The token and its secret", body = Token),
-        (status = 422, description = "Unknown scopes or permissions"),
+        (status = 422, description = "Unknown scopes, permissions or dialect"),
     )
 )]
 pub async fn create(
@@ -34,13 +34,16 @@ pub async fn create(
     let body = small_body(&app, body).await?;
     let asked: NewToken = serde_json::from_slice(&body)
         .map_err(|error| ApiError::bad_request(format!("Problems parsing JSON: {error}")))?;
-    let grants = asked.grants()?;
+    let terms = Terms {
+        grants: asked.grants()?,
+        dialect: asked.dialect()?,
+    };
     let expires_at = asked.expiry(context.now)?;
     let secret = Secret::generate().map_err(ApiError::internal)?;
     let row = TokenRow {
         id: secret::generate_id().map_err(ApiError::internal)?,
         hash: secret.hash(),
-        grants: grants.encode().map_err(ApiError::internal)?,
+        grants: terms.encode().map_err(ApiError::internal)?,
         created_at: context.now,
         expires_at,
         revoked_at: None,

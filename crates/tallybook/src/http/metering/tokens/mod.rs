@@ -4,18 +4,18 @@ pub mod create;
 pub mod list;
 pub mod revoke;
 
-use crate::auth::Grants;
+use crate::auth::Terms;
 use crate::http::error::ApiError;
 use crate::wire::tokens::{Life, Token};
 use tallybook_store::TokenRow;
 
 /// A stored token, as it is shown.
 fn shown(row: &TokenRow) -> Result<Token, ApiError> {
-    let grants = Grants::decode(&row.grants).map_err(ApiError::internal)?;
+    let terms = Terms::decode(&row.grants).map_err(ApiError::internal)?;
     let life = Life {
         created_at: row.created_at,
         expires_at: row.expires_at,
         revoked_at: row.revoked_at,
     };
-    Ok(Token::new(&row.id, &grants, life))
+    Ok(Token::new(&row.id, &terms, life))
 }
