@@ -45,6 +45,13 @@ impl Page {
         }))
     }
 
+    /// Whether the parameters ask for more than the first page of an answer that has only one.
+    /// Clients that page until less than a page comes get an empty answer then, and end.
+    pub fn is_past_the_only(params: &Params) -> Result<bool, BadParameter> {
+        let number = params.integer("page", 1, i16::MAX)?;
+        Ok(number.is_some_and(|number| number > 1))
+    }
+
     /// The page's places in a list of `count`; empty beyond its end.
     #[must_use]
     pub fn range(self, count: usize) -> Range<usize> {
@@ -140,6 +147,19 @@ mod tests {
         );
         assert!(page("per_page=101").is_err());
         assert!(page("page=0").is_err());
+    }
+
+    #[test]
+    fn what_has_one_page_is_empty_from_the_second_on() {
+        let past = |query: &str| {
+            Page::is_past_the_only(&Params::read(&format!("/x?{query}").parse().unwrap()).unwrap())
+        };
+        for query in ["", "page=1", "per_page=1", "per_page=1000&page=1"] {
+            assert_eq!(past(query), Ok(false), "{query}");
+        }
+        assert_eq!(past("page=2"), Ok(true));
+        assert!(past("page=0").is_err());
+        assert!(past("page=x").is_err());
     }
 
     #[test]

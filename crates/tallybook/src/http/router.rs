@@ -9,7 +9,7 @@ use super::app::App;
 use super::endpoint::SERVER_BASE;
 use super::error::ApiError;
 use super::github::usage::read::{AiCredits, PremiumRequests, Summary, Usage, read};
-use super::github::{cost_centers, legacy, rate_limit, reports, versions};
+use super::github::{cost_centers, legacy, planned, rate_limit, reports, versions};
 use super::metering::reports as enterprise_reports;
 use super::metering::{catalog, corrections, events, imports, openapi, site, tokens};
 use super::{frame, operations};
@@ -29,7 +29,12 @@ pub fn router(app: Arc<App>) -> Router {
     let api = Router::new()
         .merge(usage::<Enterprise>("/enterprises/{enterprise}"))
         .merge(usage::<Organization>("/organizations/{org}"))
+        // GitHub answers there, too, and clients ask there.
+        .merge(usage::<Organization>("/orgs/{org}"))
         .merge(usage::<User>("/users/{username}"))
+        .merge(planned::routes::<Enterprise>("/enterprises/{enterprise}"))
+        .merge(planned::routes::<Organization>("/organizations/{org}"))
+        .merge(planned::routes::<Organization>("/orgs/{org}"))
         .merge(retired("/enterprises/{enterprise}"))
         .merge(retired("/organizations/{org}"))
         .merge(retired("/orgs/{org}"))

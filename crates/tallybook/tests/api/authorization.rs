@@ -79,7 +79,7 @@ const ENTERPRISE_EVENT: &str = event!(r#""enterprise":"ent","organization":"org"
 const ORGANIZATION_EVENT: &str = event!(r#""organization":"solo""#);
 const USER_EVENT: &str = event!(r#""user":"self""#);
 
-const COLUMNS: [Column; 25] = [
+const COLUMNS: [Column; 28] = [
     (
         "e:usage",
         "GET",
@@ -104,6 +104,12 @@ const COLUMNS: [Column; 25] = [
         "/enterprises/ent/settings/billing/reports",
         r#"{"report_type":"detailed","start_date":"2025-12-01"}"#,
     ),
+    (
+        "e:not",
+        "GET",
+        "/enterprises/ent/settings/billing/budgets",
+        "",
+    ),
     ("e:imp", "GET", "/metering/v1/enterprises/ent/imports", ""),
     (
         "e:post",
@@ -116,6 +122,13 @@ const COLUMNS: [Column; 25] = [
         "GET",
         "/organizations/org/settings/billing/usage",
         "",
+    ),
+    ("o:orgs", "GET", "/orgs/org/settings/billing/usage", ""),
+    (
+        "o:not",
+        "POST",
+        "/organizations/org/settings/billing/budgets",
+        "{}",
     ),
     ("o:imp", "GET", "/metering/v1/organizations/org/imports", ""),
     (
@@ -166,9 +179,10 @@ const HEAD: &str = "\
 # Who may ask what: the status that each role and token is answered with.
 #
 # Accounts: the enterprise ent (e:), its organization org (o:), the organization solo, which pays
-# for itself (s:), and the user self (u:). `usage` stands for the four usage endpoints, `cc` for
-# cost centers, `rep` and `ask` for listing usage reports and asking for one, `imp` and `post` for
-# listing imports and importing, `nobody` for a name that nobody has, `send` for an event of usage
+# for itself (s:), and the user self (u:). `usage` stands for the four usage endpoints (`orgs` for
+# those of an organization at /orgs), `cc` for cost centers, `rep` and `ask` for listing usage
+# reports and asking for one, `not` for what is not there yet (501), `imp` and `post` for listing
+# imports and importing, `nobody` for a name that nobody has, `send` for an event of usage
 # that the account pays for (422 is how an account that does not exist is answered), `tokens`,
 # `apply`, `verify`, `catalog` (read) and `putcat` (written) for the site's own endpoints (as are
 # revoking, backup and the catalogue's versions), `gone` for GitHub's retired endpoints and `open`

@@ -24,6 +24,7 @@ mod maker;
 mod manners;
 mod observed;
 mod parameters;
+mod paths;
 mod reports;
 mod reverts;
 mod round_trip;

@@ -2,13 +2,15 @@
 //!
 //! Invariant: pure. A bad value is refused before anything else is said; then an organization,
 //! user or cost center that nobody knows is 404 on premium requests and AI credits and an empty
-//! list elsewhere. Filters are echoed in their canonical spelling. Look next:
-//! [`super::super::period`] for the dates.
+//! list elsewhere. All is on the first page; every other page is empty. Filters are echoed in their
+//! canonical spelling. Look next: [`super::super::period`] for the dates.
 
 use crate::http::error::ApiError;
+use crate::http::paging::Page;
 use crate::http::params::{BadParameter, Params};
 use crate::http::period::{Calendar, History};
 use crate::wire::summary::{CostCenterEcho, Echoes, TimePeriod};
+use axum::http::StatusCode;
 use tallybook_core::account::{AccountKind, AccountName};
 use tallybook_core::cost_center;
 use tallybook_core::fold::Spellings;
@@ -106,13 +108,14 @@ impl Question {
         };
         let mut reader = Reader::new(endpoint, subject, params);
         reader.read_filters()?;
+        let is_past_the_end = Page::is_past_the_only(params)?;
         if reader.unknown && endpoint.refuses_unknown_names() {
-            return Err(ApiError::not_found());
+            return Err(reader.not_found());
         }
         let query = Query {
             from: period.from,
             // No hours, no rows.
-            to: if reader.unknown {
+            to: if reader.unknown || is_past_the_end {
                 period.from
             } else {
                 period.to
@@ -141,6 +144,8 @@ struct Reader<'a> {
     echoes: Echoes,
     /// Whether a filter names what nobody knows.
     unknown: bool,
+    /// The user whom nobody knows, as the filter names them.
+    unknown_user: Option<&'a str>,
 }
 
 impl<'a> Reader<'a> {
@@ -156,6 +161,7 @@ impl<'a> Reader<'a> {
             },
             echoes: Echoes::default(),
             unknown: false,
+            unknown_user: None,
         }
     }
 
@@ -167,6 +173,17 @@ impl<'a> Reader<'a> {
         self.product()?;
         self.sku()?;
         self.model()
+    }
+
+    /// What is said of names that nobody knows.
+    fn not_found(&self) -> ApiError {
+        match self.unknown_user {
+            Some(user) => {
+                let message = format!("User '{user}' not found");
+                ApiError::new(StatusCode::NOT_FOUND, message)
+            }
+            None => ApiError::not_found(),
+        }
     }
 
     /// The text of a parameter that this endpoint knows.
@@ -235,7 +252,10 @@ impl<'a> Reader<'a> {
         let is_known = directory.knows(&self.subject.found.payer, &name);
         let declared = directory.user(&name).filter(|_| is_known);
         let declared = declared.map(|fact| fact.login.as_str());
-        self.unknown |= used.is_none() && !is_known;
+        if used.is_none() && !is_known {
+            self.unknown = true;
+            self.unknown_user = Some(text);
+        }
         let shown = declared.or(used.map(|name| &**name)).unwrap_or(text);
         self.echoes.user = Some(shown.to_owned());
         self.filter.user = Some(name);

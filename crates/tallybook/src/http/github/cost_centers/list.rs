@@ -6,6 +6,7 @@ use crate::http::app::App;
 use crate::http::context::Context;
 use crate::http::error::ApiError;
 use crate::http::github::question::{Subject, cost_centers};
+use crate::http::paging::Page;
 use crate::http::params::{BadParameter, Params};
 use crate::http::read::Read;
 use crate::wire::cost_centers::{CostCenterState, CostCenters};
@@ -14,7 +15,7 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use std::sync::Arc;
 
-/// Every center, by name; `state` keeps those of one state.
+/// Every center, by name, on the first page; `state` keeps those of one state.
 pub async fn list(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
@@ -24,7 +25,8 @@ pub async fn list(
 ) -> Result<Response, ApiError> {
     let account = Account::find(&app, Enterprise::KIND, &name)?;
     account.authorize(&app, Enterprise::FAMILY, &context)?;
-    let state = state(&Params::read(&uri)?)?;
+    let params = Params::read(&uri)?;
+    let (state, is_past_the_end) = (state(&params)?, Page::is_past_the_only(&params)?);
     let view = account.view(&app).await?;
     let subject = Subject {
         kind: Enterprise::KIND,
@@ -33,7 +35,9 @@ pub async fn list(
         spellings: view.spellings(),
     };
     let centers = cost_centers(subject).map(|center| cost_center(center, None));
-    let kept = centers.filter(|center| state.is_none_or(|state| state == center.state));
+    let kept = centers
+        .filter(|center| state.is_none_or(|state| state == center.state))
+        .filter(|_| !is_past_the_end);
     let body = CostCenters {
         cost_centers: kept.collect(),
     };

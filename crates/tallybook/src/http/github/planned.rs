@@ -1,0 +1,127 @@
+//! Operations of GitHub's billing API that this server does not have yet: 501 to whoever may use
+//! what is beside them, so that a client can tell them from a name that is wrong.
+//!
+//! Invariant: [`PLANNED`] is the only list of them. An operation that is built gets a handler and a
+//! route of its own, and its line here goes.
+
+use crate::http::account::{Account, PathKind};
+use crate::http::app::App;
+use crate::http::context::Context;
+use crate::http::error::ApiError;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{MethodFilter, on};
+use std::convert::Infallible;
+use std::sync::Arc;
+use tallybook_core::account::AccountKind;
+
+/// One path of the API.
+struct Planned {
+    /// The kind of account that it is of.
+    kind: AccountKind,
+    /// Below `settings/billing/`.
+    path: &'static str,
+    methods: MethodFilter,
+    /// What clients are told that there is not.
+    what: &'static str,
+    documentation_url: &'static str,
+}
+
+const BUDGETS: &str = "https://docs.github.com/enterprise-cloud@latest/rest/billing/budgets";
+const ORGANIZATION_BUDGETS: &str = "https://docs.github.com/rest/billing/budgets";
+const COST_CENTERS: &str =
+    "https://docs.github.com/enterprise-cloud@latest/rest/billing/cost-centers";
+const COMMITTERS: &str =
+    "https://docs.github.com/enterprise-cloud@latest/rest/enterprise-admin/licensing";
+const ORGANIZATION_COMMITTERS: &str =
+    "https://docs.github.com/enterprise-cloud@latest/rest/billing/billing";
+
+const GET: MethodFilter = MethodFilter::GET;
+const POST: MethodFilter = MethodFilter::POST;
+const CHANGES: MethodFilter = MethodFilter::PATCH.or(MethodFilter::DELETE);
+
+const fn enterprise(
+    path: &'static str,
+    methods: MethodFilter,
+    what: &'static str,
+    documentation_url: &'static str,
+) -> Planned {
+    Planned {
+        kind: AccountKind::Enterprise,
+        path,
+        methods,
+        what,
+        documentation_url,
+    }
+}
+
+const fn organization(
+    path: &'static str,
+    methods: MethodFilter,
+    what: &'static str,
+    documentation_url: &'static str,
+) -> Planned {
+    Planned {
+        kind: AccountKind::Organization,
+        ..enterprise(path, methods, what, documentation_url)
+    }
+}
+
+const CENTER: &str = "cost-centers/{cost_center_id}";
+const RESOURCE: &str = "cost-centers/{cost_center_id}/resource";
+const WRITES: &str = "Writing cost centers";
+
+static PLANNED: [Planned; 10] = [
+    enterprise("advanced-security", GET, "Advanced Security", COMMITTERS),
+    enterprise("budgets", GET.or(POST), "Budgets", BUDGETS),
+    enterprise("budgets/{budget_id}", GET.or(CHANGES), "Budgets", BUDGETS),
+    enterprise("budgets/{budget_id}/user-states", GET, "Budgets", BUDGETS),
+    enterprise("cost-centers", POST, WRITES, COST_CENTERS),
+    enterprise(CENTER, CHANGES, WRITES, COST_CENTERS),
+    enterprise(
+        RESOURCE,
+        POST.or(MethodFilter::DELETE),
+        WRITES,
+        COST_CENTERS,
+    ),
+    organization(
+        "advanced-security",
+        GET,
+        "Advanced Security",
+        ORGANIZATION_COMMITTERS,
+    ),
+    organization("budgets", GET.or(POST), "Budgets", ORGANIZATION_BUDGETS),
+    organization(
+        "budgets/{budget_id}",
+        GET.or(CHANGES),
+        "Budgets",
+        ORGANIZATION_BUDGETS,
+    ),
+];
+
+/// The routes of the kind of account, below its path.
+pub fn routes<K: PathKind>(account: &str) -> Router<Arc<App>> {
+    let ours = PLANNED.iter().filter(|planned| planned.kind == K::KIND);
+    ours.fold(Router::new(), |router, planned| {
+        let path = format!("{account}/settings/billing/{}", planned.path);
+        let answer = move |app, names, context| not_yet::<K>(planned, app, names, context);
+        router.route(&path, on(planned.methods, answer))
+    })
+}
+
+/// Says that it is not there, to whoever may know of the account.
+async fn not_yet<K: PathKind>(
+    planned: &Planned,
+    State(app): State<Arc<App>>,
+    Path(names): Path<Vec<(String, String)>>,
+    context: Context,
+) -> Result<Infallible, ApiError> {
+    let (_, name) = names.first().ok_or_else(ApiError::not_found)?;
+    let account = Account::find(&app, K::KIND, name)?;
+    account.authorize(&app, K::FAMILY, &context)?;
+    let what = planned.what;
+    let message = format!("{what}: this server does not have this part of GitHub's API yet.");
+    let error = ApiError::new(StatusCode::NOT_IMPLEMENTED, message);
+    Err(error.documented_at(planned.documentation_url))
+}
