@@ -2,10 +2,10 @@
 //!
 //! Invariant: an answer of at most about [`WHOLE_BYTES`] is sent whole, with its length. Of a
 //! longer one no more than that is held at its beginning, and then one chunk of about
-//! [`CHUNK_BYTES`], however many items it has. What fails before anything was sent is an error with a status; what fails later breaks the
-//! connection, so that no client takes half an answer for a whole one. Only so many answers of more
-//! than a chunk hold anything at the same time, and none of them for longer than its client keeps
-//! taking it.
+//! [`CHUNK_BYTES`], however many items it has. What fails before anything was sent is an error with
+//! a status; what fails later breaks the connection, so that no client takes half an answer for a
+//! whole one. Only so many answers of more than a chunk hold anything at the same time, and none of
+//! them for longer than its client keeps taking it.
 
 use crate::config::Limits;
 use axum::body::Body;
