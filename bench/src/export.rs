@@ -102,7 +102,6 @@ pub(crate) async fn run(directory: &Path, times: usize) -> Result<()> {
             first: month.first_day(),
             last: month.last_day(),
         },
-        organization: None,
         cells: Cells::Exact,
     };
     for _ in 0..times {
@@ -114,7 +113,7 @@ pub(crate) async fn run(directory: &Path, times: usize) -> Result<()> {
             BufWriter::with_capacity(256 * 1024, File::create(directory.join("out.csv"))?);
         out.write_all(&head(ReportKind::Detailed))?;
         let mut sink = engine
-            .export(&view, &request, Sink { out, lines: 0 })
+            .export(&view.clone().into(), &request, Sink { out, lines: 0 })
             .await?;
         sink.out.flush()?;
         let seconds = started.elapsed().as_secs_f64();

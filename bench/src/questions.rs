@@ -221,7 +221,7 @@ pub(crate) async fn time_json(
             with_organization: true,
         };
         let writer = UsageWriter::new(shape, "");
-        let mut answer = Answer::new(Arc::clone(engine), Arc::clone(view), query, writer);
+        let mut answer = Answer::new(Arc::clone(engine), Arc::clone(view).into(), query, writer);
         let mut written = 0;
         loop {
             let mut chunk = Vec::with_capacity(CHUNK_BYTES + SLACK_BYTES);

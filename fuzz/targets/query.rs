@@ -48,13 +48,14 @@ fuzz_target!(|bytes: &[u8]| {
             payer,
             log: Some(LogId(1)),
             only: None,
+            past: Vec::new(),
         };
         for endpoint in ENDPOINTS {
             let subject = Subject {
                 kind,
                 found: &found,
                 site: &site,
-                spellings: &spellings,
+                spellings: (&spellings).into(),
             };
             let history = History { months: 24 };
             if let Ok(question) = Question::read(endpoint, subject, &params, now, history) {

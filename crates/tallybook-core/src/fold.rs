@@ -5,17 +5,19 @@
 
 pub mod also_metered;
 mod metered;
+mod spellings;
 
 pub use metered::Unrated;
+pub use spellings::{MergedSpellings, Spellings};
 
 use crate::catalog::Catalog;
 use crate::hash::QuickMap;
-use crate::ids::{Digest, NameId};
+use crate::ids::Digest;
+use crate::ledger::Account;
 use crate::ledger::chunk::Chunk;
 use crate::ledger::metered::rows::{MonthUsage, Row, StoredRows};
 use crate::ledger::owners::{Owners, sku_id};
 use crate::ledger::record::{ChunkRef, Dimension};
-use crate::ledger::{Account, Import};
 use crate::names::Dictionary;
 use crate::rating::terms::Terms;
 use crate::report::ReportKind;
@@ -176,7 +178,16 @@ struct Mapping {
     counts: Vec<Vec<bool>>,
 }
 
-impl Fold<'_> {
+impl<'a> Fold<'a> {
+    /// The same codes over the plan of another account.
+    pub(crate) fn with_plan(self, plan: &'a MonthPlan) -> Self {
+        Fold {
+            plan,
+            builder: self.builder,
+            ..plan.fold_names(self.catalog)
+        }
+    }
+
     /// Adds the lines of a chunk that count.
     pub fn add(
         &mut self,
@@ -383,92 +394,5 @@ impl Codes {
             price: read(&chunk.price),
             names,
         }
-    }
-}
-
-/// How the names of an account's live usage are shown, where nobody declared a spelling: the least
-/// in bytes, so that the order of imports does not matter.
-#[derive(Debug, Clone, Default)]
-pub struct Spellings {
-    names: [HashMap<Box<str>, Arc<str>>; 6],
-}
-
-impl Spellings {
-    /// Of everything live in `account`, and of all its events.
-    #[must_use]
-    pub fn new(account: &Account) -> Self {
-        let mut spellings = Self::default();
-        account
-            .live_imports()
-            .for_each(|import| spellings.add(import));
-        for dimension in Dimension::ALL {
-            for id in account.metered.names(dimension) {
-                if let Some(text) = account.dictionary.get(NameId(id)) {
-                    spellings.note(dimension, text);
-                }
-            }
-        }
-        spellings
-    }
-
-    fn add(&mut self, import: &Import) {
-        for dimension in Dimension::ALL {
-            for text in &import.record.tables.names[dimension as usize] {
-                self.note(dimension, text);
-            }
-        }
-    }
-
-    fn note(&mut self, dimension: Dimension, text: &Arc<str>) {
-        let folded = dimension.fold(text).into_boxed_str();
-        let shown = self.names[dimension as usize].entry(folded);
-        let shown = shown.or_insert_with(|| Arc::clone(text));
-        if **text < **shown {
-            *shown = Arc::clone(text);
-        }
-    }
-
-    /// Shows a declared spelling instead.
-    pub fn declare(&mut self, dimension: Dimension, spelling: &str) {
-        let names = &mut self.names[dimension as usize];
-        if let Some(shown) = names.get_mut(dimension.fold(spelling).as_str()) {
-            *shown = spelling.into();
-        }
-    }
-
-    /// How a folded name is shown; the name itself when no live usage has it.
-    #[must_use]
-    pub fn show<'a>(&'a self, dimension: Dimension, folded: &'a str) -> &'a str {
-        self.names[dimension as usize]
-            .get(folded)
-            .map_or(folded, |shown| shown)
-    }
-
-    /// Whether live usage has the name, and how it is shown.
-    #[must_use]
-    pub fn find(&self, dimension: Dimension, text: &str) -> Option<&Arc<str>> {
-        self.names[dimension as usize].get(dimension.fold(text).as_str())
-    }
-
-    /// [`Self::find`] for a name that is folded already.
-    #[must_use]
-    pub fn of_folded(&self, dimension: Dimension, folded: &str) -> Option<&Arc<str>> {
-        self.names[dimension as usize].get(folded)
-    }
-
-    /// Every name of a dimension, as it is shown, in order of the folded names; the absent name
-    /// left out.
-    #[must_use]
-    pub fn all(&self, dimension: Dimension) -> Vec<Arc<str>> {
-        let names = &self.names[dimension as usize];
-        let mut sorted: Vec<_> = names
-            .iter()
-            .filter(|(folded, _)| !folded.is_empty())
-            .collect();
-        sorted.sort();
-        sorted
-            .into_iter()
-            .map(|(_, shown)| Arc::clone(shown))
-            .collect()
     }
 }

@@ -7,7 +7,7 @@
 
 use super::Column;
 use crate::decimal::{Buffer, append_nanos};
-use crate::fold::Spellings;
+use crate::fold::MergedSpellings;
 use crate::ledger::record::Dimension;
 use crate::money::{Amount, Quantity, checked_discount_quantity, discount_quantity};
 use crate::query::Rate;
@@ -197,7 +197,7 @@ impl Fields {
         columns: &'static [Column],
         names: [&[Box<str>]; 6],
         rates: impl Iterator<Item = &'a Rate>,
-        spellings: &Spellings,
+        spellings: MergedSpellings<'_>,
         cells: Cells,
     ) -> Self {
         let shown = |dimension: Dimension| {

@@ -7,7 +7,7 @@
 
 use super::fields::{Extras, Fields, Row, Sums};
 use super::{Cells, Days, columns};
-use crate::fold::Spellings;
+use crate::fold::MergedSpellings;
 use crate::ledger::record::Dimension;
 use crate::name::Name;
 use crate::report::ReportKind;
@@ -32,19 +32,15 @@ pub fn write<E>(
     summary: &Summary,
     lines: &Table,
     selection: Selection<'_>,
-    spellings: &Spellings,
+    spellings: MergedSpellings<'_>,
     line: &mut impl FnMut(&[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
     let only = match selection.organization {
         None => None,
-        Some(name) => {
-            let names = summary.names(Dimension::Organization);
-            let folded = Dimension::Organization.fold(name.as_str());
-            match names.binary_search_by(|other| (**other).cmp(&folded)) {
-                Ok(place) => u32::try_from(place).ok(),
-                Err(_) => return Ok(()),
-            }
-        }
+        Some(name) => match summary.code(Dimension::Organization, name) {
+            None => return Ok(()),
+            code => code,
+        },
     };
     let names = Dimension::ALL.map(|dimension| summary.names(dimension));
     let rates = summary.rates.iter().map(|rate| &rate.rate);

@@ -11,13 +11,14 @@ use super::lines::Selection;
 use super::tokens::LineTokens;
 use super::{Cells, Column, columns};
 use crate::catalog::Catalog;
-use crate::fold::{Fold, ForeignCode, MonthPlan, Spellings, Unrated};
+use crate::fold::{Fold, ForeignCode, MergedSpellings, MonthPlan, Unrated};
 use crate::hash::QuickMap;
 use crate::ids::Digest;
 use crate::ledger::chunk::{Chunk, Optional};
 use crate::ledger::metered::rows;
 use crate::ledger::metered::tokens::TokenSums;
 use crate::ledger::record::Dimension;
+use crate::name::Name;
 use crate::query::Rate;
 use crate::statement::build::RateKey;
 use crate::time::Day;
@@ -181,8 +182,26 @@ impl<'a> Requests<'a> {
         self.fold.add_rows(rows);
     }
 
+    /// Goes on with the same month of another account, whose usage makes rows together with what is
+    /// there already.
+    pub fn with_account(
+        mut self,
+        plan: &'a MonthPlan,
+        organization: Option<&'a Name>,
+    ) -> Result<Self, Unrated> {
+        self.add_metered()?;
+        self.fold = self.fold.with_plan(plan);
+        self.selection.organization = organization;
+        Ok(self)
+    }
+
     /// Adds what events say, and sorts; an error where an amount is beyond what can be counted.
     pub fn finish(mut self) -> Result<Sorted, Unrated> {
+        self.add_metered()?;
+        Ok(self.sorted())
+    }
+
+    fn add_metered(&mut self) -> Result<(), Unrated> {
         let metered = self.fold.metered()?;
         let tokens = LineTokens::new(&mut self.fold, self.catalog)?;
         let (summary, lines) = (metered.summary(), metered.lines());
@@ -202,7 +221,7 @@ impl<'a> Requests<'a> {
                 });
                 let (rate_of_line, report) = (&rate.rate, rate.report);
                 let builder = self.fold.builder();
-                let rate = builder.rate(rate_key(rate_of_line), report);
+                let rate = builder.rate(RateKey::of(rate_of_line), report);
                 if !is_wanted(builder, &self.selection, day, names) {
                     continue;
                 }
@@ -224,7 +243,7 @@ impl<'a> Requests<'a> {
                 self.rows.entry(key).or_default().add(&values);
             }
         }
-        Ok(self.sorted())
+        Ok(())
     }
 
     fn sorted(mut self) -> Sorted {
@@ -273,16 +292,6 @@ fn shown_names(mut names: [u32; 6], has_repository: bool) -> [u32; 6] {
     names
 }
 
-fn rate_key(rate: &Rate) -> RateKey {
-    RateKey {
-        folded_sku: rate.sku.to_ascii_lowercase(),
-        sku: rate.sku.to_string(),
-        product: rate.product.to_string(),
-        unit: rate.unit.to_string(),
-        price: rate.price,
-    }
-}
-
 fn is_wanted(
     builder: &crate::statement::build::StatementBuilder,
     selection: &Selection<'_>,
@@ -290,7 +299,7 @@ fn is_wanted(
     names: [u32; 6],
 ) -> bool {
     let organization = names[Dimension::Organization as usize];
-    let shown = |only: &crate::name::Name| {
+    let shown = |only: &Name| {
         let dimension = Dimension::Organization;
         builder.name_of(dimension, organization) == dimension.fold(only.as_str())
     };
@@ -322,7 +331,7 @@ impl Sorted {
     /// Gives every row to `line`, as it is written.
     pub fn write<E>(
         &self,
-        spellings: &Spellings,
+        spellings: MergedSpellings<'_>,
         line: &mut impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         let names = Dimension::ALL.map(|dimension| &*self.names[dimension as usize]);

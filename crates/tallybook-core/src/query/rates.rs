@@ -5,9 +5,9 @@
 //! once for all questions about the same months; a question is then one addition a row.
 
 use super::compare_rates;
-use super::run::{Context, Period, TableMissing};
+use super::run::{Asked, Context, Period, TableMissing};
 use super::select::Selection;
-use super::{Query, Rate, Totals};
+use super::{Rate, Totals};
 use crate::shares::Scratch;
 use crate::statement::Source;
 use crate::statement::groups::Matching;
@@ -24,8 +24,8 @@ pub struct RateOrder {
 impl RateOrder {
     /// The order of the rates of some months.
     #[must_use]
-    pub fn new(sources: &[Source]) -> Self {
-        let every = sources.iter().flat_map(|source| &source.summary().rates);
+    pub fn new<'a>(sources: impl Iterator<Item = &'a Source> + Clone) -> Self {
+        let every = sources.clone().flat_map(|source| &source.summary().rates);
         let mut rates: Vec<Rate> = every.map(|known| known.rate.clone()).collect();
         rates.sort_by(compare_rates);
         rates.dedup();
@@ -33,7 +33,7 @@ impl RateOrder {
             let found = rates.binary_search_by(|other| compare_rates(other, rate));
             found.map_or(u32::MAX, |place| u32::try_from(place).unwrap_or(u32::MAX))
         };
-        let places = sources.iter().map(|source| {
+        let places = sources.map(|source| {
             let own = source.summary().rates.iter();
             own.map(|known| place(&known.rate)).collect()
         });
@@ -47,21 +47,20 @@ impl RateOrder {
         &self.rates
     }
 
-    /// Sums the lines that `query` means, by place in the order; `None` where there are none.
-    /// `sources` must be of the statements that the order was made of.
+    /// Sums the lines that are asked for, by place in the order; `None` where there are none. The
+    /// sources must be of the statements that the order was made of.
     ///
     /// # Panics
     ///
     /// When they are others, with rates that the order does not know.
     pub fn sums(
         &self,
-        query: &Query,
         period: Period,
-        sources: &[Source],
+        asked: &[Asked<'_>],
         context: Context<'_>,
     ) -> Result<Vec<Option<Totals>>, TableMissing> {
         let mut sums = RateSums::new(self.rates.len());
-        for (source, places) in sources.iter().zip(&self.places) {
+        for (Asked { query, source }, places) in asked.iter().zip(&self.places) {
             if let Some(selection) = Selection::new(source, query, period, context)? {
                 sums.add(&selection, places);
             }

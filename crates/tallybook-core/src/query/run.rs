@@ -10,7 +10,7 @@ use super::scan::scan;
 use super::select::Selection;
 use super::{Grain, Query, Rate, Row, Sums, Totals};
 use crate::catalog::Catalog;
-use crate::fold::Spellings;
+use crate::fold::MergedSpellings;
 use crate::name::Name;
 use crate::statement::groups::{Buffers, Cell};
 use crate::statement::{Detail, Source, Summary};
@@ -85,7 +85,7 @@ pub struct Context<'a> {
     /// What things are called.
     pub catalog: &'a Catalog,
     /// How names are shown.
-    pub spellings: &'a Spellings,
+    pub spellings: MergedSpellings<'a>,
     /// The user whose own account this is: owner of the repositories of no organization.
     pub user: Option<&'a Name>,
 }
@@ -164,19 +164,40 @@ pub struct TableMissing {
     pub detail: Detail,
 }
 
-/// Answers for one period from what is at hand of its months.
+/// A month of an account, and what is asked of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// What is asked; of the accounts of one answer, queries differ in their filters alone.
+    pub query: &'a Query,
+    /// What is at hand of the month.
+    pub source: &'a Source,
+}
+
+/// Answers for one period from what is at hand of an account's months.
 pub fn answer<S: Sums>(
     query: &Query,
     period: Period,
     sources: &[Source],
     context: Context<'_>,
 ) -> Result<PeriodAnswer<S>, TableMissing> {
+    let asked = sources.iter().map(|source| Asked { query, source });
+    let asked: Vec<Asked<'_>> = asked.collect();
+    answer_merged(&asked, period, context)
+}
+
+/// Answers for one period from what is at hand of the months of several accounts, as if they were
+/// one.
+pub fn answer_merged<S: Sums>(
+    asked: &[Asked<'_>],
+    period: Period,
+    context: Context<'_>,
+) -> Result<PeriodAnswer<S>, TableMissing> {
     let mut selections = Vec::new();
-    for source in sources {
+    for Asked { query, source } in asked {
         let selection = Selection::new(source, query, period, context)?;
-        selections.extend(selection.map(|selection| (source.summary(), selection)));
+        selections.extend(selection.map(|selection| (*query, source.summary(), selection)));
     }
-    if let [(summary, selection)] = selections.as_slice()
+    if let [(query, summary, selection)] = selections.as_slice()
         && selection.is_a_day(query, period)
         && let Some(answer) = a_day(summary, selection, period, context)
     {
@@ -184,14 +205,15 @@ pub fn answer<S: Sums>(
     }
     let mut buffers = Buffers::default();
     let mut scans = Vec::new();
-    for (summary, selection) in selections {
+    for (query, summary, selection) in selections {
         let cells = scan(&selection, query, &mut buffers);
         if !cells.is_empty() {
             scans.push((Arc::clone(summary), cells));
         }
     }
     let (rates, rate_codes) = merge_rates(&scans);
-    let by = query.group.by();
+    let group = asked.first().map(|asked| asked.query.group);
+    let by = group.unwrap_or_default().by();
     let names = [0, 1, 2].map(|place| {
         if by[place] {
             merge_names(&scans, place, context)

@@ -48,22 +48,6 @@ pub struct NewCatalogue {
 /// Why declarations cannot be applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeclareError {
-    /// Usage would change its payer.
-    #[error(
-        "organization {organization} has usage that {payer} pays for (import {import}), so \
-         {wanted} cannot take it over; revert that import first, or leave the organization where \
-         it is"
-    )]
-    HasUsage {
-        /// The organization.
-        organization: Name,
-        /// Who pays now.
-        payer: AccountName,
-        /// A live import of that usage.
-        import: crate::ids::ImportId,
-        /// Who would pay.
-        wanted: AccountName,
-    },
     /// An enterprise declares an organization that is declared to pay for itself, too.
     #[error("organization {organization} is declared in enterprise {enterprise} and as standalone")]
     StandaloneMember {
@@ -284,8 +268,6 @@ impl<'a> Draft<'a> {
                 second,
             });
         }
-        let wanted = AccountName::new(AccountKind::Enterprise, enterprise.clone());
-        self.check_movable(login, &wanted)?;
         let mut fact = self.organization_fact(login);
         fact.enterprise = Some(enterprise.clone());
         self.put_organization(fact);
@@ -323,7 +305,6 @@ impl<'a> Draft<'a> {
         }
         let account = AccountName::new(AccountKind::Organization, declared.login.clone());
         if fact.enterprise.is_none() {
-            self.check_movable(&declared.login, &account)?;
             self.open(&account);
         }
         self.put_organization(fact);

@@ -4,6 +4,7 @@
 //! import names it; reverting the import leaves the directory as it was before. A user whom a usage
 //! event names is known from then on.
 
+mod history;
 mod ownership;
 
 use super::entry::{EnterpriseFact, OrganizationFact, SiteEntry, UserFact};
@@ -13,6 +14,7 @@ use crate::ids::{ImportId, LogId};
 use crate::layered::Layered;
 use crate::name::Name;
 use crate::time::Instant;
+pub use history::PastPayer;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -44,6 +46,12 @@ struct Organization {
 }
 
 impl Organization {
+    /// The accounts that paid, oldest first.
+    fn all_payers(&self) -> Vec<AccountName> {
+        let places = 0..self.payers.len();
+        places.filter_map(|place| self.payer(place)).collect()
+    }
+
     /// The account that a place in the history of payers names.
     fn payer(&self, place: usize) -> Option<AccountName> {
         let (_, enterprise) = self.payers.get(place)?;
@@ -63,8 +71,10 @@ pub struct Found {
     pub payer: AccountName,
     /// The payer's log; `None` when nothing was ever recorded for it.
     pub log: Option<LogId>,
-    /// The organization to which answers are limited, when somebody else pays for it.
+    /// The organization to which answers are limited, when another account pays for it.
     pub only: Option<Name>,
+    /// The accounts that paid before, in the order in which they came to pay.
+    pub past: Vec<PastPayer>,
 }
 
 /// In what relation a user stands to an enterprise, an organization or a user.
@@ -268,6 +278,7 @@ impl Directory {
                     payer,
                     log,
                     only: None,
+                    past: Vec::new(),
                 })
             }
             AccountKind::Organization => self.find_organization(&name.name),
@@ -285,6 +296,7 @@ impl Directory {
                     payer,
                     log,
                     only: None,
+                    past: Vec::new(),
                 })
             }
         }
@@ -310,16 +322,15 @@ impl Directory {
             .get(login)
             .map(|organization| &organization.fact.login);
         let seen = self.sightings.organization(login);
-        let itself = payer.kind == AccountKind::Organization && payer.name == *login;
         let shown = declared.or(seen).unwrap_or(&payer.name);
         let display = shown.as_str().to_owned();
         let log = self.log_of(&payer);
-        let only = (!itself).then(|| shown.clone());
         Some(Found {
+            only: history::limit(&payer, shown),
+            past: self.past_payers(shown, &payer),
             display,
             payer,
             log,
-            only,
         })
     }
 

@@ -6,6 +6,7 @@ use super::table::{RollupKind, Table};
 use super::{Extent, Run, Statement, StatementRate, Summary, rank};
 use crate::ledger::record::Dimension;
 use crate::money::{Amount, Price, Quantity, discount_quantity};
+use crate::name::Name;
 use crate::packed::Packed;
 use crate::query::Rate;
 use crate::report::ReportKind;
@@ -66,6 +67,20 @@ pub struct BuilderLine {
     pub gross: i128,
     /// In billionths of a dollar.
     pub discount: i128,
+}
+
+impl RateKey {
+    /// The key of a rate.
+    #[must_use]
+    pub fn of(rate: &Rate) -> Self {
+        Self {
+            folded_sku: rate.sku.to_ascii_lowercase(),
+            sku: rate.sku.to_string(),
+            product: rate.product.to_string(),
+            unit: rate.unit.to_string(),
+            price: rate.price,
+        }
+    }
 }
 
 impl StatementBuilder {
@@ -152,6 +167,53 @@ impl StatementBuilder {
         self.quantity.push(line.quantity);
         self.gross.push(line.gross);
         self.discount.push(line.discount);
+    }
+
+    /// Adds the lines of another statement of the month: all of them, or those of an organization.
+    pub fn add_lines(&mut self, summary: &Summary, lines: &Table, organization: Option<&Name>) {
+        let only = match organization.map(|name| summary.code(Dimension::Organization, name)) {
+            Some(None) => return,
+            Some(code) => code,
+            None => None,
+        };
+        const UNKNOWN: u32 = u32::MAX;
+        let mut names =
+            Dimension::ALL.map(|dimension| vec![UNKNOWN; summary.names(dimension).len()]);
+        let mut rates = vec![UNKNOWN; summary.rates.len()];
+        for (run, rows) in summary.lines.rows_by_run() {
+            for at in rows {
+                let codes = Dimension::ALL.map(|dimension| {
+                    let column = lines.names[dimension as usize].as_ref();
+                    column.map_or(0, |column| column.code(at))
+                });
+                if only.is_some_and(|only| only != codes[Dimension::Organization as usize]) {
+                    continue;
+                }
+                let rate = lines.rate.code(at);
+                if rates[rate as usize] == UNKNOWN {
+                    let known = &summary.rates[rate as usize];
+                    let key = RateKey::of(&known.rate);
+                    rates[rate as usize] = self.rate(key, known.report);
+                }
+                let translated = Dimension::ALL.map(|dimension| {
+                    let code = codes[dimension as usize] as usize;
+                    let own = &mut names[dimension as usize][code];
+                    if *own == UNKNOWN {
+                        *own = self.name(dimension, &summary.names(dimension)[code]);
+                    }
+                    *own
+                });
+                let [gross, discount] = lines.gross.get(at);
+                self.push(BuilderLine {
+                    hour: run.hour,
+                    rate: rates[rate as usize],
+                    names: translated,
+                    quantity: lines.quantity.whole.get(at),
+                    gross,
+                    discount,
+                });
+            }
+        }
     }
 
     /// Sorts and renumbers.

@@ -22,6 +22,7 @@ mod tests;
 
 use crate::hash::QuickHasher;
 use crate::ledger::record::Dimension;
+use crate::name::Name;
 use crate::query::{Rate, compare_rates};
 use crate::report::ReportKind;
 use crate::time::{Hour, Month};
@@ -159,6 +160,16 @@ impl Extent {
 }
 
 impl Summary {
+    /// The code of a name; `None` when no line has it.
+    pub(crate) fn code(&self, dimension: Dimension, name: &Name) -> Option<u32> {
+        let folded = dimension.fold(name.as_str());
+        let names = self.names(dimension);
+        let place = names
+            .binary_search_by(|known| (**known).cmp(&folded))
+            .ok()?;
+        u32::try_from(place).ok()
+    }
+
     /// The month.
     #[must_use]
     pub fn month(&self) -> Month {

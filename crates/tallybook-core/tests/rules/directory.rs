@@ -8,7 +8,7 @@ use tallybook_core::declaration::{
     Declaration, EnterpriseDeclaration, OrganizationDeclaration, RepositoryDeclaration,
     UserDeclaration,
 };
-use tallybook_core::fold::Spellings;
+use tallybook_core::fold::{MergedSpellings, Spellings};
 use tallybook_core::ids::{CommitId, ImportId, LogId};
 use tallybook_core::ledger::Setting;
 use tallybook_core::ledger::record::Dimension;
@@ -17,7 +17,7 @@ use tallybook_core::names::Draft;
 use tallybook_core::site::Site;
 use tallybook_core::site::declare::{DeclareError, Planned, plan};
 use tallybook_core::site::directory::Relation;
-use tallybook_core::site::entry::SiteEntry;
+use tallybook_core::site::entry::{OrganizationFact, SiteEntry};
 use tallybook_core::time::{Day, Instant};
 
 /// Folds entries as one batch, through its bytes.
@@ -267,40 +267,6 @@ fn an_organization_without_usage_may_move() {
     assert_eq!(payer(&site), "enterprise other", "what is not said stays");
 }
 
-#[test]
-fn an_organization_with_live_usage_stays_where_it_is() {
-    let mut site = Site::default();
-    apply(
-        &mut site,
-        &[enterprise("ent", &["octo"]), organization("solo", None)],
-    );
-    let log = |site: &Site, kind, name| site.directory.log_of(&account(kind, name)).unwrap();
-    let ent = log(&site, AccountKind::Enterprise, "ent");
-    let solo = log(&site, AccountKind::Organization, "solo");
-    commit(
-        &mut site,
-        &[seen(1, ent, &["octo"], &[]), seen(2, solo, &["solo"], &[])],
-    );
-    for organization in ["octo", "SOLO"] {
-        let error = plan(&site, &[enterprise("other", &[organization])]).unwrap_err();
-        let DeclareError::HasUsage { import, .. } = &error else {
-            panic!("{error}");
-        };
-        let expected = if organization == "SOLO" { 2 } else { 1 };
-        assert_eq!(*import, ImportId([expected; 16]));
-        let text = error.to_string();
-        assert!(text.contains("revert that import first"), "{text}");
-    }
-    // Where it is, it may be declared.
-    assert!(plan(&site, &[enterprise("ent", &["octo"])]).is_ok());
-    commit(&mut site, &[SiteEntry::Withdrawn(ImportId([1; 16]))]);
-    apply(&mut site, &[enterprise("other", &["octo"])]);
-    assert_eq!(
-        site.directory.payer(&"octo".into()).unwrap().to_string(),
-        "enterprise other"
-    );
-}
-
 /// A site where the import of `ent` alone says who pays for `nova`.
 fn introduced() -> Site {
     let mut site = Site::default();
@@ -436,6 +402,89 @@ fn an_account_knows_only_its_own_people() {
             assert_eq!(knows, people.contains(&user), "{account} {user}");
         }
     }
+}
+
+/// Whoever paid for an organization stays known, in the order in which they came to pay.
+#[test]
+fn every_account_that_ever_paid_stays_known() {
+    let mut site = Site::default();
+    let octo = Name::from("octo");
+    let payers = |site: &Site| {
+        let payers = site.directory.payers_of(&octo).into_iter();
+        payers.map(|payer| payer.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(payers(&site), [""; 0]);
+    apply(
+        &mut site,
+        &[
+            organization("octo", None),
+            enterprise("ent", &[]),
+            enterprise("other", &[]),
+        ],
+    );
+    assert_eq!(payers(&site), ["organization octo"]);
+    let find = |site: &Site| {
+        let found = site
+            .directory
+            .find(&account(AccountKind::Organization, "OCTO"));
+        found.unwrap()
+    };
+    assert_eq!(find(&site).past, []);
+    let both = ["organization octo", "enterprise ent"];
+    apply(&mut site, &[enterprise("ent", &["octo"])]);
+    assert_eq!(payers(&site), both);
+    let found = find(&site);
+    assert_eq!(found.payer.to_string(), "enterprise ent");
+    assert_eq!(found.only, Some(octo.clone()));
+    let past: Vec<_> = found
+        .past
+        .iter()
+        .map(|past| (&past.account, &past.only))
+        .collect();
+    let itself = account(AccountKind::Organization, "octo");
+    assert_eq!(past, [(&itself, &None)]);
+    // There, and back again.
+    apply(&mut site, &[enterprise("other", &["octo"])]);
+    apply(&mut site, &[enterprise("ent", &["octo"])]);
+    assert_eq!(payers(&site), [both[0], both[1], "enterprise other"]);
+    let found = find(&site);
+    let past: Vec<_> = found
+        .past
+        .iter()
+        .map(|past| past.account.to_string())
+        .collect();
+    assert_eq!(past, ["organization octo", "enterprise other"]);
+    assert_eq!(found.past[1].only, Some(octo.clone()));
+    assert_eq!(found.payer.to_string(), "enterprise ent");
+}
+
+/// An organization that an import introduced has usage in the importer's account.
+#[test]
+fn the_account_that_introduced_an_organization_is_one_of_its_payers() {
+    let mut site = Site::default();
+    let ent = account(AccountKind::Enterprise, "ent");
+    apply(
+        &mut site,
+        &[enterprise("ent", &[]), enterprise("other", &[])],
+    );
+    let log = site.directory.log_of(&ent).unwrap();
+    let nova = Name::from("nova");
+    let fact = OrganizationFact {
+        login: nova.clone(),
+        enterprise: Some("other".into()),
+        owners: Vec::new(),
+        billing_managers: Vec::new(),
+        members: Vec::new(),
+    };
+    commit(&mut site, &[seen(1, log, &["nova"], &[])]);
+    assert_eq!(site.directory.payers_of(&nova).len(), 1);
+    let revision = site.directory.payers_revision();
+    commit(&mut site, &[SiteEntry::Organization(fact)]);
+    assert_ne!(site.directory.payers_revision(), revision);
+    let other = account(AccountKind::Enterprise, "other");
+    assert_eq!(site.directory.payers_of(&nova), [ent, other.clone()]);
+    commit(&mut site, &[SiteEntry::Withdrawn(ImportId([1; 16]))]);
+    assert_eq!(site.directory.payers_of(&nova), [other]);
 }
 
 #[test]
@@ -601,9 +650,10 @@ fn spellings_of_usage() {
     let mut spellings = Spellings::new(&rig.account);
     spellings.declare(Dimension::Organization, "oCTO");
     spellings.declare(Dimension::Organization, "Nobody");
-    assert_eq!(spellings.show(Dimension::Organization, "octo"), "oCTO");
     assert_eq!(spellings.find(Dimension::Organization, "nobody"), None);
-    assert_eq!(spellings.show(Dimension::Organization, "nobody"), "nobody");
+    let merged = MergedSpellings::from(&spellings);
+    assert_eq!(merged.show(Dimension::Organization, "octo"), "oCTO");
+    assert_eq!(merged.show(Dimension::Organization, "nobody"), "nobody");
     rig.revert(1);
     assert_eq!(all(&rig), ["acme", "octo"], "restored");
 }

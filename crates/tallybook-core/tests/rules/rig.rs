@@ -17,7 +17,7 @@ use tallybook_core::money::{Amount, Price, Quantity};
 use tallybook_core::name::Name;
 use tallybook_core::names::{Commitment, Draft};
 use tallybook_core::query::rates::RateOrder;
-use tallybook_core::query::run::{Context, Period, PeriodAnswer, answer};
+use tallybook_core::query::run::{Asked, Context, Period, PeriodAnswer, answer};
 use tallybook_core::query::{Charges, Group, Query, Totals};
 use tallybook_core::rating::terms::Terms;
 use tallybook_core::report;
@@ -174,7 +174,7 @@ impl Rig {
         let spellings = Spellings::new(&self.account);
         let context = Context {
             catalog: &self.catalog,
-            spellings: &spellings,
+            spellings: (&spellings).into(),
             user: self.user.as_ref(),
         };
         let mut made: HashMap<Month, Statement> = HashMap::new();
@@ -246,8 +246,10 @@ fn assert_same_sums(
     context: Context<'_>,
     answered: &PeriodAnswer,
 ) {
-    let order = RateOrder::new(sources);
-    let sums = order.sums(query, period, sources, context).unwrap();
+    let order = RateOrder::new(sources.iter());
+    let asked = sources.iter().map(|source| Asked { query, source });
+    let asked: Vec<Asked<'_>> = asked.collect();
+    let sums = order.sums(period, &asked, context).unwrap();
     let sums = order.rates().iter().zip(sums);
     let summed = sums.filter_map(|(rate, totals)| Some((rate, totals?)));
     let rows = answered.rows().map(|row| (row.rate, row.totals));

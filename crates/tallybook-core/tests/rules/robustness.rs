@@ -239,7 +239,7 @@ proptest! {
             };
             let period = query.periods().next().unwrap();
             let spellings = Spellings::default();
-            let context = Context { catalog: &rig.catalog, spellings: &spellings, user: None };
+            let context = Context { catalog: &rig.catalog, spellings: (&spellings).into(), user: None };
             drop(answer::<Totals>(&query, period, &[read], context));
         }
     }

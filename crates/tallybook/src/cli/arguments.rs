@@ -299,7 +299,7 @@ pub(crate) struct Apply {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) file: PathBuf,
 
-    /// Let organizations with metered usage go to another payer from now on
+    /// Let organizations with usage go to another payer from now on
     #[arg(long)]
     pub(crate) move_payers: bool,
 

@@ -10,17 +10,16 @@ mod server;
 use super::client::Client;
 use super::open::{WhenEmpty, open};
 use super::place::Place;
+use crate::engine::Engine;
 use crate::engine::export::{ExportRequest, ExportSink};
-use crate::engine::{Engine, View};
+use crate::engine::snapshot::Snapshot;
 use anyhow::{Context, bail};
 use files::{Part, Target, parts, writer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 use tallybook_core::account::{AccountKind, AccountName};
 use tallybook_core::export::{Cells, Days, head};
-use tallybook_core::name::Name;
 use tallybook_core::report::ReportKind;
 use tallybook_core::time::Instant;
 
@@ -75,24 +74,22 @@ pub(crate) fn run(request: Request, place: Place, now: Instant) -> anyhow::Resul
 /// One state of an account, of which every file is.
 struct Source<'a> {
     engine: &'a Engine,
-    view: Arc<View>,
+    snapshot: Snapshot,
     kind: ReportKind,
     cells: Cells,
-    organization: Option<Name>,
 }
 
 impl<'a> Source<'a> {
     async fn new(engine: &'a Engine, request: Request) -> anyhow::Result<Self> {
         let account = account(engine, request.account)?;
-        let Some(found) = engine.site().directory.find(&account) else {
+        let Some((_, snapshot)) = engine.snapshot(&account).await? else {
             bail!("there is no {account}");
         };
         Ok(Self {
             engine,
-            view: engine.view(&found).await?,
+            snapshot,
             kind: request.kind,
             cells: request.cells,
-            organization: found.only,
         })
     }
 
@@ -107,13 +104,12 @@ impl<'a> Source<'a> {
         let wanted = ExportRequest {
             kind: self.kind,
             days: part.days,
-            organization: self.organization.clone(),
             cells: self.cells,
         };
-        let mut sink = self.engine.export(&self.view, &wanted, sink).await?;
+        let mut sink = self.engine.export(&self.snapshot, &wanted, sink).await?;
         sink.out.flush()?;
         sink.progress.finish_and_clear();
-        let (lines, to, as_of) = (sink.lines, part.to(), self.view.as_of_text());
+        let (lines, to, as_of) = (sink.lines, part.to(), self.snapshot.as_of_text());
         // What it was made of is not in the file, whose bytes are GitHub's.
         writeln!(io::stderr(), "Wrote {lines} lines{to} as of {as_of}.")?;
         Ok(())

@@ -61,7 +61,8 @@ fn needed(account: Option<AccountName>) -> anyhow::Result<AccountName> {
     })
 }
 
-/// The payers that a name stands for, and the organization to which it is limited.
+/// The accounts that a name stands for, those of an organization's past payers among them, and the
+/// organization to which each is limited.
 fn payers(
     engine: &Engine,
     account: Option<&AccountName>,
@@ -73,7 +74,12 @@ fn payers(
             Ok(all.map(|(_, name)| (name.clone(), None)).collect())
         }
         Some(account) => match site.directory.find(account) {
-            Some(found) => Ok(vec![(found.payer, found.only)]),
+            Some(found) => {
+                let past = found.past.into_iter();
+                let past = past.map(|past| (past.account, past.only));
+                let now = std::iter::once((found.payer, found.only));
+                Ok(now.chain(past).collect())
+            }
             None => bail!("there is no {account}"),
         },
     }

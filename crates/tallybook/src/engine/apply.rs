@@ -25,7 +25,7 @@ use tallybook_core::time::{Day, Instant};
 pub struct ApplyOptions {
     /// Only say what would change.
     pub dry_run: bool,
-    /// Let organizations that have metered usage go to another payer from now on.
+    /// Let organizations that have usage go to another payer from now on.
     pub move_payers: bool,
     /// The version of the catalogue on which they were made; refused when it is another by now.
     pub if_version: Option<Seq>,
@@ -52,17 +52,19 @@ pub enum ApplyError {
     Declare(#[from] DeclareError),
     /// Usage that an organization has would be split between two payers.
     #[error(
-        "organization {organization} has metered usage that {payer} pays for; to let {wanted} pay \
-         for what it uses from now on, and leave with {payer} what it used until now, say so \
+        "organization {organization} has usage that {payer} pays for ({known}); to let {wanted} \
+         pay for what it uses from now on, and leave with {payer} what it used until now, say so \
          (--move-payers on the command line, move_payers=true over HTTP)"
     )]
-    HasMeteredUsage {
+    HasUsage {
         /// The organization.
         organization: Name,
         /// Who pays now.
         payer: AccountName,
         /// Who would pay.
         wanted: AccountName,
+        /// By what the usage is known: an import, or events.
+        known: String,
     },
     /// Usage could not be priced any more.
     #[error(
@@ -222,13 +224,16 @@ impl Engine {
         })
     }
 
-    /// Metered usage stays with the payer of its time, so that a new payer is to be meant.
+    /// Usage stays with the account that paid for it, so that a new payer has to be meant.
     async fn check_payers(
         &self,
         site: &Site,
         planned: &Planned,
         move_payers: bool,
     ) -> Result<(), ApplyError> {
+        if move_payers {
+            return Ok(());
+        }
         for entry in &planned.entries {
             let SiteEntry::Organization(fact) = entry else {
                 continue;
@@ -245,23 +250,35 @@ impl Engine {
             let Some(payer) = payer.filter(|payer| *payer != wanted) else {
                 continue;
             };
-            let Some(log) = site.directory.log_of(&payer) else {
-                continue;
-            };
-            let view = self.view_of(log, &payer).await?;
-            if !has_metered(&view.account, &fact.login) {
-                continue;
-            }
-            if !move_payers {
-                let organization = fact.login.clone();
-                return Err(ApplyError::HasMeteredUsage {
-                    organization,
+            if let Some(known) = self.usage_with(site, &payer, &fact.login).await? {
+                return Err(ApplyError::HasUsage {
+                    organization: fact.login.clone(),
                     payer,
                     wanted,
+                    known,
                 });
             }
         }
         Ok(())
+    }
+
+    /// By what usage of an organization is known that an account pays for; `None` when there is
+    /// none.
+    async fn usage_with(
+        &self,
+        site: &Site,
+        payer: &AccountName,
+        organization: &Name,
+    ) -> Result<Option<String>, EngineError> {
+        if let Some(import) = site.directory.import_of(payer, organization) {
+            return Ok(Some(format!("import {import}")));
+        }
+        let Some(log) = site.directory.log_of(payer) else {
+            return Ok(None);
+        };
+        let view = self.view_of(log, payer).await?;
+        let metered = has_metered(&view.account, organization);
+        Ok(metered.then(|| "from events".to_owned()))
     }
 
     /// What is not yet so.

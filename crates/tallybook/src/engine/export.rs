@@ -1,28 +1,33 @@
-//! Usage reports over a view: line by line to whoever writes them.
+//! Usage reports over a snapshot: line by line to a sink.
 //!
-//! Invariant: everything in a report is of the one view; memory is a month's statement, or a
-//! month's rows of a report of requests, whatever the report's length.
+//! Invariant: everything in a report is of the one snapshot; memory is a month's statement, or a
+//! month's rows of a report of requests, whatever the report's length. Where several accounts have
+//! usage in a month, their rows are sorted and added up as those of one.
 //! Look next: [`tallybook_core::export`] for columns and order.
 
-use super::{Engine, EngineError, View};
+use super::snapshot::{Part, Snapshot};
+use super::{Engine, EngineError};
 use crate::engine::blob::named;
 use std::io;
 use std::sync::Arc;
 use tallybook_core::export::{Cells, Days, lines, requests::Requests};
+use tallybook_core::fold::MonthPlan;
+use tallybook_core::ids::Digest;
 use tallybook_core::ledger::chunk::Chunk;
+use tallybook_core::ledger::metered::rows::Row;
 use tallybook_core::name::Name;
 use tallybook_core::report::ReportKind;
+use tallybook_core::statement::build::{BYTES_A_LINE, StatementBuilder};
+use tallybook_core::statement::{Summary, Table};
 use tallybook_core::time::Month;
 
 /// What a report is asked to hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExportRequest {
     /// Which report.
     pub kind: ReportKind,
     /// Which days.
     pub days: Days,
-    /// Of this organization alone.
-    pub organization: Option<Name>,
     /// How cells that hold a text are written.
     pub cells: Cells,
 }
@@ -57,7 +62,7 @@ impl Engine {
     /// Gives every line of a report to `sink`, and gives that back.
     pub async fn export<S: ExportSink>(
         &self,
-        view: &Arc<View>,
+        snapshot: &Snapshot,
         request: &ExportRequest,
         mut sink: S,
     ) -> Result<S, ExportError> {
@@ -67,11 +72,10 @@ impl Engine {
             let month = first.plus(index - first.index());
             sink = match request.kind {
                 ReportKind::Detailed | ReportKind::Summarized => {
-                    self.export_lines(view, request.clone(), month, sink).await
+                    self.export_lines(snapshot, *request, month, sink).await
                 }
                 ReportKind::PremiumRequest | ReportKind::AiCredit => {
-                    self.export_requests(view, request.clone(), month, sink)
-                        .await
+                    self.export_requests(snapshot, *request, month, sink).await
                 }
             }?;
             sink.month_done(done, count);
@@ -81,61 +85,122 @@ impl Engine {
 
     async fn export_lines<S: ExportSink>(
         &self,
-        view: &Arc<View>,
+        snapshot: &Snapshot,
         request: ExportRequest,
         month: Month,
         mut sink: S,
     ) -> Result<S, ExportError> {
-        let (summary, table) = self.lines(view, month).await?;
-        let view = Arc::clone(view);
+        let mut months = Vec::with_capacity(snapshot.parts().len());
+        for Part { view, only } in snapshot.parts() {
+            let (summary, lines) = self.lines(view, month).await?;
+            months.push((summary, lines, only.clone()));
+        }
+        let used = months.iter().filter(|(summary, ..)| !summary.is_empty());
+        if used.count() > 1 {
+            months = vec![self.merged(months, month).await?];
+        }
+        let snapshot = snapshot.clone();
         tokio::task::spawn_blocking(move || {
-            let mut line = |line: &[u8]| sink.line(line);
-            let selection = request.selection();
-            lines::write(&summary, &table, selection, view.spellings(), &mut line)?;
+            for (summary, lines, only) in months {
+                let mut line = |line: &[u8]| sink.line(line);
+                let selection = request.selection(only.as_ref());
+                lines::write(&summary, &lines, selection, snapshot.spellings(), &mut line)?;
+            }
             Ok(sink)
         })
         .await?
     }
 
+    /// One statement of what several accounts used of a month: its rows come in one order, and what
+    /// they have in common is one row.
+    async fn merged(
+        &self,
+        months: Vec<AccountMonth>,
+        month: Month,
+    ) -> Result<AccountMonth, EngineError> {
+        let lines: usize = months.iter().map(|(summary, ..)| summary.len()).sum();
+        let _room = self.cache.room(lines * BYTES_A_LINE).await?;
+        let merged = tokio::task::spawn_blocking(move || {
+            let mut builder = StatementBuilder::new(month);
+            for (summary, lines, only) in &months {
+                builder.add_lines(summary, lines, only.as_ref());
+            }
+            builder.finish()
+        });
+        let merged = merged.await?;
+        Ok((
+            Arc::clone(merged.summary()),
+            Arc::clone(merged.lines()),
+            None,
+        ))
+    }
+
     async fn export_requests<S: ExportSink>(
         &self,
-        view: &Arc<View>,
+        snapshot: &Snapshot,
         request: ExportRequest,
         month: Month,
         mut sink: S,
     ) -> Result<S, ExportError> {
-        let plan = view.plan(month);
-        if plan.is_empty() {
-            return Ok(sink);
+        let (mut plans, mut rows) = (Vec::new(), Vec::new());
+        for Part { view, only } in snapshot.parts() {
+            let plan = view.plan(month);
+            if !plan.is_empty() {
+                rows.push(self.rows_of(&view.account, &plan).await?);
+                plans.push((plan, only.clone()));
+            }
         }
-        let rows = self.rows_of(&view.account, &plan).await?;
-        let (view, store) = (Arc::clone(view), Arc::clone(&self.store));
+        let (snapshot, store) = (snapshot.clone(), Arc::clone(&self.store));
         let runtime = tokio::runtime::Handle::current();
         tokio::task::spawn_blocking(move || {
-            let mut requests = Requests::new(&plan, &view.site.catalog, request.selection());
+            let mut accounts = plans.iter().zip(rows);
+            let Some(((plan, only), rows)) = accounts.next() else {
+                return Ok(sink);
+            };
             let blob = |id| runtime.block_on(named(store.as_ref(), id));
-            for (contender, chunk) in plan.chunks() {
-                let decoded = Chunk::decode(&blob(chunk.blob)?);
-                let decoded = decoded.map_err(|error| EngineError::blob(chunk.blob, &error))?;
-                requests
-                    .add(contender, chunk.blob, &decoded)
-                    .map_err(|error| EngineError::damaged("the ledger", error))?;
+            let catalog = &snapshot.site().catalog;
+            let mut requests = Requests::new(plan, catalog, request.selection(only.as_ref()));
+            add_month(&mut requests, plan, rows, &blob)?;
+            for ((plan, only), rows) in accounts {
+                let next = requests.with_account(plan, only.as_ref());
+                requests = next.map_err(EngineError::from)?;
+                add_month(&mut requests, plan, rows, &blob)?;
             }
-            requests.add_rows(rows);
             let sorted = requests.finish().map_err(EngineError::from)?;
-            sorted.write(view.spellings(), &mut |line| sink.line(line))?;
+            sorted.write(snapshot.spellings(), &mut |line| sink.line(line))?;
             Ok(sink)
         })
         .await?
     }
 }
 
+/// A month of an account, and the organization to which it is limited.
+type AccountMonth = (Arc<Summary>, Arc<Table>, Option<Name>);
+
+/// Adds what imports say of a month of an account, and the stored rows of its events.
+fn add_month(
+    requests: &mut Requests<'_>,
+    plan: &MonthPlan,
+    rows: Vec<Row>,
+    blob: &impl Fn(Digest) -> Result<Vec<u8>, EngineError>,
+) -> Result<(), EngineError> {
+    for (contender, chunk) in plan.chunks() {
+        let decoded = Chunk::decode(&blob(chunk.blob)?);
+        let decoded = decoded.map_err(|error| EngineError::blob(chunk.blob, &error))?;
+        requests
+            .add(contender, chunk.blob, &decoded)
+            .map_err(|error| EngineError::damaged("the ledger", error))?;
+    }
+    requests.add_rows(rows);
+    Ok(())
+}
+
 impl ExportRequest {
-    fn selection(&self) -> lines::Selection<'_> {
+    fn selection(self, organization: Option<&Name>) -> lines::Selection<'_> {
         lines::Selection {
             kind: self.kind,
             days: self.days,
-            organization: self.organization.as_ref(),
+            organization,
             cells: self.cells,
         }
     }

@@ -18,6 +18,7 @@ pub mod load;
 mod manifests;
 pub mod metering;
 pub mod rates;
+pub mod snapshot;
 pub mod statements;
 pub mod tokens;
 pub mod verify;
@@ -156,7 +157,7 @@ pub struct View {
     /// Made on first use, as well.
     rates: rates::RatesByMonths,
     /// [`AsOf`] as text.
-    as_of_text: String,
+    as_of_text: Arc<str>,
     state: Digest,
 }
 
@@ -245,7 +246,7 @@ impl View {
             terms,
             fingerprints: RwLock::default(),
             rates: rates::RatesByMonths::default(),
-            as_of_text: as_of.to_string(),
+            as_of_text: as_of.to_string().into(),
             state,
         }
     }

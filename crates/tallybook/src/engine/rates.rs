@@ -1,10 +1,11 @@
-//! Sums by rate over a view: what summaries ask for.
+//! Sums by rate over a snapshot: what summaries ask for.
 //!
 //! Invariant: what is kept beside a view depends on the view alone, never on a question: which
 //! rates its months have, in the order of answers, and how each begins when it is shown. Every
 //! question is summed anew. Look next: [`tallybook_core::query::rates`].
 
-use super::{Engine, EngineError, View};
+use super::snapshot::Snapshot;
+use super::{Engine, EngineError};
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use tallybook_core::query::rates::RateOrder;
@@ -29,7 +30,7 @@ pub struct RateSums {
 }
 
 impl ViewRates {
-    fn new(sources: &[Source]) -> Self {
+    fn new<'a>(sources: impl Iterator<Item = &'a Source> + Clone) -> Self {
         Self {
             order: RateOrder::new(sources),
             labels: OnceLock::new(),
@@ -51,15 +52,20 @@ pub(super) struct RatesByMonths(RwLock<HashMap<(Month, Month), Arc<ViewRates>>>)
 
 impl RatesByMonths {
     /// `sources` are those of the months.
-    fn get(&self, months: (Month, Month), sources: &[Source]) -> Arc<ViewRates> {
+    fn get<'a>(
+        &self,
+        months: (Month, Month),
+        sources: impl Iterator<Item = &'a Source> + Clone,
+    ) -> Arc<ViewRates> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(rates) = known.get(&months) {
             return Arc::clone(rates);
         }
         drop(known);
+        let is_empty = sources.clone().next().is_none();
         let rates = Arc::new(ViewRates::new(sources));
         // Months without usage cost nothing to look at again.
-        if !sources.is_empty() {
+        if !is_empty {
             let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
             known.insert(months, Arc::clone(&rates));
         }
@@ -69,19 +75,25 @@ impl RatesByMonths {
 
 impl Engine {
     /// Answers a query over one whole period that groups by rate alone.
-    pub async fn sums(&self, view: &View, query: &Query) -> Result<RateSums, EngineError> {
+    pub async fn sums(&self, snapshot: &Snapshot, query: &Query) -> Result<RateSums, EngineError> {
         let (mut first, mut last) = (None, None);
         for month in query.months() {
             first = first.or(Some(month));
             last = Some(month);
         }
         let (Some(months), Some(period)) = (first.zip(last), query.periods().next()) else {
-            let (rates, sums) = (Arc::new(ViewRates::new(&[])), Vec::new());
+            let (rates, sums) = (Arc::new(ViewRates::new([].iter())), Vec::new());
             return Ok(RateSums { rates, sums });
         };
-        let sources = self.sources(view, query, period).await?;
-        let rates = view.rates.get(months, &sources);
-        let sums = rates.order.sums(query, period, &sources, view.context());
+        let loaded = self.load(snapshot, query, period).await?;
+        let rates = match snapshot.parts() {
+            [only] => only.view.rates.get(months, loaded.sources()),
+            // An organization that moved: nothing is kept beside several views.
+            _ => Arc::new(ViewRates::new(loaded.sources())),
+        };
+        let sums = rates
+            .order
+            .sums(period, &loaded.asked(), snapshot.context());
         let sums = sums.map_err(|error| EngineError::System(error.to_string()))?;
         Ok(RateSums { rates, sums })
     }

@@ -6,8 +6,10 @@
 
 use super::blob::{Owner, derived, named, warn_unusable};
 use super::checkpoint::Checkpoint;
+use super::snapshot::Snapshot;
 use super::{Engine, EngineError, View};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 use tallybook_core::codec::DecodeError;
 use tallybook_core::fold::MonthPlan;
@@ -15,7 +17,7 @@ use tallybook_core::ids::Digest;
 use tallybook_core::ledger::Import;
 use tallybook_core::ledger::chunk::Chunk;
 use tallybook_core::name::Name;
-use tallybook_core::query::run::{Context, Period, PeriodAnswer, answer};
+use tallybook_core::query::run::{Asked, Context, Period, PeriodAnswer, answer, answer_merged};
 use tallybook_core::query::{Query, Sums};
 use tallybook_core::statement::build::BYTES_A_LINE;
 use tallybook_core::statement::encode::parts_of;
@@ -335,7 +337,7 @@ impl Engine {
         }))
     }
 
-    /// Answers one period of a query.
+    /// Answers one period of a query about an account.
     pub async fn answer<S: Sums>(
         &self,
         view: &View,
@@ -345,6 +347,34 @@ impl Engine {
         let sources = self.sources(view, query, period).await?;
         let answered = answer(query, period, &sources, view.context());
         answered.map_err(|error| EngineError::System(error.to_string()))
+    }
+
+    /// Answers one period of a query about all accounts of a snapshot, as if they were one.
+    pub async fn answer_merged<S: Sums>(
+        &self,
+        snapshot: &Snapshot,
+        query: &Query,
+        period: Period,
+    ) -> Result<PeriodAnswer<S>, EngineError> {
+        let loaded = self.load(snapshot, query, period).await?;
+        let answered = answer_merged(&loaded.asked(), period, snapshot.context());
+        answered.map_err(|error| EngineError::System(error.to_string()))
+    }
+
+    /// As much of each month of each account as a question needs.
+    pub(super) async fn load<'a>(
+        &self,
+        snapshot: &Snapshot,
+        query: &'a Query,
+        period: Period,
+    ) -> Result<Loaded<'a>, EngineError> {
+        let mut loaded = Loaded(Vec::with_capacity(snapshot.parts().len()));
+        for part in snapshot.parts() {
+            let query = part.limit(query);
+            let sources = self.sources(&part.view, &query, period).await?;
+            loaded.0.push((query, sources));
+        }
+        Ok(loaded)
     }
 
     /// As much of each month of a period as a question needs; months without usage left out.
@@ -425,6 +455,24 @@ impl Engine {
     }
 }
 
+/// What is asked of each account of a snapshot, and the months that it is asked of.
+pub(super) struct Loaded<'a>(Vec<(Cow<'a, Query>, Vec<Source>)>);
+
+impl Loaded<'_> {
+    pub(super) fn asked(&self) -> Vec<Asked<'_>> {
+        let accounts = self.0.iter();
+        let months = accounts.flat_map(|(query, sources)| {
+            let asked = |source| Asked { query, source };
+            sources.iter().map(asked)
+        });
+        months.collect()
+    }
+
+    pub(super) fn sources(&self) -> impl Iterator<Item = &Source> + Clone {
+        self.0.iter().flat_map(|(_, sources)| sources)
+    }
+}
+
 /// A source with a table that was not at hand.
 fn with(
     source: Source,
@@ -465,7 +513,7 @@ impl View {
         let user: Option<&Name> = (name.kind == AccountKind::User).then_some(&name.name);
         Context {
             catalog: &self.site.catalog,
-            spellings: self.spellings(),
+            spellings: self.spellings().into(),
             user,
         }
     }

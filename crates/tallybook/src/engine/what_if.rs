@@ -21,7 +21,8 @@ use tallybook_core::time::{Hour, Instant, Month};
 pub struct WhatIf {
     /// The month.
     pub month: Month,
-    /// Whose; every account that has metered usage in the month when nobody is named.
+    /// Whose; every account that has metered usage in the month when none is named. An organization
+    /// that moved stands for all accounts that have paid for it.
     pub account: Option<AccountName>,
 }
 
@@ -69,8 +70,9 @@ impl Engine {
             Some(name) => {
                 let found = before.directory.find(name);
                 let found = found.ok_or_else(|| ApplyError::NoAccount(name.clone()))?;
-                let log = found.log.map(|log| (log, found.payer));
-                log.into_iter().collect()
+                let now = found.log.map(|log| (log, found.payer));
+                let past = found.past.into_iter().map(|past| (past.log, past.account));
+                now.into_iter().chain(past).collect()
             }
             None => {
                 let accounts = before.directory.accounts();
@@ -78,9 +80,11 @@ impl Engine {
             }
         };
         let mut differences = Vec::new();
+        // Of several accounts, those that have something to say.
+        let all = asked.account.is_some() && accounts.len() == 1;
         for (log, name) in accounts {
             let view = self.view_of(log, &name).await?;
-            if asked.account.is_none() && view.account.metered.month(asked.month).is_none() {
+            if !all && view.account.metered.month(asked.month).is_none() {
                 continue;
             }
             let account = assumed(&view.account, prepared, now);

@@ -8,6 +8,7 @@ use super::context::Context;
 use super::error::ApiError;
 use crate::auth::{Denied, EndpointFamily, Grants, Standing, Viewer, authorize};
 use crate::engine::View;
+use crate::engine::snapshot::Snapshot;
 use std::sync::Arc;
 use tallybook_core::account::{AccountKind, AccountName};
 use tallybook_core::name::Name;
@@ -101,8 +102,15 @@ impl Account {
         })
     }
 
-    /// The account as it is now.
+    /// The account that pays, as it is now.
     pub async fn view(&self, app: &App) -> Result<Arc<View>, ApiError> {
         Ok(app.engine.view(&self.found).await?)
+    }
+
+    /// Everything that the name stands for, as it is now: for an organization, also the accounts
+    /// that paid for it before.
+    pub async fn snapshot(&self, app: &App) -> Result<(Found, Snapshot), ApiError> {
+        let found = app.engine.snapshot(&self.name).await?;
+        found.ok_or_else(ApiError::not_found)
     }
 }

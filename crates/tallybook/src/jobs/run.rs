@@ -174,15 +174,15 @@ impl Reports {
         Ok(())
     }
 
-    /// Makes all files over one view, the newest.
+    /// Makes all files over one snapshot, the newest.
     async fn make(
         &self,
         job: &Job,
         shutdown: &CancellationToken,
     ) -> Result<(String, Vec<Part>), ExportError> {
-        let found = self.engine.site().directory.find(&job.account);
+        let found = self.engine.snapshot(&job.account).await?;
         let gone = || EngineError::damaged(format!("job {}", job.id), "its account is unknown");
-        let view = self.engine.view(&found.ok_or_else(gone)?).await?;
+        let (_, snapshot) = found.ok_or_else(gone)?;
         let (settings, id, kind) = (self.settings.clone(), job.id.clone(), job.kind);
         let cancelled = shutdown.clone();
         if self.room_left() == 0 {
@@ -199,12 +199,11 @@ impl Reports {
         let request = ExportRequest {
             kind,
             days: job.days,
-            organization: None,
             cells: job.cells,
         };
-        let parts = self.engine.export(&view, &request, parts).await?;
+        let parts = self.engine.export(&snapshot, &request, parts).await?;
         let parts = tokio::task::spawn_blocking(move || parts.finish()).await??;
-        Ok((view.as_of_text().to_owned(), parts))
+        Ok((snapshot.as_of_text().to_owned(), parts))
     }
 }
 

@@ -71,13 +71,12 @@ pub(crate) async fn export_of(
     let request = ExportRequest {
         kind,
         days,
-        organization: None,
         cells: Cells::Exact,
     };
-    let found = server.engine.site().directory.find(account).unwrap();
-    let view = server.engine.view(&found).await.unwrap();
+    let (_, snapshot) = server.engine.snapshot(account).await.unwrap().unwrap();
     let sink = Collected(head(kind));
-    server.engine.export(&view, &request, sink).await.unwrap().0
+    let exported = server.engine.export(&snapshot, &request, sink).await;
+    exported.unwrap().0
 }
 
 /// What a row says besides its sums, and the sums, each rounded to nine digits before it is added:

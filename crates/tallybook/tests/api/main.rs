@@ -22,6 +22,7 @@ mod kept_reports;
 mod mail;
 mod maker;
 mod manners;
+mod moves;
 mod observed;
 mod parameters;
 mod paths;

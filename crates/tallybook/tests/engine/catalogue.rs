@@ -447,7 +447,7 @@ async fn an_organization_with_metered_usage_moves_only_when_that_is_meant() {
     let refused = apply(&engine, &file, &ApplyOptions::default())
         .await
         .unwrap_err();
-    let expected = "organization solo has metered usage that organization solo pays for; to let \
+    let expected = "organization solo has usage that organization solo pays for (from events); to let \
                     enterprise ent pay for what it uses from now on, and leave with organization \
                     solo what it used until now, say so (--move-payers on the command line, \
                     move_payers=true over HTTP)";
@@ -492,7 +492,7 @@ async fn what_an_organization_that_nobody_declared_used_stays_where_it_was() {
     let file = [of_enterprise("ent", "lone")];
     let refused = apply(&engine, &file, &ApplyOptions::default()).await;
     assert!(
-        matches!(refused, Err(ApplyError::HasMeteredUsage { .. })),
+        matches!(refused, Err(ApplyError::HasUsage { .. })),
         "{refused:?}"
     );
     let meant = ApplyOptions {

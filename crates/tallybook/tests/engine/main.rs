@@ -17,6 +17,7 @@ mod events;
 mod faults;
 mod fuzz_seeds;
 mod imports;
+mod moved;
 mod script;
 mod since_format_2;
 mod tampering;

@@ -4,38 +4,12 @@
 //! is one, and stays on record as what was so before.
 
 use super::{DeclareError, Draft};
-use crate::account::{AccountKind, AccountName};
+use crate::account::AccountKind;
 use crate::declaration::OrganizationDeclaration;
 use crate::name::Name;
 use crate::site::entry::{OrganizationFact, SiteEntry};
 
 impl Draft<'_> {
-    /// Usage that is live under another account keeps its payer, if that payer was declared.
-    pub(super) fn check_movable(
-        &self,
-        login: &Name,
-        wanted: &AccountName,
-    ) -> Result<(), DeclareError> {
-        let directory = &self.site.directory;
-        if directory.organization(login).is_none() {
-            return Ok(());
-        }
-        let payer = directory.payer(login).filter(|payer| payer != wanted);
-        let Some(payer) = payer else {
-            return Ok(());
-        };
-        let Some(import) = directory.import_of(&payer, login) else {
-            return Ok(());
-        };
-        let (organization, wanted) = (login.clone(), wanted.clone());
-        Err(DeclareError::HasUsage {
-            organization,
-            payer,
-            import,
-            wanted,
-        })
-    }
-
     pub(super) fn check_not_placed(&self, login: &Name) -> Result<(), DeclareError> {
         match self.placed.get(login) {
             None => Ok(()),

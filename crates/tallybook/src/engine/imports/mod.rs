@@ -306,7 +306,7 @@ impl Engine {
         let turn = self.turn().await;
         for _ in 0..Turn::ATTEMPTS {
             let site = self.site();
-            for organization in named_organizations(&record, target) {
+            for organization in named_organizations(record, target) {
                 admit_again(&site.directory, target, &organization)?;
             }
             let is_new = site.directory.log_of(&target.account).is_none();

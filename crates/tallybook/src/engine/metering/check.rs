@@ -4,12 +4,12 @@
 //! refused whatever the log holds. The site may change before the events' turn to be committed
 //! comes: who pays is asked again then ([`Checked::resolve_again`]), and so are prices.
 
+use super::accounts::{Accounts, Distinct};
 use super::look_up::Looked;
 use super::submission::{
     Allowed, Incoming, OnError, Payer, Receipt, Rejection, RejectionCode, Submission,
 };
 use std::collections::HashMap;
-use std::hash::Hash;
 use std::sync::Arc;
 use tallybook_core::account::{AccountKind, AccountName};
 use tallybook_core::catalog::{Catalog, Sku};
@@ -27,13 +27,16 @@ pub(super) const MOST_AHEAD: i64 = 300;
 pub(super) struct Checked {
     /// What may yet be taken.
     pub events: Vec<CheckedEvent>,
-    /// Accounts that pay for the events.
+    /// Accounts that pay for the events, and those that have paid for their organizations.
     pub accounts: Vec<AccountName>,
-    /// By what the events name them.
+    /// By what the events name who pays.
     payers: Vec<Payer>,
+    /// By place among those, see [`Checked::history`].
+    histories: Vec<Vec<usize>>,
     /// The revision of the directory's payers by which they were found.
     payers_revision: u64,
-    allowed: Allowed,
+    /// What the sender may write.
+    pub allowed: Allowed,
     pub rejected: Vec<Rejection>,
     pub on_error: OnError,
     /// The catalogue by which they have a price.
@@ -71,12 +74,12 @@ impl Checked {
         self.payers_revision = revision;
         let before: Vec<usize> = self.events.iter().map(|event| event.account).collect();
         let (payers, allowed, rejected) = (&self.payers, &self.allowed, &mut self.rejected);
-        let mut accounts = Vec::new();
+        let mut accounts = Accounts::default();
         self.events.retain_mut(|checked| {
             let payer = &payers[checked.payer];
             match find_payer(site, allowed, &checked.event, payer) {
                 Ok(account) => {
-                    checked.account = place_of(&mut accounts, account);
+                    checked.account = accounts.add(site, account, (checked.payer, payer));
                     true
                 }
                 Err((code, reason)) => {
@@ -90,11 +93,24 @@ impl Checked {
             }
         });
         let after = self.events.iter().map(|event| event.account);
-        if accounts != self.accounts || !after.eq(before) {
-            self.accounts = accounts;
+        let is_as_before = after.eq(before);
+        let (accounts, histories) = accounts.finish(self.payers.len());
+        if !is_as_before || accounts != self.accounts || histories != self.histories {
+            (self.accounts, self.histories) = (accounts, histories);
             // What was asked of an account's keys was about other events.
             self.looked.clear();
         }
+    }
+
+    /// The places of all accounts that have paid for an event's organization; none where it has
+    /// had but one payer.
+    pub(super) fn history(&self, event: &CheckedEvent) -> &[usize] {
+        &self.histories[event.payer]
+    }
+
+    /// The organization by which an event names who pays.
+    pub(super) fn organization(&self, event: &CheckedEvent) -> Option<&Name> {
+        self.payers[event.payer].organization.as_ref()
     }
 
     /// The answer when nothing is left to be taken.
@@ -108,60 +124,45 @@ impl Checked {
 
 /// Checks every event by itself.
 pub(super) fn check(site: &Site, now: Instant, submission: Submission) -> Checked {
-    let mut checked = Checked {
-        events: Vec::with_capacity(submission.events.len()),
-        accounts: Vec::new(),
-        payers: Vec::new(),
-        payers_revision: site.directory.payers_revision(),
-        allowed: submission.allowed,
-        rejected: Vec::new(),
-        on_error: submission.on_error,
-        catalog: Arc::clone(&site.catalog),
-        looked: HashMap::new(),
-    };
-    let mut accounts: HashMap<AccountName, usize> = HashMap::new();
-    let mut payers: HashMap<Payer, usize> = HashMap::new();
+    let allowed = submission.allowed;
+    let mut events = Vec::with_capacity(submission.events.len());
+    let mut rejected = Vec::new();
+    let (mut accounts, mut payers) = (Accounts::default(), Distinct::default());
     for (index, Incoming { event, payer }) in submission.events {
-        match accept(site, now, &checked.allowed, &event, &payer) {
+        match accept(site, now, &allowed, &event, &payer) {
             Ok(account) => {
+                let payer = payer.what_counts();
+                let place = payers.place(payer.clone());
                 let content = event.content();
-                checked.events.push(CheckedEvent {
+                events.push(CheckedEvent {
                     index,
-                    account: place(&mut accounts, account, &mut checked.accounts),
-                    payer: place(&mut payers, payer, &mut checked.payers),
+                    account: accounts.add(site, account, (place, &payer)),
+                    payer: place,
                     event: Arc::new(event),
                     content,
                 });
             }
-            Err((code, reason)) => checked.rejected.push(Rejection {
+            Err((code, reason)) => rejected.push(Rejection {
                 index,
                 code,
                 reason,
             }),
         }
     }
-    checked
-}
-
-/// The place of a value among those that there are, or a new one at their end.
-fn place<T: Clone + Eq + Hash>(
-    places: &mut HashMap<T, usize>,
-    value: T,
-    values: &mut Vec<T>,
-) -> usize {
-    *places.entry(value).or_insert_with_key(|value| {
-        values.push(value.clone());
-        values.len() - 1
-    })
-}
-
-/// [`place`] where there are few values.
-fn place_of(accounts: &mut Vec<AccountName>, account: AccountName) -> usize {
-    let known = accounts.iter().position(|known| *known == account);
-    known.unwrap_or_else(|| {
-        accounts.push(account);
-        accounts.len() - 1
-    })
+    let payers = payers.into_values();
+    let (accounts, histories) = accounts.finish(payers.len());
+    Checked {
+        events,
+        accounts,
+        payers,
+        histories,
+        payers_revision: site.directory.payers_revision(),
+        allowed,
+        rejected,
+        on_error: submission.on_error,
+        catalog: Arc::clone(&site.catalog),
+        looked: HashMap::new(),
+    }
 }
 
 pub(super) type Refusal = (RejectionCode, String);

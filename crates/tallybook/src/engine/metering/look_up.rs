@@ -114,9 +114,13 @@ impl Looked {
 }
 
 impl Checked {
-    /// The keys of an account's events, and of those that they are about.
+    /// The keys of an account's events, and of those that they are about. Events of an organization
+    /// that moved may be in the accounts of its past payers as well.
     pub(super) fn keys(&self, account: usize, log: LogId) -> Vec<EventKey> {
-        let of_account = self.events.iter().filter(|it| it.account == account);
+        let of_account = self
+            .events
+            .iter()
+            .filter(|it| it.account == account || self.history(it).contains(&account));
         let names = of_account.flat_map(|checked| {
             let name = std::iter::once(&checked.event.name);
             name.chain(checked.event.target())

@@ -7,6 +7,7 @@
 //! turn, [`plan`] for what is new, [`keys`] for how every event is remembered, [`seal`] for how an
 //! account is kept between starts.
 
+mod accounts;
 mod check;
 mod filter;
 mod hot;

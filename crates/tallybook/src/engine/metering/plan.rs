@@ -5,6 +5,7 @@
 
 mod alone;
 mod corrections;
+mod moved;
 
 use super::check::{Checked, CheckedEvent, price};
 use super::keys::{AllKeys, Known, Place};
@@ -14,12 +15,13 @@ use super::seal::Sealing;
 use super::submission::{OnError, Receipt, Rejection, RejectionCode, SubmitError};
 use crate::engine::commit::{Changes, Committed, Turn};
 use crate::engine::{Engine, EngineError, View};
+use moved::Moved;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use tallybook_core::account::AccountName;
 use tallybook_core::batch::Batch;
 use tallybook_core::catalog::Catalog;
-use tallybook_core::event::{EventBody, EventKey};
+use tallybook_core::event::{EventBody, EventKey, EventName};
 use tallybook_core::ids::LogId;
 use tallybook_core::ledger::AccountEntry;
 use tallybook_core::ledger::events::Admitted;
@@ -123,41 +125,6 @@ impl Engine {
         }
         Err(EngineError::Contention(Turn::ATTEMPTS))
     }
-
-    /// Finds who pays as the site is now, and gives every payer that has none a log. One that then
-    /// gets no event stays empty.
-    async fn open_accounts(
-        &self,
-        turn: &Turn<'_>,
-        now: Instant,
-        submissions: &mut [Checked],
-    ) -> Result<(), EngineError> {
-        for _ in 0..Turn::ATTEMPTS {
-            let site = self.site();
-            for checked in &mut *submissions {
-                checked.resolve_again(&site);
-            }
-            let mut next = site.next_log();
-            let mut opened: HashSet<&AccountName> = HashSet::new();
-            let mut changes = Changes::default();
-            for account in submissions.iter().flat_map(|checked| &checked.accounts) {
-                if site.directory.log_of(account).is_none() && opened.insert(account) {
-                    let account = account.clone();
-                    changes
-                        .site
-                        .push(SiteEntry::OpenAccount { log: next, account });
-                    next = LogId(next.0 + 1);
-                }
-            }
-            if changes.site.is_empty() {
-                return Ok(());
-            }
-            if let Committed::Done = turn.commit(now, changes).await? {
-                return Ok(());
-            }
-        }
-        Err(EngineError::Contention(Turn::ATTEMPTS))
-    }
 }
 
 /// A commit in the making.
@@ -186,6 +153,8 @@ struct Planned {
 enum Verdict {
     /// It counts; whether it is a correction whose event has not come.
     New(Admitted, bool),
+    /// As [`Verdict::New`], but in the logs of other accounts than that which pays.
+    NewIn(Vec<LogId>, Admitted, bool),
     Duplicate,
     Refused(RejectionCode, String),
 }
@@ -220,16 +189,27 @@ impl<'a> Plan<'a> {
             (checked.events.iter()).partition(|checked| !checked.event.is_correction());
         for event in usage.into_iter().chain(corrections) {
             let log = logs[event.account];
-            let key = event.event.name.key(log);
-            match self.event(log, key, event, repriced).await? {
+            let verdict = match Moved::of(checked, event, &logs) {
+                None => self.event(log, event, repriced).await?,
+                Some(moved) => self.moved_event(&moved, event, repriced).await?,
+            };
+            if let Verdict::New(admitted, pending) | Verdict::NewIn(_, admitted, pending) = &verdict
+            {
+                receipt.accepted += 1;
+                receipt.pending += u64::from(*pending);
+                let user = admitted.event.usage().and_then(|usage| usage.user.as_ref());
+                if let Some(user) = user.filter(|user| !met.contains(user.as_str())) {
+                    met.insert(user.shared());
+                }
+            }
+            match verdict {
                 Verdict::New(admitted, pending) => {
-                    receipt.accepted += 1;
-                    receipt.pending += u64::from(pending);
-                    let user = admitted.event.usage().and_then(|usage| usage.user.as_ref());
-                    if let Some(user) = user.filter(|user| !met.contains(user.as_str())) {
-                        met.insert(user.shared());
+                    self.admit(log, event.content, admitted, pending);
+                }
+                Verdict::NewIn(logs, admitted, pending) => {
+                    for log in logs {
+                        self.admit(log, event.content, admitted.clone(), pending);
                     }
-                    self.admit(log, key, event.content, admitted, pending);
                 }
                 Verdict::Duplicate => receipt.duplicates += 1,
                 Verdict::Refused(code, reason) => receipt.rejected.push(Rejection {
@@ -319,20 +299,14 @@ impl<'a> Plan<'a> {
     async fn event(
         &mut self,
         log: LogId,
-        key: EventKey,
         checked: &CheckedEvent,
         repriced: Option<&Catalog>,
     ) -> Result<Verdict, EngineError> {
         let event = &checked.event;
-        if let Some(known) = self.find(log, key) {
-            return Ok(if known.content == checked.content {
-                Verdict::Duplicate
-            } else {
-                let reason = format!(
-                    "an event of source {:?} and id {:?} is known, and says something else",
-                    &*event.name.source, &*event.name.id
-                );
-                Verdict::Refused(RejectionCode::Conflict, reason)
+        if let Some(known) = self.find(log, event.name.key(log)) {
+            return Ok(match known.content == checked.content {
+                true => Verdict::Duplicate,
+                false => conflict(&event.name),
             });
         }
         let Some(target) = event.target() else {
@@ -344,7 +318,7 @@ impl<'a> Plan<'a> {
             let admitted = Admitted {
                 event: Arc::clone(event),
                 target: None,
-                failed: self.failed_amends(log, key, event)?,
+                failed: self.failed_amends(log, event.name.key(log), event)?,
             };
             return Ok(Verdict::New(admitted, false));
         };
@@ -360,14 +334,8 @@ impl<'a> Plan<'a> {
         known.or_else(|| self.keys.of(log).recent(key))
     }
 
-    fn admit(
-        &mut self,
-        log: LogId,
-        key: EventKey,
-        content: u64,
-        admitted: Admitted,
-        pending: bool,
-    ) {
+    fn admit(&mut self, log: LogId, content: u64, admitted: Admitted, pending: bool) {
+        let key = admitted.event.name.key(log);
         let Some(planned) = self.accounts.get_mut(&log) else {
             return;
         };
@@ -401,6 +369,14 @@ impl<'a> Plan<'a> {
             }
         }
     }
+}
+
+fn conflict(name: &EventName) -> Verdict {
+    let reason = format!(
+        "an event of source {:?} and id {:?} is known, and says something else",
+        &*name.source, &*name.id
+    );
+    Verdict::Refused(RejectionCode::Conflict, reason)
 }
 
 #[cfg(test)]

@@ -56,6 +56,17 @@ pub struct Allowed {
     pub sources: Option<Vec<String>>,
 }
 
+impl Payer {
+    /// Without what has no say: a user pays only where nothing else is named.
+    pub(super) fn what_counts(self) -> Self {
+        let user = match (&self.enterprise, &self.organization) {
+            (None, None) => self.user,
+            _ => None,
+        };
+        Self { user, ..self }
+    }
+}
+
 impl Allowed {
     /// Whether an event may be written to an account: from its source, and about the source of the
     /// event that a correction names. Asked without the log, so that the answer does not tell

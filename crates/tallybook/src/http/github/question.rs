@@ -13,7 +13,7 @@ use crate::wire::summary::{CostCenterEcho, Echoes, TimePeriod};
 use axum::http::StatusCode;
 use tallybook_core::account::{AccountKind, AccountName};
 use tallybook_core::cost_center;
-use tallybook_core::fold::Spellings;
+use tallybook_core::fold::MergedSpellings;
 use tallybook_core::ledger::record::Dimension;
 use tallybook_core::name::Name;
 use tallybook_core::query::{CostCenterFilter, Filter, Group, Query, RepositoryName};
@@ -45,7 +45,7 @@ pub struct Subject<'a> {
     /// Who exists, and what things are called.
     pub site: &'a Site,
     /// Names that the account's usage has.
-    pub spellings: &'a Spellings,
+    pub spellings: MergedSpellings<'a>,
 }
 
 /// A question, ready to be answered.
@@ -155,7 +155,6 @@ impl<'a> Reader<'a> {
             subject,
             params,
             filter: Filter {
-                organization: subject.found.only.clone(),
                 report: endpoint.report(),
                 ..Filter::default()
             },

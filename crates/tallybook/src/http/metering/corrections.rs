@@ -4,6 +4,8 @@
 
 use super::imports::kind;
 use crate::auth::EndpointFamily;
+use crate::engine::View;
+use crate::engine::snapshot::{Part, Snapshot};
 use crate::http::account::Account;
 use crate::http::app::App;
 use crate::http::context::Context;
@@ -16,6 +18,7 @@ use axum::response::Response;
 use std::sync::Arc;
 use tallybook_core::account::AccountKind;
 use tallybook_core::ledger::metered::corrections::OpenCorrection;
+use tallybook_core::name::Name;
 
 /// Lists an account's corrections that do not act: those whose usage event has not come, and amends
 /// that had no price when it came.
@@ -44,23 +47,48 @@ pub async fn list(
     let params = Params::read(&uri)?;
     let wanted = wanted_state(&params)?;
     let page = Page::read(&params)?.unwrap_or(Page::FIRST);
-    let view = account.view(&app).await?;
-    let only = account.found.only.as_ref();
-    let is_shown = |open: &OpenCorrection| {
-        let usage = || open.amend?.usage(&view.account.dictionary);
-        wanted.is_none_or(|wanted| wanted == state(open))
-            && only
-                .is_none_or(|only| usage().is_some_and(|it| it.organization.as_ref() == Some(only)))
-    };
-    let open = view.account.metered.open_corrections();
-    let mut open: Vec<&OpenCorrection> = open.filter(|open| is_shown(open)).collect();
-    open.sort_unstable_by_key(|open| (open.time, &open.name));
+    let (_, snapshot) = account.snapshot(&app).await?;
+    let mut open = open_corrections(&snapshot);
+    open.retain(|(_, open)| wanted.is_none_or(|wanted| wanted == state(open)));
     let shown = open[page.range(open.len())].iter();
-    let corrections = shown.map(|open| CorrectionAnswer::new(open, &view.account));
+    let corrections = shown.map(|(view, open)| CorrectionAnswer::new(open, &view.account));
     let list = CorrectionList {
         corrections: corrections.collect(),
     };
     paging::respond(&list, Some(page), open.len(), &app.public_url, &uri)
+}
+
+/// The corrections that a path shows, each with its account, in the order of their times and names.
+fn open_corrections(snapshot: &Snapshot) -> Vec<(&View, &OpenCorrection)> {
+    let mut found: Vec<(&View, &OpenCorrection)> = Vec::new();
+    for Part { view, only } in snapshot.parts() {
+        let is_shown = |open: &OpenCorrection| {
+            let usage = || open.amend?.usage(&view.account.dictionary);
+            let names =
+                |only: &Name| usage().is_some_and(|it| it.organization.as_ref() == Some(only));
+            only.as_ref().is_none_or(names) && !acts_elsewhere(open, snapshot)
+        };
+        let open = view.account.metered.open_corrections();
+        found.extend(
+            open.filter(|open| is_shown(open))
+                .map(|open| (&**view, open)),
+        );
+    }
+    found.sort_by_key(|(_, open)| (open.time, &open.name));
+    // One of an organization that moved waits in all of its payers' accounts.
+    found.dedup_by_key(|(_, open)| &open.name);
+    found
+}
+
+/// Whether a correction that waits here has found its usage event in another account.
+fn acts_elsewhere(open: &OpenCorrection, snapshot: &Snapshot) -> bool {
+    let waits = open.failed.is_none();
+    waits
+        && snapshot.parts().iter().any(|Part { view, .. }| {
+            let account = &view.account;
+            let correction = account.metered.correction(open.target.key(account.log));
+            correction.is_some_and(|correction| !correction.is_pending())
+        })
 }
 
 /// Who may read what an account uses may read its corrections.

@@ -124,7 +124,7 @@ impl Plan<'_> {
 
     /// What a usage event in an earlier batch said; `None` when it is in the batch in the making,
     /// or when the account knows already.
-    async fn stated(
+    pub(super) async fn stated(
         &mut self,
         log: LogId,
         key: EventKey,

@@ -30,7 +30,7 @@ pub async fn get(
         kind: Enterprise::KIND,
         found: &account.found,
         site: &view.site,
-        spellings: view.spellings(),
+        spellings: view.spellings().into(),
     };
     let found = cost_centers(subject).find(|center| center.id.eq_ignore_ascii_case(&id));
     let found = found.ok_or_else(ApiError::not_found)?;

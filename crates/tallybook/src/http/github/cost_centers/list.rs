@@ -32,7 +32,7 @@ pub async fn list(
         kind: Enterprise::KIND,
         found: &account.found,
         site: &view.site,
-        spellings: view.spellings(),
+        spellings: view.spellings().into(),
     };
     let centers = cost_centers(subject).map(|center| cost_center(center, None));
     let kept = centers

@@ -56,21 +56,21 @@ pub async fn read<K: PathKind, R: Report>(
 ) -> Result<Response, ApiError> {
     let account = Account::find(&app, K::KIND, &name)?;
     account.authorize(&app, K::FAMILY, &context)?;
-    let view = account.view(&app).await?;
+    let (found, snapshot) = account.snapshot(&app).await?;
     let subject = Subject {
         kind: K::KIND,
-        found: &account.found,
-        site: &view.site,
-        spellings: view.spellings(),
+        found: &found,
+        site: snapshot.site(),
+        spellings: snapshot.spellings(),
     };
     let params = Params::read(request.uri())?;
     let question = Question::read(R::ENDPOINT, subject, &params, context.now, app.history)?;
 
     let dialect = context.dialect(&app);
     let etag = ETag::of(&Identity {
-        as_of: view.as_of_text(),
-        state: view.state(),
-        question: (R::ENDPOINT, K::KIND, &account.found, &question),
+        as_of: snapshot.as_of_text(),
+        state: snapshot.state(),
+        question: (R::ENDPOINT, K::KIND, &found, &question),
         dialect,
         version: context.version,
     });
@@ -79,14 +79,14 @@ pub async fn read<K: PathKind, R: Report>(
     } else {
         let shown = Shown {
             kind: K::KIND,
-            account: account.found.display,
+            account: found.display,
             dialect,
         };
         let room = &app.room;
-        let body = render::body(room, R::ENDPOINT, &app.engine, &view, question, shown).await?;
+        let body = render::body(room, R::ENDPOINT, &app.engine, &snapshot, question, shown).await?;
         json(body, &etag)
     };
-    Ok(with_as_of(response, view.as_of_text()))
+    Ok(with_as_of(response, snapshot.as_of_text()))
 }
 
 fn json(body: Body, etag: &ETag) -> Response {

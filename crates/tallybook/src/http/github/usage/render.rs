@@ -5,7 +5,8 @@
 //! answer. A summary has an item a rate, and so is no longer than what memory holds of rates.
 
 use crate::engine::rates::RateSums;
-use crate::engine::{Engine, EngineError, View};
+use crate::engine::snapshot::Snapshot;
+use crate::engine::{Engine, EngineError};
 use crate::http::body::{Chunks, End, NoBody, Room, SLACK_BYTES};
 use crate::http::github::question::{Endpoint, Question};
 use crate::wire::Dialect;
@@ -31,12 +32,12 @@ pub struct Shown {
     pub dialect: Dialect,
 }
 
-/// The body that answers `question` over `view`.
+/// The body that answers `question` over `snapshot`.
 pub async fn body(
     room: &Room,
     endpoint: Endpoint,
     engine: &Arc<Engine>,
-    view: &Arc<View>,
+    snapshot: &Snapshot,
     question: Question,
     shown: Shown,
 ) -> Result<Body, NoBody<EngineError>> {
@@ -46,7 +47,7 @@ pub async fn body(
         echoes,
     } = question;
     if endpoint == Endpoint::Usage {
-        let begin = || answer(engine, view, &query, usage_writer(&query, &shown));
+        let begin = || answer(engine, snapshot, &query, usage_writer(&query, &shown));
         return room.body(begin).await;
     }
     let envelope = Envelope {
@@ -56,18 +57,23 @@ pub async fn body(
         echoes,
     };
     if endpoint == Endpoint::Summary {
-        return Ok(summary(engine, view, &query, &envelope).await?);
+        return Ok(summary(engine, snapshot, &query, &envelope).await?);
     }
     let requests = || Requests {
         writer: RequestsWriter::default(),
         envelope: envelope.clone(),
     };
-    let begin = || answer(engine, view, &query, requests());
+    let begin = || answer(engine, snapshot, &query, requests());
     room.body(begin).await
 }
 
-fn answer<S: Shape>(engine: &Arc<Engine>, view: &Arc<View>, query: &Query, shape: S) -> Answer<S> {
-    Answer::new(Arc::clone(engine), Arc::clone(view), query.clone(), shape)
+fn answer<S: Shape>(
+    engine: &Arc<Engine>,
+    snapshot: &Snapshot,
+    query: &Query,
+    shape: S,
+) -> Answer<S> {
+    Answer::new(Arc::clone(engine), snapshot.clone(), query.clone(), shape)
 }
 
 fn usage_writer(query: &Query, shown: &Shown) -> UsageWriter {
@@ -84,14 +90,14 @@ fn usage_writer(query: &Query, shown: &Shown) -> UsageWriter {
 /// A summary is short, an item a rate: it is summed and written at once.
 async fn summary(
     engine: &Engine,
-    view: &View,
+    snapshot: &Snapshot,
     query: &Query,
     envelope: &Envelope,
 ) -> Result<Body, EngineError> {
-    let RateSums { rates, sums } = engine.sums(view, query).await?;
+    let RateSums { rates, sums } = engine.sums(snapshot, query).await?;
     let labels = rates.labels(|rate| {
-        let words = view
-            .site
+        let words = snapshot
+            .site()
             .catalog
             .words(&rate.product, &rate.sku, &rate.unit);
         summary_label(rate, &words)
@@ -193,7 +199,7 @@ const ROWS_WORTH_A_TASK: usize = 4096;
 /// An answer on its way.
 pub struct Answer<S: Shape> {
     engine: Arc<Engine>,
-    view: Arc<View>,
+    snapshot: Snapshot,
     query: Arc<Query>,
     /// The next period, in the making.
     ahead: Option<Ahead<S::Sums>>,
@@ -205,13 +211,13 @@ pub struct Answer<S: Shape> {
 }
 
 impl<S: Shape> Answer<S> {
-    /// The answer to `query` over `view`.
+    /// The answer to `query` over `snapshot`.
     #[must_use]
-    pub fn new(engine: Arc<Engine>, view: Arc<View>, query: Query, shape: S) -> Self {
+    pub fn new(engine: Arc<Engine>, snapshot: Snapshot, query: Query, shape: S) -> Self {
         let periods = Box::new(query.periods());
         Self {
             engine,
-            view,
+            snapshot,
             query: Arc::new(query),
             ahead: None,
             periods,
@@ -227,7 +233,7 @@ impl<S: Shape> Answer<S> {
             return true;
         };
         make_room(out, rows.left() * ITEM_BYTES, enough + SLACK_BYTES);
-        let catalog = &self.view.site.catalog;
+        let catalog = &self.snapshot.site().catalog;
         self.shape.items(out, rows, enough, catalog)
     }
 
@@ -235,7 +241,10 @@ impl<S: Shape> Answer<S> {
         let answer = match self.ahead.take() {
             Some(mut ahead) => (&mut ahead.0).await??,
             None => match self.periods.next() {
-                Some(period) => self.engine.answer(&self.view, &self.query, period).await?,
+                Some(period) => {
+                    let (snapshot, query) = (&self.snapshot, &self.query);
+                    self.engine.answer_merged(snapshot, query, period).await?
+                }
                 None => return Ok(None),
             },
         };
@@ -243,8 +252,8 @@ impl<S: Shape> Answer<S> {
             && let Some(period) = self.periods.next()
         {
             let engine = Arc::clone(&self.engine);
-            let (view, query) = (Arc::clone(&self.view), Arc::clone(&self.query));
-            let making = async move { engine.answer(&view, &query, period).await };
+            let (snapshot, query) = (self.snapshot.clone(), Arc::clone(&self.query));
+            let making = async move { engine.answer_merged(&snapshot, &query, period).await };
             self.ahead = Some(Ahead(tokio::spawn(making)));
         }
         Ok(Some(answer))

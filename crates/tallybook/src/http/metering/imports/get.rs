@@ -32,8 +32,9 @@ pub async fn get(
     let kind = kind(&plural)?;
     let account = Account::find(&app, kind, &name)?;
     account.authorize(&app, EndpointFamily::Imports(kind), &context)?;
-    let view = account.view(&app).await?;
-    let found = import(&account, &view, &id)?;
-    let overlaps = app.engine.overlaps(&view, found).await?;
-    Ok(Json(answer::import(&account.found.payer, found, &overlaps)))
+    let (_, snapshot) = account.snapshot(&app).await?;
+    let (view, found) = import(&snapshot, &id)?;
+    let overlaps = app.engine.overlaps(view, found).await?;
+    let answer = answer::import(&view.account.name, found, &overlaps);
+    Ok(Json(answer))
 }

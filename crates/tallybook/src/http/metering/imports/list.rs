@@ -37,16 +37,16 @@ pub async fn list(
     let account = Account::find(&app, kind, &name)?;
     account.authorize(&app, EndpointFamily::Imports(kind), &context)?;
     let page = Page::read(&Params::read(&uri)?)?;
-    let view = account.view(&app).await?;
-    let found = imports(&account, &view);
+    let (_, snapshot) = account.snapshot(&app).await?;
+    let found = imports(&snapshot);
     let range = page.map_or(0..found.len(), |page| page.range(found.len()));
     let mut list = ImportList {
         imports: Vec::new(),
     };
-    for import in &found[range] {
-        let overlaps = app.engine.overlaps(&view, import).await?;
-        list.imports
-            .push(answer::import(&account.found.payer, import, &overlaps));
+    for (view, import) in &found[range] {
+        let overlaps = app.engine.overlaps(view, import).await?;
+        let answer = answer::import(&view.account.name, import, &overlaps);
+        list.imports.push(answer);
     }
     paging::respond(&list, page, found.len(), &app.public_url, &uri)
 }

@@ -1,7 +1,7 @@
 //! `/metering/v1/{enterprises|organizations|users}/{name}/imports`.
 //!
-//! Invariant: an organization that somebody else pays for sees, and reverts, only the imports that
-//! were made for it alone.
+//! Invariant: an organization that another account pays for sees, and reverts, only the imports
+//! that were made for it alone; those in past payers' accounts are reverted with tokens for these.
 
 pub mod create;
 pub mod get;
@@ -12,9 +12,10 @@ pub mod slots;
 use crate::config::Limits;
 use crate::engine::View;
 use crate::engine::imports::ImportError;
-use crate::http::account::Account;
+use crate::engine::snapshot::{Part, Snapshot};
 use crate::http::error::{ApiError, FieldError};
 use axum::http::StatusCode;
+use std::cmp::Reverse;
 use std::sync::Arc;
 use tallybook_core::account::AccountKind;
 use tallybook_core::ids::ImportId;
@@ -30,20 +31,30 @@ pub(super) fn kind(plural: &str) -> Result<AccountKind, ApiError> {
     }
 }
 
+/// An import, and the account in which it counts.
+type Found<'a> = (&'a Arc<View>, &'a Arc<Import>);
+
 /// The imports that belong to a path, the newest first.
-fn imports<'a>(account: &Account, view: &'a View) -> Vec<&'a Arc<Import>> {
-    let only = account.found.only.as_ref();
-    let all = view.account.imports.iter().rev();
-    all.filter(|import| only.is_none() || import.record.organization.as_ref() == only)
-        .collect()
+fn imports(snapshot: &Snapshot) -> Vec<Found<'_>> {
+    let mut found: Vec<Found<'_>> = Vec::new();
+    for Part { view, only } in snapshot.parts() {
+        let all = view.account.imports.iter().rev();
+        let shown = all.filter(|it| only.is_none() || it.record.organization == *only);
+        found.extend(shown.map(|import| (view, import)));
+    }
+    // Those of one account are in this order already.
+    if snapshot.parts().len() > 1 {
+        found.sort_by_key(|(_, import)| Reverse(import.at));
+    }
+    found
 }
 
 /// The import of an id, if it belongs to the path.
-fn import<'a>(account: &Account, view: &'a View, id: &str) -> Result<&'a Arc<Import>, ApiError> {
+fn import<'a>(snapshot: &'a Snapshot, id: &str) -> Result<Found<'a>, ApiError> {
     let id = ImportId::parse(id).ok_or_else(ApiError::not_found)?;
-    let found = imports(account, view)
+    let found = imports(snapshot)
         .into_iter()
-        .find(|import| import.record.id == id);
+        .find(|(_, import)| import.record.id == id);
     found.ok_or_else(ApiError::not_found)
 }
 

@@ -1,7 +1,7 @@
 //! `DELETE .../imports/{id}`.
 
 use super::{import, kind};
-use crate::auth::EndpointFamily;
+use crate::auth::{EndpointFamily, Grants};
 use crate::http::account::Account;
 use crate::http::app::App;
 use crate::http::context::Context;
@@ -11,7 +11,9 @@ use crate::importing::answer;
 use crate::wire::imports::ImportAnswer;
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use std::sync::Arc;
+use tallybook_core::account::AccountName;
 
 /// Reverts an import: what it had hidden counts again. One that is reverted already is 404.
 #[utoipa::path(
@@ -23,7 +25,11 @@ use std::sync::Arc;
         ("name" = String, Path, description = "The slug or login"),
         ("id" = String, Path, description = "The import's id"),
     ),
-    responses((status = 200, description = "The import, now reverted", body = ImportAnswer))
+    responses(
+        (status = 200, description = "The import, now reverted", body = ImportAnswer),
+        (status = 403, description = "It counts in the account of an earlier payer, and the token \
+            is not for that"),
+    )
 )]
 pub async fn revert(
     State(app): State<Arc<App>>,
@@ -33,10 +39,17 @@ pub async fn revert(
     let kind = kind(&plural)?;
     let account = Account::find(&app, kind, &name)?;
     account.authorize(&app, EndpointFamily::WriteImports(kind), &context)?;
-    let view = account.view(&app).await?;
-    let id = import(&account, &view, &id)?.record.id;
-    let (engine, actor) = (Arc::clone(&app.engine), actor(&context)?);
-    let (payer, now) = (account.found.payer, context.now);
+    let (found, snapshot) = account.snapshot(&app).await?;
+    let (view, import) = import(&snapshot, &id)?;
+    let (payer, id) = (view.account.name.clone(), import.record.id);
+    if payer != found.payer && !names(&context, &payer)? {
+        let message = format!(
+            "Import {id} counts in the account that paid for {name} before; reverting it needs a \
+             token for that account."
+        );
+        return Err(ApiError::new(StatusCode::FORBIDDEN, message));
+    }
+    let (engine, actor, now) = (Arc::clone(&app.engine), actor(&context)?, context.now);
     let reverting = async move { engine.revert_import(&payer, id, &actor, now).await };
     let outcome = to_the_end(reverting).await??;
     Ok(Json(answer::import(
@@ -44,4 +57,13 @@ pub async fn revert(
         &outcome.import,
         &outcome.overlaps,
     )))
+}
+
+/// Whether a token that may revert imports is for this account, too.
+fn names(context: &Context, account: &AccountName) -> Result<bool, ApiError> {
+    Ok(match &context.viewer()?.grants {
+        Grants::Importer { accounts } => accounts.contains(account),
+        // A site administrator's.
+        _ => true,
+    })
 }

@@ -38,7 +38,7 @@ use tallybook_core::time::Month;
         (
             "move_payers" = Option<bool>,
             Query,
-            description = "Let organizations with metered usage go to another payer from now on"
+            description = "Let organizations with usage go to another payer from now on"
         ),
     ),
     request_body(content = String, content_type = "application/yaml"),
@@ -147,9 +147,9 @@ impl From<ApplyError> for ApiError {
     fn from(error: ApplyError) -> Self {
         let status = match &error {
             ApplyError::Declare(_) | ApplyError::Unrated(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            ApplyError::HasMeteredUsage { .. }
-            | ApplyError::InUse { .. }
-            | ApplyError::Awaited { .. } => StatusCode::CONFLICT,
+            ApplyError::HasUsage { .. } | ApplyError::InUse { .. } | ApplyError::Awaited { .. } => {
+                StatusCode::CONFLICT
+            }
             ApplyError::OtherVersion { .. } => StatusCode::PRECONDITION_FAILED,
             ApplyError::NoAccount(_) => StatusCode::NOT_FOUND,
             ApplyError::Engine(error) => return error.clone().into(),
