@@ -51,8 +51,8 @@ impl ReportKind {
         matches!(self, Self::Summarized | Self::Detailed)
     }
 
-    /// Whether reports of this kind are about a SKU that belongs to `report`, one of the two reports
-    /// of single requests.
+    /// Whether reports of this kind are about a SKU that belongs to `report`, one of the two
+    /// reports of single requests.
     #[must_use]
     pub fn is_about(self, report: Option<Self>) -> bool {
         self.covers_every_sku() || report == Some(self)

@@ -23,6 +23,7 @@ pub mod statements;
 pub mod tokens;
 pub mod verify;
 mod views;
+mod warm;
 pub mod what_if;
 
 use entropy::Entropy;

@@ -14,7 +14,6 @@ use std::sync::{Arc, LazyLock};
 use tallybook_core::codec::DecodeError;
 use tallybook_core::fold::MonthPlan;
 use tallybook_core::ids::Digest;
-use tallybook_core::ledger::Import;
 use tallybook_core::ledger::chunk::Chunk;
 use tallybook_core::name::Name;
 use tallybook_core::query::run::{Asked, Context, Period, PeriodAnswer, answer, answer_merged};
@@ -72,7 +71,7 @@ impl Engine {
     }
 
     /// What answers every question that needs no table, at least.
-    async fn source(&self, view: &View, month: Month) -> Result<Source, EngineError> {
+    pub(super) async fn source(&self, view: &View, month: Month) -> Result<Source, EngineError> {
         let fingerprint = view.fingerprint(month);
         let slot = self.cache.summary(view.account.log, fingerprint);
         if let Some(source) = slot.get() {
@@ -427,31 +426,6 @@ impl Engine {
             Some(detail) => self.with_table(view, source, detail).await,
             None => Ok(source),
         }
-    }
-
-    /// Makes the statements of an import's months beside whatever else happens, so that the first
-    /// reader need not wait. A failure costs only that reader some time.
-    pub fn warm_later(self: &Arc<Self>, view: Arc<View>, import: &Import) {
-        let months = import.months();
-        let engine = Arc::clone(self);
-        self.later.spawn(async move {
-            if let Err(error) = engine.warm(&view, months).await {
-                tracing::error!(%error, "the statements of an import could not be made ahead");
-            }
-        });
-    }
-
-    /// Makes the statements of some months and their checkpoints, so that the first reader need not
-    /// wait. Lines that are in a checkpoint already stay there.
-    pub async fn warm(
-        &self,
-        view: &View,
-        months: impl IntoIterator<Item = Month>,
-    ) -> Result<(), EngineError> {
-        for month in months {
-            self.source(view, month).await?;
-        }
-        Ok(())
     }
 }
 

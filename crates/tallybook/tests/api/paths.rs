@@ -41,6 +41,7 @@ async fn ask_for_report(server: &Server, path: &str, body: String) {
     let request = Request::builder()
         .method("POST")
         .uri(path)
+        .header("host", "localhost")
         .header("authorization", format!("Bearer {}", crate::server::ADMIN));
     let request = request.body(Body::from(body)).unwrap();
     let response = server.router.clone().oneshot(request).await.unwrap();

@@ -83,6 +83,7 @@ fn silent(token: &str) -> (Request<Body>, tokio::sync::oneshot::Receiver<()>) {
     let request = Request::builder()
         .method("POST")
         .uri(IMPORTS)
+        .header("host", "localhost")
         .header("authorization", format!("Bearer {token}"))
         .header("content-type", "text/csv")
         .body(Body::from_stream(chunks));
@@ -93,7 +94,7 @@ fn silent(token: &str) -> (Request<Body>, tokio::sync::oneshot::Receiver<()>) {
 async fn silent_uploads_hold_few_places_and_lose_them() {
     let server = with_limits(Limits {
         imports: 3,
-        body: Duration::from_millis(500),
+        body: Duration::from_secs(3),
         ..Limits::default()
     })
     .await;

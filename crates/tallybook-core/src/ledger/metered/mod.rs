@@ -2,9 +2,9 @@
 //!
 //! Invariant: a pure function of the set of events, whatever order and batches they came in: rows
 //! only add, and a correction takes back what it replaces. A copy shares what it has in common with
-//! the original, so that a view may keep it while the account goes on. What a checkpoint stored of a
-//! month is named here, and read when a statement needs it. Look next: [`corrections`] for which of
-//! them acts, [`rows`] for sums, [`encode`] for how all this is kept between starts.
+//! the original, so that a view may keep it while the account goes on. What a checkpoint stored of
+//! a month is named here, and read when a statement needs it. Look next: [`corrections`] for which
+//! of them acts, [`rows`] for sums, [`encode`] for how all this is kept between starts.
 
 pub mod corrections;
 pub mod encode;

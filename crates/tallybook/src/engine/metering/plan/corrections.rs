@@ -1,8 +1,8 @@
 //! Corrections: what their target said, and which of those that waited for it have no price.
 //!
 //! Invariant: a correction acts on what the log says, wherever its target is: in the state, in an
-//! earlier batch, or in the batch in the making. Which amends fail is decided once, when their usage
-//! event is planned, and recorded with it.
+//! earlier batch, or in the batch in the making. Which amends fail is decided once, when their
+//! usage event is planned, and recorded with it.
 
 use super::{Plan, Verdict};
 use crate::engine::EngineError;
