@@ -17,7 +17,8 @@ pub(super) fn connections(limits: &Limits) -> usize {
     };
     let asked = usize::try_from(limits.connections).unwrap_or(usize::MAX);
     let most = within(asked, files);
-    if most < asked {
+    // Somewhat fewer than the default are plenty, and no reason for a warning.
+    if most < asked / 2 {
         tracing::warn!(
             connections = most,
             open_files = files,
