@@ -160,19 +160,3 @@ async fn an_amend_that_fails_leaves_an_earlier_one_in_force() {
     submit(&plain, vec![used("1", 2, 7)]).await.unwrap();
     assert_eq!(january(&first).await, january(&plain).await);
 }
-
-/// Submissions that share a commit are planned one after the other: also then what fails is listed.
-#[tokio::test]
-async fn an_amend_that_shares_the_commit_of_its_event_fails_too() {
-    let engine = engine(&Arc::new(MemoryStore::default())).await;
-    let amend = submit(&engine, vec![to_later("a", "1")]);
-    let usage = submit(&engine, vec![used("1", 2, 3)]);
-    let (amend, usage) = futures_util::join!(amend, usage);
-    assert_eq!(
-        (counts(&amend.unwrap()).0, counts(&usage.unwrap()).0),
-        (1, 1)
-    );
-    let failed = [("a".to_owned(), Some(AmendFailure::NoPrice))];
-    assert_eq!(open_corrections(&engine).await, failed);
-    engine.verify().await.unwrap();
-}

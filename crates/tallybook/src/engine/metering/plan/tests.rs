@@ -9,6 +9,7 @@ use tallybook_core::account::AccountKind;
 use tallybook_core::declaration::Declaration;
 use tallybook_core::event::{Event, EventBody, EventName, Usage};
 use tallybook_core::ids::Seq;
+use tallybook_core::ledger::events::AmendFailure;
 use tallybook_core::money::Quantity;
 use tallybook_core::time::Timestamp;
 use tallybook_store::testing::MemoryStore;
@@ -142,6 +143,51 @@ async fn who_pays_is_asked_again_when_it_may_have_changed() {
         }
         answer => panic!("{answer:?}"),
     }
+    engine.verify().await.expect("nothing differs");
+}
+
+/// An amend that waits for its event in the same commit fails as it does in any other.
+#[tokio::test]
+async fn an_amend_that_shares_the_commit_of_its_event_fails_too() {
+    let engine = engine().await;
+    let later = "\
+product gpu \"GPU pool\"
+sku later \"Later\" gpu minutes
+  price 0.5 from 2026-02-05
+";
+    apply(&engine, &[Declaration::Catalogue(later.to_owned())]).await;
+    let usage = used("1", "actions_linux");
+    let mut amend = used("a", "later");
+    let EventBody::Usage(said) = amend.event.body else {
+        panic!("not usage");
+    };
+    amend.event.body = EventBody::Amend(usage.event.name.clone(), said);
+    amend.event.time = Timestamp::parse("2026-02-06T00:00:00Z").expect("a time");
+    // The order in which they wait is the order in which they are planned.
+    let mut answers = Vec::new();
+    for incoming in [amend, usage] {
+        let submission = Submission {
+            events: vec![(0, incoming)],
+            ..Submission::default()
+        };
+        let checked = check(&engine.site(), now(), submission);
+        let checked = engine.look_ahead(checked).await;
+        let reserved = engine.metering.queue.reserve(checked.events.len());
+        answers.push(reserved.expect("room").push(checked));
+    }
+    engine.commit_waiting(now()).await;
+    for answer in answers {
+        let receipt = answer.await.expect("an answer").expect("a receipt");
+        assert_eq!((receipt.accepted, receipt.commits[0].1), (1, Seq(1)));
+    }
+    let ent = AccountName::new(AccountKind::Enterprise, "ent");
+    let found = engine.site().directory.find(&ent).expect("an account");
+    let view = engine.view(&found).await.expect("a view");
+    let open = view.account.metered.open_corrections();
+    let failed: Vec<_> = open.filter_map(|open| open.failed).collect();
+    let [(_, AmendFailure::NoPrice)] = failed[..] else {
+        panic!("{failed:?}");
+    };
     engine.verify().await.expect("nothing differs");
 }
 
