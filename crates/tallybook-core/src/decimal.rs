@@ -9,7 +9,7 @@ mod nanos;
 
 use crate::money::{LIMIT_UNITS, widening_mul};
 
-pub use nanos::{NANOS_ROOM, append_nanos, put_nanos};
+pub use nanos::append_nanos;
 
 /// Why a text is not an exact decimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -295,19 +295,6 @@ proptest! {
     }
 
     #[test]
-    fn what_is_put_in_fixed_room_is_what_is_printed(value: i64, shift in 0u32..64) {
-        let nanos = i128::from(value >> shift);
-        let mut text = [b'?'; decimal::NANOS_ROOM];
-        let length = decimal::put_nanos(&mut text, nanos);
-        let is_small = nanos.unsigned_abs() < 10u128.pow(18);
-        prop_assert_eq!(length.is_some(), is_small);
-        if let Some(length) = length {
-            let expected = Buffer::new().format(nanos, 9).to_owned();
-            prop_assert_eq!(std::str::from_utf8(&text[..length]), Ok(expected.as_str()));
-        }
-    }
-
-    #[test]
     fn gross_rounds_half_even(
         quantity in -LIMIT_NANOS..LIMIT_NANOS, price in -10i128.pow(15)..10i128.pow(15),
         shifts in (0u32..80, 0u32..50),

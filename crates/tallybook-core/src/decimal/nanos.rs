@@ -7,7 +7,7 @@
 use super::Buffer;
 
 /// Room for each number that [`put_nanos`] writes, and for what it writes over.
-pub const NANOS_ROOM: usize = 32;
+const NANOS_ROOM: usize = 32;
 
 const UNIT: u64 = 1_000_000_000;
 
@@ -30,8 +30,8 @@ pub fn append_nanos(out: &mut Vec<u8>, nanos: i128) {
 /// Writes `nanos` x 10^-9 as the shortest plain decimal to the beginning of `text`, and says how
 /// long it is; what follows it there is undefined. `None` from a thousand million units on: then
 /// the number is for [`append_nanos`].
-#[inline(always)]
-pub fn put_nanos(text: &mut [u8; NANOS_ROOM], nanos: i128) -> Option<usize> {
+#[inline]
+fn put_nanos(text: &mut [u8; NANOS_ROOM], nanos: i128) -> Option<usize> {
     let nanos = i64::try_from(nanos).ok()?;
     let magnitude = nanos.unsigned_abs();
     let (whole, fraction) = (magnitude / UNIT, magnitude % UNIT);

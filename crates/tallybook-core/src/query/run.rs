@@ -123,14 +123,6 @@ impl<S: Sums> PeriodAnswer<S> {
         })
     }
 
-    /// Numbers of the organization and the repository of the row at a place: within this answer,
-    /// rows of the same numbers have the same names.
-    #[must_use]
-    pub fn owner(&self, index: usize) -> [u32; 2] {
-        let [_, organization, repository, _] = self.cells[index].0.codes();
-        [organization, repository]
-    }
-
     fn name(&self, dimension: usize, code: u32) -> &str {
         self.names[dimension][code as usize]
             .as_deref()

@@ -11,7 +11,6 @@ pub mod cost_centers;
 pub mod events;
 pub mod imports;
 pub mod json;
-mod pen;
 pub mod reports;
 pub mod rows;
 pub mod site;

@@ -126,7 +126,7 @@ impl RequestsWriter {
         enough: usize,
         catalog: &Catalog,
     ) -> bool {
-        rows.write(out, enough, |out, row, _, _| {
+        rows.write(out, enough, |out, row| {
             self.item(out, row, &words(catalog, row.rate));
         })
     }

@@ -1,16 +1,13 @@
 //! The body of `usage`: dated items.
 //!
 //! Invariant: the order of keys is that of the documents' examples. The parts of an item that are
-//! the same for many rows (its date, product, SKU, unit and price; its organization and repository)
-//! are written once and copied, because answers reach millions of items. Look next:
-//! [`super::words`], and [`super::rows`] for what is copied.
+//! the same for many rows (its date, product, SKU, unit and price; its organization) are kept as
+//! they are written, because answers reach millions of items. Look next: [`super::words`].
 
 use super::json::{Number, push_escaped, push_key, push_string, push_text_field};
-use super::pen::{Padded, write_within};
 use super::rows::Rows;
 use super::words::{Dialect, Vocabulary, Words, shown, words};
 use tallybook_core::catalog::Catalog;
-use tallybook_core::decimal::NANOS_ROOM;
 use tallybook_core::query::{Charges, Grain, Rate, Row};
 use tallybook_core::time::Hour;
 
@@ -38,26 +35,13 @@ pub struct UsageWriter {
     owner_part: OwnerPart,
 }
 
-/// What items of one date and rate have in common: what stands before the quantity, with the comma
-/// between items, and between it and the amounts.
+/// What items of one date and rate have in common: what stands before the quantity, and between it
+/// and the amounts.
 #[derive(Debug, Default)]
 struct RatePart {
     before_quantity: Vec<u8>,
     after_quantity: Vec<u8>,
-    /// The same for quick copies, unless it is too long for them.
-    padded: Option<(Padded<SUMS_ROOM>, Padded<AFTER_ROOM>)>,
 }
-
-/// Room for what stands before the quantity.
-const BEFORE_ROOM: usize = 128;
-/// Room for what stands between it and the amounts.
-const AFTER_ROOM: usize = 96;
-/// Room for both, the sums and their keys.
-const SUMS_ROOM: usize =
-    BEFORE_ROOM + AFTER_ROOM + 4 * NANOS_ROOM + DISCOUNT_KEY.len() + NET_KEY.len();
-
-const DISCOUNT_KEY: &[u8; 18] = b",\"discountAmount\":";
-const NET_KEY: &[u8; 13] = b",\"netAmount\":";
 
 /// What the ends of items of one organization have in common.
 #[derive(Debug)]
@@ -104,47 +88,33 @@ impl UsageWriter {
         enough: usize,
         catalog: &Catalog,
     ) -> bool {
-        rows.write(out, enough, |out, row, another_rate, end| {
-            if another_rate {
-                self.remember(row, &words(catalog, row.rate));
-            }
-            self.start(out, row);
-            end.push(out, |out| self.end(out, row));
+        rows.write(out, enough, |out, row| {
+            self.item(out, row, || words(catalog, row.rate));
         })
     }
 
-    /// Appends one item. `words` are those of the row's rate.
-    pub fn item(&mut self, out: &mut Vec<u8>, row: &Row<'_, Charges>, words: &Words<'_>) {
-        self.remember(row, words);
-        self.start(out, row);
-        self.end(out, row);
-    }
-
-    /// What depends on the date and the rate, which are remembered, and on the sums.
-    #[inline]
-    fn start(&mut self, out: &mut Vec<u8>, row: &Row<'_, Charges>) {
-        let any = std::mem::replace(&mut self.any, true);
-        if !any || !self.rate_part.put(out, &row.totals) {
-            self.rate_part.push(out, &row.totals, any);
-        }
-    }
-
-    /// What depends on the organization and the repository only.
-    fn end(&mut self, out: &mut Vec<u8>, row: &Row<'_, Charges>) {
-        if *self.owner_part.organization != *row.organization {
-            self.owner_part = OwnerPart::new(row.organization, self.shape, &self.owner);
-        }
-        self.owner_part
-            .push(out, row.repository, self.shape.dialect);
-    }
-
-    fn remember(&mut self, row: &Row<'_, Charges>, words: &Words<'_>) {
+    /// Appends one item. `words` gives those of the row's rate.
+    pub fn item<'w>(
+        &mut self,
+        out: &mut Vec<u8>,
+        row: &Row<'_, Charges>,
+        words: impl FnOnce() -> Words<'w>,
+    ) {
         if self.date != Some(row.start) || self.rate.as_ref() != Some(row.rate) {
             self.date = Some(row.start);
             self.rate = Some(row.rate.clone());
             let date = self.date_text(row.start);
-            self.rate_part = RatePart::new(&date, row.rate, words, self.shape.dialect);
+            self.rate_part = RatePart::new(&date, row.rate, &words(), self.shape.dialect);
         }
+        if *self.owner_part.organization != *row.organization {
+            self.owner_part = OwnerPart::new(row.organization, self.shape, &self.owner);
+        }
+        if std::mem::replace(&mut self.any, true) {
+            out.push(b',');
+        }
+        self.rate_part.push(out, &row.totals);
+        self.owner_part
+            .push(out, row.repository, self.shape.dialect);
     }
 
     /// The first day of the row's period; the observed dialect says it as an instant.
@@ -162,7 +132,7 @@ impl RatePart {
         let called = shown(words, Vocabulary::Usage(dialect));
         let mut part = Self::default();
         let out = &mut part.before_quantity;
-        out.extend_from_slice(b",{");
+        out.push(b'{');
         push_text_field(out, "date", date);
         out.push(b',');
         push_text_field(out, "product", called.product);
@@ -178,39 +148,17 @@ impl RatePart {
         rate.price.push(out);
         out.push(b',');
         push_key(out, "grossAmount");
-        part.padded = Padded::new(&part.before_quantity)
-            .filter(|before| before.len() <= BEFORE_ROOM)
-            .zip(Padded::new(&part.after_quantity));
         part
     }
 
-    /// Writes the part and the sums at once, if they are as short as nearly all are; says whether.
-    #[inline]
-    fn put(&self, out: &mut Vec<u8>, sums: &Charges) -> bool {
-        let Some((before, after)) = &self.padded else {
-            return false;
-        };
-        write_within(out, before, |pen| {
-            pen.nanos(sums.quantity.nanos())?;
-            pen.padded(after)?;
-            pen.nanos(sums.gross.nanos())?;
-            pen.text(DISCOUNT_KEY)?;
-            pen.nanos(sums.discount.nanos())?;
-            pen.text(NET_KEY)?;
-            pen.nanos(sums.net().nanos())
-        })
-    }
-
-    /// Writes what [`Self::put`] writes, of any length, with its comma or without.
-    #[cold]
-    fn push(&self, out: &mut Vec<u8>, sums: &Charges, comma: bool) {
-        out.extend_from_slice(&self.before_quantity[usize::from(!comma)..]);
+    fn push(&self, out: &mut Vec<u8>, sums: &Charges) {
+        out.extend_from_slice(&self.before_quantity);
         sums.quantity.push(out);
         out.extend_from_slice(&self.after_quantity);
         sums.gross.push(out);
-        out.extend_from_slice(DISCOUNT_KEY);
+        out.extend_from_slice(b",\"discountAmount\":");
         sums.discount.push(out);
-        out.extend_from_slice(NET_KEY);
+        out.extend_from_slice(b",\"netAmount\":");
         sums.net().push(out);
     }
 }
