@@ -302,6 +302,10 @@ pub trait Store: Send + Sync {
     /// Checks the database's own structure; the engine checks what the rows say.
     async fn check(&self) -> Result<(), StoreError>;
 
+    /// Gives some of the space that nothing uses back to the file system: so much that commits
+    /// hardly wait. Says whether there is more.
+    async fn release_space(&self) -> Result<bool, StoreError>;
+
     /// Bytes on disk, all files together.
     async fn size_on_disk(&self) -> Result<u64, StoreError>;
 }

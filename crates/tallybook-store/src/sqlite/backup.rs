@@ -8,6 +8,7 @@ use super::connection::{check_identity, check_tables, open_immutable, open_reade
 use super::failure::{Failure, io_error, sqlite_error};
 use super::file;
 use super::lock::DirectoryLock;
+use super::space;
 use crate::StoreError;
 use crate::access::{AccessNotice, open_private};
 use rusqlite::Connection;
@@ -111,7 +112,7 @@ pub(super) fn check(connection: &Connection) -> Result<(), Failure> {
 /// Makes the file of an unfinished copy, and claims it against another copy at the same time.
 /// It is new, so that it is nobody else's and no link to somewhere else; what a killed process left
 /// under its name is removed.
-fn claim(partial: &Path) -> Result<File, StoreError> {
+pub(super) fn claim(partial: &Path) -> Result<File, StoreError> {
     let doing = || format!("writing {}", partial.display());
     let create = || open_private(partial, File::options().write(true).create_new(true));
     let created = match create() {
@@ -146,15 +147,25 @@ fn lock(file: &File, doing: String) -> Result<(), StoreError> {
     })
 }
 
-fn copy_snapshot(database: &Path, partial: &Path) -> Result<(), StoreError> {
+/// Writes a copy of what a database holds, without the space that nothing uses.
+pub(super) fn copy_snapshot(database: &Path, partial: &Path) -> Result<(), StoreError> {
     let connection = open_reader(database)?;
     check_identity(&connection, database)?;
     let text = partial.to_str().ok_or_else(|| StoreError::Io {
         doing: format!("writing {}", partial.display()),
         detail: "the path is not UTF-8".to_owned(),
     })?;
-    connection
-        .execute("VACUUM INTO ?", [text])
+    let is_incremental = space::is_incremental(&connection);
+    let is_incremental =
+        is_incremental.map_err(|failure| failure.at(database, "copying the database"))?;
+    let made_so = if is_incremental {
+        Ok(())
+    } else {
+        // So that the copy can give space back. Of a database that can, it would be a write.
+        connection.pragma_update(None, "auto_vacuum", space::INCREMENTAL)
+    };
+    made_so
+        .and_then(|()| connection.execute("VACUUM INTO ?", [text]))
         .map_err(|error| backup_error(&error, database, partial))?;
     Ok(())
 }

@@ -6,6 +6,7 @@
 use super::failure::{Failure, io_error, sqlite_error};
 use super::file;
 use super::schema;
+use super::space::INCREMENTAL;
 use crate::StoreError;
 use crate::access::open_private;
 use rusqlite::config::DbConfig;
@@ -18,7 +19,7 @@ use std::time::Duration;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Larger pages suit rows of tens of kilobytes: fewer links to follow, less to note a page.
-const PAGE_SIZE: u32 = 8192;
+pub(super) const PAGE_SIZE: u32 = 8192;
 
 /// To how many bytes the write-ahead log is cut when it starts over, after a time of heavy load.
 const LOG_BYTES_KEPT: u32 = 64 << 20;
@@ -46,6 +47,7 @@ pub(super) fn create(path: &Path) -> Result<(), StoreError> {
     let fill = || -> Result<(), Failure> {
         let mut connection = Connection::open_with_flags(&unfinished, flags)?;
         connection.pragma_update(None, "page_size", PAGE_SIZE)?;
+        connection.pragma_update(None, "auto_vacuum", INCREMENTAL)?;
         connection.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
         schema::migrate(&mut connection)?;
         connection.close().map_err(|(_, error)| error)?;

@@ -25,10 +25,12 @@ mod packed;
 mod reader;
 mod request;
 mod schema;
+mod space;
 mod token;
 mod writer;
 
 pub use backup::{backup_directory, restore};
+pub use space::compact;
 
 use crate::access::{self, AccessNotice};
 use crate::{
@@ -82,6 +84,7 @@ impl SqliteStore {
             refuse_orphaned_log(&path)?;
             connection::create(&path)?;
         }
+        file::remove(&space::unfinished(&path))?;
         let mut connection = connection::open_writer(&path)?;
         schema::migrate(&mut connection)
             .map_err(|failure| failure.at(&path, "migrating the database"))?;
@@ -329,6 +332,12 @@ impl Store for SqliteStore {
         self.readers
             .read("checking the database", backup::check)
             .await
+    }
+
+    async fn release_space(&self) -> Result<bool, StoreError> {
+        let excess = self.readers.read("looking for free pages", space::excess);
+        // A commit of nothing is no use.
+        Ok(excess.await? > 0 && self.write(Write::ReleaseSpace).await?)
     }
 
     async fn size_on_disk(&self) -> Result<u64, StoreError> {

@@ -5,7 +5,7 @@
 
 use super::failure::Failure;
 use super::packed::Packed;
-use super::{audit, blob, fact, job, log, manifest, name, token};
+use super::{audit, blob, fact, job, log, manifest, name, space, token};
 use crate::{Append, AppendError, Effect, NameRow};
 use rusqlite::Connection;
 use tallybook_core::ids::{Digest, LogId, Seq};
@@ -67,6 +67,8 @@ pub(super) enum Write {
         expected: u64,
         bytes: Vec<u8>,
     },
+    /// Gives back some space that nothing uses.
+    ReleaseSpace,
     /// Lets the database grow to so many pages and no further.
     #[cfg(any(test, feature = "testing"))]
     LimitPages(u32),
@@ -76,7 +78,7 @@ pub(super) enum Write {
 }
 
 impl Write {
-    /// About how many bytes it adds.
+    /// About how many bytes it writes.
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Append { appends, .. } => {
@@ -85,11 +87,13 @@ impl Write {
             }
             Self::PutBlob { blob, .. } => blob.bytes().len(),
             Self::SwapManifest { bytes, .. } => bytes.len(),
+            Self::ReleaseSpace => space::STEP_BYTES,
             _ => 0,
         }
     }
 
-    /// Writes it. Says whether a manifest was swapped; otherwise true.
+    /// Writes it. Says whether a manifest was swapped, or whether there is more space to give back;
+    /// otherwise true.
     pub(super) fn apply(&self, connection: &Connection) -> Result<bool, Failure> {
         match self {
             Self::Append { appends, effects } => {
@@ -105,6 +109,7 @@ impl Write {
                 expected,
                 bytes,
             } => return manifest::swap(connection, *log, *expected, bytes),
+            Self::ReleaseSpace => return space::release(connection),
             #[cfg(any(test, feature = "testing"))]
             Self::LimitPages(pages) => {
                 let sql = format!("PRAGMA max_page_count = {pages}");

@@ -224,6 +224,10 @@ impl<S: Store> Store for FaultyStore<S> {
         self.inner.check().await
     }
 
+    async fn release_space(&self) -> Result<bool, StoreError> {
+        write_or_fail!(self, self.inner.release_space().await)
+    }
+
     async fn size_on_disk(&self) -> Result<u64, StoreError> {
         self.inner.size_on_disk().await
     }

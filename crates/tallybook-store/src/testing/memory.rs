@@ -260,6 +260,10 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn release_space(&self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
     async fn size_on_disk(&self) -> Result<u64, StoreError> {
         Ok(0)
     }

@@ -163,6 +163,11 @@ impl<L: Store, R: Store> Store for MirrorStore<L, R> {
         both!(self, store => store.check().await)
     }
 
+    async fn release_space(&self) -> Result<bool, StoreError> {
+        let more = self.left.release_space().await?;
+        Ok(self.right.release_space().await? || more)
+    }
+
     async fn size_on_disk(&self) -> Result<u64, StoreError> {
         self.left.size_on_disk().await
     }

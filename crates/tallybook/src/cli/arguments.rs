@@ -79,6 +79,8 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Make a data directory from a backup
     Restore(Restore),
+    /// Make a directory's database anew without the space that nothing uses
+    Compact(Compact),
 }
 
 /// Where the data is: a directory, or a running server.
@@ -324,6 +326,13 @@ pub(crate) struct Backup {
 
     #[command(flatten)]
     pub(crate) place: PlaceArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compact {
+    /// The data directory [default: a folder of the user's; on Linux ~/.local/share/tallybook]
+    #[arg(long, value_name = "DIR", env = "TALLYBOOK_DATA")]
+    pub(crate) data: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

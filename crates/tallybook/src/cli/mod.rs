@@ -147,6 +147,7 @@ fn run(line: CommandLine, matches: &ArgMatches) -> anyhow::Result<()> {
         Command::Verify(verify) => upkeep::verify(verify.place.resolve(matches)?, now),
         Command::Backup(backup) => upkeep::backup(&backup.file, backup.place.resolve(matches)?),
         Command::Restore(restore) => upkeep::restore(&restore.file, &restore.data),
+        Command::Compact(compact) => upkeep::compact(&place::data_directory(compact.data)?),
     }
 }
 

@@ -87,7 +87,7 @@ impl Opened {
 }
 
 /// Adds to a `Held` error how to do the same through the server that holds the directory.
-fn with_way_in(error: &StoreError) -> anyhow::Error {
+pub(crate) fn with_way_in(error: &StoreError) -> anyhow::Error {
     let arguments: Vec<String> = std::env::args().collect();
     match error {
         StoreError::Held { holder, .. } => match way_in(holder, &arguments) {
@@ -105,7 +105,10 @@ fn way_in(holder: &str, arguments: &[String]) -> Option<String> {
         .iter()
         .skip(1)
         .find(|word| !word.starts_with('-'))?;
-    let runs_apart = matches!(command.as_str(), "serve" | "demo" | "restore" | "export");
+    let runs_apart = matches!(
+        command.as_str(),
+        "serve" | "demo" | "restore" | "export" | "compact"
+    );
     (!runs_apart).then(|| place::server_form(arguments, url))
 }
 

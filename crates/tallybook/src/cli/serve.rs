@@ -25,6 +25,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tallybook_core::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -37,8 +38,8 @@ const REPORTS: &str = "reports";
 /// The folder in the data directory for the copies of backups that are being downloaded.
 const BACKUPS: &str = "backups";
 
-/// Chunks of imports that were not committed for so long are removed at a start.
-const ABANDONED_SECONDS: i64 = 24 * 60 * 60;
+/// How often replaced checkpoints are looked for, and space that nothing uses.
+const TIDY_UP_EVERY: Duration = Duration::from_secs(60);
 
 /// Serves until it is asked to end.
 pub(crate) fn run(serve: Serve, clock: Clock) -> anyhow::Result<()> {
@@ -64,7 +65,6 @@ pub(crate) fn run(serve: Serve, clock: Clock) -> anyhow::Result<()> {
         let credential = credential(&opened.engine, admin_token.is_some(), now).await?;
         let banner = sample::banner(&opened.engine, &listening.url, &settings, now).await?;
         print(&banner, &credential)?;
-        sweep(Arc::clone(&opened.engine), now);
         serve_app(opened, listening, settings, clock, admin_token).await
     })
 }
@@ -138,12 +138,18 @@ pub(crate) async fn serve_app(
     let reports = app.open_reports(reports).await?;
     let shutdown = CancellationToken::new();
     let making = tokio::spawn(reports.run(shutdown.clone()));
+    let (engine, ended) = (Arc::clone(&opened.engine), shutdown.clone());
+    let tidying = tokio::spawn(async move {
+        // What is left for another time is no loss.
+        let _ = ended.run_until_cancelled(tidy_up(engine, clock)).await;
+    });
     let served = listening
         .serve(router(app), &settings.limits, settings.trusted_proxies)
         .await;
     // A report that is being made and mail that waits are taken up again at the next start.
     shutdown.cancel();
     making.await.context("the reports' task died")?;
+    tidying.await.context("the task that tidies up died")?;
     served?;
     opened.engine.settle().await;
     tracing::info!("ended");
@@ -235,16 +241,30 @@ fn print(banner: &sample::Banner, credential: &Credential) -> anyhow::Result<()>
     out.flush().context("cannot print")
 }
 
-/// Removes what imports that never ended have left, beside the serving.
-fn sweep(engine: Arc<Engine>, now: Instant) {
-    let Ok(before) = Instant::from_seconds(now.seconds() - ABANDONED_SECONDS) else {
-        return;
-    };
-    tokio::spawn(async move {
-        match engine.sweep(before).await {
-            Ok(0) => {}
-            Ok(blobs) => tracing::info!(blobs, "removed what unfinished imports had left"),
-            Err(error) => tracing::error!(%error, "unfinished imports were not swept"),
+/// Removes what earlier runs left that nothing names, and from then on what is no longer needed,
+/// beside the serving.
+async fn tidy_up(engine: Arc<Engine>, clock: Clock) {
+    let mut swept = false;
+    let mut ticks = tokio::time::interval(TIDY_UP_EVERY);
+    loop {
+        ticks.tick().await;
+        let now = match clock.now() {
+            Ok(now) => now,
+            Err(error) => {
+                tracing::error!(%error, "nothing was tidied up");
+                continue;
+            }
+        };
+        if !swept {
+            match engine.sweep(now).await {
+                Ok(0) => {}
+                Ok(blobs) => tracing::info!(blobs, "removed what earlier runs left over"),
+                Err(error) => tracing::error!(%error, "what earlier runs left was not removed"),
+            }
+            swept = true;
         }
-    });
+        if let Err(error) = engine.tidy_up(now).await {
+            tracing::error!(%error, "space that nothing uses was not given back");
+        }
+    }
 }

@@ -1,11 +1,12 @@
-//! `tallybook verify`, `backup` and `restore`.
+//! `tallybook verify`, `backup`, `restore` and `compact`.
 
 use super::client::Client;
-use super::open::{WhenEmpty, check_data, open};
+use super::open::{WhenEmpty, check_data, open, with_way_in};
 use super::place::Place;
 use crate::http::metering::site::verify::answer;
 use crate::wire::site::Verification;
 use anyhow::{Context, bail};
+use indicatif::HumanBytes;
 use serde_json::Value;
 use std::io::{self, Write};
 use std::path::Path;
@@ -85,6 +86,20 @@ pub(crate) fn restore(file: &Path, directory: &Path) -> anyhow::Result<()> {
     writeln!(
         io::stdout(),
         "Restored into {directory}. Check it: tallybook verify --data {directory}"
+    )?;
+    Ok(())
+}
+
+/// Makes a directory's database anew without the space that nothing uses.
+pub(crate) fn compact(directory: &Path) -> anyhow::Result<()> {
+    check_data(directory)?;
+    let (before, after) = sqlite::compact(directory).map_err(|error| with_way_in(&error))?;
+    writeln!(
+        io::stdout(),
+        "Compacted {} from {} to {}.",
+        directory.display(),
+        HumanBytes(before),
+        HumanBytes(after)
     )?;
     Ok(())
 }

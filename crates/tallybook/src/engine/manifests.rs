@@ -15,8 +15,7 @@ use tallybook_store::{Store, StoreError};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Seconds for which blobs stay that a newer checkpoint has no use for: answers that were begun
-/// before it may still read them. What is left over at the end of the server is swept at its next
-/// start.
+/// before it may still read them. What still waits when the server ends is swept at its next start.
 const SECONDS_KEPT: i64 = 600;
 
 /// The manifests of one store.

@@ -359,6 +359,14 @@ impl Engine {
         Ok(engine)
     }
 
+    /// Deletes what newer checkpoints have replaced for long enough, and gives the space that
+    /// nothing uses back to the file system. To be done now and then while the engine is in use.
+    pub async fn tidy_up(&self, now: tallybook_core::time::Instant) -> Result<(), EngineError> {
+        self.manifests.delete_due(now).await?;
+        while self.store.release_space().await? {}
+        Ok(())
+    }
+
     /// The store.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {

@@ -2,6 +2,10 @@
 
 use crate::program::{Outcome, Program, Server, curl, get, report};
 use serde_json::Value;
+use std::time::Duration;
+use tallybook_core::time::Instant;
+use tallybook_store::Store;
+use tallybook_store::sqlite::SqliteStore;
 
 const TWO_DAYS: &str = "detailed_2025-11-01_02.csv";
 
@@ -242,4 +246,49 @@ fn a_guessable_token_is_for_this_machine_only() {
     assert!(message.contains(command), "{message}");
     let nothing_made = !program.directory().join("data").exists();
     assert!(nothing_made, "a start that fails leaves no directory");
+}
+
+/// Also what it left a minute ago: a server that never lives for long leaves nothing for ever.
+#[test]
+fn a_start_removes_what_an_earlier_run_left() {
+    let program = with_usage();
+    let data = program.directory().join("data");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let left = runtime.block_on(async {
+        let store = SqliteStore::open(&data, "a test").expect("opens");
+        let at = Instant::parse("2026-10-02T12:59:00Z").expect("an instant");
+        let put = store.put_blob(b"left".as_slice().into(), at).await;
+        put.expect("puts")
+    });
+    let server = program.start(&["serve"], &[]);
+    let connection = rusqlite::Connection::open(data.join("tallybook.db")).expect("opens");
+    let is_there = || {
+        let count = "SELECT count(*) FROM blobs WHERE id = ?";
+        let count = connection.query_row(count, [left.0], |row| row.get::<_, u32>(0));
+        count.expect("reads") > 0
+    };
+    let mut tries = 0;
+    while is_there() {
+        tries += 1;
+        assert!(tries < 200, "it was not removed");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    drop(connection);
+    drop(server);
+    program.run(&["verify"]).success();
+}
+
+#[test]
+fn a_database_is_made_anew_while_nothing_uses_it() {
+    let program = with_usage();
+    let server = program.start(&["serve"], &[]);
+    let message = program.run(&["compact"]).failure(1);
+    assert!(message.contains("end it first"), "{message}");
+    // As a kill does.
+    drop(server);
+    let told = program.run(&["compact"]).success();
+    assert!(told.starts_with("Compacted "), "{told}");
+    program.run(&["verify"]).success();
+    let message = Program::new().run(&["compact"]).failure(1);
+    assert!(message.contains("holds no data"), "{message}");
 }

@@ -303,3 +303,44 @@ async fn one_accounts_damage_does_not_refuse_anothers_events() {
     assert!(error.contains("batch 2 of log 1"), "{error}");
     assert_eq!(new.unwrap().accepted, 1);
 }
+
+/// A replaced checkpoint waits for ten minutes, for answers that still read it. No run of the
+/// server lives that long here: the next one frees it.
+#[tokio::test]
+async fn what_waited_when_a_run_ended_is_freed_by_the_next() {
+    let directory = TempDir::new().unwrap();
+    let mut most_unused = 0;
+    for run in 0..6_i64 {
+        let engine = open(directory.path()).await;
+        let start = Instant::from_seconds(now().seconds() + run * 100).unwrap();
+        engine.sweep(start).await.unwrap();
+        assert_eq!(engine.verify().await.unwrap().unused_blobs, 0, "run {run}");
+        if run == 0 {
+            open_accounts(&engine).await;
+        }
+        for round in 0..3 {
+            let id = format!("{run}-{round}");
+            submit(
+                &engine,
+                run * 100 + round,
+                vec![used("ent", &id, (1, 3), 1)],
+            )
+            .await
+            .unwrap();
+        }
+        // Answers of this run may still read what waits.
+        let now = Instant::from_seconds(start.seconds() + 99).unwrap();
+        engine.tidy_up(now).await.unwrap();
+        assert_eq!(engine.sweep(now).await.unwrap(), 0, "run {run}");
+        close(engine).await;
+        let engine = open(directory.path()).await;
+        most_unused = most_unused.max(engine.verify().await.unwrap().unused_blobs);
+        close(engine).await;
+    }
+    assert_ne!(most_unused, 0, "nothing waited");
+    let engine = open(directory.path()).await;
+    assert_eq!(
+        of(&engine, "ent").await[&("2026-01-03".to_owned(), String::new())],
+        18
+    );
+}

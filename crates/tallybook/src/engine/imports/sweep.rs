@@ -10,10 +10,13 @@ use crate::engine::load;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tallybook_core::account::AccountName;
-use tallybook_core::ids::{Digest, LogId};
+use tallybook_core::ids::{Digest, LogId, Seq};
 use tallybook_core::time::Instant;
 use tallybook_store::BlobInfo;
 use tokio::sync::RwLockWriteGuard;
+
+/// About how many bytes are deleted before commits have their turn again.
+const BYTES_AT_A_TIME: u64 = 64 << 20;
 
 /// The imports in the making, each with the time from which its chunks are.
 #[derive(Debug, Default)]
@@ -62,62 +65,100 @@ impl Drop for Live {
     }
 }
 
-/// Blobs that nothing names, and nobody is about to name while this is held.
-pub(in crate::engine) struct Unnamed<'a> {
-    pub blobs: Vec<BlobInfo>,
+/// Blobs that nothing named when the logs and manifests were read.
+struct Candidates {
+    blobs: BTreeMap<Digest, BlobInfo>,
     /// All were put before.
     before: Instant,
+    /// What the logs and manifests were when they were read.
+    heads: BTreeSet<(LogId, Seq)>,
+    swaps: u64,
+}
+
+impl Candidates {
+    /// Takes some of them out, without those that `kept` has.
+    fn take(&mut self, bytes: u64, kept: &BTreeSet<Digest>) -> Vec<Digest> {
+        let (mut taken, mut size) = (Vec::new(), 0);
+        while size < bytes
+            && let Some((id, blob)) = self.blobs.pop_first()
+        {
+            if !kept.contains(&id) {
+                size += blob.stored_size;
+                taken.push(id);
+            }
+        }
+        taken
+    }
+}
+
+/// While this is held nobody commits, and nobody is about to name a derived blob.
+struct Held<'a> {
     _deleting: RwLockWriteGuard<'a, ()>,
     _turn: Turn<'a>,
 }
 
 impl Engine {
-    /// Deletes blobs that no batch and no manifest names and that were put before `before`. Gives
-    /// how many.
+    /// Deletes blobs that no batch and no manifest names and that were put before `before`, but for
+    /// those that wait to be deleted, as answers may still read them. Gives how many.
     pub async fn sweep(&self, before: Instant) -> Result<usize, EngineError> {
-        let unnamed = self.unnamed(before).await?;
-        let ids: Vec<Digest> = unnamed.blobs.iter().map(|blob| blob.id).collect();
-        let count = ids.len();
-        if count > 0 {
-            let deleted = self.store.delete_blobs(ids, Some(unnamed.before));
+        let mut candidates = self.candidates(before).await?;
+        let mut count = 0;
+        loop {
+            let held = self.hold(&mut candidates).await?;
+            let ids = candidates.take(BYTES_AT_A_TIME, &self.manifests.waiting());
+            if ids.is_empty() {
+                return Ok(count);
+            }
+            count += ids.len();
+            let deleted = self.store.delete_blobs(ids, Some(candidates.before));
             deleted.await?;
+            drop(held);
         }
-        Ok(count)
     }
 
-    /// The blobs that were put before `before` and that no batch and no manifest names.
-    pub(in crate::engine) async fn unnamed(
-        &self,
-        before: Instant,
-    ) -> Result<Unnamed<'_>, EngineError> {
+    /// The blobs that no batch and no manifest names.
+    pub(in crate::engine) async fn unnamed(&self) -> Result<Vec<BlobInfo>, EngineError> {
+        let mut candidates = self.candidates(Instant::LATEST).await?;
+        self.hold(&mut candidates).await?;
+        Ok(candidates.blobs.into_values().collect())
+    }
+
+    /// Reads what every log and every manifest names, beside whatever else happens.
+    async fn candidates(&self, before: Instant) -> Result<Candidates, EngineError> {
         let swaps = self.manifests.swaps();
-        let heads = self.store.heads().await?;
+        let heads: BTreeSet<_> = self.store.heads().await?.into_iter().collect();
         let before = self.sessions.not_after(before);
         let listed = self.store.list_blobs().await?;
         let old = listed.into_iter().filter(|blob| blob.put_at < before);
-        let mut candidates: BTreeMap<Digest, BlobInfo> = old.map(|blob| (blob.id, blob)).collect();
-        if !candidates.is_empty() {
-            self.keep_named(
-                &heads.iter().map(|(log, _)| *log).collect(),
-                &mut candidates,
-            )
-            .await?;
+        let mut blobs: BTreeMap<Digest, BlobInfo> = old.map(|blob| (blob.id, blob)).collect();
+        if !blobs.is_empty() {
+            let logs = heads.iter().map(|(log, _)| *log).collect();
+            self.keep_named(&logs, &mut blobs).await?;
         }
-        // That took a while. Now nobody commits or names anything: only what has changed is asked.
+        Ok(Candidates {
+            blobs,
+            before,
+            heads,
+            swaps,
+        })
+    }
+
+    /// Reading took a while. Now nobody commits or names anything: only what has changed is asked.
+    async fn hold(&self, candidates: &mut Candidates) -> Result<Held<'_>, EngineError> {
         let turn = self.turn().await;
         let deleting = self.manifests.deleting().await;
-        let before = self.sessions.not_after(before);
-        candidates.retain(|_, blob| blob.put_at < before);
-        if !candidates.is_empty() {
+        candidates.before = self.sessions.not_after(candidates.before);
+        let (before, blobs) = (candidates.before, &mut candidates.blobs);
+        blobs.retain(|_, blob| blob.put_at < before);
+        if !blobs.is_empty() {
             let newest = self.store.heads().await?;
+            let heads = &candidates.heads;
             let newer = newest.into_iter().filter(|head| !heads.contains(head));
-            let mut changed = self.manifests.swapped_since(swaps);
+            let mut changed = self.manifests.swapped_since(candidates.swaps);
             changed.extend(newer.map(|(log, _)| log));
-            self.keep_named(&changed, &mut candidates).await?;
+            self.keep_named(&changed, blobs).await?;
         }
-        Ok(Unnamed {
-            blobs: candidates.into_values().collect(),
-            before,
+        Ok(Held {
             _deleting: deleting,
             _turn: turn,
         })

@@ -19,7 +19,7 @@ use tallybook_core::ids::{Digest, ImportId, LogId};
 use tallybook_core::ledger::Account;
 use tallybook_core::site::Site;
 use tallybook_core::statement::{Source, Statement};
-use tallybook_core::time::{Instant, Month};
+use tallybook_core::time::Month;
 use tallybook_store::StoreError;
 
 /// How often an account is verified again whose checkpoints changed meanwhile.
@@ -350,7 +350,7 @@ impl Engine {
         verified: &mut Verified,
         meter: &Meter<'_>,
     ) -> Result<(), EngineError> {
-        let unnamed = self.unnamed(Instant::LATEST).await?.blobs;
+        let unnamed = self.unnamed().await?;
         let waiting = self.manifests.waiting();
         for blob in unnamed {
             let read = self.store.get_blob(blob.id).await;
