@@ -5,12 +5,12 @@
 //! or from the rows that [`Sums::rows`] makes of it, quantities of discounts included, adds up to
 //! what the row's lines say.
 
-use super::Column;
 use crate::decimal::{Buffer, append_nanos};
 use crate::fold::MergedSpellings;
 use crate::ledger::record::Dimension;
 use crate::money::{Amount, Quantity, checked_discount_quantity, discount_quantity};
 use crate::query::Rate;
+use crate::report::{Column, Layout, ReportKind};
 use crate::statement::Table;
 use crate::time::Day;
 
@@ -78,7 +78,7 @@ struct RateFields {
 
 /// The fields of a month's rows, printed once each.
 pub(super) struct Fields {
-    columns: &'static [Column],
+    columns: Vec<Column>,
     names: [Vec<Box<[u8]>>; 6],
     rates: Vec<RateFields>,
     day: Box<[u8]>,
@@ -192,9 +192,9 @@ impl Sums {
 }
 
 impl Fields {
-    /// Prints folded names as they are shown, and rates.
+    /// Prints folded names as they are shown, and rates, for a report of a kind.
     pub(super) fn new<'a>(
-        columns: &'static [Column],
+        kind: ReportKind,
         names: [&[Box<str>]; 6],
         rates: impl Iterator<Item = &'a Rate>,
         spellings: MergedSpellings<'_>,
@@ -213,7 +213,7 @@ impl Fields {
             price: quoted(Buffer::new().format(rate.price.picos(), 12)),
         };
         Self {
-            columns,
+            columns: Layout::written(kind).columns().collect(),
             names: Dimension::ALL.map(shown),
             rates: rates.map(rate).collect(),
             day: Box::default(),
@@ -236,7 +236,7 @@ impl Fields {
         for sums in row.sums.rows() {
             row.sums = sums;
             text.clear();
-            for column in self.columns {
+            for column in &self.columns {
                 self.append(*column, &row, text);
                 text.push(b',');
             }
@@ -285,6 +285,12 @@ impl Fields {
             Column::OutputTokens => append_optional(out, extra(3)),
             Column::CacheReadTokens => append_optional(out, extra(4)),
             Column::CacheWriteTokens => append_optional(out, extra(5)),
+            // No layout that is written has these.
+            Column::UsedAt
+            | Column::WorkflowName
+            | Column::OldPrice
+            | Column::Multiplier
+            | Column::Notes => append_optional(out, None),
         }
     }
 }

@@ -6,7 +6,7 @@
 //! merged as they are sorted, and what is held is one repository's (user's) rows of a day and SKU.
 
 use super::fields::{Extras, Fields, Row, Sums};
-use super::{Cells, Days, columns};
+use super::{Cells, Days};
 use crate::fold::MergedSpellings;
 use crate::ledger::record::Dimension;
 use crate::name::Name;
@@ -48,13 +48,7 @@ pub fn write<E>(
         table: lines,
         only,
         detailed: selection.kind != ReportKind::Summarized,
-        fields: Fields::new(
-            columns(selection.kind),
-            names,
-            rates,
-            spellings,
-            selection.cells,
-        ),
+        fields: Fields::new(selection.kind, names, rates, spellings, selection.cells),
         group: Group::default(),
         text: Vec::new(),
     };

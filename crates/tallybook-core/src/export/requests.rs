@@ -6,10 +6,10 @@
 //! have premium requests, too. Rows come by day, model, user, SKU, organization, repository, cost
 //! center and what is said of the quota. What is held is the rows of one month.
 
+use super::Cells;
 use super::fields::{Extras, Fields, Row, Sums};
 use super::lines::Selection;
 use super::tokens::LineTokens;
-use super::{Cells, Column, columns};
 use crate::catalog::Catalog;
 use crate::fold::{Fold, ForeignCode, MergedSpellings, MonthPlan, Unrated};
 use crate::hash::QuickMap;
@@ -20,6 +20,7 @@ use crate::ledger::metered::tokens::TokenSums;
 use crate::ledger::record::Dimension;
 use crate::name::Name;
 use crate::query::Rate;
+use crate::report::{Column, Layout, ReportKind};
 use crate::statement::build::RateKey;
 use crate::time::Day;
 use std::collections::HashMap;
@@ -109,7 +110,7 @@ impl<'a> Requests<'a> {
             fold: plan.fold_names(catalog),
             catalog,
             selection,
-            has_repository: columns(selection.kind).contains(&Column::Repository),
+            has_repository: Layout::written(selection.kind).has(Column::Repository),
             rows: QuickMap::default(),
             quotas: vec!["".into()],
             quota_codes: HashMap::from([("".into(), 0)]),
@@ -274,7 +275,7 @@ impl<'a> Requests<'a> {
             rates,
             quotas,
             rows,
-            columns: columns(self.selection.kind),
+            kind: self.selection.kind,
             cells: self.selection.cells,
         }
     }
@@ -319,7 +320,7 @@ fn values_of(chunk: &Chunk, column: Optional) -> Vec<Option<i128>> {
 
 /// A month's rows in their order.
 pub struct Sorted {
-    columns: &'static [Column],
+    kind: ReportKind,
     cells: Cells,
     names: [Vec<Box<str>>; 6],
     rates: Vec<Rate>,
@@ -335,13 +336,7 @@ impl Sorted {
         line: &mut impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         let names = Dimension::ALL.map(|dimension| &*self.names[dimension as usize]);
-        let mut fields = Fields::new(
-            self.columns,
-            names,
-            self.rates.iter(),
-            spellings,
-            self.cells,
-        );
+        let mut fields = Fields::new(self.kind, names, self.rates.iter(), spellings, self.cells);
         let mut day = None;
         let mut text = Vec::new();
         for (key, values) in &self.rows {

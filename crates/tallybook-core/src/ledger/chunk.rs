@@ -1,8 +1,11 @@
 //! Chunks: the lines of one import, one kind and one month, as columns.
 //!
 //! Invariant: a chunk is immutable and named by its hash; its codes are of the record's tables.
-//! Layout, format 1: `TBC` `1`, month, count, then the columns in the order of [`Chunk`].
+//! Layout, format 2: `TBC` `2`, month, count, then the columns in the order of [`Chunk`]. Format 1
+//! has no unknown columns.
+//! Look next: [`super::unknown`], the columns that no layout has.
 
+use super::unknown::{UnknownColumns, UnknownTexts};
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::money::Price;
 use crate::packed::Packed;
@@ -11,7 +14,7 @@ use crate::time::Month;
 use std::collections::BTreeSet;
 
 /// The newest chunk format.
-pub const FORMAT: u8 = 1;
+pub const FORMAT: u8 = 2;
 
 /// The most lines in a chunk: at some 40 bytes a line it stays below 8 MB.
 pub const MOST_LINES: usize = 128 * 1024;
@@ -66,6 +69,8 @@ pub struct Lines {
     pub texts: [Vec<u32>; 3],
     /// The optional columns.
     pub optional: [OptionalColumn; OPTIONAL_COLUMNS],
+    /// The columns that no layout has.
+    pub unknown: UnknownTexts,
 }
 
 /// A column of values or none; costs nothing until the first value.
@@ -115,6 +120,8 @@ pub struct Chunk {
     pub texts: [Packed; 3],
     /// The optional columns: which lines have a value, and the values.
     pub optional: [(Packed, Packed); OPTIONAL_COLUMNS],
+    /// The columns that no layout has.
+    pub unknown: UnknownColumns,
 }
 
 impl Lines {
@@ -158,6 +165,7 @@ impl Lines {
             Packed::new(&present).encode(&mut out);
             Packed::new(&column.values).encode(&mut out);
         }
+        self.unknown.encode(&mut out, count);
         out.finish()
     }
 
@@ -187,7 +195,7 @@ impl Chunk {
             });
         }
         let format = r.byte(WHAT)?;
-        if format != FORMAT {
+        if format == 0 || format > FORMAT {
             return Err(DecodeError::TooNew {
                 what: WHAT,
                 found: format,
@@ -214,6 +222,10 @@ impl Chunk {
             exceeds_quota: Packed::decode_exactly(r, count)?,
             texts: columns(r, count)?,
             optional: optional_columns(r, count)?,
+            unknown: match format {
+                1 => UnknownColumns::default(),
+                _ => UnknownColumns::decode(r, count)?,
+            },
         };
         reader.finish(WHAT)?;
         chunk.check()

@@ -12,6 +12,7 @@ pub mod events;
 pub mod metered;
 pub mod owners;
 pub mod record;
+pub mod unknown;
 pub mod unlisted;
 
 use crate::account::{AccountName, Plan, Visibility};

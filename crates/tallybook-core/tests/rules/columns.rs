@@ -1,12 +1,12 @@
 //! Every column of a report is kept: chunks give back what lines said, to the last optional value.
 
-use proptest::collection::vec;
+use proptest::collection::{btree_map, vec};
 use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
 use tallybook_core::codec::{Reader, Writer};
 use tallybook_core::ids::ImportId;
-use tallybook_core::ledger::builder::{ImportBuilder, Scope};
+use tallybook_core::ledger::builder::{ImportBuilder, Most, Scope, TooMuch};
 use tallybook_core::ledger::chunk::{Chunk, Optional};
 use tallybook_core::money::{Amount, Price, Quantity};
 use tallybook_core::packed::Packed;
@@ -24,14 +24,26 @@ fn extras() -> impl Strategy<Value = Extras<'static>> {
         number(),
     );
     let used_at = of(1_700_000_000i64..1_800_000_000);
+    let unknown = btree_map(
+        select(vec!["carbon", "region", ""]),
+        select(vec!["1", "eu"]),
+        0..3,
+    );
     (
         of(any::<bool>()),
         [texts(), texts(), texts()],
         numbers,
         used_at,
+        unknown,
     )
         .prop_map(
-            |(exceeds_quota, [total_monthly_quota, workflow_name, notes], numbers, used_at)| {
+            |(
+                exceeds_quota,
+                [total_monthly_quota, workflow_name, notes],
+                numbers,
+                used_at,
+                unknown,
+            )| {
                 let quantity = |value: Option<i128>| value.map(Quantity::from_nanos);
                 Extras {
                     exceeds_quota,
@@ -43,6 +55,10 @@ fn extras() -> impl Strategy<Value = Extras<'static>> {
                     used_at: used_at.map(|seconds| Instant::from_seconds(seconds).unwrap()),
                     multiplier: quantity(numbers.3),
                     notes,
+                    unknown: unknown
+                        .into_iter()
+                        .map(|(heading, text)| (heading.into(), text))
+                        .collect(),
                 }
             },
         )
@@ -127,6 +143,10 @@ proptest! {
             let extras = &line.extras;
             let stated = [extras.total_monthly_quota, extras.workflow_name, extras.notes];
             prop_assert_eq!(texts, stated);
+            let mut unknown: Vec<_> = chunk.unknown.of_line(place).collect();
+            unknown.sort_unstable();
+            let stated = extras.unknown.iter().map(|(heading, text)| (&**heading, *text));
+            prop_assert_eq!(unknown, stated.collect::<Vec<_>>());
         }
         let of = |value: fn(&Extras<'_>) -> Option<i128>| -> Vec<Option<i128>> {
             lines.iter().map(|line| value(&line.extras)).collect()
@@ -199,4 +219,42 @@ proptest! {
             prop_assert_eq!(sums.iter().map(|sum| sum.cast_signed()).collect::<Vec<_>>(), expected);
         }
     }
+}
+
+/// Texts of unknown columns count while they are in memory, which is until their chunk is full.
+#[test]
+fn texts_of_unknown_columns_are_bounded() {
+    let mut builder = ImportBuilder::new(Scope::Enterprise);
+    builder.limit(Most {
+        names: 10,
+        sums: 10,
+    });
+    let texts: Vec<String> = (0..3u8)
+        .map(|number| number.to_string().repeat(700))
+        .collect();
+    let push = |builder: &mut ImportBuilder, text: usize| {
+        let extras = Extras {
+            unknown: vec![("carbon".into(), texts[text].as_str())],
+            ..Extras::default()
+        };
+        let line = Line {
+            extras,
+            ..Line::default()
+        };
+        builder
+            .push(ReportKind::Detailed, &line, |_| Ok(()))
+            .unwrap();
+        builder.check_size()
+    };
+    for text in [0, 1, 2, 0, 1, 2] {
+        assert_eq!(push(&mut builder, text), Ok(()));
+    }
+    let staged = builder.flush().unwrap().encode();
+    builder.staged(&staged);
+    assert_eq!(builder.check_size(), Ok(()));
+    for text in [0, 1, 2] {
+        assert_eq!(push(&mut builder, text), Ok(()));
+    }
+    builder.limit(Most { names: 8, sums: 10 });
+    assert_eq!(builder.check_size(), Err(TooMuch::NameBytes(8 * 256)));
 }

@@ -196,9 +196,12 @@ fn print_reading(out: &mut dyn Write, lines: u64, reading: &ReadingAnswer) -> io
     for line in &reading.skipped {
         writeln!(out, "Left out: {line}")?;
     }
-    if !reading.ignored_columns.is_empty() {
-        let columns = reading.ignored_columns.join(", ");
-        writeln!(out, "Ignored columns that no known report has: {columns}")?;
+    if !reading.unknown_columns.is_empty() {
+        let columns = reading.unknown_columns.join(", ");
+        writeln!(
+            out,
+            "Columns that no known report has are kept with the lines and change no amount: {columns}"
+        )?;
     }
     if reading.adjusted_nets > 0 {
         let count = reading.adjusted_nets;

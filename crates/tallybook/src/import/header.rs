@@ -5,10 +5,14 @@
 //! those which it has.
 
 use super::fields::Fields;
-use super::layout::{COLUMNS, Column, Layout};
 use super::physical::Physical;
 use std::cmp::Reverse;
 use std::fmt;
+use std::sync::Arc;
+use tallybook_core::report::{Column, Layout};
+
+/// The most columns of a header that no layout has.
+pub(super) const MOST_UNKNOWN: usize = 32;
 
 /// Why a header is of no known layout.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +41,9 @@ pub enum HeaderError {
         /// The one on the right.
         second: String,
     },
+    /// So many columns that no layout has are no usage report.
+    #[error("the header has more than {MOST_UNKNOWN} columns that no usage report has")]
+    TooManyUnknown,
 }
 
 /// Says which reports are understood.
@@ -74,13 +81,22 @@ impl fmt::Display for Closest {
     }
 }
 
+/// A column that no layout has.
+#[derive(Debug, Clone)]
+pub(super) struct UnknownColumn {
+    /// The field that holds it.
+    pub place: usize,
+    /// What the header calls it; no two are called the same.
+    pub heading: Arc<str>,
+}
+
 /// Which field of a line is which column.
 #[derive(Debug, Clone)]
 pub(super) struct Columns {
-    places: [Option<usize>; COLUMNS],
+    places: [Option<usize>; Column::ALL.len()],
     /// The header as it is written.
     headers: Vec<String>,
-    unknown: Vec<String>,
+    unknown: Vec<UnknownColumn>,
     last: Option<Column>,
     last_is_quoted: bool,
 }
@@ -99,7 +115,7 @@ impl Columns {
         let split = fields.split(text);
         split.map_err(|(_, error)| malformed(error.to_string()))?;
         let mut columns = Self {
-            places: [None; COLUMNS],
+            places: [None; Column::ALL.len()],
             headers: Vec::new(),
             unknown: Vec::new(),
             last: None,
@@ -138,14 +154,14 @@ impl Columns {
     }
 
     /// The columns that no layout has.
-    pub(super) fn into_unknown(self) -> Vec<String> {
-        self.unknown
+    pub(super) fn unknown(&self) -> &[UnknownColumn] {
+        &self.unknown
     }
 
     fn add(&mut self, header: &str) -> Result<(), HeaderError> {
-        self.last = Column::of_header(header);
+        self.last = Column::of_heading(header);
         match self.last {
-            None => self.unknown.push(header.to_owned()),
+            None => self.add_unknown(header)?,
             Some(column) => {
                 let place = &mut self.places[column as usize];
                 if let Some(first) = place.replace(self.headers.len()) {
@@ -157,6 +173,22 @@ impl Columns {
             }
         }
         self.headers.push(header.to_owned());
+        Ok(())
+    }
+
+    fn add_unknown(&mut self, header: &str) -> Result<(), HeaderError> {
+        if self.unknown.len() == MOST_UNKNOWN {
+            return Err(HeaderError::TooManyUnknown);
+        }
+        let is_new = |heading: &String| self.unknown.iter().all(|it| *it.heading != **heading);
+        let numbered = (2..).map(|number| format!("{header} ({number})"));
+        let heading = std::iter::once(header.to_owned())
+            .chain(numbered)
+            .find(is_new);
+        self.unknown.push(UnknownColumn {
+            place: self.headers.len(),
+            heading: heading.unwrap_or_default().into(),
+        });
         Ok(())
     }
 
@@ -195,8 +227,8 @@ impl Columns {
             let instead = column == Column::Date && self.place(Column::UsedAt).is_some();
             self.place(column).is_some() || instead
         };
-        let missing = layout.required().iter().filter(|column| !has(**column));
-        missing.map(|column| column.current_name()).collect()
+        let missing = layout.required().filter(|column| !has(*column));
+        missing.map(Column::name).collect()
     }
 
     /// How many columns of the header a layout has.
@@ -204,7 +236,7 @@ impl Columns {
         let known = self
             .headers
             .iter()
-            .filter_map(|header| Column::of_header(header));
+            .filter_map(|header| Column::of_heading(header));
         known.filter(|column| layout.has(*column)).count()
     }
 }

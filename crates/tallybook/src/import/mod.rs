@@ -4,7 +4,8 @@
 //! was not is a [`BadLine`] that says where and why, and refuses the file unless
 //! [`ReadOptions::skip_bad_lines`] is set. Memory does not grow with the file. Nothing here knows
 //! accounts, the catalogue or the ledger.
-//! Look next: [`layout`] for the columns, `record.rs` for what makes a line good.
+//! Look next: [`tallybook_core::report::layout`] for the columns, `record.rs` for what makes a line
+//! good.
 
 mod ahead;
 mod dates;
@@ -13,7 +14,6 @@ mod error;
 mod fields;
 mod foreign;
 mod header;
-pub mod layout;
 mod physical;
 mod record;
 #[cfg(test)]
@@ -25,7 +25,7 @@ pub use encoding::{Encoding, WindowTooLarge, ZstdDecoder};
 pub use error::{BadLine, ReadError, SinkError};
 pub use foreign::Foreign;
 pub use header::HeaderError;
-pub use layout::Layout;
+pub use tallybook_core::report::Layout;
 
 use ahead::{Ahead, Digested, Digesting};
 use fields::Fields;
@@ -129,7 +129,7 @@ pub struct FileSummary {
     pub skipped: Vec<BadLine>,
     /// All lines that were left out.
     pub skipped_lines: u64,
-    /// Columns of the header that no layout has; they were ignored.
+    /// Columns of the header that no layout has: kept with the lines, and not understood.
     pub unknown_columns: Vec<String>,
     /// Lines whose stated net was not exactly gross - discount, but within the tolerance.
     pub adjusted_nets: u64,
@@ -211,7 +211,7 @@ fn read_bytes(
         skipped: reading.skipped,
         skipped_lines: reading.skipped_lines,
         adjusted_nets: reading.records.adjusted_nets(),
-        unknown_columns: reading.records.into_unknown_columns(),
+        unknown_columns: reading.records.unknown_columns(),
     })
 }
 

@@ -6,12 +6,12 @@
 use super::dates::{Ambiguous, Dates};
 use super::fields::Fields;
 use super::header::Columns;
-use super::layout::{Column, Layout};
 use super::physical::Physical;
 use super::{Limits, ReadOptions};
+use std::sync::Arc;
 use tallybook_core::decimal::ParseDecimalError;
 use tallybook_core::money::{Amount, Price, Quantity, checked_discount_quantity};
-use tallybook_core::report::{Extras, Line};
+use tallybook_core::report::{Column, Extras, Layout, Line};
 use tallybook_core::time::{Hour, Instant};
 
 /// By how much the stated net may differ from gross - discount: two billionths of a dollar, for
@@ -85,9 +85,10 @@ impl RecordReader {
         self.adjusted_nets += u64::from(adjusted);
     }
 
-    /// The columns that no layout has.
-    pub(super) fn into_unknown_columns(self) -> Vec<String> {
-        self.columns.into_unknown()
+    /// What the header calls the columns that no layout has.
+    pub(super) fn unknown_columns(&self) -> Vec<String> {
+        let unknown = self.columns.unknown().iter();
+        unknown.map(|column| column.heading.to_string()).collect()
     }
 
     /// Reads one line; `fields` lends its memory.
@@ -241,6 +242,7 @@ impl<'a> Row<'a, '_> {
             let long = [Column::WorkflowPath, Column::WorkflowName, Column::Notes]
                 .into_iter()
                 .any(|column| self.columns.place(column) == Some(index));
+            let long = long || self.columns.unknown().iter().any(|it| it.place == index);
             let (limit, what) = if long {
                 (limits.field_bytes, "field")
             } else {
@@ -358,7 +360,18 @@ impl<'a> Row<'a, '_> {
             used_at,
             multiplier,
             notes: self.text(Column::Notes),
+            unknown: self.unknown(),
         })
+    }
+
+    /// The texts of the columns that no layout has.
+    fn unknown(&self) -> Vec<(Arc<str>, &'a str)> {
+        let columns = self.columns.unknown().iter();
+        let texts = columns.map(|column| {
+            let text = self.fields.get(self.text, column.place);
+            (Arc::clone(&column.heading), text)
+        });
+        texts.filter(|(_, text)| !text.is_empty()).collect()
     }
 
     /// The hour, and the instant where `usage_at` says one; some reports have only a day there.

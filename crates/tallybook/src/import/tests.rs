@@ -337,14 +337,29 @@ fn a_spreadsheet_may_have_saved_it() {
 }
 
 #[test]
-fn unknown_columns_are_ignored_and_said_once() {
+fn unknown_columns_are_kept_and_named() {
+    let long = "x".repeat(1000);
     let text = format!(
-        "{HEADER},carbon,\"Carbon 2\"\n\
-        2025-11-01,actions,actions_linux,9,minutes,0.008,0.072,0,0.072,m,o,r,w,,1,2\n"
+        "{HEADER},carbon,\"Carbon 2\",,\n\
+        2025-11-01,actions,actions_linux,9,minutes,0.008,0.072,0,0.072,m,o,r,w,,1,{long},,2\n"
     );
-    let (summary, _) = good(text.as_bytes());
-    assert_eq!(summary.unknown_columns, ["carbon", "Carbon 2"]);
+    let (summary, kept) = good(text.as_bytes());
+    assert_eq!(summary.unknown_columns, ["carbon", "Carbon 2", "", " (2)"]);
     assert_eq!(summary.lines, 1);
+    let expected = format!(r#"unknown: [("carbon", "1"), ("Carbon 2", "{long}"), (" (2)", "2")]"#);
+    assert!(kept.lines[0].contains(&expected), "{:?}", kept.lines);
+}
+
+#[test]
+fn a_header_of_many_unknown_columns_is_refused() {
+    let header = |count: usize| format!("{HEADER}{}\n", ",new".repeat(count));
+    let (summary, _) = good(header(32).as_bytes());
+    assert_eq!(summary.unknown_columns.len(), 32);
+    let message = error(header(33).as_bytes());
+    assert!(
+        message.ends_with("the header has more than 32 columns that no usage report has"),
+        "{message}"
+    );
 }
 
 #[test]

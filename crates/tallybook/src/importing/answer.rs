@@ -27,13 +27,13 @@ impl ImportReport {
         let mut answer = import(&outcome.account, &outcome.import, &outcome.overlaps);
         let lines: u64 = self.files.iter().map(|file| file.lines).sum();
         let skipped = self.files.iter().flat_map(|file| &file.skipped);
-        let mut ignored: Vec<_> = self
+        let mut unknown: Vec<_> = self
             .files
             .iter()
             .flat_map(|file| file.unknown_columns.clone())
             .collect();
-        ignored.sort();
-        ignored.dedup();
+        unknown.sort();
+        unknown.dedup();
         let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         answer.reading = Some(ReadingAnswer {
             repeated: outcome.repeated,
@@ -44,7 +44,7 @@ impl ImportReport {
                 .take(LISTED_BAD_LINES)
                 .map(ToString::to_string)
                 .collect(),
-            ignored_columns: ignored,
+            unknown_columns: unknown,
             adjusted_nets: self.files.iter().map(|file| file.adjusted_nets).sum(),
             milliseconds,
             lines_per_second: lines.saturating_mul(1000) / milliseconds.max(1),

@@ -84,8 +84,8 @@ pub struct ReadingAnswer {
     pub joined: Vec<JoinedFilesAnswer>,
     /// The first lines that were left out on request.
     pub skipped: Vec<String>,
-    /// Columns that were ignored because no layout has them.
-    pub ignored_columns: Vec<String>,
+    /// Columns that no layout has: kept with the lines, as they are.
+    pub unknown_columns: Vec<String>,
     /// Lines whose stated net differed from gross - discount within the tolerance.
     pub adjusted_nets: u64,
     /// How long reading and committing took, in milliseconds.

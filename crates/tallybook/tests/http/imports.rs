@@ -324,3 +324,25 @@ async fn parts_of_a_report_are_joined_without_a_word() {
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
     assert_eq!(made.json()["reading"]["joined"], Value::Array(Vec::new()));
 }
+
+#[tokio::test]
+async fn columns_that_no_report_has_are_named() {
+    let server = Server::new().await;
+    let line = line("2025-11-01", "actions_linux", "api");
+    let with = |region: &str| format!("{HEADER},region\n{line},{region}\n");
+    let made = post_form(&server, "", &[("a.csv", with("eu"))]).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    assert_eq!(
+        made.json()["reading"]["unknown_columns"],
+        serde_json::json!(["region"])
+    );
+    assert_eq!(made.json()["lines"], 1);
+    let many = ",new".repeat(33);
+    let report = format!("{HEADER}{many}\n");
+    let refused = post_form(&server, "", &[("b.csv", report)]).await;
+    assert_refused(
+        &refused,
+        422,
+        "b.csv, line 1: the header has more than 32 columns",
+    );
+}

@@ -225,7 +225,9 @@ impl ImportBuilder {
         self.size.add_sums(new_sums);
         let month = own.month(line.hour);
         let open = &mut own.open[month];
+        let before = open.lines.unknown.bytes();
         append(open, line, sku, codes, texts);
+        self.size.add_bytes(open.lines.unknown.bytes() - before);
         let is_full = open.lines.len() >= MOST_LINES;
         self.open_lines += 1;
         if is_full {
@@ -262,6 +264,7 @@ impl ImportBuilder {
         let part = &mut self.parts[part];
         let OpenMonth { month, lines, .. } = part.open.swap_remove(month);
         self.open_lines -= lines.len();
+        self.size.release(lines.unknown.bytes());
         #[expect(clippy::cast_possible_truncation, reason = "at most MOST_LINES")]
         part.chunks.push((month, lines.len() as u32, None));
         FullChunk {

@@ -158,4 +158,7 @@ pub(super) fn append(
         extras.used_at.map(|at| i128::from(at.seconds())),
     );
     optional(Optional::Multiplier, extras.multiplier.map(|v| v.nanos()));
+    for (heading, text) in &extras.unknown {
+        lines.unknown.set(index, heading, text);
+    }
 }

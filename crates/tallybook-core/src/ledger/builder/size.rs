@@ -49,6 +49,16 @@ impl Size {
         self.name_bytes += text.len();
     }
 
+    /// Bytes of texts that no table keeps: [`Self::release`] them with their chunk.
+    pub(super) fn add_bytes(&mut self, bytes: usize) {
+        self.name_bytes += bytes;
+    }
+
+    /// Memory that [`Self::add_bytes`] counted was given back.
+    pub(super) fn release(&mut self, bytes: usize) {
+        self.name_bytes -= bytes;
+    }
+
     pub(super) fn add_sums(&mut self, count: usize) {
         self.sums += count;
     }

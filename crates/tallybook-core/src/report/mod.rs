@@ -1,10 +1,19 @@
-//! Usage reports: their kinds, and what one line of one says.
+//! Usage reports: their kinds, columns and layouts, and what one line of one says.
 //!
-//! What, not how: reading CSV is the program's business (`tallybook::import`).
+//! What, not how: reading CSV is the program's business (`tallybook::import`), writing it that of
+//! [`crate::export`].
+//! Look next: [`column`] and [`layout`], the only lists of columns and layouts.
+
+pub mod column;
+pub mod layout;
+
+pub use column::Column;
+pub use layout::Layout;
 
 use crate::money::{Amount, Price, Quantity};
 use crate::time::{Hour, Instant};
 use std::fmt;
+use std::sync::Arc;
 
 /// The kinds of usage report, coarsest first: where two cover the same usage, the greater wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,7 +109,7 @@ pub struct Line<'a> {
     pub extras: Extras<'a>,
 }
 
-/// Columns that only some layouts have: kept in the ledger, used by exports.
+/// Columns that only some layouts have, or none: kept in the ledger, the former used by exports.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Extras<'a> {
     /// `exceeds_quota`.
@@ -121,4 +130,7 @@ pub struct Extras<'a> {
     pub multiplier: Option<Quantity>,
     /// `Notes` of the layout before 2024.
     pub notes: &'a str,
+    /// What stands in columns that no layout has: the heading, each at most once, and the text,
+    /// where that is not empty.
+    pub unknown: Vec<(Arc<str>, &'a str)>,
 }
