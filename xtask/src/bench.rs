@@ -53,8 +53,34 @@ impl Run {
     }
 }
 
+/// A program that the benchmark needs, and the package of Debian that has it.
+const TOOLS: [(&str, &str); 2] = [("python3", "python3 python3-venv"), ("wrk", "wrk")];
+
+/// Finds out before minutes have passed what is missing.
+fn check_tools(wanted: &Run) -> anyhow::Result<()> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = |program: &str| std::env::split_paths(&path).any(|it| it.join(program).exists());
+    let missing = TOOLS.iter().filter(|(program, _)| !is_there(program));
+    let mut missing: Vec<(&str, &str)> = missing.copied().collect();
+    let postgresql = Path::new("/usr/lib/postgresql");
+    if wanted.peers.contains("postgresql") && !postgresql.exists() {
+        missing.push(("PostgreSQL's programs (or use --peers)", "postgresql"));
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let programs: Vec<&str> = missing.iter().map(|(program, _)| *program).collect();
+    let packages: Vec<&str> = missing.iter().map(|(_, package)| *package).collect();
+    bail!(
+        "the benchmark needs {}; on Debian: apt-get install {}",
+        programs.join(", "),
+        packages.join(" ")
+    )
+}
+
 /// Runs the whole benchmark, and writes the results of every size that has run.
 pub(crate) fn query(root: &Path, wanted: &Run) -> anyhow::Result<()> {
+    check_tools(wanted)?;
     let bench = Bench {
         root: root.to_owned(),
         folder: root.join("target/bench").join(wanted.lines.to_string()),

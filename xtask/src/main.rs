@@ -1,11 +1,12 @@
-//! The developer's commands: `cargo xtask ci | fmt | tidy | bless | clients | crash | fuzz |
-//! workload | bench`.
+//! The developer's commands: `cargo xtask ci | fmt | tidy | dependencies | sbom | bless | clients |
+//! crash | fuzz | workload | bench`.
 //!
 //! Look next: [`tidy`] for what a folder must not know, [`clients`] for who reads our answers.
 
 mod bench;
 mod clients;
 mod crash;
+mod dependencies;
 mod fuzz;
 mod tidy;
 
@@ -19,6 +20,10 @@ cargo xtask COMMAND
   ci      everything that a change must pass: the same script that CI runs
   fmt     format the code
   tidy    check the structure: what folders must not know, sizes, heads of files
+  dependencies
+          check what others wrote of the program: licences, bans, duplicates and sources by
+          deny.toml, and a reason for each direct dependency; offline
+  sbom    write the list of it as CycloneDX 1.5 to target/sbom.json
   bless   run the tests and accept what clients see now as the expected snapshots
   clients run real clients (Octokit, githubkit, gh, schemathesis) against the demo
   crash   [--rounds N] [--seed S] [--release]: kill the server under load, N times (30); nothing
@@ -49,6 +54,8 @@ fn run() -> anyhow::Result<()> {
         ["ci"] => execute(Command::new(root.join(".ci/run")), &root),
         ["fmt"] => cargo(&["fmt", "--all"], &[], &root),
         ["tidy"] => tidy::run(&root),
+        ["dependencies"] => dependencies::check(&root),
+        ["sbom"] => dependencies::sbom(&root),
         ["bless"] => {
             let accept = [("INSTA_UPDATE", "always"), ("TALLYBOOK_BLESS", "1")];
             cargo(&["test", "--workspace"], &accept, &root)
