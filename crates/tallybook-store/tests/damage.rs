@@ -7,7 +7,7 @@ use tallybook_core::ids::{Digest, LogId, Seq};
 use tallybook_core::time::Instant;
 use tallybook_store::sqlite::{SqliteStore, backup_directory, restore};
 use tallybook_store::testing::contract::{append, pseudorandom};
-use tallybook_store::{AppendError, Effect, Store, StoreError};
+use tallybook_store::{AppendError, AuditRow, Effect, JobRow, Store, StoreError, TokenRow};
 use tempfile::TempDir;
 
 const PAGE: usize = 8192;
@@ -126,7 +126,7 @@ async fn a_newer_format_is_refused_by_number() {
                 path,
                 found,
                 supported,
-            }) => assert_eq!((path, found, supported), (file.clone(), 9, 2)),
+            }) => assert_eq!((path, found, supported), (file.clone(), 9, 3)),
             other => panic!("not too new but {other:?}"),
         }
     }
@@ -231,6 +231,8 @@ async fn a_damaged_blob_is_mended_by_putting_it_again() {
         "UPDATE blob_bytes SET bytes = zeroblob(length(bytes))",
         "UPDATE blobs SET size = size + 1",
         "DELETE FROM blob_bytes",
+        "UPDATE blobs SET stored_size = stored_size + 1",
+        "UPDATE blobs SET put_at = 0",
     ] {
         let (directory, file) = filled().await;
         let connection = rusqlite::Connection::open(&file).expect("opens");
@@ -238,11 +240,16 @@ async fn a_damaged_blob_is_mended_by_putting_it_again() {
         drop(connection);
         let store = open(directory.path());
         let id = Digest::of(&blob());
-        assert!(store.get_blob(id).await.is_err(), "{change}");
+        let read = store.get_blob(id).await;
+        assert!(
+            read.is_err() || store.check_rows().await.is_err(),
+            "{change}"
+        );
         assert_eq!(store.put_blob(blob(), now()).await.expect("puts"), id);
         let read = store.get_blob(id).await.expect("is mended");
         assert_eq!(read.as_deref(), Some(&*blob()), "{change}");
         assert_eq!(store.list_blobs().await.expect("lists").len(), 1);
+        store.check_rows().await.expect("is mended");
     }
 }
 
@@ -357,4 +364,135 @@ async fn nobody_waits_for_a_writer_that_died() {
     let store = open(directory.path());
     let heads = store.heads().await.expect("heads");
     assert_eq!(heads, [(LogId(1), Seq(BATCHES))]);
+}
+
+/// One of each kind of plain row.
+async fn with_rows() -> (TempDir, PathBuf) {
+    let (directory, file) = filled().await;
+    let store = open(directory.path());
+    let effects = vec![
+        Effect::AddToken(TokenRow {
+            id: "token-1".to_owned(),
+            hash: [7; 32],
+            grants: "reads".to_owned(),
+            created_at: now(),
+            expires_at: None,
+            revoked_at: None,
+        }),
+        Effect::RevokeToken {
+            id: "token-1".to_owned(),
+            at: now(),
+        },
+        Effect::PutJob(JobRow {
+            id: "job-1".to_owned(),
+            log: LogId(1),
+            created_at: now(),
+            state: "waits".to_owned(),
+        }),
+        Effect::SetFact {
+            key: "demo".to_owned(),
+            value: b"yes".to_vec(),
+        },
+        Effect::Audit(AuditRow {
+            at: now(),
+            actor: "a test".to_owned(),
+            action: "test".to_owned(),
+            detail: "{}".to_owned(),
+        }),
+    ];
+    store.append(vec![], effects).await.expect("writes");
+    let swapped = store.swap_manifest(LogId(1), 0, b"nothing".to_vec()).await;
+    assert!(swapped.expect("swaps"));
+    // What was there is sealed again when it changes.
+    store.put_blob(blob(), now()).await.expect("puts");
+    store.check().await.expect("sound");
+    store.check_rows().await.expect("sound");
+    (directory, file)
+}
+
+#[tokio::test]
+async fn every_changed_value_of_a_plain_row_is_found() {
+    let changes = [
+        ("UPDATE audit SET at = at + 1", "line 1 of the audit log"),
+        ("UPDATE audit SET number = 2", "line 2 of the audit log"),
+        ("UPDATE audit SET detail = '[]'", "line 1 of the audit log"),
+        (
+            "UPDATE audit SET checksum = checksum + 1",
+            "line 1 of the audit log",
+        ),
+        (
+            "UPDATE blobs SET put_at = put_at - 1",
+            "row 1 of the list of blobs",
+        ),
+        (
+            "UPDATE blobs SET stored_size = 1",
+            "row 1 of the list of blobs",
+        ),
+        ("UPDATE facts SET value = x'00'", "fact demo"),
+        ("UPDATE facts SET key = 'other'", "fact other"),
+        ("UPDATE jobs SET created_at = 0", "job 1"),
+        ("UPDATE jobs SET state = 'done'", "job 1"),
+        ("UPDATE manifests SET version = 2", "manifest of log 1"),
+        ("UPDATE manifests SET log = 2", "manifest of log 2"),
+        ("UPDATE tokens SET revoked_at = NULL", "token 1"),
+        ("UPDATE tokens SET grants = 'writes'", "token 1"),
+        ("CREATE INDEX more ON audit (at)", "schema"),
+        ("ALTER TABLE audit ADD COLUMN more TEXT", "schema"),
+    ];
+    for (change, word) in changes {
+        let (directory, file) = with_rows().await;
+        let connection = rusqlite::Connection::open(&file).expect("opens");
+        connection.execute(change, []).expect(change);
+        drop(connection);
+        let store = open(directory.path());
+        store.check().await.expect(change);
+        let found = store.check_rows().await;
+        assert!(
+            matches!(&found, Err(StoreError::Damaged { .. })),
+            "{change}: {found:?}"
+        );
+        let message = found.expect_err(change).to_string();
+        assert!(message.contains(word), "{change}: {message}");
+    }
+}
+
+/// A token that is damaged does nothing, and is not made sound by revoking it; a job that is
+/// damaged says nothing, and the others are read.
+#[tokio::test]
+async fn a_damaged_row_is_not_taken_for_another() {
+    let (directory, file) = with_rows().await;
+    let store = open(directory.path());
+    let other = JobRow {
+        id: "job-2".to_owned(),
+        log: LogId(1),
+        created_at: now(),
+        state: "waits".to_owned(),
+    };
+    let put = vec![Effect::PutJob(other.clone())];
+    store.append(vec![], put).await.expect("writes");
+    drop(store);
+    let connection = rusqlite::Connection::open(&file).expect("opens");
+    let changes = "UPDATE tokens SET revoked_at = NULL; UPDATE jobs SET log = 9 WHERE number = 1";
+    connection.execute_batch(changes).expect("changes");
+    drop(connection);
+    let store = open(directory.path());
+    assert_damaged(store.token([7; 32]).await, &file);
+    assert_damaged(store.tokens().await, &file);
+    let jobs = store.jobs().await.expect("reads");
+    assert_eq!((jobs[0].state.as_str(), &jobs[1]), ("", &other));
+    let revoke = Effect::RevokeToken {
+        id: "token-1".to_owned(),
+        at: now(),
+    };
+    let put = Effect::PutJob(JobRow {
+        id: "job-1".to_owned(),
+        ..other
+    });
+    for effect in [revoke, put] {
+        match store.append(vec![], vec![effect]).await {
+            Err(AppendError::Refused(error)) => assert_damaged(Err::<(), _>(error), &file),
+            other => panic!("not damaged but {other:?}"),
+        }
+    }
+    store.check_rows().await.expect_err("it is still damaged");
 }

@@ -1,5 +1,6 @@
 //! The audit log's rows: added in the commit that they tell of.
 
+use super::checksum::{AUDIT, seal};
 use super::failure::Failure;
 use super::number::loaded_instant;
 use crate::AuditRow;
@@ -15,7 +16,7 @@ pub(super) fn add(connection: &Connection, line: &AuditRow) -> Result<(), Failur
             line.action,
             line.detail
         ])?;
-    Ok(())
+    seal(connection, &AUDIT, connection.last_insert_rowid())
 }
 
 /// The newest lines, in the order of commits and not of clocks, newest first.

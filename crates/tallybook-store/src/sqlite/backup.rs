@@ -8,7 +8,7 @@ use super::connection::{check_identity, check_tables, open_immutable, open_reade
 use super::failure::{Failure, io_error, sqlite_error};
 use super::file;
 use super::lock::DirectoryLock;
-use super::space;
+use super::{checksum, schema, space};
 use crate::StoreError;
 use crate::access::{AccessNotice, open_private};
 use rusqlite::Connection;
@@ -85,6 +85,21 @@ pub(super) fn backup(database: &Path, target: &Path) -> Result<(), StoreError> {
         let _ = file::remove(&partial);
     }
     copied
+}
+
+/// Everything that can be checked without knowing what the bytes mean.
+pub(super) fn check_all(connection: &Connection) -> Result<(), Failure> {
+    check(connection)?;
+    if schema::format(connection)? == schema::FORMAT {
+        check_rows(connection)?;
+    }
+    Ok(())
+}
+
+/// Whether tables and rows are what was written; of a database of the newest format.
+pub(super) fn check_rows(connection: &Connection) -> Result<(), Failure> {
+    schema::check(connection)?;
+    checksum::check(connection)
 }
 
 /// SQLite's own check: every page, every index, every reference.
@@ -191,10 +206,10 @@ fn copy_checked(file: &Path, partial: &Path) -> Result<(), StoreError> {
     let connection = open_immutable(partial)?;
     let renamed = |error| name_source(error, partial, file);
     check_identity(&connection, partial).map_err(renamed)?;
-    check(&connection)
+    check_all(&connection)
         .map_err(|failure| failure.at(partial, "checking the backup"))
         .map_err(renamed)?;
-    if super::schema::format(&connection).is_ok_and(|format| format == super::schema::FORMAT) {
+    if schema::format(&connection).is_ok_and(|format| format == schema::FORMAT) {
         check_tables(&connection, partial).map_err(renamed)?;
     }
     Ok(())

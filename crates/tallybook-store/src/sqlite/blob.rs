@@ -2,6 +2,7 @@
 //!
 //! Invariant: bytes are checked against their name whenever they are read.
 
+use super::checksum::{self, BLOBS, seal};
 use super::failure::Failure;
 use super::number::{loaded, loaded_instant, stored};
 use super::packed::{Packed, unpack};
@@ -18,17 +19,17 @@ pub(super) fn put(
     blob: &Packed,
     at: Instant,
 ) -> Result<(), Failure> {
-    let renewed = connection
-        .prepare_cached("UPDATE blobs SET put_at = ? WHERE id = ?")?
-        .execute(params![at.seconds(), id.0])?;
-    if renewed > 0 && is_sound(connection, id)? {
-        return Ok(());
+    if is_sound(connection, id)? {
+        let number: i64 = connection
+            .prepare_cached("UPDATE blobs SET put_at = ? WHERE id = ? RETURNING number")?
+            .query_row(params![at.seconds(), id.0], |row| row.get(0))?;
+        return seal(connection, &BLOBS, number);
     }
     let number: i64 = connection
         .prepare_cached(
             "INSERT INTO blobs (id, codec, size, stored_size, put_at) VALUES (?, ?, ?, ?, ?)
              ON CONFLICT (id) DO UPDATE SET codec = excluded.codec, size = excluded.size,
-             stored_size = excluded.stored_size RETURNING number",
+             stored_size = excluded.stored_size, put_at = excluded.put_at RETURNING number",
         )?
         .query_row(
             params![
@@ -43,11 +44,14 @@ pub(super) fn put(
     connection
         .prepare_cached("INSERT OR REPLACE INTO blob_bytes (number, bytes) VALUES (?, ?)")?
         .execute(params![number, blob.bytes()])?;
-    Ok(())
+    seal(connection, &BLOBS, number)
 }
 
-/// Whether a blob can be read.
+/// Whether a blob is there, can be read, and has a sound row.
 fn is_sound(connection: &Connection, id: Digest) -> Result<bool, Failure> {
+    if checksum::is_sound(connection, &BLOBS, "id", id.0)? != Some(true) {
+        return Ok(false);
+    }
     match get(connection, id) {
         Ok(found) => Ok(found.is_some()),
         Err(failure) if failure.is_structural() => Err(failure),

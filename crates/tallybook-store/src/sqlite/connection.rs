@@ -3,6 +3,7 @@
 //! Invariant: a connection changes nothing in the file before the file was found to be ours and
 //! sound, and closing one never does: checkpoints happen only where they are asked for.
 
+use super::checksum;
 use super::failure::{Failure, io_error, sqlite_error};
 use super::file;
 use super::schema;
@@ -46,6 +47,7 @@ pub(super) fn create(path: &Path) -> Result<(), StoreError> {
         .map_err(|error| io_error(&error, format!("creating {}", unfinished.display())))?;
     let fill = || -> Result<(), Failure> {
         let mut connection = Connection::open_with_flags(&unfinished, flags)?;
+        checksum::register(&connection)?;
         connection.pragma_update(None, "page_size", PAGE_SIZE)?;
         connection.pragma_update(None, "auto_vacuum", INCREMENTAL)?;
         connection.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
@@ -87,6 +89,7 @@ pub(super) fn open_immutable(path: &Path) -> Result<Connection, StoreError> {
         .replace('?', "%3f")
         .replace('#', "%23");
     Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)
+        .and_then(|connection| checksum::register(&connection).map(|()| connection))
         .map_err(|error| sqlite_error(&error, path, "opening the database"))
 }
 
@@ -117,6 +120,7 @@ pub(super) fn check_tables(connection: &Connection, path: &Path) -> Result<(), S
 fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     let connect = || -> Result<Connection, Failure> {
         let connection = Connection::open_with_flags(path, flags)?;
+        checksum::register(&connection)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);

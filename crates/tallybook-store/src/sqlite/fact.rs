@@ -1,5 +1,6 @@
 //! The facts: small values by key.
 
+use super::checksum::{FACTS, seal};
 use super::failure::Failure;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -11,7 +12,7 @@ pub(super) fn set(connection: &Connection, key: &str, value: &[u8]) -> Result<()
              ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         )?
         .execute(params![key, value])?;
-    Ok(())
+    seal(connection, &FACTS, key)
 }
 
 /// A fact set earlier.

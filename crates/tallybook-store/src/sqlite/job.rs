@@ -1,5 +1,6 @@
 //! The jobs' rows.
 
+use super::checksum::{JOBS, is_sound, seal};
 use super::failure::Failure;
 use super::number::loaded_instant;
 use crate::JobRow;
@@ -8,18 +9,24 @@ use tallybook_core::ids::LogId;
 
 /// Adds a job, or replaces the state of the one with its id.
 pub(super) fn put(connection: &Connection, job: &JobRow) -> Result<(), Failure> {
-    connection
+    if is_sound(connection, &JOBS, "id", &job.id)? == Some(false) {
+        return Err(JOBS.damaged(&job.id));
+    }
+    let number: i64 = connection
         .prepare_cached(
             "INSERT INTO jobs (id, log, created_at, state) VALUES (?, ?, ?, ?)
-             ON CONFLICT (id) DO UPDATE SET state = excluded.state",
+             ON CONFLICT (id) DO UPDATE SET state = excluded.state RETURNING number",
         )?
-        .execute(params![
-            job.id,
-            job.log.0.cast_signed(),
-            job.created_at.seconds(),
-            job.state,
-        ])?;
-    Ok(())
+        .query_row(
+            params![
+                job.id,
+                job.log.0.cast_signed(),
+                job.created_at.seconds(),
+                job.state,
+            ],
+            |row| row.get(0),
+        )?;
+    seal(connection, &JOBS, number)
 }
 
 /// Removes a job; one that is not there is no error.
@@ -32,8 +39,12 @@ pub(super) fn remove(connection: &Connection, id: &str) -> Result<(), Failure> {
 
 /// Every job, in the order in which they were added.
 pub(super) fn list(connection: &Connection) -> Result<Vec<JobRow>, Failure> {
-    let mut statement =
-        connection.prepare_cached("SELECT id, log, created_at, state FROM jobs ORDER BY number")?;
+    // A job that is damaged has a state that says nothing, and its reader sees that; the others
+    // are not held up by it.
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT id, log, created_at, iif(checksum = {}, state, '') FROM jobs ORDER BY number",
+        JOBS.sum()
+    ))?;
     let mut rows = statement.query([])?;
     let mut jobs = Vec::new();
     while let Some(row) = rows.next()? {
@@ -42,9 +53,7 @@ pub(super) fn list(connection: &Connection) -> Result<Vec<JobRow>, Failure> {
         jobs.push(JobRow {
             log: LogId(row.get::<_, i64>(1)?.cast_unsigned()),
             created_at: loaded_instant(row.get(2)?, &what)?,
-            // Bytes that are no text are one job's damage, and its reader sees that they are none.
-            state: String::from_utf8_lossy(row.get_ref(3)?.as_bytes().unwrap_or_default())
-                .into_owned(),
+            state: row.get(3)?,
             id,
         });
     }

@@ -1,5 +1,6 @@
 //! The manifests: one small value a log, replaced by compare-and-swap.
 
+use super::checksum::{MANIFESTS, seal};
 use super::failure::Failure;
 use super::number::{loaded, stored};
 use crate::Manifest;
@@ -33,6 +34,9 @@ pub(super) fn swap(
             )?
             .execute(params![log, expected, bytes])?
     };
+    if changed == 1 {
+        seal(connection, &MANIFESTS, log)?;
+    }
     Ok(changed == 1)
 }
 

@@ -10,6 +10,7 @@ mod audit;
 mod backup;
 mod blob;
 mod checkpoint;
+mod checksum;
 mod connection;
 mod fact;
 mod failure;
@@ -332,6 +333,10 @@ impl Store for SqliteStore {
         self.readers
             .read("checking the database", backup::check)
             .await
+    }
+
+    async fn check_rows(&self) -> Result<(), StoreError> {
+        self.readers.read("checking rows", backup::check_rows).await
     }
 
     async fn release_space(&self) -> Result<bool, StoreError> {

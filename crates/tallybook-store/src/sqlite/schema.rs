@@ -5,6 +5,7 @@
 //! All steps run in one transaction at the start; an older program refuses what a newer one wrote.
 //! Invariant: `user_version` says which steps were run, and changes with them or not at all.
 
+use super::checksum;
 use super::failure::Failure;
 use rusqlite::Connection;
 
@@ -12,16 +13,17 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: u32 = 0x546c_7942;
 
 /// The newest data format: that which the steps lead to.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 
 /// Step N - 1 leads from format N - 1 to format N.
 const MIGRATIONS: [&str; FORMAT as usize] = [
     include_str!("migrations/1.sql"),
     include_str!("migrations/2.sql"),
+    include_str!("migrations/3.sql"),
 ];
 
 /// The tables of the newest format.
-const TABLES: [&str; 9] = [
+pub(super) const TABLES: [&str; 9] = [
     "audit",
     "blob_bytes",
     "blobs",
@@ -53,9 +55,35 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), Failure> {
     for step in MIGRATIONS.iter().skip(from as usize) {
         transaction.execute_batch(step)?;
     }
+    // Formats 1 and 2 had no checksums. From format 3 on, check them before the next step.
+    checksum::seal_all(&transaction)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()?;
     Ok(())
+}
+
+/// Checks that every table and index is as a new database has it. Without this a flipped bit in
+/// what a table says of itself could go unnoticed.
+pub(super) fn check(connection: &Connection) -> Result<(), Failure> {
+    let mut new = Connection::open_in_memory()?;
+    checksum::register(&new)?;
+    migrate(&mut new)?;
+    if definitions(connection)? == definitions(&new)? {
+        return Ok(());
+    }
+    let detail = "tables or indexes are not as they were made";
+    Err(Failure::damaged("the database's schema", detail))
+}
+
+type Definition = (String, String, String, Option<String>);
+
+fn definitions(connection: &Connection) -> Result<Vec<Definition>, Failure> {
+    let sql = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name";
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map([], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Commits a page without changing anything.

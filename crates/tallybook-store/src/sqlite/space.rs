@@ -5,7 +5,7 @@
 //! Those that were made before every new one had it are left as they are: [`compact`] makes them
 //! anew.
 
-use super::backup::{check, claim, copy_snapshot};
+use super::backup::{check_all, claim, copy_snapshot};
 use super::connection::{PAGE_SIZE, open_immutable};
 use super::failure::Failure;
 use super::lock::DirectoryLock;
@@ -95,7 +95,8 @@ pub fn compact(directory: &Path) -> Result<(u64, u64), StoreError> {
 fn write_anew(database: &Path, new: &Path) -> Result<(), StoreError> {
     let _claim = claim(new)?;
     copy_snapshot(database, new)?;
-    check(&open_immutable(new)?).map_err(|failure| failure.at(new, "checking the new database"))?;
+    check_all(&open_immutable(new)?)
+        .map_err(|failure| failure.at(new, "checking the new database"))?;
     let log = file::wal(database);
     // Commits that stand only there would be lost, and a log must not meet another database.
     if file::size(&log)? > 0 {

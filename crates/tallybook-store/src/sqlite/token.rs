@@ -1,12 +1,19 @@
 //! The access tokens' rows.
+//!
+//! Invariant: a damaged row is an error, and never a token that may do something else.
 
+use super::checksum::{TOKENS, is_sound, seal};
 use super::failure::Failure;
 use super::number::loaded_instant;
 use crate::TokenRow;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tallybook_core::time::Instant;
 
-const COLUMNS: &str = "id, hash, grants, created_at, expires_at, revoked_at";
+/// What is read: at last whether the row is what was written.
+fn columns() -> String {
+    let sum = TOKENS.sum();
+    format!("id, hash, grants, created_at, expires_at, revoked_at, checksum = {sum}")
+}
 
 /// Adds a token; its id and its hash must be new.
 pub(super) fn add(connection: &Connection, token: &TokenRow) -> Result<(), Failure> {
@@ -30,27 +37,33 @@ pub(super) fn add(connection: &Connection, token: &TokenRow) -> Result<(), Failu
             "its id or its hash is already there",
         ));
     }
-    Ok(())
+    seal(connection, &TOKENS, connection.last_insert_rowid())
 }
 
 /// Marks a token revoked; the first time stands.
 pub(super) fn revoke(connection: &Connection, id: &str, at: Instant) -> Result<(), Failure> {
-    let found = connection
-        .prepare_cached("UPDATE tokens SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?")?
-        .execute(params![at.seconds(), id])?;
-    if found == 0 {
-        return Err(Failure::refused(
-            format!("revoking token {id}"),
-            "there is no such token",
-        ));
+    match is_sound(connection, &TOKENS, "id", id)? {
+        Some(true) => {}
+        Some(false) => return Err(TOKENS.damaged(id)),
+        None => {
+            return Err(Failure::refused(
+                format!("revoking token {id}"),
+                "there is no such token",
+            ));
+        }
     }
-    Ok(())
+    let number: i64 = connection
+        .prepare_cached(
+            "UPDATE tokens SET revoked_at = coalesce(revoked_at, ?) WHERE id = ? RETURNING number",
+        )?
+        .query_row(params![at.seconds(), id], |row| row.get(0))?;
+    seal(connection, &TOKENS, number)
 }
 
 /// The token with this hash.
 pub(super) fn find(connection: &Connection, hash: [u8; 32]) -> Result<Option<TokenRow>, Failure> {
     connection
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM tokens WHERE hash = ?"))?
+        .prepare_cached(&format!("SELECT {} FROM tokens WHERE hash = ?", columns()))?
         .query_row([hash], |row| Ok(from_row(row)))
         .optional()?
         .transpose()
@@ -58,7 +71,8 @@ pub(super) fn find(connection: &Connection, hash: [u8; 32]) -> Result<Option<Tok
 
 /// Every token, oldest first.
 pub(super) fn list(connection: &Connection) -> Result<Vec<TokenRow>, Failure> {
-    let sql = format!("SELECT {COLUMNS} FROM tokens ORDER BY created_at, number");
+    let columns = columns();
+    let sql = format!("SELECT {columns} FROM tokens ORDER BY created_at, number");
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query([])?;
     let mut tokens = Vec::new();
@@ -70,6 +84,9 @@ pub(super) fn list(connection: &Connection) -> Result<Vec<TokenRow>, Failure> {
 
 fn from_row(row: &Row<'_>) -> Result<TokenRow, Failure> {
     let id: String = row.get(0)?;
+    if !row.get::<_, bool>(6)? {
+        return Err(TOKENS.damaged(&id));
+    }
     let what = format!("token {id}");
     let optional = |seconds: Option<i64>| {
         seconds

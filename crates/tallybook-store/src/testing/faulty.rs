@@ -224,6 +224,10 @@ impl<S: Store> Store for FaultyStore<S> {
         self.inner.check().await
     }
 
+    async fn check_rows(&self) -> Result<(), StoreError> {
+        self.inner.check_rows().await
+    }
+
     async fn release_space(&self) -> Result<bool, StoreError> {
         write_or_fail!(self, self.inner.release_space().await)
     }

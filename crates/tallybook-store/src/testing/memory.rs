@@ -260,6 +260,10 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn check_rows(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn release_space(&self) -> Result<bool, StoreError> {
         Ok(false)
     }

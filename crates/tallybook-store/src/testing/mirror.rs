@@ -163,6 +163,10 @@ impl<L: Store, R: Store> Store for MirrorStore<L, R> {
         both!(self, store => store.check().await)
     }
 
+    async fn check_rows(&self) -> Result<(), StoreError> {
+        both!(self, store => store.check_rows().await)
+    }
+
     async fn release_space(&self) -> Result<bool, StoreError> {
         let more = self.left.release_space().await?;
         Ok(self.right.release_space().await? || more)

@@ -123,6 +123,8 @@ impl Engine {
                 .await?;
         }
         self.verify_unused(&mut verified, &meter).await?;
+        // At last, for whatever else finds a difference says more of it.
+        self.store.check_rows().await?;
         Ok(verified)
     }
 
