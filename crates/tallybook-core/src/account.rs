@@ -49,6 +49,19 @@ impl AccountName {
             name: name.into(),
         }
     }
+
+    /// Reads the word of a kind, and a slug or login; `None` when one of them cannot be.
+    #[must_use]
+    pub fn parse(kind: &str, name: &str) -> Option<Self> {
+        let kinds = [
+            AccountKind::Enterprise,
+            AccountKind::Organization,
+            AccountKind::User,
+        ];
+        let kind = kinds.into_iter().find(|it| it.as_str() == kind)?;
+        check_name(name).ok()?;
+        Some(Self::new(kind, name))
+    }
 }
 
 /// `enterprise octo-ent`.

@@ -190,12 +190,45 @@ pub struct JobRow {
 pub struct AuditRow {
     /// When.
     pub at: Instant,
-    /// Who: a token's id, or the command.
+    /// Who: a kind and a name, such as `token ID`.
     pub actor: String,
+    /// As which user; `None` when it was nobody's token, and in lines of data format 2.
+    pub user: Option<String>,
+    /// From where; `None` when that is not known.
+    pub address: Option<String>,
     /// What was done: `import.create`, `token.revoke`, ...
     pub action: String,
-    /// To what, as JSON; never a secret.
+    /// To whose account; `None` when it is about the site.
+    pub account: Option<String>,
+    /// To what, and what it was before and is after, as JSON; never a secret.
     pub detail: String,
+}
+
+/// A line of the audit log where it stands in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NumberedAudit {
+    /// Its number in the order of commits, from 1. It never changes.
+    pub number: u64,
+    /// What it says.
+    pub row: AuditRow,
+}
+
+/// Which lines of the audit log are asked for: those for which everything that is said holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Who did it: the actor, the actor's name without its kind, or, ASCII case aside, the user.
+    pub who: Option<String>,
+    /// The action, or all those of a noun: `import` is `import.create` and `import.revert`.
+    pub action: Option<String>,
+    /// The account, ASCII case aside.
+    pub account: Option<String>,
+    /// From then on.
+    pub since: Option<Instant>,
+    /// Before then.
+    pub until: Option<Instant>,
+    /// Recorded before the line of this number: what follows a page that ended with that line,
+    /// whatever was recorded since.
+    pub before: Option<u64>,
 }
 
 /// A blob without its bytes.
@@ -292,8 +325,13 @@ pub trait Store: Send + Sync {
     /// A fact set earlier.
     async fn fact(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// The newest `limit` lines of the audit log, newest first.
-    async fn audit(&self, limit: usize) -> Result<Vec<AuditRow>, StoreError>;
+    /// The newest `limit` lines of the audit log that the filter lets through, in the order of
+    /// commits and not of clocks, the newest first.
+    async fn audit(
+        &self,
+        filter: AuditFilter,
+        limit: usize,
+    ) -> Result<Vec<NumberedAudit>, StoreError>;
 
     /// Writes a consistent copy of everything into a new file, while others read and write.
     /// Refuses to overwrite.

@@ -396,7 +396,10 @@ async fn with_rows() -> (TempDir, PathBuf) {
         Effect::Audit(AuditRow {
             at: now(),
             actor: "a test".to_owned(),
+            user: Some("monalisa".to_owned()),
+            address: Some("192.0.2.1".to_owned()),
             action: "test".to_owned(),
+            account: None,
             detail: "{}".to_owned(),
         }),
     ];
@@ -416,6 +419,12 @@ async fn every_changed_value_of_a_plain_row_is_found() {
         ("UPDATE audit SET at = at + 1", "line 1 of the audit log"),
         ("UPDATE audit SET number = 2", "line 2 of the audit log"),
         ("UPDATE audit SET detail = '[]'", "line 1 of the audit log"),
+        ("UPDATE audit SET login = NULL", "line 1 of the audit log"),
+        ("UPDATE audit SET address = ''", "line 1 of the audit log"),
+        (
+            "UPDATE audit SET account = 'user/x'",
+            "line 1 of the audit log",
+        ),
         (
             "UPDATE audit SET checksum = checksum + 1",
             "line 1 of the audit log",

@@ -14,7 +14,7 @@ use tallybook_core::ids::{LogId, NameId, Seq};
 use tallybook_core::time::Instant;
 use tallybook_store::sqlite::{SqliteStore, backup_directory, restore};
 use tallybook_store::testing::contract::{append, pseudorandom};
-use tallybook_store::{Append, AuditRow, Effect, NameRow, Store, StoreError};
+use tallybook_store::{Append, AuditFilter, AuditRow, Effect, NameRow, Store, StoreError};
 use tempfile::TempDir;
 
 /// How often a child is started and killed, over the same directory.
@@ -103,7 +103,10 @@ fn linked_append(seq: u64) -> (Vec<Append>, Vec<Effect>) {
     let line = AuditRow {
         at: Instant::parse("2026-11-21").expect("a date"),
         actor: "a test".to_owned(),
+        user: None,
+        address: None,
         action: format!("append {seq}"),
+        account: None,
         detail: "{}".to_owned(),
     };
     (appends.to_vec(), vec![Effect::Audit(line)])
@@ -180,9 +183,10 @@ async fn assert_linked(store: &SqliteStore, head: Seq) {
         let names = store.read_names(LogId(log), NameId(0)).await;
         assert_eq!(names.expect("reads").len() as u64, head.0);
     }
-    let lines = store.audit(usize::MAX).await.expect("reads");
+    let lines = store.audit(AuditFilter::default(), usize::MAX).await;
+    let lines = lines.expect("reads");
     assert_eq!(lines.len() as u64, head.0);
-    assert_eq!(lines[0].action, format!("append {}", head.0));
+    assert_eq!(lines[0].row.action, format!("append {}", head.0));
 }
 
 /// Under constant load, too, the write-ahead log is moved into the database and starts over.

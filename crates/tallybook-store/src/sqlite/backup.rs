@@ -19,6 +19,16 @@ use std::path::Path;
 /// How many of a damaged database's problems are named.
 const PROBLEMS_NAMED: usize = 5;
 
+/// Whether the database in `directory` has the newest data format, so that opening it would not
+/// bring it forward. For processes that have not opened it.
+///
+/// # Errors
+///
+/// `Io` and `Damaged` when there is no database to look at.
+pub fn has_newest_format(directory: &Path) -> Result<bool, StoreError> {
+    file::has_newest_format(&directory.join(file::NAME))
+}
+
 /// Writes a consistent copy of the database in `directory` into `file`, also while a server runs.
 /// Blocks until it is on disk.
 ///

@@ -23,7 +23,9 @@ pub(super) struct Table {
 
 pub(super) const AUDIT: Table = Table {
     name: "audit",
-    columns: &["number", "at", "actor", "action", "detail"],
+    columns: &[
+        "number", "at", "actor", "login", "address", "account", "action", "detail",
+    ],
     row: "line {} of the audit log",
 };
 

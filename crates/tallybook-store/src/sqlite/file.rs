@@ -65,6 +65,12 @@ pub(super) fn examine(path: &Path) -> Result<(), StoreError> {
     check_length(path, &header)
 }
 
+/// Whether a database has the newest format, so that opening it changes nothing. Only before there
+/// are connections, as [`examine`].
+pub(super) fn has_newest_format(path: &Path) -> Result<bool, StoreError> {
+    Ok(number(&read_header(path)?, USER_VERSION) == FORMAT)
+}
+
 /// Refuses a newer format, and one that was never written.
 pub(super) fn check_format(path: &Path, found: u32) -> Result<(), StoreError> {
     if found > FORMAT {

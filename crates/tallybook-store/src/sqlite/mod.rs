@@ -30,13 +30,13 @@ mod space;
 mod token;
 mod writer;
 
-pub use backup::{backup_directory, restore};
+pub use backup::{backup_directory, has_newest_format, restore};
 pub use space::compact;
 
 use crate::access::{self, AccessNotice};
 use crate::{
-    Append, AppendError, AuditRow, BlobInfo, Effect, JobRow, LogRow, Manifest, Store, StoreError,
-    StoredName, TokenRow,
+    Append, AppendError, AuditFilter, BlobInfo, Effect, JobRow, LogRow, Manifest, NumberedAudit,
+    Store, StoreError, StoredName, TokenRow,
 };
 use async_trait::async_trait;
 use failure::{Failure, io_error};
@@ -311,10 +311,14 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn audit(&self, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
+    async fn audit(
+        &self,
+        filter: AuditFilter,
+        limit: usize,
+    ) -> Result<Vec<NumberedAudit>, StoreError> {
         self.readers
             .read("reading the audit log", move |connection| {
-                audit::newest(connection, limit)
+                audit::page(connection, &filter, limit)
             })
             .await
     }

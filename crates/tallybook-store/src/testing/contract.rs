@@ -3,7 +3,11 @@
 //! [`store_contract!`](crate::store_contract) makes a test of each. Every check gets an empty
 //! store of its own and panics with what it missed. Look next: `tests/contract.rs`.
 
-use crate::{Append, AppendError, AuditRow, Effect, JobRow, NameRow, Store, TokenRow};
+use crate::{
+    Append, AppendError, AuditFilter, AuditRow, Effect, JobRow, NameRow, NumberedAudit, Store,
+    TokenRow,
+};
+use std::ops::Range;
 use std::sync::Arc;
 use tallybook_core::ids::{Digest, LogId, NameId, Seq};
 use tallybook_core::time::Instant;
@@ -27,6 +31,8 @@ macro_rules! store_contract {
             manifests_are_swapped_by_version,
             tokens_are_added_found_and_revoked,
             the_audit_log_is_newest_first,
+            the_audit_log_is_paged_by_number,
+            the_audit_log_is_filtered,
             facts_are_replaced,
             jobs_are_put_replaced_and_removed,
             concurrent_appends_lose_nothing,
@@ -141,7 +147,9 @@ pub async fn effects_are_written_with_the_appends(store: Arc<dyn Store>) {
     assert_refused(&store.append(vec![append(1, 1, b"b")], failing).await);
     assert_eq!(store.head(LogId(1)).await.expect("head"), Seq(1));
     assert_eq!(store.fact("k").await.expect("reads"), Some(b"v".to_vec()));
-    assert_eq!(store.audit(9).await.expect("reads"), [line("first")]);
+    let lines = store.audit(AuditFilter::default(), 9).await;
+    let rows: Vec<_> = lines.expect("reads").into_iter().map(|it| it.row).collect();
+    assert_eq!(rows, [line("first")]);
 
     let alone = store.append(vec![], vec![fact("k", b"w")]);
     alone.await.expect("appends");
@@ -337,15 +345,125 @@ pub async fn the_audit_log_is_newest_first(store: Arc<dyn Store>) {
         let added = store.append(vec![], vec![Effect::Audit(line)]);
         added.await.expect("adds");
     }
-    let actions = async |limit| {
-        let lines = store.audit(limit).await.expect("reads");
-        let actions = lines.into_iter().map(|line| line.action);
-        actions.collect::<Vec<_>>()
+    let actions = async |limit: usize| {
+        let lines = store.audit(AuditFilter::default(), limit).await;
+        let lines = lines.expect("reads").into_iter();
+        lines.map(|line| line.row.action).collect::<Vec<_>>()
     };
     assert_eq!(actions(9).await, ["c", "b", "a"]);
     assert_eq!(actions(usize::MAX).await, ["c", "b", "a"]);
     assert_eq!(actions(2).await, ["c", "b"]);
     assert_eq!(actions(0).await, Vec::<String>::new());
+}
+
+/// Pages that begin where the last one ended have each line once, also when lines share an instant
+/// and others are recorded meanwhile.
+pub async fn the_audit_log_is_paged_by_number(store: Arc<dyn Store>) {
+    let add = async |actions: Range<u64>| {
+        let lines = actions.map(|number| Effect::Audit(line(&format!("a{number}"))));
+        let added = store.append(vec![], lines.collect()).await;
+        added.expect("adds");
+    };
+    add(1..6).await;
+    let (mut before, mut seen) = (None, Vec::new());
+    loop {
+        let filter = AuditFilter {
+            before,
+            ..AuditFilter::default()
+        };
+        let page = store.audit(filter, 2).await.expect("reads");
+        let Some(last) = page.last() else { break };
+        before = Some(last.number);
+        add(6..8).await;
+        for NumberedAudit { number, row } in page {
+            assert_eq!(row.action, format!("a{number}"));
+            seen.push(number);
+        }
+    }
+    assert_eq!(seen, [5, 4, 3, 2, 1]);
+    for (before, expected) in [(0, None), (1, None), (2, Some(1)), (u64::MAX, Some(7))] {
+        let filter = AuditFilter {
+            before: Some(before),
+            ..AuditFilter::default()
+        };
+        let page = store.audit(filter, 1).await.expect("reads");
+        let number = page.first().map(|line| line.number.min(7));
+        assert_eq!(number, expected, "before {before}");
+    }
+}
+
+/// Everything that a filter says holds for the lines that it lets through.
+pub async fn the_audit_log_is_filtered(store: Arc<dyn Store>) {
+    let text = |text: &str| Some(text.to_owned());
+    let lines = [
+        AuditRow {
+            user: text("Monalisa"),
+            address: text("192.0.2.1"),
+            account: text("enterprise/Octo-Ent"),
+            actor: "token abc".to_owned(),
+            ..line("import.create")
+        },
+        AuditRow {
+            actor: "command import".to_owned(),
+            account: text("enterprise/other"),
+            at: at(5),
+            ..line("import.revert")
+        },
+        AuditRow {
+            actor: "server".to_owned(),
+            at: at(9),
+            ..line("report.expire")
+        },
+    ];
+    let effects = lines.iter().cloned().map(Effect::Audit).collect();
+    store.append(vec![], effects).await.expect("adds");
+    let all = AuditFilter::default;
+    let who = |who: &str| AuditFilter {
+        who: text(who),
+        ..all()
+    };
+    let action = |action: &str| AuditFilter {
+        action: text(action),
+        ..all()
+    };
+    let account = |account: &str| AuditFilter {
+        account: text(account),
+        ..all()
+    };
+    let between = |since, until| AuditFilter {
+        since: Some(at(since)),
+        until: Some(at(until)),
+        ..all()
+    };
+    let cases: [(AuditFilter, &[usize]); 15] = [
+        (all(), &[2, 1, 0]),
+        (who("token abc"), &[0]),
+        (who("abc"), &[0]),
+        (who("monaLISA"), &[0]),
+        (who("import"), &[1]),
+        (who("server"), &[2]),
+        (who("token"), &[]),
+        (action("import"), &[1, 0]),
+        (action("import.revert"), &[1]),
+        (action("imp"), &[]),
+        (action("%"), &[]),
+        (account("ENTERPRISE/octo-ent"), &[0]),
+        (account("octo-ent"), &[]),
+        (between(1, 9), &[1, 0]),
+        (
+            AuditFilter {
+                who: text("abc"),
+                ..action("report")
+            },
+            &[],
+        ),
+    ];
+    for (filter, expected) in cases {
+        let found = store.audit(filter.clone(), 9).await.expect("reads");
+        let found: Vec<_> = found.into_iter().map(|line| line.row).collect();
+        let expected: Vec<_> = expected.iter().map(|place| lines[*place].clone()).collect();
+        assert_eq!(found, expected, "{filter:?}");
+    }
 }
 
 /// A fact has its last value.
@@ -523,7 +641,10 @@ fn line(action: &str) -> AuditRow {
     AuditRow {
         at: at(1),
         actor: "t1".to_owned(),
+        user: None,
+        address: None,
         action: action.to_owned(),
+        account: None,
         detail: "{}".to_owned(),
     }
 }

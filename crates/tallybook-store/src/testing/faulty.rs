@@ -6,8 +6,8 @@
 //! store held when it was asked.
 
 use crate::{
-    Append, AppendError, AuditRow, BlobInfo, Effect, JobRow, LogRow, Manifest, Store, StoreError,
-    StoredName, TokenRow,
+    Append, AppendError, AuditFilter, BlobInfo, Effect, JobRow, LogRow, Manifest, NumberedAudit,
+    Store, StoreError, StoredName, TokenRow,
 };
 use async_trait::async_trait;
 use std::path::Path;
@@ -212,8 +212,12 @@ impl<S: Store> Store for FaultyStore<S> {
         self.inner.fact(key).await
     }
 
-    async fn audit(&self, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
-        self.inner.audit(limit).await
+    async fn audit(
+        &self,
+        filter: AuditFilter,
+        limit: usize,
+    ) -> Result<Vec<NumberedAudit>, StoreError> {
+        self.inner.audit(filter, limit).await
     }
 
     async fn backup(&self, file: &Path) -> Result<(), StoreError> {

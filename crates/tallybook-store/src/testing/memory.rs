@@ -4,8 +4,8 @@
 //! nothing. Slow for much data, and meant to be: it is read to learn what a store does.
 
 use crate::{
-    Append, AppendError, AuditRow, BlobInfo, Effect, JobRow, LogRow, Manifest, Store, StoreError,
-    StoredName, TokenRow,
+    Append, AppendError, AuditFilter, AuditRow, BlobInfo, Effect, JobRow, LogRow, Manifest,
+    NumberedAudit, Store, StoreError, StoredName, TokenRow,
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -237,15 +237,19 @@ impl Store for MemoryStore {
         Ok(self.state().facts.get(key).cloned())
     }
 
-    async fn audit(&self, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
-        Ok(self
-            .state()
-            .audit
-            .iter()
-            .rev()
-            .take(limit)
-            .cloned()
-            .collect())
+    async fn audit(
+        &self,
+        filter: AuditFilter,
+        limit: usize,
+    ) -> Result<Vec<NumberedAudit>, StoreError> {
+        let state = self.state();
+        let numbered = state.audit.iter().enumerate().rev();
+        let lines = numbered.map(|(place, row)| NumberedAudit {
+            number: place as u64 + 1,
+            row: row.clone(),
+        });
+        let asked = lines.filter(|line| is_asked(&filter, line));
+        Ok(asked.take(limit).collect())
     }
 
     /// There is no file to copy: always an error.
@@ -278,4 +282,29 @@ fn refused(doing: &str, detail: &str) -> AppendError {
         doing: doing.to_owned(),
         detail: detail.to_owned(),
     })
+}
+
+fn is_asked(filter: &AuditFilter, line: &NumberedAudit) -> bool {
+    let row = &line.row;
+    let same = |text: &Option<String>, asked: &String| {
+        let text = text.as_deref();
+        text.is_some_and(|text| text.eq_ignore_ascii_case(asked))
+    };
+    let is_by = |who: &String| {
+        let name = row.actor.split_once(' ').map(|(_, name)| name);
+        row.actor == *who || name == Some(who) || same(&row.user, who)
+    };
+    let is_of = |action: &String| {
+        let rest = row.action.strip_prefix(action.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    filter.before.is_none_or(|before| line.number < before)
+        && filter.who.as_ref().is_none_or(is_by)
+        && filter.action.as_ref().is_none_or(is_of)
+        && filter
+            .account
+            .as_ref()
+            .is_none_or(|account| same(&row.account, account))
+        && filter.since.is_none_or(|since| row.at >= since)
+        && filter.until.is_none_or(|until| row.at < until)
 }

@@ -4,8 +4,8 @@
 //! can know is not compared: sizes as stored, backups, and the words of an error.
 
 use crate::{
-    Append, AppendError, AuditRow, BlobInfo, Effect, JobRow, LogRow, Manifest, Store, StoreError,
-    StoredName, TokenRow,
+    Append, AppendError, AuditFilter, BlobInfo, Effect, JobRow, LogRow, Manifest, NumberedAudit,
+    Store, StoreError, StoredName, TokenRow,
 };
 use async_trait::async_trait;
 use std::fmt::Debug;
@@ -151,8 +151,12 @@ impl<L: Store, R: Store> Store for MirrorStore<L, R> {
         both!(self, store => store.fact(key).await)
     }
 
-    async fn audit(&self, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
-        both!(self, store => store.audit(limit).await)
+    async fn audit(
+        &self,
+        filter: AuditFilter,
+        limit: usize,
+    ) -> Result<Vec<NumberedAudit>, StoreError> {
+        both!(self, store => store.audit(filter.clone(), limit).await)
     }
 
     async fn backup(&self, file: &Path) -> Result<(), StoreError> {

@@ -4,6 +4,7 @@
 //! order of precedence is the order of [`parse`]: flag, environment, file, default. Look next:
 //! [`super::place`] for `--data` against `--url`, and one file a command for what they do.
 
+mod audit;
 mod catalog;
 mod export;
 mod send;
@@ -12,6 +13,7 @@ mod token;
 use crate::config::mail::MailArguments;
 use crate::config::{self, Dialect, Limits, PublicUrl, TrustedProxies, file::ConfigFileError};
 use crate::import::DateOrder;
+pub(crate) use audit::AuditArguments;
 pub(crate) use catalog::{Catalog, Trial};
 use clap::error::ErrorKind;
 use clap::{ArgGroup, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -73,6 +75,8 @@ pub(crate) enum Command {
     /// Create, list and revoke access tokens
     #[command(subcommand)]
     Token(Token),
+    /// Show who did what, from where, and what it changed: the audit log, the newest first
+    Audit(Box<AuditArguments>),
     /// Read everything again, recompute every statement, and report the first difference
     Verify(Verify),
     /// Write a consistent copy of everything into a new file, also while a server runs

@@ -10,9 +10,10 @@ mod server;
 use super::client::Client;
 use super::open::{WhenEmpty, open};
 use super::place::Place;
-use crate::engine::Engine;
+use crate::engine::audit::{Action, Actor, Deed};
 use crate::engine::export::{ExportRequest, ExportSink};
 use crate::engine::snapshot::Snapshot;
+use crate::engine::{Engine, EngineError};
 use anyhow::{Context, bail};
 use files::{Part, Target, parts, writer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
@@ -59,6 +60,12 @@ pub(crate) fn run(request: Request, place: Place, now: Instant) -> anyhow::Resul
             let opened = open(&directory, WhenEmpty::Refuse, now).await?;
             let source = Source::new(&opened.engine, request).await?;
             for part in &parts {
+                if let Err(error) = source.record(part, now).await {
+                    writeln!(
+                        io::stderr(),
+                        "The audit log does not tell of this export: {error}"
+                    )?;
+                }
                 let target = match first.take() {
                     Some(target) => Some(target),
                     None => part.target()?,
@@ -77,6 +84,7 @@ struct Source<'a> {
     snapshot: Snapshot,
     kind: ReportKind,
     cells: Cells,
+    account: AccountName,
 }
 
 impl<'a> Source<'a> {
@@ -90,7 +98,17 @@ impl<'a> Source<'a> {
             snapshot,
             kind: request.kind,
             cells: request.cells,
+            account,
         })
+    }
+
+    async fn record(&self, part: &Part, now: Instant) -> Result<(), EngineError> {
+        let deed = Deed::on(&self.account, Action::ReportExport)
+            .with("type", self.kind.as_str())
+            .with("first", part.days.first.to_string())
+            .with("last", part.days.last.to_string());
+        let line = Actor::command("export").did(now, deed);
+        self.engine.record(vec![line]).await
     }
 
     async fn export(&self, part: &Part, out: impl Write + Send + 'static) -> anyhow::Result<()> {

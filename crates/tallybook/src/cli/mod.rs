@@ -7,6 +7,7 @@
 
 mod apply;
 mod arguments;
+mod audit;
 mod catalog;
 mod client;
 mod demo;
@@ -144,10 +145,13 @@ fn run(line: CommandLine, matches: &ArgMatches) -> anyhow::Result<()> {
         Command::Token(Token::Revoke { id, place }) => {
             token::revoke(&id, place.resolve(matches)?, now)
         }
+        Command::Audit(asked) => audit::run(*asked, matches, now),
         Command::Verify(verify) => upkeep::verify(verify.place.resolve(matches)?, now),
-        Command::Backup(backup) => upkeep::backup(&backup.file, backup.place.resolve(matches)?),
-        Command::Restore(restore) => upkeep::restore(&restore.file, &restore.data),
         Command::Compact(compact) => upkeep::compact(&place::data_directory(compact.data)?),
+        Command::Backup(backup) => {
+            upkeep::backup(&backup.file, backup.place.resolve(matches)?, now)
+        }
+        Command::Restore(restore) => upkeep::restore(&restore.file, &restore.data, now),
     }
 }
 

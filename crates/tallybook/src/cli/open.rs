@@ -48,16 +48,21 @@ pub(crate) async fn open_with(
     if when_empty == WhenEmpty::Refuse {
         check_data(directory)?;
     }
-    let holder = format!("process {}", std::process::id());
-    let store = SqliteStore::open(directory, &holder).map_err(|error| with_way_in(&error))?;
-    warn_of_access(store.access_notices());
-    let store = Arc::new(store);
+    let store = Arc::new(open_store(directory)?);
     let engine = Engine::open(Arc::clone(&store) as Arc<dyn Store>, options, now).await;
     let engine = engine.map_err(|error| match error {
         EngineError::Store(error) => with_way_in(&error),
         other => other.into(),
     })?;
     Ok(Opened { engine, store })
+}
+
+/// Opens a directory's database alone, for a command that need not understand what is in it.
+pub(crate) fn open_store(directory: &Path) -> anyhow::Result<SqliteStore> {
+    let holder = format!("process {}", std::process::id());
+    let store = SqliteStore::open(directory, &holder).map_err(|error| with_way_in(&error))?;
+    warn_of_access(store.access_notices());
+    Ok(store)
 }
 
 /// Logs what of a directory was, or still is, open to other users of the machine.

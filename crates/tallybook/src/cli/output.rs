@@ -2,8 +2,12 @@
 
 use std::io::{self, Write};
 
-/// Prints rows under a head, columns two spaces apart.
+/// Prints rows under a head, columns two spaces apart. What could act on a terminal is escaped.
 pub(crate) fn table(out: &mut dyn Write, head: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| row.iter().map(|cell| escaped(cell)).collect())
+        .collect();
     let width = |column: usize| {
         let cells = rows
             .iter()
@@ -20,10 +24,45 @@ pub(crate) fn table(out: &mut dyn Write, head: &[&str], rows: &[Vec<String>]) ->
         writeln!(out, "{}", text.trim_end())
     };
     line(&mut head.iter().copied())?;
-    for row in rows {
+    for row in &rows {
         line(&mut row.iter().map(String::as_str))?;
     }
     Ok(())
+}
+
+/// A text in which nothing acts on a terminal, and nothing shows it otherwise than it is.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match acts(character) {
+            true => out.extend(character.escape_unicode()),
+            false => out.push(character),
+        }
+    }
+    out
+}
+
+/// The same for JSON of several lines: in it, such characters stand in texts alone.
+pub(crate) fn escaped_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character != '\n' && acts(character) {
+            true => out.push_str(&format!("\\u{:04x}", u32::from(character))),
+            false => out.push(character),
+        }
+    }
+    out
+}
+
+/// Whether a terminal does something else with a character than to show it: control characters,
+/// and those that are invisible or turn the direction of others. All are of the basic plane.
+fn acts(character: char) -> bool {
+    let is_format = matches!(
+        character,
+        '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+    );
+    character.is_control() || is_format
 }
 
 /// An error and its causes as one line.
@@ -59,6 +98,31 @@ mod tests {
         table(&mut out, &["id", "name"], &rows).expect("written");
         let text = String::from_utf8(out).expect("UTF-8");
         assert_eq!(text, "id   name\n1    é\n100\n");
+    }
+
+    #[test]
+    fn nothing_in_a_cell_acts_on_the_terminal() {
+        let hostile = "\u{1b}[2J\r\n\u{9b}31m\u{202e}é\u{7f}\t";
+        let mut out = Vec::new();
+        let rows = [vec![hostile.to_owned(), "x".to_owned()]];
+        table(&mut out, &["a", "b"], &rows).expect("written");
+        let text = String::from_utf8(out).expect("UTF-8");
+        let lines: Vec<&str> = text.lines().collect();
+        let shown = r"\u{1b}[2J\u{d}\u{a}\u{9b}31m\u{202e}é\u{7f}\u{9}  x";
+        assert_eq!(lines[1], shown);
+        assert_eq!(
+            lines[0].find('b'),
+            lines[1].chars().position(|it| it == 'x')
+        );
+
+        let json = serde_json::to_string_pretty(&serde_json::json!({"name": hostile}));
+        let json = escaped_json(&json.expect("JSON"));
+        assert!(
+            !json.contains(['\u{1b}', '\u{9b}', '\u{202e}', '\u{7f}']),
+            "{json}"
+        );
+        let read: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        assert_eq!(read["name"], hostile);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::engine::commit::Actor;
 use crate::engine::{Engine, Options};
 use crate::http::app::{App, HttpSettings};
 use crate::http::metering::site::backup::Backups;
+use crate::http::repeats;
 use crate::http::router::router;
 use crate::jobs::ReportSettings;
 use crate::mail::Mailer;
@@ -143,6 +144,7 @@ pub(crate) async fn serve_app(
         // What is left for another time is no loss.
         let _ = ended.run_until_cancelled(tidy_up(engine, clock)).await;
     });
+    let recording = tokio::spawn(repeats::run(Arc::clone(&app), shutdown.clone()));
     let served = listening
         .serve(router(app), &settings.limits, settings.trusted_proxies)
         .await;
@@ -150,6 +152,7 @@ pub(crate) async fn serve_app(
     shutdown.cancel();
     making.await.context("the reports' task died")?;
     tidying.await.context("the task that tidies up died")?;
+    recording.await.context("the audit log's task died")?;
     served?;
     opened.engine.settle().await;
     tracing::info!("ended");

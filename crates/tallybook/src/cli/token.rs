@@ -8,7 +8,6 @@ use super::open::{WhenEmpty, open};
 use super::output::table;
 use super::place::Place;
 use crate::auth::{Grants, Secret, Terms, secret};
-use crate::config::Dialect;
 use crate::engine::Engine;
 use crate::engine::commit::Actor;
 use anyhow::{Context, bail};
@@ -61,16 +60,14 @@ pub(crate) async fn add(
     let secret = Secret::generate().context("no random numbers for a token")?;
     let id = secret::generate_id().context("no random numbers for a token's id")?;
     let row = TokenRow {
-        id: id.clone(),
+        id,
         hash: secret.hash(),
         grants: terms.encode()?,
         created_at: now,
         expires_at,
         revoked_at: None,
     };
-    let dialect = terms.dialect.map(Dialect::as_str);
-    let detail = json!({"id": id, "grants": terms.grants, "dialect": dialect});
-    engine.add_token(row, actor, detail.to_string()).await?;
+    engine.add_token(row, actor).await?;
     Ok(secret)
 }
 
@@ -247,6 +244,7 @@ pub(crate) fn revoke(id: &str, place: Place, now: Instant) -> anyhow::Result<()>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Dialect;
 
     #[test]
     fn a_token_s_row_says_what_it_may_and_whether_it_lives() {

@@ -1,9 +1,11 @@
 //! `tallybook verify`, `backup`, `restore` and `compact`.
 
 use super::client::Client;
-use super::open::{WhenEmpty, check_data, open, with_way_in};
+use super::open::{WhenEmpty, check_data, open, open_store, with_way_in};
+use super::output::one_line;
 use super::place::Place;
-use crate::http::metering::site::verify::answer;
+use crate::engine::audit::{self, Action, Actor, Deed, shortened};
+use crate::http::metering::site::verify::{answer, deed};
 use crate::wire::site::Verification;
 use anyhow::{Context, bail};
 use indicatif::HumanBytes;
@@ -18,7 +20,11 @@ pub(crate) fn verify(place: Place, now: Instant) -> anyhow::Result<()> {
     let counts = match place {
         Place::Directory(directory) => super::runtime()?.block_on(async {
             let opened = open(&directory, WhenEmpty::Refuse, now).await?;
-            anyhow::Ok(answer(&opened.engine.verify().await?).counts())
+            let verified = opened.engine.verify().await?;
+            // Only then: to what is damaged nothing is written.
+            let line = Actor::command("verify").did(now, deed(None));
+            say_unrecorded(opened.engine.record(vec![line]).await)?;
+            anyhow::Ok(answer(&verified).counts())
         })?,
         Place::Server { url, token } => {
             let answer: Verification = Client::new(url, &token).post("verify", &Value::Null)?;
@@ -39,16 +45,51 @@ pub(crate) fn verify(place: Place, now: Instant) -> anyhow::Result<()> {
 }
 
 /// Writes a backup into a new file; works while a server holds the directory.
-pub(crate) fn backup(file: &Path, place: Place) -> anyhow::Result<()> {
+pub(crate) fn backup(file: &Path, place: Place, now: Instant) -> anyhow::Result<()> {
     match place {
         Place::Directory(directory) => {
             check_data(&directory)?;
+            say_unrecorded(record_backup(&directory, file, now))?;
             sqlite::backup_directory(&directory, file)?;
         }
         Place::Server { url, token } => download(&Client::new(url, &token), file)?,
     }
     writeln!(io::stdout(), "Wrote {}.", file.display())?;
     Ok(())
+}
+
+/// Tells the audit log of a backup. The copy holds that line, too.
+fn record_backup(directory: &Path, file: &Path, now: Instant) -> anyhow::Result<()> {
+    if !sqlite::has_newest_format(directory)? {
+        bail!("the data has an older format, which a backup leaves as it is");
+    }
+    let deed = Deed::site(Action::BackupCreate).with("file", name(file));
+    record(directory, &Actor::command("backup"), deed, now)
+}
+
+/// Tells the audit log of what a command did with a directory as a whole.
+fn record(directory: &Path, actor: &Actor, deed: Deed, now: Instant) -> anyhow::Result<()> {
+    super::runtime()?.block_on(async {
+        let store = open_store(directory)?;
+        Ok(audit::record(&store, vec![actor.did(now, deed)]).await?)
+    })
+}
+
+/// Says why the audit log has no line. What stands against one, such as a server that holds the
+/// directory, a full disk or damage, must keep nobody from backing up, restoring or verifying.
+fn say_unrecorded<E: Into<anyhow::Error>>(recorded: Result<(), E>) -> io::Result<()> {
+    let Err(error) = recorded else { return Ok(()) };
+    let reason = one_line(&error.into());
+    writeln!(
+        io::stderr(),
+        "The audit log does not tell of this: {reason}"
+    )
+}
+
+/// A file's own name: where it lies is the machine's business.
+fn name(file: &Path) -> String {
+    let name = file.file_name().unwrap_or_default();
+    shortened(&name.to_string_lossy())
 }
 
 /// Downloads under another name first, so that a file under its own name is complete. Only its
@@ -80,8 +121,11 @@ fn download(client: &Client, file: &Path) -> anyhow::Result<()> {
 }
 
 /// Makes a data directory from a backup.
-pub(crate) fn restore(file: &Path, directory: &Path) -> anyhow::Result<()> {
+pub(crate) fn restore(file: &Path, directory: &Path, now: Instant) -> anyhow::Result<()> {
     super::open::warn_of_access(&sqlite::restore(file, directory)?);
+    let deed = Deed::site(Action::BackupRestore).with("file", name(file));
+    let recorded = record(directory, &Actor::command("restore"), deed, now);
+    say_unrecorded(recorded)?;
     let directory = directory.display();
     writeln!(
         io::stdout(),

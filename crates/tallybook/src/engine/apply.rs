@@ -3,9 +3,12 @@
 //! Invariant: what is applied leaves every statement with a price for every line, and every event
 //! with the payer that it had. Look next: [`super::what_if`] for what a month would cost.
 
+use super::audit::{Action, Deed, shortened};
 use super::commit::{Actor, Changes, Committed, Turn};
 use super::what_if::{AccountDifference, WhatIf};
 use super::{Engine, EngineError};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tallybook_core::account::{AccountKind, AccountName};
 use tallybook_core::declaration::Declaration;
@@ -121,6 +124,75 @@ pub(super) struct Prepared {
     differences: Vec<Change>,
 }
 
+/// The most differences of one subject that the audit log tells one by one.
+const MOST_RECORDED: usize = 1_000;
+
+/// A catalogue's versions before and after.
+struct Versions {
+    before: Seq,
+    after: Seq,
+}
+
+/// What the audit log says of an application: a line for each account whose settings it changed,
+/// and one for the site's.
+fn deeds(differences: &[Change], catalogue: Option<Versions>) -> Vec<Deed> {
+    let mut site = Vec::new();
+    let mut accounts: BTreeMap<AccountName, Vec<&Change>> = BTreeMap::new();
+    for change in differences {
+        match account(&change.subject) {
+            Some(account) => accounts.entry(account).or_default().push(change),
+            None => site.push(change),
+        }
+    }
+    let mut deeds: Vec<Deed> = accounts
+        .iter()
+        .map(|(account, changes)| with_changes(Deed::on(account, Action::Apply), changes))
+        .collect();
+    if !site.is_empty() || catalogue.is_some() || deeds.is_empty() {
+        let deed = with_changes(Deed::site(Action::Apply), &site);
+        deeds.push(match catalogue {
+            Some(Versions { before, after }) => deed.with(
+                "catalog_version",
+                json!({"before": before.0, "after": after.0}),
+            ),
+            None => deed,
+        });
+    }
+    deeds
+}
+
+/// The account that a difference is about; `None` when it is about the site.
+fn account(subject: &str) -> Option<AccountName> {
+    let (kind, name) = subject.split_once(' ')?;
+    AccountName::parse(kind, name)
+}
+
+/// Adds what was before and is after.
+fn with_changes(deed: Deed, changes: &[&Change]) -> Deed {
+    let told = changes.iter().take(MOST_RECORDED);
+    let told: Vec<Value> = told.map(|change| recorded(change)).collect();
+    let deed = deed.with("changes", told);
+    match changes.len().saturating_sub(MOST_RECORDED) {
+        0 => deed,
+        further => deed.with("further_changes", further),
+    }
+}
+
+/// A difference, as it is recorded. A mail address must be possible to delete, which a line of the
+/// log is not: it says only that there was one and is one.
+fn recorded(change: &Change) -> Value {
+    let value = |text: &str| match &*change.field {
+        "email" if !text.is_empty() => "(an address)".to_owned(),
+        _ => shortened(text),
+    };
+    json!({
+        "subject": change.subject,
+        "field": change.field,
+        "before": change.before.as_deref().map(value),
+        "after": value(&change.after),
+    })
+}
+
 impl Engine {
     /// Applies declarations, all or none, and gives the differences; a dry run only gives them.
     pub async fn apply(
@@ -165,16 +237,15 @@ impl Engine {
             if differences.is_empty() && changes.site.is_empty() {
                 return Ok(self.applied(differences));
             }
-            let detail = match &prepared.catalogue {
-                // The batch that is about to be written is the catalogue's new version.
-                Some(_) => format!(
-                    "{{\"changes\":{},\"catalog_version\":{}}}",
-                    differences.len(),
-                    prepared.site.seq.next().0
-                ),
-                None => format!("{{\"changes\":{}}}", differences.len()),
-            };
-            changes.audit(now, actor, "apply", detail);
+            let site = &prepared.site;
+            let version = prepared.catalogue.as_ref().map(|_| Versions {
+                before: site.catalogue.version(),
+                // The batch that is about to be written.
+                after: site.seq.next(),
+            });
+            for deed in deeds(&differences, version) {
+                changes.audit(now, actor, deed);
+            }
             if let Committed::Done = turn.commit(now, changes).await? {
                 return Ok(self.applied(differences));
             }

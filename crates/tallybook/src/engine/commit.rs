@@ -3,6 +3,8 @@
 //! Invariant: what is returned is durable and folded. A lost race changes nothing and is planned
 //! again on what is new; a commit of unknown outcome is looked up by its id before anything else.
 
+pub use super::audit::Actor;
+use super::audit::Deed;
 use super::{Engine, EngineError, View, load};
 use std::sync::Arc;
 use tallybook_core::account::AccountName;
@@ -13,30 +15,10 @@ use tallybook_core::names::{Commitment, Dictionary, Draft};
 use tallybook_core::site::Site;
 use tallybook_core::site::entry::SiteEntry;
 use tallybook_core::time::Instant;
-use tallybook_store::{Append, AppendError, AuditRow, Effect, NameRow};
+use tallybook_store::{Append, AppendError, Effect, NameRow};
 
 /// How often a lost race is tried again.
 const ATTEMPTS: u32 = 16;
-
-/// Who does something, for the audit log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Actor {
-    /// A token's id, or the command.
-    pub name: String,
-    /// Whether they may create what does not exist.
-    pub is_site_admin: bool,
-}
-
-impl Actor {
-    /// A command on a data directory: whoever may read the files may do everything.
-    #[must_use]
-    pub fn command(name: &str) -> Self {
-        Self {
-            name: format!("command {name}"),
-            is_site_admin: true,
-        }
-    }
-}
 
 /// What one commit records.
 #[derive(Debug, Default)]
@@ -48,14 +30,8 @@ pub(crate) struct Changes {
 
 impl Changes {
     /// Adds a line to the audit log.
-    pub(crate) fn audit(&mut self, at: Instant, actor: &Actor, action: &str, detail: String) {
-        let (actor, action) = (actor.name.clone(), action.to_owned());
-        self.effects.push(Effect::Audit(AuditRow {
-            at,
-            actor,
-            action,
-            detail,
-        }));
+    pub(crate) fn audit(&mut self, at: Instant, actor: &Actor, deed: Deed) {
+        self.effects.push(actor.did(at, deed));
     }
 }
 

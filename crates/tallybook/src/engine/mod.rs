@@ -6,6 +6,7 @@
 //! [`statements`] for reading, [`imports`] for importing.
 
 pub mod apply;
+pub mod audit;
 mod blob;
 mod cache;
 pub mod catalogue;

@@ -2,12 +2,13 @@
 //!
 //! Invariant: what is in memory is what the store holds; only this process writes it.
 
-use super::commit::Actor;
+use super::audit::{Action, Actor, Deed};
 use super::{Engine, EngineError};
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 use tallybook_core::time::Instant;
-use tallybook_store::{AppendError, AuditRow, Effect, Store, TokenRow};
+use tallybook_store::{AppendError, Effect, Store, TokenRow};
 
 /// Every token by the hash of its secret.
 #[derive(Debug, Default)]
@@ -65,14 +66,13 @@ impl Engine {
         rows
     }
 
-    /// Adds a token. `detail` says in JSON what it may do, never its secret.
-    pub async fn add_token(
-        &self,
-        row: TokenRow,
-        actor: &Actor,
-        detail: String,
-    ) -> Result<(), EngineError> {
-        let audit = audit(row.created_at, actor, "token.create", detail);
+    /// Adds a token.
+    pub async fn add_token(&self, row: TokenRow, actor: &Actor) -> Result<(), EngineError> {
+        let deed = Deed::site(Action::TokenCreate)
+            .with("id", &*row.id)
+            .with("before", Value::Null)
+            .with("after", rights(&row));
+        let audit = actor.did(row.created_at, deed);
         self.effects(vec![Effect::AddToken(row), audit]).await
     }
 
@@ -83,17 +83,21 @@ impl Engine {
         now: Instant,
         actor: &Actor,
     ) -> Result<bool, EngineError> {
-        let live = |row: &TokenRow| row.id == id && row.revoked_at.is_none();
-        if !self.tokens.all().values().any(live) {
+        let all = self.tokens.all();
+        let live = |row: &&TokenRow| row.id == id && row.revoked_at.is_none();
+        let Some(row) = all.values().find(live) else {
             return Ok(false);
-        }
-        let detail = format!("{{\"id\":\"{id}\"}}");
+        };
+        let deed = Deed::site(Action::TokenRevoke)
+            .with("id", id)
+            .with("before", rights(row))
+            .with("after", Value::Null);
         let revoke = Effect::RevokeToken {
             id: id.to_owned(),
             at: now,
         };
-        self.effects(vec![revoke, audit(now, actor, "token.revoke", detail)])
-            .await?;
+        let audit = actor.did(now, deed);
+        self.effects(vec![revoke, audit]).await?;
         Ok(true)
     }
 
@@ -126,12 +130,10 @@ impl Engine {
     }
 }
 
-fn audit(at: Instant, actor: &Actor, action: &str, detail: String) -> Effect {
-    let (actor, action) = (actor.name.clone(), action.to_owned());
-    Effect::Audit(AuditRow {
-        at,
-        actor,
-        action,
-        detail,
-    })
+/// What a token may do, and until when.
+fn rights(row: &TokenRow) -> Value {
+    // Grants are JSON; what is not is shown as it stands.
+    let grants = serde_json::from_str(&row.grants).unwrap_or_else(|_| json!(row.grants));
+    let expires_at = row.expires_at.map(|at| at.to_string());
+    json!({"grants": grants, "expires_at": expires_at})
 }

@@ -10,6 +10,7 @@ use super::metering::site::backup::Backups;
 use super::metrics::Metrics;
 use super::period::History;
 use super::rate_limit::RateLimiter;
+use super::repeats::Repeats;
 use super::request_id::RequestIds;
 use crate::auth::AdminToken;
 use crate::clock::Clock;
@@ -129,6 +130,7 @@ impl App {
             clock,
             admin_token: admin_token.as_deref().map(AdminToken::new),
             wrong_tokens: WrongTokens::default(),
+            repeats: Repeats::default(),
             rate_limiter: (settings.rate_limit > 0).then(|| RateLimiter::new(settings.rate_limit)),
             strict_transport: settings.tls,
             trusted_proxies: settings.trusted_proxies,

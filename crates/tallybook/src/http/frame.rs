@@ -16,6 +16,7 @@ use super::headers;
 use super::metrics::Metrics;
 use super::pace;
 use super::rate_limit::{Key, RateLimiter, Standing};
+use super::repeats::{Refused, Repeats};
 use super::request_id::{RequestId, RequestIds};
 use super::version::ApiVersion;
 use crate::auth::{AdminToken, Credential, Unauthenticated, Viewer};
@@ -28,6 +29,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, heade
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tallybook_core::time::Instant;
@@ -57,6 +59,8 @@ pub struct Frame {
     pub admin_token: Option<AdminToken>,
     /// Who sent wrong ones lately.
     pub wrong_tokens: WrongTokens,
+    /// Refused credentials, which the audit log is told of some times an hour.
+    pub repeats: Repeats,
     /// Requests an hour; `None` does not limit.
     pub rate_limiter: Option<RateLimiter>,
     /// Whether answers go out over TLS of the server's own.
@@ -223,6 +227,19 @@ async fn with_short_body(request: Request) -> Result<Request, ApiError> {
     Ok(Request::from_parts(parts, bytes.into()))
 }
 
+/// Why nobody is known to be asking.
+struct Unknown {
+    why: Unauthenticated,
+    /// The id of a token that is known, but is expired or revoked.
+    token: Option<String>,
+}
+
+impl From<Unauthenticated> for Unknown {
+    fn from(why: Unauthenticated) -> Self {
+        Self { why, token: None }
+    }
+}
+
 impl Frame {
     /// The answer, and who asked.
     async fn answer(
@@ -249,11 +266,10 @@ impl Frame {
             Err(error) => return (error.into_response(), None),
         };
         let address = client_address(&request, &self.trusted_proxies);
-        let viewer = self.authenticate(arrival, request.headers());
-        if let (Err(Unauthenticated::Bad), Some(address)) = (&viewer, address) {
-            self.wrong_tokens.slow_down(address).await;
-        }
-        let viewer = viewer.map_err(ApiError::from);
+        let viewer = match self.authenticate(arrival, request.headers()) {
+            Ok(viewer) => Ok(viewer),
+            Err(unknown) => Err(self.refuse(unknown, address, arrival.now).await),
+        };
         let context = Context {
             now: arrival.now,
             version,
@@ -286,7 +302,7 @@ impl Frame {
         &self,
         arrival: &Arrival,
         headers: &HeaderMap,
-    ) -> Result<Option<Arc<Viewer>>, Unauthenticated> {
+    ) -> Result<Option<Arc<Viewer>>, Unknown> {
         if !arrival.authenticates() {
             return Ok(None);
         }
@@ -308,7 +324,23 @@ impl Frame {
             .tokens
             .token(&credential.hash())
             .ok_or(Unauthenticated::Bad)?;
-        Ok(Some(Arc::new(Viewer::of(&token, arrival.now)?)))
+        let viewer = Viewer::of(&token, arrival.now).map_err(|why| Unknown {
+            why,
+            token: Some(token.id),
+        })?;
+        Ok(Some(Arc::new(viewer)))
+    }
+
+    /// Counts a wrong credential, and takes its time over refusing it.
+    async fn refuse(&self, unknown: Unknown, address: Option<IpAddr>, now: Instant) -> ApiError {
+        if unknown.why == Unauthenticated::Bad {
+            let repeats = &self.repeats;
+            repeats.refuse(Refused::Token, address, unknown.token, now);
+            if let Some(address) = address {
+                self.wrong_tokens.slow_down(address).await;
+            }
+        }
+        unknown.why.into()
     }
 
     fn count(&self, arrival: &Arrival, context: &Context) -> Option<Standing> {

@@ -28,6 +28,7 @@ pub mod params;
 pub mod period;
 pub mod rate_limit;
 pub mod read;
+pub mod repeats;
 pub mod request_id;
 pub mod router;
 pub mod upload;

@@ -104,6 +104,18 @@ impl Page {
     }
 }
 
+/// The address with this value of a parameter in place of the one that was asked for.
+pub fn with_parameter(uri: &Uri, name: &str, value: &str) -> String {
+    let others = uri.query().unwrap_or_default().split('&');
+    let others = others.filter(|pair| {
+        let key = pair.split('=').next().unwrap_or_default();
+        !key.is_empty() && key != name
+    });
+    let mut pairs: Vec<String> = others.map(str::to_owned).collect();
+    pairs.push(format!("{name}={value}"));
+    format!("{}?{}", uri.path(), pairs.join("&"))
+}
+
 /// A page of a list as JSON, with links to the others.
 pub fn respond<T: Serialize>(
     body: &T,

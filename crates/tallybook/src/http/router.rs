@@ -11,7 +11,7 @@ use super::error::ApiError;
 use super::github::usage::read::{AiCredits, PremiumRequests, Summary, Usage, read};
 use super::github::{cost_centers, legacy, planned, rate_limit, reports, versions};
 use super::metering::reports as enterprise_reports;
-use super::metering::{catalog, corrections, events, imports, openapi, site, tokens};
+use super::metering::{audit, catalog, corrections, events, imports, openapi, site, tokens};
 use super::{frame, operations};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -79,6 +79,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/tokens/{id}", delete(tokens::revoke::revoke))
         .route("/catalog", get(catalog::get::get).put(catalog::put::put))
         .route("/catalog/versions", get(catalog::versions::versions))
+        .route("/audit", get(audit::list))
         .route("/apply", post(site::apply::apply))
         .route("/verify", post(site::verify::verify))
         .route("/backup", get(site::backup::backup))

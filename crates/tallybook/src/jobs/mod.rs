@@ -16,6 +16,7 @@ mod run;
 pub mod state;
 
 use crate::clock::Clock;
+use crate::engine::audit::{Action, Actor};
 use crate::engine::{Engine, EngineError};
 use crate::mail::Mailer;
 use keys::{Holder, Keys, Signed};
@@ -211,7 +212,7 @@ impl Reports {
 
     /// Takes a job, unless too many of its account wait or no room is left for its files: it is on
     /// disk when this answers.
-    pub async fn add(&self, job: Job) -> Result<(), JobError> {
+    pub async fn add(&self, job: Job, actor: &Actor) -> Result<(), JobError> {
         if self.room_left() == 0 {
             self.prune(job.created_at).await?;
         }
@@ -225,7 +226,8 @@ impl Reports {
         let waiting = self.jobs().iter().filter(|it| is_waiting(it)).count();
         let most = self.settings.most_waiting;
         if u32::try_from(waiting).is_ok_and(|waiting| waiting < most) {
-            self.put(job).await?;
+            let recorded = actor.did(job.created_at, job.deed(Action::ReportCreate));
+            self.put(job, vec![recorded]).await?;
         } else {
             return Err(JobError::TooMany(most));
         }
@@ -233,19 +235,21 @@ impl Reports {
         Ok(())
     }
 
-    /// Changes a job that is still there. Says whether it was.
-    async fn update(&self, job: Job) -> Result<bool, JobError> {
+    /// Changes a job that is still there, and writes more with it. Says whether it was there.
+    async fn update(&self, job: Job, more: Vec<Effect>) -> Result<bool, JobError> {
         let _one = self.changing.lock().await;
         if self.find(&job.id).is_none() {
             return Ok(false);
         }
-        self.put(job).await?;
+        self.put(job, more).await?;
         Ok(true)
     }
 
-    /// Stores a job's state, then shows it.
-    async fn put(&self, job: Job) -> Result<(), JobError> {
-        self.write(vec![Effect::PutJob(job.row()?)]).await?;
+    /// Stores a job's state and what is written with it, then shows it.
+    async fn put(&self, job: Job, more: Vec<Effect>) -> Result<(), JobError> {
+        let mut effects = vec![Effect::PutJob(job.row()?)];
+        effects.extend(more);
+        self.write(effects).await?;
         let mut jobs = self.jobs();
         match jobs.iter_mut().find(|known| known.id == job.id) {
             Some(known) => *known = job,

@@ -221,7 +221,7 @@ impl Reports {
         match self.find(id) {
             Some(job) => {
                 let mail = Some(mail);
-                self.put(Job { mail, ..job }).await
+                self.put(Job { mail, ..job }, Vec::new()).await
             }
             None => Ok(()),
         }

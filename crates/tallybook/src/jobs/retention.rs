@@ -6,6 +6,7 @@
 use super::state::{Job, Status};
 use super::{JobError, Reports, files};
 use crate::engine::EngineError;
+use crate::engine::audit::{Action, Actor};
 use std::collections::BTreeSet;
 use tallybook_core::time::Instant;
 use tallybook_store::Effect;
@@ -30,13 +31,14 @@ impl Reports {
 
     /// Deletes a report and its files. Says whether it was there. One that is being made ends when
     /// its maker sees that it is gone.
-    pub async fn delete(&self, id: &str) -> Result<bool, JobError> {
+    pub async fn delete(&self, id: &str, actor: &Actor, now: Instant) -> Result<bool, JobError> {
         let _one = self.changing.lock().await;
         let Some(job) = self.find(id) else {
             return Ok(false);
         };
-        self.write(vec![Effect::RemoveJob { id: id.to_owned() }])
-            .await?;
+        let deed = job.deed(Action::ReportDelete);
+        let remove = Effect::RemoveJob { id: id.to_owned() };
+        self.write(vec![remove, actor.did(now, deed)]).await?;
         self.jobs().retain(|job| job.id != id);
         self.remove_files(&job).await;
         Ok(true)
@@ -47,10 +49,16 @@ impl Reports {
         let changing = self.changing.lock().await;
         let is_over = |job: &Job| self.kept_until(job) <= now.seconds();
         let is_old = |job: &Job| job.status != Status::Processing && is_over(job);
-        let old: BTreeSet<String> = self.list(is_old).into_iter().map(|job| job.id).collect();
+        let old = self.list(is_old);
+        let effects = old.iter().flat_map(|job| {
+            let deed = job.deed(Action::ReportExpire);
+            let remove = Effect::RemoveJob { id: job.id.clone() };
+            [remove, Actor::server().did(now, deed)]
+        });
+        let effects: Vec<Effect> = effects.collect();
+        let old: BTreeSet<String> = old.into_iter().map(|job| job.id).collect();
         if !old.is_empty() {
-            let remove = |id: &String| Effect::RemoveJob { id: id.clone() };
-            self.write(old.iter().map(remove).collect()).await?;
+            self.write(effects).await?;
             self.jobs().retain(|job| !old.contains(&job.id));
         }
         drop(changing);

@@ -8,9 +8,11 @@ use super::patience::patiently;
 use super::state::{Job, Mail, Part, Status};
 use super::{JobError, Reports};
 use crate::engine::EngineError;
+use crate::engine::audit::{Action, Actor, Deed, shortened};
 use crate::engine::export::{ExportError, ExportRequest};
 use std::sync::Arc;
 use std::time::Duration;
+use tallybook_store::Effect;
 use tokio_util::sync::CancellationToken;
 
 /// How often old reports are looked for.
@@ -74,7 +76,7 @@ impl Reports {
             return self.give_up(job, reason).await;
         }
         job.attempts += 1;
-        if !self.update(job.clone()).await? {
+        if !self.update(job.clone(), Vec::new()).await? {
             return Ok(());
         }
         let made = self.make_patiently(&job, shutdown).await;
@@ -87,7 +89,7 @@ impl Reports {
             }
             Err(_) if shutdown.is_cancelled() => {
                 job.attempts -= 1;
-                self.update(job).await.map(drop)
+                self.update(job, Vec::new()).await.map(drop)
             }
             Err(error) if job.attempts >= self.settings.attempts || is_final(&error) => {
                 self.give_up(job, error.to_string()).await
@@ -130,16 +132,25 @@ impl Reports {
     }
 
     async fn complete(&self, job: Job) -> Result<(), JobError> {
-        if !self.update(job.clone()).await? {
+        let (lines, bytes) = job.size();
+        let deed = job.deed(Action::ReportComplete);
+        let recorded = self.recorded(deed.with("lines", lines).with("bytes", bytes))?;
+        if !self.update(job.clone(), vec![recorded]).await? {
             // It was deleted while it was made.
             self.remove_files(&job).await;
             return Ok(());
         }
-        let (lines, _) = job.size();
         tracing::info!(report = job.id, kind = %job.kind, lines, "made a usage report");
         self.outcomes.report("completed");
         self.posted.notify_one();
         Ok(())
+    }
+
+    /// The line of the audit log for what the server did by itself.
+    fn recorded(&self, deed: Deed) -> Result<Effect, JobError> {
+        let now = self.clock.now();
+        let now = now.map_err(|error| EngineError::System(error.to_string()))?;
+        Ok(Actor::server().did(now, deed))
     }
 
     async fn pause(&self, shutdown: &CancellationToken) {
@@ -158,13 +169,15 @@ impl Reports {
         );
         // Nothing of an attempt that the server did not survive is left either.
         self.remove_files(&job).await;
+        let deed = job.deed(Action::ReportFail);
+        let recorded = self.recorded(deed.with("reason", shortened(&reason)))?;
         job.status = Status::Failed;
         job.reason = Some(reason);
         let had_mail = job.mail.is_some();
         job.mail = job.mail.map(|_| Mail::Failed {
             reason: "the report failed".to_owned(),
         });
-        if !self.update(job).await? {
+        if !self.update(job, vec![recorded]).await? {
             return Ok(());
         }
         self.outcomes.report("failed");

@@ -3,6 +3,7 @@
 //! Invariant: what is stored can be read by every later version: members are only ever added, each
 //! with a default.
 
+use crate::engine::audit::{Action, Deed};
 use serde::{Deserialize, Serialize};
 use tallybook_core::account::{AccountKind, AccountName};
 use tallybook_core::export::{Cells, Days};
@@ -230,6 +231,16 @@ impl Job {
         parts.fold((0, 0), |(lines, bytes), part| {
             (lines + part.lines, bytes + part.bytes)
         })
+    }
+
+    /// What the audit log says of it.
+    #[must_use]
+    pub fn deed(&self, action: Action) -> Deed {
+        Deed::on(&self.account, action)
+            .with("id", &*self.id)
+            .with("type", self.kind.as_str())
+            .with("first", self.days.first.to_string())
+            .with("last", self.days.last.to_string())
     }
 
     /// What a part is called where it is downloaded; parts count from 1.

@@ -5,6 +5,7 @@
 //! computes nothing: it is given rows and words. Look next: [`words`] for the dialects, [`usage`]
 //! and [`summary`] for the items.
 
+pub mod audit;
 pub mod catalog;
 pub mod corrections;
 pub mod cost_centers;

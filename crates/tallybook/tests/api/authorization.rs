@@ -79,7 +79,7 @@ const ENTERPRISE_EVENT: &str = event!(r#""enterprise":"ent","organization":"org"
 const ORGANIZATION_EVENT: &str = event!(r#""organization":"solo""#);
 const USER_EVENT: &str = event!(r#""user":"self""#);
 
-const COLUMNS: [Column; 28] = [
+const COLUMNS: [Column; 29] = [
     (
         "e:usage",
         "GET",
@@ -169,6 +169,7 @@ const COLUMNS: [Column; 28] = [
         "users: [{login: self}]",
     ),
     ("verify", "POST", "/metering/v1/verify", ""),
+    ("audit", "GET", "/metering/v1/audit", ""),
     ("catalog", "GET", "/metering/v1/catalog", ""),
     ("putcat", "PUT", "/metering/v1/catalog", ""),
     ("gone", "GET", "/orgs/org/settings/billing/actions", ""),
@@ -184,9 +185,9 @@ const HEAD: &str = "\
 # reports and asking for one, `not` for what is not there yet (501), `imp` and `post` for listing
 # imports and importing, `nobody` for a name that nobody has, `send` for an event of usage
 # that the account pays for (422 is how an account that does not exist is answered), `tokens`,
-# `apply`, `verify`, `catalog` (read) and `putcat` (written) for the site's own endpoints (as are
-# revoking, backup and the catalogue's versions), `gone` for GitHub's retired endpoints and `open`
-# for what anybody may read.
+# `apply`, `verify`, `audit`, `catalog` (read) and `putcat` (written) for the site's own endpoints
+# (as are revoking, backup and the catalogue's versions), `gone` for GitHub's retired endpoints and
+# `open` for what anybody may read.
 #
 # Written by TALLYBOOK_BLESS=1 cargo test -p tallybook --test api authorization
 ";

@@ -10,6 +10,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
 mod answer;
+mod audit;
 mod authorization;
 mod client;
 mod conditional;

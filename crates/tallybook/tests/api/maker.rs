@@ -22,6 +22,7 @@ pub(crate) const NOVEMBER: &str =
 
 /// A server that makes reports when it is told to.
 pub(crate) struct Maker {
+    pub(crate) app: Arc<App>,
     pub(crate) reports: Arc<Reports>,
     router: Router,
     pub(crate) folder: Arc<tempfile::TempDir>,
@@ -50,7 +51,8 @@ impl Maker {
         let reports = app.open_reports(settings).await.unwrap();
         Self {
             reports,
-            router: router(app),
+            router: router(Arc::clone(&app)),
+            app,
             folder,
         }
     }

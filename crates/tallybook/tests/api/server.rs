@@ -220,7 +220,7 @@ impl Server {
             revoked_at: None,
         };
         let actor = Actor::command("test");
-        let added = self.engine.add_token(row, &actor, "{}".to_owned());
+        let added = self.engine.add_token(row, &actor);
         added.await.unwrap();
         secret
     }

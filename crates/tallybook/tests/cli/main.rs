@@ -5,6 +5,7 @@
 
 #[cfg(unix)]
 mod access;
+mod audit;
 mod catalog;
 mod commands;
 mod export;

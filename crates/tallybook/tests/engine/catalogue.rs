@@ -16,8 +16,8 @@ use tallybook_core::ledger::discount::{DiscountScope, NegotiatedDiscount, Percen
 use tallybook_core::money::Quantity;
 use tallybook_core::query::Totals;
 use tallybook_core::time::{Month, Timestamp};
-use tallybook_store::Store;
 use tallybook_store::testing::MemoryStore;
+use tallybook_store::{AuditFilter, Store};
 
 const OWN: &str = "\
 product gpu \"GPU pool\"
@@ -399,8 +399,11 @@ async fn the_own_text_outlives_restarts_and_each_version_can_be_read() {
     assert_eq!(edition.own, "");
     assert!(edition.catalog.sku("actions_linux").is_some());
     assert!(again.catalogue_at(Seq(99)).await.unwrap().is_none());
-    let audit = store.audit(1).await.unwrap();
-    assert!(audit[0].detail.contains("\"catalog_version\""), "{audit:?}");
+    let audit = store.audit(AuditFilter::default(), 1).await.unwrap();
+    assert!(
+        audit[0].row.detail.contains("\"catalog_version\""),
+        "{audit:?}"
+    );
 }
 
 #[tokio::test]

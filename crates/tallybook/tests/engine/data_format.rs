@@ -16,6 +16,7 @@ use tallybook_core::declaration::{
 };
 use tallybook_core::report::ReportKind;
 use tallybook_core::site::directory::Relation;
+use tallybook_store::AuditFilter;
 use tallybook_store::sqlite::SqliteStore;
 
 const DATABASE: &str = "tallybook.db";
@@ -225,5 +226,21 @@ async fn assert_says_what_it_said(directory: &Path, format: u32) {
     if has_more {
         since_format_2::assert_says_what_it_said(&engine).await;
     }
+    assert_audited(&engine, format).await;
     engine.verify().await.unwrap();
+}
+
+/// The audit log begins with what was applied; before format 3 it did not say to whose account.
+async fn assert_audited(engine: &Engine, format: u32) {
+    let filter = AuditFilter {
+        action: Some("apply".to_owned()),
+        ..AuditFilter::default()
+    };
+    let lines = engine.audit(filter, usize::MAX).await.unwrap();
+    let first = &lines.last().unwrap().row;
+    let since_format_3 = |text: &str| (format >= 3).then(|| text.to_owned());
+    assert_eq!(first.account, since_format_3("enterprise/octo-ent"));
+    assert_eq!(first.address, since_format_3("local"));
+    let detail: serde_json::Value = serde_json::from_str(&first.detail).unwrap();
+    assert!(!detail["changes"].is_null(), "{detail}");
 }

@@ -97,6 +97,7 @@ async fn the_site_is_for_its_administrators() {
         ("POST", "/metering/v1/apply"),
         ("POST", "/metering/v1/verify"),
         ("GET", "/metering/v1/backup"),
+        ("GET", "/metering/v1/audit"),
     ];
     for (method, path) in routes {
         let answer = server.ask(method, path, &secret, &[]).await;

@@ -263,6 +263,7 @@ async fn the_document_describes_every_route() {
         .collect();
     let expected = [
         "/metering/v1/apply",
+        "/metering/v1/audit",
         "/metering/v1/backup",
         "/metering/v1/catalog",
         "/metering/v1/catalog/versions",

@@ -13,10 +13,12 @@ pub use admission::NotOwn;
 pub use session::ImportSession;
 pub(super) use sweep::Sessions;
 
+use super::audit::{Action, Deed, shortened};
 use super::commit::{Actor, Changes, Committed, Turn};
 use super::{Engine, EngineError, View};
 use crate::engine::blob::named;
 use admission::admit_again;
+use serde_json::{Value, json};
 use session::Target;
 pub use staged::JoinedFiles;
 use staged::{StagedImport, in_both};
@@ -221,7 +223,10 @@ impl Engine {
             changes
                 .accounts
                 .push((log, account.clone(), vec![AccountEntry::Revert(id)]));
-            changes.audit(now, actor, "import.revert", format!("{{\"id\":\"{id}\"}}"));
+            let deed = deed(Action::ImportRevert, account, &import.record)
+                .with("before", "live")
+                .with("after", "reverted");
+            changes.audit(now, actor, deed);
             if let Committed::Done = turn.commit(now, changes).await? {
                 let view = self.view_of(log, account).await?;
                 let import = view.account.import(id).map_or(import, Arc::clone);
@@ -340,9 +345,11 @@ impl Engine {
                 }
             }
             let mut changes = changes(record, target, log, is_new);
-            let (id, lines) = (record.id, record.lines());
-            let detail = format!("{{\"id\":\"{id}\",\"log\":{},\"lines\":{lines}}}", log.0);
-            changes.audit(now, actor, "import.create", detail);
+            let id = record.id;
+            let deed = deed(Action::ImportCreate, &target.account, record)
+                .with("before", Value::Null)
+                .with("after", "live");
+            changes.audit(now, actor, deed);
             if let Committed::Done = turn.commit(now, changes).await? {
                 let view = self.view_of(log, &target.account).await?;
                 let import = view.account.import(id).cloned();
@@ -466,4 +473,22 @@ fn created(before: &View, record: &ImportRecord) -> Created {
             catalog.unit(text).is_some()
         }),
     }
+}
+
+/// The most files of an import that the audit log names.
+const MOST_RECORDED: usize = 100;
+
+/// What the audit log says of an import.
+fn deed(action: Action, account: &AccountName, record: &ImportRecord) -> Deed {
+    let files = record.files.iter().take(MOST_RECORDED);
+    let files: Vec<Value> = files
+        .map(|file| json!({"name": shortened(&file.name), "lines": file.lines}))
+        .collect();
+    let organization = record.organization.as_ref().map(|name| name.as_str());
+    Deed::on(account, action)
+        .with("id", record.id.to_string())
+        .with("organization", organization)
+        .with("lines", record.lines())
+        .with("file_count", record.files.len())
+        .with("files", files)
 }

@@ -36,6 +36,7 @@ fn app(grants: Grants, rate_limit: Option<u32>) -> Router {
         clock: Clock::Fixed(at("2026-11-21T13:00:00Z")),
         admin_token: Some(AdminToken::new("boss")),
         wrong_tokens: WrongTokens::default(),
+        repeats: Repeats::default(),
         rate_limiter: rate_limit.map(RateLimiter::new),
         strict_transport: false,
         trusted_proxies: TrustedProxies::parse("10.0.0.0/8").unwrap(),

@@ -4,6 +4,7 @@
 //! Invariant: the same conventions as GitHub's endpoints (errors, tokens, versions, paging), and
 //! the OpenAPI document is made of the handlers themselves. Look next: [`openapi`] for all of it.
 
+pub mod audit;
 pub mod catalog;
 pub mod corrections;
 pub mod events;
@@ -37,6 +38,8 @@ pub(super) fn actor(context: &Context) -> Result<Actor, ApiError> {
     let viewer = context.viewer()?;
     Ok(Actor {
         name: format!("token {}", viewer.token_id),
+        user: viewer.grants.user().map(str::to_owned),
+        address: context.address.map(|address| address.to_string()),
         is_site_admin: viewer.is_site_admin(),
     })
 }

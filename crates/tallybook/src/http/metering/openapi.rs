@@ -1,6 +1,6 @@
 //! `GET /openapi.json`: our own API, described by its handlers.
 
-use super::{catalog, corrections, events, imports, site, tokens};
+use super::{audit, catalog, corrections, events, imports, site, tokens};
 use crate::http::error::ApiError;
 use crate::http::github::reports;
 use axum::http::header;
@@ -25,6 +25,7 @@ use utoipa::{Modify, OpenApi};
         imports::list::list,
         imports::get::get,
         imports::revert::revert,
+        audit::list,
         catalog::get::get,
         catalog::put::put,
         catalog::versions::versions,

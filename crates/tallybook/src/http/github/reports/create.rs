@@ -7,7 +7,7 @@ use crate::http::account::{Account, Enterprise, PathKind};
 use crate::http::app::App;
 use crate::http::context::Context;
 use crate::http::error::ApiError;
-use crate::http::metering::{small_body, to_the_end};
+use crate::http::metering::{self, small_body, to_the_end};
 use crate::http::params::BadParameter;
 use crate::jobs::state::{Job, Mail, Status};
 use crate::mail::is_address;
@@ -67,7 +67,8 @@ async fn accept(
         mail,
     };
     let body = shown(app, &job, context).await?;
-    to_the_end(async move { reports.add(job).await }).await??;
+    let by = metering::actor(context)?;
+    to_the_end(async move { reports.add(job, &by).await }).await??;
     json(StatusCode::ACCEPTED, &body)
 }
 

@@ -5,16 +5,19 @@
 //! Files are streamed.
 
 use super::links;
+use crate::engine::audit::Action;
 use crate::http::app::App;
 use crate::http::conditional::FileTag;
 use crate::http::context::Context;
 use crate::http::error::ApiError;
 use crate::http::github::usage::read::with_as_of;
-use crate::jobs::keys::Signed;
-use crate::jobs::state::Status;
+use crate::http::repeats::{Download, Refused};
+use crate::jobs::Reports;
+use crate::jobs::keys::{HolderName, Signed};
+use crate::jobs::state::{Job, Part, Status};
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use std::io::{ErrorKind, SeekFrom};
 use std::sync::Arc;
@@ -55,30 +58,70 @@ pub async fn download(
     State(app): State<Arc<App>>,
     Path((id, part)): Path<(String, String)>,
     context: Context,
+    method: Method,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    let asked = asked(&app, &id, &part, &context, &uri).inspect_err(|error| {
+        if error.status == StatusCode::FORBIDDEN {
+            let repeats = &app.frame.repeats;
+            repeats.refuse(Refused::Link, context.address, None, context.now);
+        }
+    })?;
+    let response = respond(app.reports()?, &asked, &headers).await?;
+    if response.status().is_success() && method != Method::HEAD {
+        record(&app, &asked, &context).await?;
+    }
+    Ok(response)
+}
+
+/// A file that may be downloaded.
+struct Asked {
+    job: Job,
+    part: usize,
+    stated: Part,
+    holder: HolderName,
+}
+
+/// What a link stands for; 403 when it was not made here or does not hold any more.
+fn asked(app: &App, id: &str, part: &str, context: &Context, uri: &Uri) -> Result<Asked, ApiError> {
     let refused = || {
         let message = "The link was changed, its time has passed, or who it was made for may not \
                        see the report any more: ask for the report again.";
         ApiError::new(StatusCode::FORBIDDEN, message)
     };
     let part: usize = part.parse().map_err(|_| refused())?;
-    let Query(signed) = Query::<Signed>::try_from_uri(&uri).map_err(|_| refused())?;
+    let Query(signed) = Query::<Signed>::try_from_uri(uri).map_err(|_| refused())?;
     let reports = app.reports()?;
-    let proof = links::proof(&app, &signed.holder);
-    if !reports.accepts((&id, part), &signed, proof, context.now) {
+    let proof = links::proof(app, &signed.holder);
+    if !reports.accepts((id, part), &signed, proof, context.now) {
         return Err(refused());
     }
-    let job = reports.find(&id).ok_or_else(ApiError::not_found)?;
-    if !links::may_see(&app, &signed.holder, &job.account, context.now) {
+    let job = reports.find(id).ok_or_else(ApiError::not_found)?;
+    if !links::may_see(app, &signed.holder, &job.account, context.now) {
         return Err(refused());
     }
     let stated = part.checked_sub(1).and_then(|place| job.parts.get(place));
     let stated = stated.filter(|_| job.status == Status::Completed);
-    let stated = stated.ok_or_else(ApiError::not_found)?;
+    let stated = stated.cloned().ok_or_else(ApiError::not_found)?;
+    let holder = signed.holder;
+    Ok(Asked {
+        job,
+        part,
+        stated,
+        holder,
+    })
+}
+
+/// The file, or the range of it that is asked for.
+async fn respond(
+    reports: &Reports,
+    asked: &Asked,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let (job, part, stated) = (&asked.job, asked.part, &asked.stated);
     let tag = FileTag::of(&stated.sha256).map_err(ApiError::internal)?;
-    let file = File::open(reports.path(&job, part)).await;
+    let file = File::open(reports.path(job, part)).await;
     let file = file.map_err(|error| match error.kind() {
         // The data was restored from a backup, in which no file of a report is.
         ErrorKind::NotFound => ApiError::not_found(),
@@ -87,8 +130,8 @@ pub async fn download(
     let length = file.metadata().await.map_err(ApiError::internal)?.len();
     if length != stated.bytes {
         return Err(ApiError::internal(format!(
-            "report {id}, part {part}: {length} bytes are there, {} were written",
-            stated.bytes
+            "report {}, part {part}: {length} bytes are there, {} were written",
+            job.id, stated.bytes
         )));
     }
     let common = [
@@ -101,10 +144,10 @@ pub async fn download(
         (CHECKSUM, stated.sha256.clone()),
     ];
     let range = headers.get(header::RANGE).and_then(|it| it.to_str().ok());
-    let range = range.filter(|_| tag.allows_range(&headers));
+    let range = range.filter(|_| tag.allows_range(headers));
     let range = range.and_then(|text| Range::read(text, length));
     let mut response = match range {
-        _ if tag.matches(&headers) => StatusCode::NOT_MODIFIED.into_response(),
+        _ if tag.matches(headers) => StatusCode::NOT_MODIFIED.into_response(),
         None => (common, whole(file, length)).into_response(),
         Some(Range::Part(first, last)) => {
             (common, partial(file, first, last, length).await?).into_response()
@@ -116,6 +159,28 @@ pub async fn download(
         Some(as_of) => with_as_of(response, as_of),
         None => response,
     })
+}
+
+/// Tells the audit log of a download, before anything of it is sent.
+async fn record(app: &App, asked: &Asked, context: &Context) -> Result<(), ApiError> {
+    let download = Download {
+        report: asked.job.id.clone(),
+        part: asked.part,
+        holder: asked.holder.to_string(),
+        address: context.address,
+    };
+    let repeats = &app.frame.repeats;
+    if !repeats.is_new(download.clone(), context.now) {
+        return Ok(());
+    }
+    let deed = asked.job.deed(Action::ReportDownload);
+    let actor = links::actor(app, &asked.holder, context);
+    let line = actor.did(context.now, deed.with("part", asked.part));
+    let recorded = app.engine.record(vec![line]).await;
+    if recorded.is_err() {
+        repeats.forget(&download);
+    }
+    Ok(recorded?)
 }
 
 fn whole(file: File, length: u64) -> Response {

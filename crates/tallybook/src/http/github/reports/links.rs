@@ -3,8 +3,10 @@
 //! Invariant: a link opens nothing that its holder could not ask for at that moment.
 
 use crate::auth::{AdminToken, Relation, Viewer};
+use crate::engine::audit::Actor;
 use crate::http::account::{Account, Enterprise, PathKind};
 use crate::http::app::App;
+use crate::http::context::Context;
 use crate::jobs::keys::{Holder, HolderName};
 use tallybook_core::account::AccountName;
 use tallybook_core::name::Name;
@@ -48,4 +50,23 @@ pub(super) fn may_see(app: &App, name: &HolderName, account: &AccountName, now: 
         allowed.ok()
     };
     account.and_then(may_see).is_some()
+}
+
+/// Who downloads by a link, for the audit log.
+pub(super) fn actor(app: &App, name: &HolderName, context: &Context) -> Actor {
+    let (name, user) = match name {
+        HolderName::User(login) => (format!("user {login}"), Some(login.clone())),
+        HolderName::Token(id) => {
+            let row = app.engine.token_with_id(id);
+            let viewer = row.and_then(|row| Viewer::of(&row, context.now).ok());
+            let user = viewer.and_then(|viewer| viewer.grants.user().map(str::to_owned));
+            (format!("token {id}"), user)
+        }
+    };
+    Actor {
+        name,
+        user,
+        address: context.address.map(|address| address.to_string()),
+        is_site_admin: false,
+    }
 }

@@ -5,7 +5,7 @@ use crate::http::account::{Account, Enterprise, PathKind};
 use crate::http::app::App;
 use crate::http::context::Context;
 use crate::http::error::ApiError;
-use crate::http::metering::to_the_end;
+use crate::http::metering::{actor, to_the_end};
 use crate::jobs::state::Job;
 use axum::extract::{Path, State};
 use axum::http::{HeaderName, StatusCode, header};
@@ -46,7 +46,8 @@ pub async fn delete(
         let message = "Only who asked for a usage report, and a site administrator, may delete it.";
         return Err(ApiError::new(StatusCode::FORBIDDEN, message));
     }
-    let deleting = async move { reports.delete(&job.id).await };
+    let (actor, now) = (actor(&context)?, context.now);
+    let deleting = async move { reports.delete(&job.id, &actor, now).await };
     match to_the_end(deleting).await?? {
         true => Ok((
             StatusCode::NO_CONTENT,

@@ -15,7 +15,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use std::sync::Arc;
-use tallybook_core::account::{AccountKind, AccountName, check_name};
+use tallybook_core::account::AccountName;
 use tallybook_core::time::Month;
 
 /// Applies a billing file (YAML or JSON), all of it or nothing, and says what that changes.
@@ -86,13 +86,7 @@ pub(in crate::http::metering) fn options(params: &Params) -> Result<ApplyOptions
             Some(month.map_err(|_| BadParameter::new("month", "it must be like 2026-06"))?)
         }
     };
-    let account =
-        match params.text("account")? {
-            None => None,
-            Some(text) => Some(account(text).ok_or_else(|| {
-                BadParameter::new("account", "it must be like enterprise/octo-ent")
-            })?),
-        };
+    let account = account(params)?;
     if month.is_some() && !dry_run {
         return Err(BadParameter::new("month", "it needs dry_run=true").into());
     }
@@ -106,17 +100,17 @@ pub(in crate::http::metering) fn options(params: &Params) -> Result<ApplyOptions
     })
 }
 
-/// `enterprise/octo-ent`.
-fn account(text: &str) -> Option<AccountName> {
-    let (kind, name) = text.split_once('/')?;
-    let kinds = [
-        AccountKind::Enterprise,
-        AccountKind::Organization,
-        AccountKind::User,
-    ];
-    let kind = kinds.into_iter().find(|it| it.as_str() == kind)?;
-    check_name(name).ok()?;
-    Some(AccountName::new(kind, name))
+/// The account of `account=enterprise/octo-ent`.
+pub(in crate::http::metering) fn account(
+    params: &Params,
+) -> Result<Option<AccountName>, BadParameter> {
+    let Some(text) = params.text("account")? else {
+        return Ok(None);
+    };
+    let parts = text.split_once('/');
+    let account = parts.and_then(|(kind, name)| AccountName::parse(kind, name));
+    let form = "it must be like enterprise/octo-ent";
+    account.map(Some).ok_or(BadParameter::new("account", form))
 }
 
 /// What came of applying, as it is answered.

@@ -3,10 +3,11 @@
 //! Invariant: the copy on this side is in a directory that only this user can read, and is gone
 //! when the download ends, however it ends; what a killed server left is swept at the start.
 
+use crate::engine::audit::{Action, Deed};
 use crate::http::app::App;
 use crate::http::context::Context;
 use crate::http::error::ApiError;
-use crate::http::metering::authorize_site;
+use crate::http::metering::{actor, authorize_site};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
@@ -99,6 +100,9 @@ pub async fn backup(State(app): State<Arc<App>>, context: Context) -> Result<Res
         .await
         .map_err(ApiError::internal)?;
     let length = file.metadata().await.map_err(ApiError::internal)?.len();
+    let deed = Deed::site(Action::BackupCreate).with("bytes", length);
+    let line = actor(&context)?.did(context.now, deed);
+    app.engine.record(vec![line]).await?;
     // The copy is deleted when the stream that holds it is dropped.
     let chunks = ReaderStream::with_capacity(file, CHUNK_BYTES).map(move |chunk| {
         let _held = &held;

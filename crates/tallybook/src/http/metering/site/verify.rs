@@ -1,10 +1,11 @@
 //! `POST /metering/v1/verify`.
 
+use crate::engine::audit::{Action, Deed, shortened};
 use crate::engine::{EngineError, verify};
 use crate::http::app::App;
 use crate::http::context::Context;
 use crate::http::error::ApiError;
-use crate::http::metering::authorize_site;
+use crate::http::metering::{actor, authorize_site};
 use crate::wire::site::{Verification, Verified};
 use axum::Json;
 use axum::extract::State;
@@ -24,6 +25,7 @@ pub async fn verify(
     context: Context,
 ) -> Result<Json<Verification>, ApiError> {
     authorize_site(&context)?;
+    let actor = actor(&context)?;
     let found = match app.engine.verify().await {
         Ok(verified) => Verification {
             ok: true,
@@ -42,7 +44,20 @@ pub async fn verify(
         }
         Err(error) => return Err(error.into()),
     };
+    let line = actor.did(context.now, deed(found.difference.as_deref()));
+    if let Err(error) = app.engine.record(vec![line]).await {
+        // What was found matters more, and a damaged database may take no line.
+        tracing::error!(%error, "a verification was not recorded in the audit log");
+    }
     Ok(Json(found))
+}
+
+/// What the audit log says of a verification.
+#[must_use]
+pub fn deed(difference: Option<&str>) -> Deed {
+    Deed::site(Action::Verify)
+        .with("ok", difference.is_none())
+        .with("difference", difference.map(shortened))
 }
 
 /// What a verification counted, as it is answered.

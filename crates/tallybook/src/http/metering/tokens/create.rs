@@ -50,8 +50,7 @@ pub async fn create(
     };
     let mut token = shown(&row)?;
     let (engine, actor) = (Arc::clone(&app.engine), actor(&context)?);
-    let detail = serde_json::to_string(&token).map_err(ApiError::internal)?;
-    to_the_end(async move { engine.add_token(row, &actor, detail).await }).await??;
+    to_the_end(async move { engine.add_token(row, &actor).await }).await??;
     token.token = Some(secret.expose().to_owned());
     Ok((StatusCode::CREATED, Json(token)))
 }
