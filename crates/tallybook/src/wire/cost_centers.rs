@@ -4,9 +4,10 @@
 //! only for linked centers, as in the schemas.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Whether usage can still be allocated to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CostCenterState {
     /// It can.
@@ -28,7 +29,7 @@ impl CostCenterState {
 }
 
 /// What is allocated to a center.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Resource {
     /// `User`, `Team`, `Repo` or `Org`.
     #[serde(rename = "type")]
@@ -38,7 +39,7 @@ pub struct Resource {
 }
 
 /// One cost center.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CostCenter {
     /// A UUID.
     pub id: String,
@@ -52,11 +53,12 @@ pub struct CostCenter {
     pub ai_credit_pool_enabled: bool,
     /// Only when a page was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub has_next_page: Option<bool>,
 }
 
 /// Every cost center of an enterprise.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CostCenters {
     /// By name.
     #[serde(rename = "costCenters")]

@@ -3,9 +3,10 @@
 //! Invariant: `download_urls` is there only when a report is completed, as in the schema.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// One report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct UsageReportExport {
     /// A UUID.
     pub id: String,
@@ -19,6 +20,7 @@ pub struct UsageReportExport {
     pub status: &'static str,
     /// Where its files are, in order.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub download_urls: Option<Vec<String>>,
     /// When it was asked for.
     pub created_at: String,
@@ -27,7 +29,7 @@ pub struct UsageReportExport {
 }
 
 /// Every report of an enterprise, newest first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct UsageReportExports {
     /// The reports.
     pub usage_report_exports: Vec<UsageReportExport>,

@@ -27,7 +27,10 @@ pub(crate) struct Description {
 
 impl Description {
     pub(crate) fn new() -> Self {
-        let mut document = serde_json::from_str(OPENAPI).unwrap();
+        Self::of(serde_json::from_str(OPENAPI).unwrap())
+    }
+
+    fn of(mut document: Value) -> Self {
         rewrite(&mut document);
         Self {
             document,
@@ -35,11 +38,15 @@ impl Description {
         }
     }
 
-    /// The schema of a response to a path, or to a method and a path; of statuses that an operation does not list, GitHub's plain error.
+    /// The schema of a response to a path, or to a method and a path; of statuses that an operation
+    /// does not list, its default, or else GitHub's plain error.
     fn schema(&self, operation: &str, status: u16) -> Value {
         let (method, path) = operation.split_once(' ').unwrap_or(("get", operation));
         let responses = &self.document["paths"][path][method]["responses"];
-        let listed = &responses[status.to_string()];
+        let listed = match &responses[status.to_string()] {
+            Value::Null if status >= 400 => &responses["default"],
+            listed => listed,
+        };
         if listed.is_null() {
             assert!(status >= 400, "{operation} lists no {status}");
             return json!({"$ref": "#/components/schemas/basic-error"});
@@ -102,6 +109,11 @@ fn make_nullable(object: &mut Map<String, Value>) {
     }
 }
 
+/// What the server says of itself: its answers have to keep to that as well.
+async fn own_description(server: &Server) -> Description {
+    Description::of(server.get("/openapi.json").await.ok().json())
+}
+
 /// A path of the description, and one of the server.
 fn account_paths(endpoint: &str) -> [(String, String); 3] {
     let names = [
@@ -148,6 +160,7 @@ async fn server() -> Server {
 async fn good_answers_have_the_documented_keys() {
     let documented = server().await;
     let mut description = Description::new();
+    let mut own = own_description(&documented).await;
     let mut items = 0;
     for server in [documented.observed(), documented] {
         for endpoint in ENDPOINTS {
@@ -165,6 +178,7 @@ async fn good_answers_have_the_documented_keys() {
                         let answer = server.get_with(&path, &headers).await.ok();
                         assert_eq!(answer.header("x-github-api-version-selected"), version);
                         description.check(&operation, &answer);
+                        own.check(&operation, &answer);
                         items += answer.items().len();
                     }
                 }
@@ -178,6 +192,7 @@ async fn good_answers_have_the_documented_keys() {
 async fn every_echo_has_its_documented_key() {
     let server = server().await;
     let mut description = Description::new();
+    let mut own = own_description(&server).await;
     let centers = "/enterprises/octo-ent/settings/billing/cost-centers";
     let center = server.get(centers).await.ok().json()["costCenters"][0]["id"].clone();
     let center = center.as_str().unwrap().to_owned();
@@ -200,6 +215,7 @@ async fn every_echo_has_its_documented_key() {
             }
             let answer = server.get(&path).await.ok();
             description.check(&operation, &answer);
+            own.check(&operation, &answer);
             let echoes = answer.json().as_object().unwrap().len();
             let asked = path.split(['?', '&']).count() - 1;
             // `timePeriod`, the account and the items.
@@ -212,10 +228,12 @@ async fn every_echo_has_its_documented_key() {
 async fn cost_centers_have_the_documented_keys() {
     let server = server().await;
     let mut description = Description::new();
+    let mut own = own_description(&server).await;
     let pattern = "/enterprises/{enterprise}/settings/billing/cost-centers";
     let path = "/enterprises/octo-ent/settings/billing/cost-centers";
     let list = server.get(path).await.ok();
     description.check(pattern, &list);
+    own.check(pattern, &list);
     let centers = list.json()["costCenters"].as_array().unwrap().clone();
     assert!(centers.len() > 1);
     for center in &centers {
@@ -224,6 +242,7 @@ async fn cost_centers_have_the_documented_keys() {
         for query in ["", "?per_page=10", "?page=2"] {
             let answer = server.get(&format!("{path}/{id}{query}")).await.ok();
             description.check(&one, &answer);
+            own.check(&one, &answer);
             assert_eq!(answer.json()["name"], center["name"]);
             assert_eq!(
                 answer.json().get("has_next_page").is_some(),
@@ -234,6 +253,7 @@ async fn cost_centers_have_the_documented_keys() {
     for (query, count) in [("active", centers.len()), ("deleted", 0)] {
         let answer = server.get(&format!("{path}?state={query}")).await.ok();
         description.check(pattern, &answer);
+        own.check(pattern, &answer);
         assert_eq!(
             answer.json()["costCenters"].as_array().unwrap().len(),
             count
@@ -248,6 +268,7 @@ async fn cost_centers_have_the_documented_keys() {
         let answer = server.get(&path).await;
         assert_eq!(answer.status, status, "{path}");
         description.check(pattern, &answer);
+        own.check(pattern, &answer);
     }
 }
 
@@ -260,6 +281,7 @@ async fn errors_have_the_documented_keys() {
     let kim = format!("Bearer {}", server.token("kim", &kim, None).await);
     let admin = "Bearer boss";
     let mut description = Description::new();
+    let mut own = own_description(&server).await;
     for endpoint in ENDPOINTS {
         for (operation, path) in account_paths(endpoint) {
             let nobody = path
@@ -283,6 +305,7 @@ async fn errors_have_the_documented_keys() {
                     let answer = server.send(Method::GET, path, &headers).await;
                     assert_eq!(answer.status, *status, "{path}\n{}", answer.text());
                     description.check(&operation, &answer);
+                    own.check(&operation, &answer);
                     assert_eq!(answer.json()["status"], json!(status.to_string()));
                 }
             }
@@ -292,6 +315,7 @@ async fn errors_have_the_documented_keys() {
                 (401, "Requires authentication".into())
             );
             description.check(&operation, &answer);
+            own.check(&operation, &answer);
         }
     }
 }

@@ -255,12 +255,10 @@ async fn verify_agrees_and_a_backup_comes_whole() {
 async fn the_document_describes_every_route() {
     let server = Server::new().await;
     let document = server.ask("GET", "/openapi.json", "", &[]).await.json();
-    let paths: Vec<_> = document["paths"]
-        .as_object()
-        .unwrap()
-        .keys()
-        .cloned()
-        .collect();
+    let paths = document["paths"].as_object().unwrap().keys();
+    let (of_github, own): (Vec<&str>, Vec<&str>) = paths
+        .map(String::as_str)
+        .partition(|path| path.contains("/settings/billing/"));
     let expected = [
         "/metering/v1/apply",
         "/metering/v1/audit",
@@ -277,7 +275,34 @@ async fn the_document_describes_every_route() {
         "/metering/v1/{kind}/{name}/imports/{id}",
         "/reports/{id}/{part}",
     ];
-    assert_eq!(paths, expected);
+    assert_eq!(own, expected);
+    let usage = [
+        "ai_credit/usage",
+        "premium_request/usage",
+        "usage",
+        "usage/summary",
+    ];
+    let below = |account: &str, operations: &[&str]| -> Vec<String> {
+        let path = |operation: &&str| format!("{account}/settings/billing/{operation}");
+        operations.iter().map(path).collect()
+    };
+    let of_enterprises = [
+        "ai_credit/usage",
+        "cost-centers",
+        "cost-centers/{cost_center_id}",
+        "premium_request/usage",
+        "reports",
+        "reports/{report_id}",
+        "usage",
+        "usage/summary",
+    ];
+    let expected = [
+        below("/enterprises/{enterprise}", &of_enterprises),
+        below("/organizations/{org}", &usage),
+        below("/orgs/{org}", &usage),
+        below("/users/{username}", &usage),
+    ];
+    assert_eq!(of_github, expected.concat());
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 
 pub mod cost_centers;
 pub mod legacy;
+pub mod openapi;
 pub mod planned;
 pub mod question;
 pub mod rate_limit;

@@ -77,7 +77,7 @@ impl Endpoint {
     }
 
     /// Whether the documents give `name` as a parameter of it for accounts of `kind`.
-    fn takes(self, name: &str, kind: AccountKind) -> bool {
+    pub(super) fn takes(self, name: &str, kind: AccountKind) -> bool {
         let enterprise = kind == AccountKind::Enterprise;
         match (self, name) {
             (_, "cost_center_id") => enterprise,

@@ -1,8 +1,9 @@
-//! `GET /openapi.json`: our own API, described by its handlers.
+//! `GET /openapi.json`: our own API, described by its handlers, and the operations of GitHub's that
+//! are answered here.
 
 use super::{audit, catalog, corrections, events, imports, site, tokens};
 use crate::http::error::ApiError;
-use crate::http::github::reports;
+use crate::http::github::{self, reports};
 use axum::http::header;
 use axum::response::IntoResponse;
 use bytes::Bytes;
@@ -15,8 +16,10 @@ use utoipa::{Modify, OpenApi};
 #[openapi(
     info(
         title = "Tallybook",
-        description = "Events, imports, tokens and administration of a Tallybook server. Errors, \
-                       versions and paging follow the conventions of GitHub's REST API."
+        description = "GitHub's billing REST API as a Tallybook server answers it, and under \
+                       `/metering/v1` its own: events, imports, tokens and administration. Errors, \
+                       versions and paging follow the conventions of GitHub's REST API. Everything \
+                       of GitHub's is answered under `/api/v3`, too."
     ),
     paths(
         events::create::create,
@@ -50,6 +53,7 @@ impl Modify for Security {
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(bearer));
+        github::openapi::add_to(document);
     }
 }
 
