@@ -3,6 +3,10 @@
 //! Look next: [`workload`] for the usage, `RESULTS.md` for what came out.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "numbers of the benchmark's own are small"
+)]
 
 mod export;
 mod hot;

@@ -1,9 +1,9 @@
 //! `cargo xtask dependencies`: what others wrote, checked against `deny.toml`; and `cargo xtask
 //! sbom`, the list of it.
 //!
-//! Invariant: `deny.toml` is the only list of rules, and says what it says to `cargo deny`, too; what
-//! needs the network (security advisories) is left to that. Only what is shipped counts: tests may
-//! bring what they like. Look next: [`graph`], which says what that is.
+//! Invariant: `deny.toml` is the only list of rules, and says what it says to `cargo deny`, too;
+//! what needs the network (security advisories) is left to that. Only what is shipped counts: tests
+//! may bring what they like. Look next: [`graph`], which says what that is.
 
 mod graph;
 mod sbom;

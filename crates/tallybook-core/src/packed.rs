@@ -41,7 +41,17 @@ macro_rules! numbers {
     };
 }
 
-numbers!(u8, u16, u32, u64, i32, i64, i128);
+numbers!(u8, u16, u32, u64, i32, i64);
+
+impl Number for i128 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the low bits are asked for"
+    )]
+    fn low(self) -> u64 {
+        self as u64
+    }
+}
 
 impl Packed {
     /// Packs a slice.

@@ -288,6 +288,7 @@ impl<T: crate::packed::Number + Default> Building<T> {
     }
 
     /// Adds parts, each with its whole.
+    #[expect(clippy::cast_possible_truncation, reason = "there are three marks")]
     fn add(&mut self, pairs: impl Iterator<Item = (T, T)>) {
         let Self { marks, partial } = self;
         marks.extend(pairs.map(|(part, whole)| {

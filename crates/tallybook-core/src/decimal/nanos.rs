@@ -55,6 +55,7 @@ type Three = [u8; 4];
 
 /// The digits of each number below a thousand, and how many there are without the zeros that it
 /// ends with: none of zero.
+#[expect(clippy::cast_possible_truncation, reason = "single digits")]
 const DIGITS: [Three; 1000] = {
     let mut table = [[0; 4]; 1000];
     let mut number = 0;
@@ -90,6 +91,7 @@ const LEADING: [Three; 1000] = {
 
 /// How long a point and nine decimals are without the zeros at their end, by what the last bytes of
 /// [`DIGITS`] say of the three threes, two bits each; nothing when all are zero.
+#[expect(clippy::cast_possible_truncation, reason = "indices below 64")]
 const FRACTION_LENGTHS: [u8; 64] = {
     let mut table = [0; 64];
     let mut index = 0;

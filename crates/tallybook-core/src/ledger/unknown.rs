@@ -1,10 +1,10 @@
 //! Columns of reports that no layout has: kept with the lines as the texts that they are, so that a
 //! later version can understand them without the report.
 //!
-//! Invariant: a chunk holds its own texts, because no question asks for them: an account's tables in
-//! memory stay small. An absent text is `""`.
-//! Layout: count of columns; of each its heading, its different texts but the absent one, and a code
-//! a line: 0 is absent, n is the n-th text.
+//! Invariant: a chunk holds its own texts, because no question asks for them: an account's tables
+//! in memory stay small. An absent text is `""`.
+//! Layout: count of columns; of each its heading, its different texts but the absent one, and a
+//! code a line: 0 is absent, n is the n-th text.
 
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::hash::QuickMap;

@@ -1,4 +1,5 @@
-//! The layouts that usage reports have had: which columns, in which order, and which of them matter.
+//! The layouts that usage reports have had: which columns, in which order, and which of them are
+//! needed.
 //!
 //! Invariant: the only list of layouts; reading and writing go by the same one, so that a report
 //! that is written can be read. Look next: [`super::column`] for what headings call a column.

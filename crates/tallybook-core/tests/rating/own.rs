@@ -93,6 +93,107 @@ fn an_account_has_at_most_one_pool_for_a_sku() {
     assert_eq!(kinds.map(covered), [22, 22, 29]);
 }
 
+/// Texts, and the line and column of what is wrong with them.
+const WRONG: &[(&str, usize, usize, &str)] = &[
+    (
+        "sku actions_linux \"Mine\" actions minutes",
+        1,
+        5,
+        "'actions_linux' already names another SKU",
+    ),
+    ("sku mine", 1, 9, "the SKU's display name is missing"),
+    (
+        "sku mine \"Mine\" actions minutes\nsku mine",
+        2,
+        9,
+        "the SKU's display name is missing",
+    ),
+    (
+        "sku actions_linux\nprice 1 from 2026-01-01\nprice 2 from 2026-01-01",
+        3,
+        7,
+        "prices must stand in the order of their days",
+    ),
+    (
+        "included more \"More\"\n  covers actions_linux",
+        2,
+        10,
+        "'actions_linux' is covered by 'actions_minutes' already",
+    ),
+    (
+        "included more \"More\" per head",
+        1,
+        26,
+        "unexpected 'head'",
+    ),
+    (
+        "included more \"More\"\n  worth nothing",
+        2,
+        9,
+        "there is no SKU 'nothing' above this line",
+    ),
+    (
+        "included more \"More\"\n  plan gold 5",
+        2,
+        8,
+        "'gold' must be free, pro, team or enterprise",
+    ),
+    (
+        "included more \"More\"\n  plan free -5",
+        2,
+        13,
+        "'-5' is negative",
+    ),
+    (
+        "included more \"More\"\n  plan free",
+        2,
+        12,
+        "what the plan includes is missing",
+    ),
+    (
+        "included more \"More\"\n  plan free 5\n  plan free 6",
+        3,
+        8,
+        "the lines of 'free' must stand in the order of their days",
+    ),
+    (
+        "included more \"More\"\n  times 0",
+        2,
+        9,
+        "'0' must be a whole number of at least 1",
+    ),
+    (
+        "included actions_minutes\n  for user",
+        2,
+        3,
+        "'for' must stand above the first 'covers'",
+    ),
+    (
+        "included more \"More\"\n  for team",
+        2,
+        7,
+        "'team' must be enterprise, organization or user",
+    ),
+    (
+        "multipliers mine\n  covers copilot_premium_request",
+        2,
+        10,
+        "'copilot_premium_request' has multipliers already",
+    ),
+    (
+        "sku actions_linux\n  free in private repositories",
+        2,
+        11,
+        "unexpected 'private'",
+    ),
+    (
+        "seat x 1",
+        1,
+        1,
+        "'seat' must follow the included usage that it is about",
+    ),
+];
+
 #[test]
 fn errors_are_of_the_own_text() {
     let check = |own: &str, line: usize, column: usize, message: &str| {
@@ -100,109 +201,11 @@ fn errors_are_of_the_own_text() {
         assert_eq!((error.line, error.column), (line, column), "{own}");
         assert_eq!(error.problem.to_string(), message, "{own}");
     };
-    check(
-        "edition 2027-01-01",
-        1,
-        1,
-        &Problem::EditionOfOwn.to_string(),
-    );
-    check(
-        "sku actions_linux \"Mine\" actions minutes",
-        1,
-        5,
-        "'actions_linux' already names another SKU",
-    );
-    check("sku mine", 1, 9, "the SKU's display name is missing");
-    check(
-        "sku mine \"Mine\" actions minutes\nsku mine",
-        2,
-        9,
-        "the SKU's display name is missing",
-    );
-    check(
-        "sku actions_linux\nprice 1 from 2026-01-01\nprice 2 from 2026-01-01",
-        3,
-        7,
-        "prices must stand in the order of their days",
-    );
-    check(
-        "included more \"More\"\n  covers actions_linux",
-        2,
-        10,
-        "'actions_linux' is covered by 'actions_minutes' already",
-    );
-    check(
-        "included more \"More\" per head",
-        1,
-        26,
-        "unexpected 'head'",
-    );
-    check(
-        "included more \"More\"\n  worth nothing",
-        2,
-        9,
-        "there is no SKU 'nothing' above this line",
-    );
-    check(
-        "included more \"More\"\n  plan gold 5",
-        2,
-        8,
-        "'gold' must be free, pro, team or enterprise",
-    );
-    check(
-        "included more \"More\"\n  plan free -5",
-        2,
-        13,
-        "'-5' is negative",
-    );
-    check(
-        "included more \"More\"\n  plan free",
-        2,
-        12,
-        "what the plan includes is missing",
-    );
-    check(
-        "included more \"More\"\n  plan free 5\n  plan free 6",
-        3,
-        8,
-        "the lines of 'free' must stand in the order of their days",
-    );
-    check(
-        "included more \"More\"\n  times 0",
-        2,
-        9,
-        "'0' must be a whole number of at least 1",
-    );
-    check(
-        "included actions_minutes\n  for user",
-        2,
-        3,
-        "'for' must stand above the first 'covers'",
-    );
-    check(
-        "included more \"More\"\n  for team",
-        2,
-        7,
-        "'team' must be enterprise, organization or user",
-    );
-    check(
-        "multipliers mine\n  covers copilot_premium_request",
-        2,
-        10,
-        "'copilot_premium_request' has multipliers already",
-    );
-    check(
-        "sku actions_linux\n  free in private repositories",
-        2,
-        11,
-        "unexpected 'private'",
-    );
-    check(
-        "seat x 1",
-        1,
-        1,
-        "'seat' must follow the included usage that it is about",
-    );
+    let edition = Problem::EditionOfOwn.to_string();
+    check("edition 2027-01-01", 1, 1, &edition);
+    for (own, line, column, message) in WRONG {
+        check(own, *line, *column, message);
+    }
 }
 
 #[test]

@@ -30,10 +30,11 @@ mod what_if;
 use crate::clock::Clock;
 use crate::telemetry;
 use anyhow::Context;
-use arguments::{ArgumentsError, Command, CommandLine, Imports, Token};
+use arguments::{ArgumentsError, Command, CommandLine, Export, Import, Imports, Token};
 use clap::ArgMatches;
 use std::process::ExitCode;
 use tallybook_core::export::{Cells, Days};
+use tallybook_core::time::Instant;
 use tokio::runtime::Runtime;
 
 const FAILED: u8 = 1;
@@ -86,35 +87,8 @@ fn run(line: CommandLine, matches: &ArgMatches) -> anyhow::Result<()> {
     match line.command {
         Command::Serve(serve) => serve::run(*serve, clock),
         Command::Demo(demo) => demo::run(demo, clock),
-        Command::Import(import) => {
-            let account = import.account.name().context("an account is needed")?;
-            let request = import::Request {
-                account,
-                files: import.files,
-                skip_bad_lines: import.skip_bad_lines,
-                refuse_overlap: import.refuse_overlap,
-                dates: import.dates,
-                future: import.future,
-                join: import.join,
-            };
-            import::run(request, import.place.resolve(matches)?, now)
-        }
-        Command::Export(export) => {
-            let request = export::Request {
-                account: export.account.name(),
-                kind: export.kind,
-                days: Days {
-                    first: export.from,
-                    last: export.to,
-                },
-                cells: match export.guard_cells {
-                    true => Cells::Guarded,
-                    false => Cells::Exact,
-                },
-                out: export.out,
-            };
-            export::run(request, export.place.resolve(matches)?, now)
-        }
+        Command::Import(import) => run_import(import, matches, now),
+        Command::Export(export) => run_export(export, matches, now),
         Command::Imports(Imports::List { account, place }) => {
             imports::list(account.name(), place.resolve(matches)?, now)
         }
@@ -153,6 +127,37 @@ fn run(line: CommandLine, matches: &ArgMatches) -> anyhow::Result<()> {
         }
         Command::Restore(restore) => upkeep::restore(&restore.file, &restore.data, now),
     }
+}
+
+fn run_import(import: Import, matches: &ArgMatches, now: Instant) -> anyhow::Result<()> {
+    let account = import.account.name().context("an account is needed")?;
+    let request = import::Request {
+        account,
+        files: import.files,
+        skip_bad_lines: import.skip_bad_lines,
+        refuse_overlap: import.refuse_overlap,
+        dates: import.dates,
+        future: import.future,
+        join: import.join,
+    };
+    import::run(request, import.place.resolve(matches)?, now)
+}
+
+fn run_export(export: Export, matches: &ArgMatches, now: Instant) -> anyhow::Result<()> {
+    let request = export::Request {
+        account: export.account.name(),
+        kind: export.kind,
+        days: Days {
+            first: export.from,
+            last: export.to,
+        },
+        cells: match export.guard_cells {
+            true => Cells::Guarded,
+            false => Cells::Exact,
+        },
+        out: export.out,
+    };
+    export::run(request, export.place.resolve(matches)?, now)
 }
 
 /// The runtime of a command that works on a directory.

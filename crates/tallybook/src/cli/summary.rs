@@ -200,7 +200,7 @@ fn print_reading(out: &mut dyn Write, lines: u64, reading: &ReadingAnswer) -> io
         let columns = reading.unknown_columns.join(", ");
         writeln!(
             out,
-            "Columns that no known report has are kept with the lines and change no amount: {columns}"
+            "Kept with the lines, but in no sum: columns that no known report has: {columns}"
         )?;
     }
     if reading.adjusted_nets > 0 {

@@ -328,6 +328,10 @@ fn each_member_of_data_is_checked() {
     ] {
         assert_eq!(reason(&with(usage(), pointer, value)), expected);
     }
+}
+
+#[test]
+fn some_account_has_to_pay() {
     let nobody = with(usage(), "/data/organization", Value::Null);
     let expected = "data: names nobody who pays: give enterprise, organization or user";
     assert_eq!(reason(&nobody), expected);

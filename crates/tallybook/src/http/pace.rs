@@ -179,7 +179,10 @@ mod tests {
         tokio::spawn(async move {
             for _ in 0..100 {
                 sleep(WITHIN / 2).await;
-                sender.send(PACE_BYTES as usize).await.unwrap();
+                sender
+                    .send(usize::try_from(PACE_BYTES).unwrap())
+                    .await
+                    .unwrap();
             }
         });
         let mut body = sent(receiver).into_body();

@@ -57,7 +57,31 @@ pub fn router(app: Arc<App>) -> Router {
         )
         .route("/versions", get(versions::list))
         .route("/rate_limit", get(rate_limit::get));
-    let metering = Router::new()
+    let compressible = SizeAbove::new(COMPRESS_ABOVE)
+        .and(NotForContentType::const_new("application/octet-stream"))
+        // Each of its lines is wanted as soon as it is there.
+        .and(NotForContentType::const_new("application/x-ndjson"));
+    let frame = Arc::clone(&app.frame);
+    Router::new()
+        .nest(SERVER_BASE, api.clone())
+        .merge(api)
+        .nest("/metering/v1", metering())
+        .route("/reports/{id}/{part}", get(reports::download::download))
+        .route("/openapi.json", get(openapi::get))
+        .route("/healthz", get(operations::healthz))
+        .route("/readyz", get(operations::readyz))
+        .route("/metrics", get(operations::metrics))
+        .fallback(not_found)
+        .method_not_allowed_fallback(not_found)
+        .layer(CompressionLayer::new().compress_when(compressible))
+        .layer(map_request(accept_identity))
+        .layer(from_fn_with_state(frame, frame::frame))
+        .with_state(app)
+}
+
+/// Our own API.
+fn metering() -> Router<Arc<App>> {
+    Router::new()
         .route(
             "/{kind}/{name}/imports",
             get(imports::list::list).post(imports::create::create),
@@ -84,27 +108,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/verify", post(site::verify::verify))
         .route("/backup", get(site::backup::backup))
         // Each handler has limits of its own, which its errors name.
-        .layer(DefaultBodyLimit::disable());
-    let compressible = SizeAbove::new(COMPRESS_ABOVE)
-        .and(NotForContentType::const_new("application/octet-stream"))
-        // Each of its lines is wanted as soon as it is there.
-        .and(NotForContentType::const_new("application/x-ndjson"));
-    let frame = Arc::clone(&app.frame);
-    Router::new()
-        .nest(SERVER_BASE, api.clone())
-        .merge(api)
-        .nest("/metering/v1", metering)
-        .route("/reports/{id}/{part}", get(reports::download::download))
-        .route("/openapi.json", get(openapi::get))
-        .route("/healthz", get(operations::healthz))
-        .route("/readyz", get(operations::readyz))
-        .route("/metrics", get(operations::metrics))
-        .fallback(not_found)
-        .method_not_allowed_fallback(not_found)
-        .layer(CompressionLayer::new().compress_when(compressible))
-        .layer(map_request(accept_identity))
-        .layer(from_fn_with_state(frame, frame::frame))
-        .with_state(app)
+        .layer(DefaultBodyLimit::disable())
 }
 
 /// The four endpoints that answer with usage, below an account's path.

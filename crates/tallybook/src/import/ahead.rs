@@ -173,7 +173,7 @@ mod tests {
     }
 
     fn pieces(length: usize, error: bool) -> Pieces {
-        let bytes = (0..length).map(|place| (place % 251) as u8).collect();
+        let bytes = (0..=250).cycle().take(length).collect();
         Pieces {
             bytes,
             at: 0,

@@ -429,68 +429,71 @@ fn other_files_are_refused_by_name() {
 
 // Lines.
 
+/// Fields of a line, what stands there, and what is said of it.
+const BAD_FIELDS: &[(usize, &str, &str)] = &[
+    (
+        0,
+        "2025-13-01",
+        r#"column date: "2025-13-01" is not a date"#,
+    ),
+    (
+        0,
+        "31/31/2025",
+        r#"column date: "31/31/2025" is not a date"#,
+    ),
+    (0, "", r#"column date: "" is not a date"#),
+    (1, "", "column product: is empty"),
+    (2, "", "column sku: is empty"),
+    (
+        3,
+        "abc",
+        r#"column quantity: "abc" is not a decimal number"#,
+    ),
+    (3, "", "column quantity: is empty, a number is needed"),
+    (
+        3,
+        "0.0000000001",
+        r#"column quantity: "0.0000000001" has digits beyond the 9th decimal"#,
+    ),
+    (
+        5,
+        "1e99",
+        r#"column applied_cost_per_quantity: "1e99" is larger than"#,
+    ),
+    (
+        8,
+        "0.041",
+        "column net_amount: 0.041 is not gross - discount, which is 0.04",
+    ),
+    (
+        9,
+        "mona\"lisa",
+        "column username: a quote is inside a field that does not start with one",
+    ),
+    (9, "\"mona", "column username: a quote is not closed"),
+    (
+        9,
+        "\"mona\"x",
+        "column username: something follows a closing quote",
+    ),
+    (9, "mona\0", ": holds a control character (U+0000, byte "),
+    (
+        9,
+        "mona\tlisa",
+        ": holds a control character (U+0009, byte ",
+    ),
+    (
+        9,
+        "mona\u{85}lisa",
+        ": holds a control character (U+0085, byte ",
+    ),
+    (9, "mona,lisa", ": has 15 fields and the header has 14"),
+];
+
 #[test]
 fn a_bad_line_says_where_and_why() {
-    for (index, text, expected) in [
-        (
-            0,
-            "2025-13-01",
-            r#"column date: "2025-13-01" is not a date"#,
-        ),
-        (
-            0,
-            "31/31/2025",
-            r#"column date: "31/31/2025" is not a date"#,
-        ),
-        (0, "", r#"column date: "" is not a date"#),
-        (1, "", "column product: is empty"),
-        (2, "", "column sku: is empty"),
-        (
-            3,
-            "abc",
-            r#"column quantity: "abc" is not a decimal number"#,
-        ),
-        (3, "", "column quantity: is empty, a number is needed"),
-        (
-            3,
-            "0.0000000001",
-            r#"column quantity: "0.0000000001" has digits beyond the 9th decimal"#,
-        ),
-        (
-            5,
-            "1e99",
-            r#"column applied_cost_per_quantity: "1e99" is larger than"#,
-        ),
-        (
-            8,
-            "0.041",
-            "column net_amount: 0.041 is not gross - discount, which is 0.04",
-        ),
-        (
-            9,
-            "mona\"lisa",
-            "column username: a quote is inside a field that does not start with one",
-        ),
-        (9, "\"mona", "column username: a quote is not closed"),
-        (
-            9,
-            "\"mona\"x",
-            "column username: something follows a closing quote",
-        ),
-        (9, "mona\0", ": holds a control character (U+0000, byte "),
-        (
-            9,
-            "mona\tlisa",
-            ": holds a control character (U+0009, byte ",
-        ),
-        (
-            9,
-            "mona\u{85}lisa",
-            ": holds a control character (U+0085, byte ",
-        ),
-        (9, "mona,lisa", ": has 15 fields and the header has 14"),
-    ] {
-        let message = error(&with_field(index, text));
+    for (index, text, expected) in BAD_FIELDS {
+        let message = error(&with_field(*index, text));
         let expected = if expected.starts_with(':') {
             format!("usage.csv, line 2{expected}")
         } else {

@@ -79,9 +79,8 @@ async fn a_year_across_two_prices_shows_two_rows() {
     assert_eq!(prices, ["0.006", "0.008"]);
 }
 
-/// Whatever the case of a filter, the answer is the same, and echoes the name as it is.
-#[tokio::test]
-async fn filters_are_echoed_as_the_names_are() {
+/// A server with names in capitals, and the id of a cost center.
+async fn server_with_capitals() -> (Server, String) {
     let server = Server::new("2025-12-05").await;
     server
         .apply("enterprises: [{slug: octo-ent, name: Octo Enterprise}]")
@@ -102,10 +101,14 @@ async fn filters_are_echoed_as_the_names_are() {
         .get("/enterprises/octo-ent/settings/billing/cost-centers")
         .await
         .ok();
-    let id = list.json()["costCenters"][0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let id = list.json()["costCenters"][0]["id"].clone();
+    (server, id.as_str().unwrap().to_owned())
+}
+
+/// Whatever the case of a filter, the answer is the same, and echoes the name as it is.
+#[tokio::test]
+async fn filters_are_echoed_as_the_names_are() {
+    let (server, id) = server_with_capitals().await;
     let upper = id.to_uppercase();
     let cases = [
         (
@@ -162,23 +165,22 @@ async fn filters_are_echoed_as_the_names_are() {
         ),
     ];
     for (endpoint, filter, echo) in cases {
-        let answer = server
-            .get(&format!(
-                "/enterprises/OCTO-ent/settings/billing/{endpoint}?{filter}"
-            ))
-            .await
-            .ok();
+        let path = format!("/enterprises/OCTO-ent/settings/billing/{endpoint}?{filter}");
+        let answer = server.get(&path).await.ok();
         let mut body = answer.json();
         let body = body.as_object_mut().unwrap();
         assert_eq!(body.remove("enterprise"), Some(json!("Octo Enterprise")));
-        assert_eq!(
-            body.remove("timePeriod"),
-            Some(json!({"year": 2025, "month": 12}))
-        );
+        let period = json!({"year": 2025, "month": 12});
+        assert_eq!(body.remove("timePeriod"), Some(period));
         let items = body.remove("usageItems").unwrap();
         assert!(!items.as_array().unwrap().is_empty(), "{filter}");
         assert_eq!(Value::Object(body.clone()), echo, "{filter}");
     }
+}
+
+#[tokio::test]
+async fn an_organization_is_called_as_its_name_is() {
+    let (server, _) = server_with_capitals().await;
     let answer = server
         .get("/organizations/OCTO-ORG/settings/billing/usage/summary")
         .await

@@ -303,21 +303,14 @@ async fn history_ends_where_the_documents_say() {
     ];
     for endpoint in ["usage/summary", "premium_request/usage"] {
         for (query, by_default, all, month) in cases {
-            assert_eq!(
-                quantity(&server, endpoint, query).await,
-                by_default,
-                "{endpoint}{query}"
-            );
-            assert_eq!(
-                quantity(&everything, endpoint, query).await,
-                all,
-                "{endpoint}{query}"
-            );
-            assert_eq!(
-                quantity(&one_month, endpoint, query).await,
-                month,
-                "{endpoint}{query}"
-            );
+            for (server, expected) in [
+                (&server, by_default),
+                (&everything, all),
+                (&one_month, month),
+            ] {
+                let quantity = quantity(server, endpoint, query).await;
+                assert_eq!(quantity, expected, "{endpoint}{query}");
+            }
         }
     }
     // The documents say nothing of it for `usage`.

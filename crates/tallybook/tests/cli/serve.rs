@@ -114,6 +114,40 @@ fn a_start_without_usage_says_how_to_bring_some() {
 }
 
 #[test]
+fn a_running_server_is_declared_to() {
+    let program = with_usage();
+    let mut server = program.start(&["serve"], &[]);
+    let token = first_token(&mut server);
+    let url = server.url.clone();
+    let run = |words: &[&str]| {
+        let place = ["--url", &url, "--token", &token];
+        program.run_as_is(&[words, &place].concat())
+    };
+    let file = program.directory().join("billing.yaml");
+    std::fs::write(
+        &file,
+        "users:\n  - login: monalisa\n    email: m@example.com\n",
+    )
+    .expect("written");
+    let file = file.display().to_string();
+    assert!(
+        run(&["apply", "-f", &file, "--dry-run"])
+            .success()
+            .contains("user monalisa")
+    );
+    assert!(
+        run(&["apply", "-f", &file])
+            .success()
+            .contains("user monalisa")
+    );
+    assert!(
+        run(&["apply", "-f", &file])
+            .success()
+            .starts_with("Everything is as")
+    );
+}
+
+#[test]
 fn commands_work_on_a_running_server() {
     let program = with_usage();
     let mut server = program.start(&["serve"], &[]);
@@ -151,29 +185,6 @@ fn commands_work_on_a_running_server() {
         .expect("the new token");
     run(&["token", "revoke", line.split(' ').next().expect("an id")]).success();
     assert!(run(&["token", "list"]).success().contains("revoked"));
-
-    let file = program.directory().join("billing.yaml");
-    std::fs::write(
-        &file,
-        "users:\n  - login: monalisa\n    email: m@example.com\n",
-    )
-    .expect("written");
-    let file = file.display().to_string();
-    assert!(
-        run(&["apply", "-f", &file, "--dry-run"])
-            .success()
-            .contains("user monalisa")
-    );
-    assert!(
-        run(&["apply", "-f", &file])
-            .success()
-            .contains("user monalisa")
-    );
-    assert!(
-        run(&["apply", "-f", &file])
-            .success()
-            .starts_with("Everything is as")
-    );
 
     let verified = run(&["verify"]).success();
     assert!(

@@ -40,10 +40,7 @@ const DAY: u64 = 86_400;
 
 #[derive(Debug)]
 pub(crate) enum Operation {
-    Submit {
-        events: Vec<Event>,
-        skip: bool,
-    },
+    Submit { events: Vec<Event>, skip: bool },
     Plan(&'static str),
     Visibility(&'static str, bool),
     Catalogue(Own),
@@ -53,13 +50,17 @@ pub(crate) enum Operation {
     Restart,
     Sweep,
     Verify,
-    Ask {
-        month: String,
-        day: Option<String>,
-        repository: Option<String>,
-        sku: Option<String>,
-        user: Option<String>,
-    },
+    Ask(Question),
+}
+
+/// What is asked of a month.
+#[derive(Debug)]
+pub(crate) struct Question {
+    pub(crate) month: String,
+    pub(crate) day: Option<String>,
+    pub(crate) repository: Option<String>,
+    pub(crate) sku: Option<String>,
+    pub(crate) user: Option<String>,
 }
 
 pub(crate) struct Generator {
@@ -350,7 +351,7 @@ impl Generator {
     fn ask(&mut self) -> Operation {
         let month = self.one_of(&MONTHS).to_owned();
         let day = (self.below(3) == 0).then(|| format!("{:02}", 1 + self.below(28)));
-        Operation::Ask {
+        Operation::Ask(Question {
             month,
             day,
             repository: (self.below(2) == 0).then(|| self.one_spelled(&REPOSITORIES)),
@@ -359,7 +360,7 @@ impl Generator {
                 self.name_of(sku)
             }),
             user: (self.below(2) == 0).then(|| self.one_spelled(&USERS)),
-        }
+        })
     }
 
     fn one_of<T: Clone>(&mut self, list: &[T]) -> T {

@@ -15,7 +15,7 @@ mod rated;
 mod system;
 
 use bigdecimal::BigDecimal;
-use generate::{Generator, Operation};
+use generate::{Generator, Operation, Question};
 use model::{Line, Model, Sums, decimal};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -101,38 +101,49 @@ async fn history(seed: u64) -> usize {
             Operation::Restart => system.restart().await,
             Operation::Sweep => system.sweep().await,
             Operation::Verify => system.verify().await,
-            Operation::Ask {
-                month,
-                day,
-                repository,
-                sku,
-                user,
-            } => {
-                usage(&system, &model, &month, day.as_deref(), &what).await;
-                summary(&system, &model, &month, repository.as_deref(), sku, &what).await;
-                corrections(&system, &model, &what).await;
-                for endpoint in REQUESTS {
-                    requests(&system, &model, &month, user.as_deref(), endpoint, &what).await;
-                }
-            }
+            Operation::Ask(question) => ask(&system, &model, &question, &what).await,
         }
     }
-    system.verify().await;
-    for month in generate::MONTHS {
-        usage(
-            &system,
-            &model,
-            month,
-            None,
-            &format!("seed {seed}, the end"),
-        )
-        .await;
-    }
+    at_the_end(&system, &model, seed).await;
     assert!(
         accepted > 40,
         "seed {seed}: only {accepted} events were accepted"
     );
     model.failed.len()
+}
+
+/// Asks about a month in every way.
+async fn ask(system: &System, model: &Model, question: &Question, what: &str) {
+    let Question {
+        month,
+        day,
+        repository,
+        sku,
+        user,
+    } = question;
+    usage(system, model, month, day.as_deref(), what).await;
+    summary(
+        system,
+        model,
+        month,
+        repository.as_deref(),
+        sku.clone(),
+        what,
+    )
+    .await;
+    corrections(system, model, what).await;
+    for endpoint in REQUESTS {
+        requests(system, model, month, user.as_deref(), endpoint, what).await;
+    }
+}
+
+/// Everything agrees, and every month says what the model says.
+async fn at_the_end(system: &System, model: &Model, seed: u64) {
+    system.verify().await;
+    let what = format!("seed {seed}, the end");
+    for month in generate::MONTHS {
+        usage(system, model, month, None, &what).await;
+    }
 }
 
 /// The corrections that do not act: those that wait, and those that have no price.

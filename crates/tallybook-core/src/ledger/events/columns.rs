@@ -141,8 +141,11 @@ impl Columns {
             }
             *slot = column.values();
         }
+        // Each is below 3.
+        let kinds = codes(&kind).into_iter();
+        let kinds = kinds.map(|kind| u8::try_from(kind).unwrap_or(u8::MAX));
         Ok(Self {
-            kind: codes(&kind).into_iter().map(|kind| kind as u8).collect(),
+            kind: kinds.collect(),
             source,
             time: times,
             names: name_columns,

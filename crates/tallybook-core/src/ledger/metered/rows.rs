@@ -287,7 +287,7 @@ pub fn decode(
     for _ in 0..6 {
         codes.push(column(Some(names.next_id().0 as usize + 1))?);
     }
-    let events = column(Some(i64::MAX as usize))?;
+    let events = column(Some(usize::try_from(i64::MAX).unwrap_or(usize::MAX)))?;
     let quantity = column(None)?;
     let row = |place: usize| {
         let mut names = [0; 6];

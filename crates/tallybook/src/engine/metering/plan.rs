@@ -193,31 +193,13 @@ impl<'a> Plan<'a> {
                 None => self.event(log, event, repriced).await?,
                 Some(moved) => self.moved_event(&moved, event, repriced).await?,
             };
-            if let Verdict::New(admitted, pending) | Verdict::NewIn(_, admitted, pending) = &verdict
-            {
-                receipt.accepted += 1;
-                receipt.pending += u64::from(*pending);
+            if let Verdict::New(admitted, _) | Verdict::NewIn(_, admitted, _) = &verdict {
                 let user = admitted.event.usage().and_then(|usage| usage.user.as_ref());
                 if let Some(user) = user.filter(|user| !met.contains(user.as_str())) {
                     met.insert(user.shared());
                 }
             }
-            match verdict {
-                Verdict::New(admitted, pending) => {
-                    self.admit(log, event.content, admitted, pending);
-                }
-                Verdict::NewIn(logs, admitted, pending) => {
-                    for log in logs {
-                        self.admit(log, event.content, admitted.clone(), pending);
-                    }
-                }
-                Verdict::Duplicate => receipt.duplicates += 1,
-                Verdict::Refused(code, reason) => receipt.rejected.push(Rejection {
-                    index: event.index,
-                    code,
-                    reason,
-                }),
-            }
+            self.take(verdict, log, event, &mut receipt);
         }
         receipt.rejected.sort_by_key(|rejection| rejection.index);
         if checked.on_error == OnError::Reject && !receipt.rejected.is_empty() {
@@ -244,6 +226,28 @@ impl<'a> Plan<'a> {
         }
         receipt.commits.sort();
         Ok(Ok(receipt))
+    }
+
+    /// Admits an event that is new, and counts it in the receipt.
+    fn take(&mut self, verdict: Verdict, log: LogId, event: &CheckedEvent, receipt: &mut Receipt) {
+        if let Verdict::New(_, pending) | Verdict::NewIn(_, _, pending) = verdict {
+            receipt.accepted += 1;
+            receipt.pending += u64::from(pending);
+        }
+        match verdict {
+            Verdict::New(admitted, pending) => self.admit(log, event.content, admitted, pending),
+            Verdict::NewIn(logs, admitted, pending) => {
+                for log in logs {
+                    self.admit(log, event.content, admitted.clone(), pending);
+                }
+            }
+            Verdict::Duplicate => receipt.duplicates += 1,
+            Verdict::Refused(code, reason) => receipt.rejected.push(Rejection {
+                index: event.index,
+                code,
+                reason,
+            }),
+        }
     }
 
     /// Loads what has to be known of an account.

@@ -1,8 +1,8 @@
 //! GitHub's operations that are answered here, for `/openapi.json`.
 //!
 //! Invariant: parameters are those that [`super::question`] reads, and tests hold every answer
-//! against these schemas and every route of the router against these operations. What stands here is
-//! what is answered, which GitHub's own description only comes close to.
+//! against these schemas and every route of the router against these operations. What stands here
+//! is what is answered, which GitHub's own description only comes close to.
 //! Look next: [`schemas`] for the bodies.
 
 mod schemas;
