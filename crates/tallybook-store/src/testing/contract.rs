@@ -392,10 +392,10 @@ pub async fn the_audit_log_is_paged_by_number(store: Arc<dyn Store>) {
     }
 }
 
-/// Everything that a filter says holds for the lines that it lets through.
-pub async fn the_audit_log_is_filtered(store: Arc<dyn Store>) {
+/// Lines of an import, a revert and a report, in their order.
+fn three_lines() -> [AuditRow; 3] {
     let text = |text: &str| Some(text.to_owned());
-    let lines = [
+    [
         AuditRow {
             user: text("Monalisa"),
             address: text("192.0.2.1"),
@@ -414,7 +414,13 @@ pub async fn the_audit_log_is_filtered(store: Arc<dyn Store>) {
             at: at(9),
             ..line("report.expire")
         },
-    ];
+    ]
+}
+
+/// Everything that a filter says holds for the lines that it lets through.
+pub async fn the_audit_log_is_filtered(store: Arc<dyn Store>) {
+    let text = |text: &str| Some(text.to_owned());
+    let lines = three_lines();
     let effects = lines.iter().cloned().map(Effect::Audit).collect();
     store.append(vec![], effects).await.expect("adds");
     let all = AuditFilter::default;

@@ -253,7 +253,11 @@ mod tests {
         let (mut lines, mut counted, mut sent) = (0, 0, 0);
         for minute in 0..300 {
             for number in 0..2_000 {
-                refuse(&repeats, number * 7 + minute as u32, minute);
+                refuse(
+                    &repeats,
+                    number * 7 + u32::try_from(minute).unwrap(),
+                    minute,
+                );
                 refuse(&repeats, 3, minute);
                 sent += 2;
             }

@@ -323,15 +323,11 @@ impl Engine {
                 .live_imports()
                 .find(|one| one.record.content() == content);
             if let Some(import) = same {
+                let (import, created) = (Arc::clone(import), Created::default());
+                let outcome = self.outcome(&staged, before, import, created, also_metered);
                 return Ok(ImportOutcome {
-                    account: target.account.clone(),
-                    import: Arc::clone(import),
                     repeated: true,
-                    created: Created::default(),
-                    overlaps: self.overlaps(&before, import).await?,
-                    also_metered,
-                    joined: staged.joined(),
-                    view: Arc::clone(&before),
+                    ..outcome.await?
                 });
             }
             staged.check(&before.account)?;
@@ -358,21 +354,32 @@ impl Engine {
                 })?;
                 let mut created = created(&before, record);
                 created.account = is_new.then(|| target.account.clone());
-                let overlaps = self.overlaps(&view, &import).await?;
-                let account = target.account.clone();
-                return Ok(ImportOutcome {
-                    account,
-                    import,
-                    repeated: false,
-                    created,
-                    overlaps,
-                    also_metered,
-                    joined: staged.joined(),
-                    view,
-                });
+                let outcome = self.outcome(&staged, view, import, created, also_metered);
+                return Ok(outcome.await?);
             }
         }
         Err(EngineError::Contention(Turn::ATTEMPTS).into())
+    }
+
+    /// What is said of an import that `view` has.
+    async fn outcome(
+        &self,
+        staged: &StagedImport,
+        view: Arc<View>,
+        import: Arc<Import>,
+        created: Created,
+        also_metered: Vec<AlsoMetered>,
+    ) -> Result<ImportOutcome, EngineError> {
+        Ok(ImportOutcome {
+            account: staged.target.account.clone(),
+            repeated: false,
+            created,
+            overlaps: self.overlaps(&view, &import).await?,
+            also_metered,
+            joined: staged.joined(),
+            import,
+            view,
+        })
     }
 
     /// The account that an import goes to; an empty one when it is new.
