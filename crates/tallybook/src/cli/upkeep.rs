@@ -5,31 +5,38 @@ use super::open::{WhenEmpty, check_data, open, open_store, with_way_in};
 use super::output::one_line;
 use super::place::Place;
 use crate::engine::audit::{self, Action, Actor, Deed, shortened};
+use crate::engine::verify::Progress;
 use crate::http::metering::site::verify::{answer, deed};
 use crate::wire::site::Verification;
 use anyhow::{Context, bail};
-use indicatif::HumanBytes;
+use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use serde_json::Value;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use tallybook_core::time::Instant;
 use tallybook_store::sqlite;
 
 /// Recomputes everything, and says how much it was.
 pub(crate) fn verify(place: Place, now: Instant) -> anyhow::Result<()> {
-    let counts = match place {
+    let verified = match place {
         Place::Directory(directory) => super::runtime()?.block_on(async {
             let opened = open(&directory, WhenEmpty::Refuse, now).await?;
-            let verified = opened.engine.verify().await?;
+            let bar = verify_bar()?;
+            let watcher = |progress: Progress| {
+                bar.set_length(progress.total);
+                bar.set_position(progress.done);
+            };
+            let verified = opened.engine.verify_watched(&watcher).await?;
+            bar.finish_and_clear();
             // Only then: to what is damaged nothing is written.
             let line = Actor::command("verify").did(now, deed(None));
             say_unrecorded(opened.engine.record(vec![line]).await)?;
-            anyhow::Ok(answer(&verified).counts())
+            anyhow::Ok(answer(&verified))
         })?,
         Place::Server { url, token } => {
             let answer: Verification = Client::new(url, &token).post("verify", &Value::Null)?;
             match answer.verified {
-                Some(verified) if answer.ok => verified.counts(),
+                Some(verified) if answer.ok => verified,
                 _ => bail!(
                     answer
                         .difference
@@ -38,10 +45,33 @@ pub(crate) fn verify(place: Place, now: Instant) -> anyhow::Result<()> {
             }
         }
     };
-    let parts = counts.map(|(what, count)| format!("{count} {what}"));
+    let parts = verified
+        .counts()
+        .map(|(what, count)| format!("{count} {what}"));
     let all = parts.join(", ");
     writeln!(io::stdout(), "Everything agrees: {all}.")?;
+    if verified.unused_blobs > 0 {
+        let bytes = HumanBytes(verified.unused_bytes);
+        writeln!(
+            io::stdout(),
+            "Unused are {bytes}, which the next start of the server frees."
+        )?;
+    }
     Ok(())
+}
+
+/// A bar over batches and blobs; shown on a terminal only.
+fn verify_bar() -> anyhow::Result<ProgressBar> {
+    let target = if io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    // Cleared also when a difference is found, so that the error stands alone.
+    let bar = ProgressBar::with_draw_target(None, target).with_finish(ProgressFinish::AndClear);
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} batches and blobs, {eta}");
+    bar.set_style(style.context("the bar's template is wrong")?);
+    Ok(bar)
 }
 
 /// Writes a backup into a new file; works while a server holds the directory.

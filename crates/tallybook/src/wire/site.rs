@@ -68,23 +68,38 @@ pub struct Verified {
     pub imports: u64,
     /// Lines of all imports.
     pub lines: u64,
+    /// Blobs of the ledger: the lines of imports and their sums.
+    #[serde(default)]
+    pub ledger_blobs: u64,
     /// Statements recomputed.
     pub statements: u64,
-    /// Checkpoints compared with them.
+    /// Checkpoints compared with what the ledger gives.
     pub checkpoints: u64,
+    /// Blobs of checkpoints: they are made again from the ledger when they are lost.
+    #[serde(default)]
+    pub derived_blobs: u64,
+    /// Blobs that nothing names, which the next start of the server removes.
+    #[serde(default)]
+    pub unused_blobs: u64,
+    /// The size of these as stored, in bytes.
+    #[serde(default)]
+    pub unused_bytes: u64,
 }
 
 impl Verified {
-    /// Every count with its name.
+    /// Every count with its name, but for the bytes.
     #[must_use]
-    pub fn counts(&self) -> [(&'static str, u64); 6] {
+    pub fn counts(&self) -> [(&'static str, u64); 9] {
         [
             ("accounts", self.accounts),
             ("batches", self.batches),
             ("imports", self.imports),
             ("lines", self.lines),
+            ("blobs of the ledger", self.ledger_blobs),
             ("statements", self.statements),
             ("checkpoints", self.checkpoints),
+            ("derived blobs", self.derived_blobs),
+            ("unused blobs", self.unused_blobs),
         ]
     }
 }

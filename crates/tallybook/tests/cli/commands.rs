@@ -137,6 +137,13 @@ fn a_backup_restores_to_what_verifies() {
         verified.starts_with("Everything agrees: 1 accounts, "),
         "{verified}"
     );
+    for count in [
+        " blobs of the ledger, ",
+        " derived blobs, ",
+        ", 0 unused blobs.\n",
+    ] {
+        assert!(verified.contains(count), "{verified}");
+    }
     let file = program.directory().join("backup").display().to_string();
     program.run(&["backup", &file]).success();
     let message = program.run(&["backup", &file]).failure(1);

@@ -240,6 +240,8 @@ async fn verify_agrees_and_a_backup_comes_whole() {
         .json();
     assert_eq!(verified["ok"], true, "{verified}");
     assert_eq!(verified["verified"]["imports"], 1);
+    assert_eq!(verified["verified"]["ledger_blobs"], 2);
+    assert_eq!(verified["verified"]["unused_bytes"], 0);
     let backup = server.get("/metering/v1/backup").await;
     assert_eq!(backup.status, StatusCode::OK);
     assert_eq!(

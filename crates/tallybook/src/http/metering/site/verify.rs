@@ -68,7 +68,11 @@ pub fn answer(verified: &verify::Verified) -> Verified {
         batches: verified.batches,
         imports: verified.imports,
         lines: verified.lines,
+        ledger_blobs: verified.ledger_blobs,
         statements: verified.statements,
         checkpoints: verified.checkpoints,
+        derived_blobs: verified.derived_blobs,
+        unused_blobs: verified.unused_blobs,
+        unused_bytes: verified.unused_bytes,
     }
 }
