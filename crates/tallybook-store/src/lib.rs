@@ -340,9 +340,9 @@ pub trait Store: Send + Sync {
     /// Checks the database's own structure; the engine checks what the rows say.
     async fn check(&self) -> Result<(), StoreError>;
 
-    /// Checks that tokens, jobs, facts, the audit log, manifests and the list of blobs are what was
-    /// written. What hashes vouch for (batches, names, the bytes of blobs) is checked when it is
-    /// read.
+    /// Checks that tokens, jobs, facts, the audit log, manifests, the list of blobs and the heads of
+    /// logs are what was written. What hashes vouch for (batches, names, the bytes of blobs) is
+    /// checked when it is read.
     async fn check_rows(&self) -> Result<(), StoreError>;
 
     /// Gives some of the space that nothing uses back to the file system: so much that commits

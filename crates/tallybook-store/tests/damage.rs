@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tallybook_core::ids::{Digest, LogId, Seq};
 use tallybook_core::time::Instant;
 use tallybook_store::sqlite::{SqliteStore, backup_directory, restore};
+use tallybook_store::testing::contents;
 use tallybook_store::testing::contract::{append, pseudorandom};
 use tallybook_store::{AppendError, AuditRow, Effect, JobRow, Store, StoreError, TokenRow};
 use tempfile::TempDir;
@@ -439,6 +440,9 @@ async fn every_changed_value_of_a_plain_row_is_found() {
         ),
         ("UPDATE facts SET value = x'00'", "fact demo"),
         ("UPDATE facts SET key = 'other'", "fact other"),
+        ("UPDATE heads SET seq = 11", "newest batch of log 1"),
+        ("DELETE FROM heads", "log 1"),
+        ("DELETE FROM log WHERE seq = 12", "log 1"),
         ("UPDATE jobs SET created_at = 0", "job 1"),
         ("UPDATE jobs SET state = 'done'", "job 1"),
         ("UPDATE manifests SET version = 2", "manifest of log 1"),
@@ -504,4 +508,71 @@ async fn a_damaged_row_is_not_taken_for_another() {
         }
     }
     store.check_rows().await.expect_err("it is still damaged");
+}
+
+/// Whatever bit flips in a page of plain rows or of their indexes: it is found, or it is in bytes
+/// that hold nothing.
+#[tokio::test]
+async fn every_flipped_bit_of_plain_rows_is_found() {
+    let (directory, file) = with_rows().await;
+    let sound = fs::read(&file).expect("reads");
+    let kept = contents(&file).expect("is sound");
+    let (mut found, mut unused) = (0, 0);
+    for page in pages_of_plain_rows(&file) {
+        let start = (page - 1) * PAGE;
+        // Of the room between what lies at the start and at the end of a page a part will do.
+        let places = (start..start + PAGE).filter(|place| sound[*place] != 0 || place % 512 == 0);
+        for place in places {
+            let mut bytes = sound.clone();
+            bytes[place] ^= 1 << (place % 8);
+            fs::write(&file, &bytes).expect("writes");
+            if flip_is_found(directory.path()).await {
+                found += 1;
+            } else {
+                let left = contents(&file);
+                assert_eq!(left, Some(kept), "byte {} of page {page}", place - start);
+                unused += 1;
+            }
+        }
+    }
+    assert!(
+        found > 300 && unused > 100,
+        "{found} found, {unused} unused"
+    );
+}
+
+/// The first pages of the tables and indexes; with so few rows there are no others.
+fn pages_of_plain_rows(file: &Path) -> Vec<usize> {
+    let connection = rusqlite::Connection::open(file).expect("opens");
+    let sql = "SELECT rootpage FROM sqlite_schema
+               WHERE tbl_name NOT IN ('blob_bytes', 'log', 'names')";
+    let mut statement = connection.prepare(sql).expect("prepares");
+    let pages = statement.query_map([], |row| row.get::<_, u32>(0));
+    let pages = pages.expect("reads");
+    pages.map(|page| page.expect("reads") as usize).collect()
+}
+
+async fn flip_is_found(directory: &Path) -> bool {
+    let Ok(store) = SqliteStore::open(directory, "a test") else {
+        return true;
+    };
+    store.check().await.is_err() || store.check_rows().await.is_err()
+}
+
+/// A log whose end cannot be found, in its table or by its index, is not taken for a shorter one.
+#[tokio::test]
+async fn a_log_without_its_end_is_damaged() {
+    let (directory, file) = filled().await;
+    let connection = rusqlite::Connection::open(&file).expect("opens");
+    let cut = "DELETE FROM log WHERE seq = 12";
+    connection.execute(cut, []).expect("deletes");
+    drop(connection);
+    let store = open(directory.path());
+    assert_damaged(store.read_log(LogId(1), Seq(0), usize::MAX).await, &file);
+    assert_damaged(store.read_log(LogId(1), Seq(BATCHES - 1), 1).await, &file);
+    // What is there can be read.
+    let first = store.read_log(LogId(1), Seq(0), 1).await;
+    assert_eq!(first.expect("reads").len(), 1);
+    assert_eq!(store.head(LogId(1)).await.expect("reads"), Seq(BATCHES));
+    assert_damaged(store.check_rows().await, &file);
 }

@@ -8,7 +8,7 @@ use super::connection::{check_identity, check_tables, open_immutable, open_reade
 use super::failure::{Failure, io_error, sqlite_error};
 use super::file;
 use super::lock::DirectoryLock;
-use super::{checksum, schema, space};
+use super::{checksum, log, schema, space};
 use crate::StoreError;
 use crate::access::{AccessNotice, open_private};
 use rusqlite::Connection;
@@ -109,7 +109,8 @@ pub(super) fn check_all(connection: &Connection) -> Result<(), Failure> {
 /// Whether tables and rows are what was written; of a database of the newest format.
 pub(super) fn check_rows(connection: &Connection) -> Result<(), Failure> {
     schema::check(connection)?;
-    checksum::check(connection)
+    checksum::check(connection)?;
+    log::check(connection)
 }
 
 /// SQLite's own check: every page, every index, every reference.

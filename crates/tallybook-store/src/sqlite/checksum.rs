@@ -41,6 +41,12 @@ pub(super) const FACTS: Table = Table {
     row: "fact {}",
 };
 
+pub(super) const HEADS: Table = Table {
+    name: "heads",
+    columns: &["log", "seq"],
+    row: "the number of the newest batch of log {}",
+};
+
 pub(super) const JOBS: Table = Table {
     name: "jobs",
     columns: &["number", "id", "log", "created_at", "state"],
@@ -67,7 +73,7 @@ pub(super) const TOKENS: Table = Table {
     row: "token {}",
 };
 
-const TABLES: [&Table; 6] = [&AUDIT, &BLOBS, &FACTS, &JOBS, &MANIFESTS, &TOKENS];
+const TABLES: [&Table; 7] = [&AUDIT, &BLOBS, &FACTS, &HEADS, &JOBS, &MANIFESTS, &TOKENS];
 
 impl Table {
     fn key(&self) -> &'static str {

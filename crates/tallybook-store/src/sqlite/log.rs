@@ -1,12 +1,14 @@
 //! The logs: append by compare-and-swap, and read in order.
 //!
-//! Invariant: a log's rows are numbered from 1 without a gap; reading checks it.
+//! Invariant: a log's rows are numbered from 1 without a gap up to its head; reading checks it. The
+//! head stands in a row of its own, with a checksum: what an index says could end too early.
 
+use super::checksum::HEADS;
 use super::failure::Failure;
 use super::number::{loaded, stored};
 use super::packed::{Packed, unpack};
 use crate::LogRow;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use tallybook_core::ids::{LogId, Seq};
 
 /// Adds the batch after `expected`, which must be the log's newest.
@@ -29,39 +31,76 @@ pub(super) fn append(
             stored(batch.size() as u64)?,
             batch.bytes(),
         ])?;
+    connection
+        .prepare_cached(
+            "INSERT INTO heads (log, seq, checksum) VALUES (?1, ?2, row_checksum(?1, ?2))
+             ON CONFLICT (log) DO UPDATE SET seq = excluded.seq, checksum = excluded.checksum",
+        )?
+        .execute(params![stored(log.0)?, stored(expected.next().0)?])?;
     Ok(())
 }
 
 /// The newest batch; 0 when there is none.
 pub(super) fn head(connection: &Connection, log: LogId) -> Result<Seq, Failure> {
-    let newest: Option<i64> = connection
-        .prepare_cached("SELECT max(seq) FROM log WHERE log = ?")?
-        .query_row([stored(log.0)?], |row| row.get(0))
-        .optional()?
-        .flatten();
-    Ok(Seq(loaded(newest.unwrap_or(0), "a batch's number")?))
+    let sql = format!(
+        "SELECT log, seq, checksum = {} FROM heads WHERE log = ?",
+        HEADS.sum()
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([stored(log.0)?])?;
+    match rows.next()? {
+        Some(row) => from_row(row).map(|(_, newest)| newest),
+        None => Ok(Seq(0)),
+    }
 }
 
-/// The newest batch of every log. Hops from log to log along the index: the cost is a few page
-/// reads a log, not one a batch.
+/// The newest batch of every log.
 pub(super) fn heads(connection: &Connection) -> Result<Vec<(LogId, Seq)>, Failure> {
-    let mut statement = connection.prepare_cached(
+    let sum = HEADS.sum();
+    let sql = format!("SELECT log, seq, checksum = {sum} FROM heads ORDER BY log");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([])?;
+    let mut heads = Vec::new();
+    while let Some(row) = rows.next()? {
+        heads.push(from_row(row)?);
+    }
+    Ok(heads)
+}
+
+fn from_row(row: &Row<'_>) -> Result<(LogId, Seq), Failure> {
+    let log: i64 = row.get(0)?;
+    if !row.get::<_, bool>(2)? {
+        return Err(HEADS.damaged(&log.to_string()));
+    }
+    let newest = loaded(row.get(1)?, "a batch's number")?;
+    Ok((LogId(loaded(log, "a log's number")?), Seq(newest)))
+}
+
+/// Checks that the rows of every log go as far as its head and no further, and that every log has
+/// one. Hops from log to log along the index: the cost is a few page reads a log, not one a batch.
+pub(super) fn check(connection: &Connection) -> Result<(), Failure> {
+    let mut statement = connection.prepare(
         "WITH RECURSIVE each (log) AS (
              SELECT min(log) FROM log
              UNION ALL
              SELECT (SELECT min(log) FROM log WHERE log > each.log) FROM each
              WHERE each.log IS NOT NULL
+         ),
+         ends (log, seq) AS (
+             SELECT each.log, (SELECT max(seq) FROM log WHERE log.log = each.log)
+             FROM each WHERE each.log IS NOT NULL
          )
-         SELECT each.log, (SELECT max(seq) FROM log WHERE log.log = each.log)
-         FROM each WHERE each.log IS NOT NULL ORDER BY each.log",
+         SELECT log FROM ends FULL JOIN heads USING (log)
+         WHERE ends.seq IS NOT heads.seq ORDER BY log LIMIT 1",
     )?;
-    let mut rows = statement.query([])?;
-    let mut heads = Vec::new();
-    while let Some(row) = rows.next()? {
-        let log = LogId(loaded(row.get(0)?, "a log's number")?);
-        heads.push((log, Seq(loaded(row.get(1)?, "a batch's number")?)));
+    let log: Option<i64> = statement.query_row([], |row| row.get(0)).optional()?;
+    match log {
+        None => Ok(()),
+        Some(log) => Err(Failure::damaged(
+            format!("log {log}"),
+            "its batches do not end with its newest one",
+        )),
     }
-    Ok(heads)
 }
 
 /// Batches after `after`, in order, until about `max_bytes` of them; at least one, if any.
@@ -75,6 +114,8 @@ pub(super) fn read(
     let Ok(after_stored) = i64::try_from(after.0) else {
         return Ok(Vec::new());
     };
+    // Before the rows: those that are appended meanwhile are beyond it.
+    let head = head(connection, log)?;
     let mut statement = connection.prepare_cached(
         "SELECT seq, codec, size, batch FROM log WHERE log = ? AND seq > ? ORDER BY seq",
     )?;
@@ -93,13 +134,20 @@ pub(super) fn read(
         }
         let size: usize = loaded(row.get(2)?, &what)?;
         if !read.is_empty() && size.saturating_add(bytes) > max_bytes {
-            break;
+            return Ok(read);
         }
         let stored_batch = row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?;
         let batch = unpack(row.get(1)?, row.get(2)?, stored_batch, &what)?;
         bytes += batch.len();
         newest = seq;
         read.push(LogRow { seq, batch });
+    }
+    if newest < head {
+        let what = format!("batch {} of log {}", newest.next().0, log.0);
+        return Err(Failure::damaged(
+            what,
+            format!("it is missing before the end, {}", head.0),
+        ));
     }
     Ok(read)
 }

@@ -359,6 +359,12 @@ impl Store for SqliteStore {
     }
 }
 
+/// What a batch or a blob was before it was stored; `None` when that cannot be told.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) fn unpacked(stored: &[u8]) -> Option<Vec<u8>> {
+    packed::unpacked(stored)
+}
+
 /// For its owner only: it holds names and the hashes of tokens.
 fn create_directory(directory: &Path) -> Result<(), StoreError> {
     let missing: Vec<&Path> = directory

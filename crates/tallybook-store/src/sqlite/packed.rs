@@ -72,6 +72,12 @@ pub(super) fn unpack(codec: i64, size: i64, bytes: &[u8], what: &str) -> Result<
     Ok(unpacked)
 }
 
+/// The same, of a value whose size is not known.
+#[cfg(any(test, feature = "testing"))]
+pub(super) fn unpacked(bytes: &[u8]) -> Option<Vec<u8>> {
+    zstd::stream::decode_all(bytes).ok()
+}
+
 fn compress(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
     compressor.include_checksum(true)?;

@@ -23,11 +23,12 @@ const MIGRATIONS: [&str; FORMAT as usize] = [
 ];
 
 /// The tables of the newest format.
-pub(super) const TABLES: [&str; 9] = [
+pub(super) const TABLES: [&str; 10] = [
     "audit",
     "blob_bytes",
     "blobs",
     "facts",
+    "heads",
     "jobs",
     "log",
     "manifests",

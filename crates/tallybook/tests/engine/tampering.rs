@@ -113,20 +113,23 @@ async fn changed_moved_and_missing_batches() {
     assert_found(change(first), &["log 1", "missing"]).await;
 }
 
-/// The chain tells of a gap, but not of an end that was cut off: there the two logs must agree.
+/// The chain tells of a gap, but not of an end that was cut off: there the head of the log must
+/// agree, and if that was changed, too, the two logs.
 #[tokio::test]
 async fn a_log_that_lost_its_end() {
     let last = "DELETE FROM log WHERE log = 1 AND seq = 2";
-    assert_found(change(last), &["log 1", "import"]).await;
+    assert_found(change(last), &["batch 2 of log 1", "missing"]).await;
     let site = "DELETE FROM log WHERE log = 0 AND seq = (SELECT max(seq) FROM log WHERE log = 0)";
-    assert_found(change(site), &["import"]).await;
+    assert_found(change(site), &[" of log 0", "missing"]).await;
+    let head = "UPDATE heads SET seq = seq - 1 WHERE log = 1";
+    assert_found(change(head), &["the newest batch of log 1", "checksum"]).await;
 }
 
 #[tokio::test]
 async fn a_log_without_an_account() {
     let stray = "INSERT INTO log (log, seq, codec, size, batch)
                  SELECT 9, 1, codec, size, batch FROM log WHERE log = 1 AND seq = 1";
-    assert_found(change(stray), &["log 9", "no account"]).await;
+    assert_found(change(stray), &["log 9", "newest"]).await;
 }
 
 #[tokio::test]
