@@ -3,8 +3,10 @@
 //! Every message says what to do instead. Tests may be longer and may know more: a folder `tests`,
 //! a file `tests.rs` and what follows `#[cfg(test)]` at the end of a file are exempt from most
 //! rules.
-//! Look next: [`rules`] for the rules as data, [`tree`] for what crates may depend on.
+//! Look next: [`rules`] for the rules as data, [`layers`] for the order of the rooms of core,
+//! [`tree`] for what crates may depend on.
 
+mod layers;
 mod rules;
 mod source;
 mod tree;
@@ -36,6 +38,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
             .with_context(|| format!("cannot read {}", path.display()))?;
         let source = Source::new(file, &text);
         findings.extend(rules::check(&source));
+        findings.extend(layers::check(&source));
     }
     findings.extend(tree::check(root)?);
     for finding in &findings {

@@ -7,7 +7,7 @@
 
 mod nanos;
 
-use crate::money::{LIMIT_UNITS, widening_mul};
+use crate::wide::widening_mul;
 
 pub use nanos::append_nanos;
 
@@ -27,6 +27,9 @@ pub enum ParseDecimalError {
     #[error("is larger than {LIMIT_UNITS} units")]
     TooLarge,
 }
+
+/// The largest magnitude of one parsed or computed value, in whole units (dollars, minutes, ...).
+pub const LIMIT_UNITS: i128 = 1_000_000_000_000_000;
 
 /// The most significant digits that are kept; of those that follow only "some were not zero" is.
 /// A double's shortest form has 17, and 38 of them fit 128 bits with room for a sign.

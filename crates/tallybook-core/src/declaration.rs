@@ -6,7 +6,7 @@
 //! [`crate::site`].
 
 use crate::account::{Plan, Visibility};
-use crate::ledger::discount::NegotiatedDiscount;
+use crate::discount::NegotiatedDiscount;
 use crate::name::Name;
 
 /// One thing that a billing file declares.

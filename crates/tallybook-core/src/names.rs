@@ -4,6 +4,8 @@
 //! name is found, and yet a person's name can be redacted (its salt and text deleted) without
 //! breaking the chain. Invariant: ids are dense and never reused; a text has one id.
 
+pub(crate) mod codec;
+
 use crate::hash::QuickHasher;
 use crate::ids::NameId;
 use crate::layered::Layered;

@@ -7,7 +7,6 @@
 
 pub mod builder;
 pub mod chunk;
-pub mod discount;
 pub mod events;
 pub mod metered;
 pub mod owners;
@@ -18,12 +17,13 @@ pub mod unlisted;
 use crate::account::{AccountName, Plan, Visibility};
 use crate::batch::{Batch, Entry, GENESIS};
 use crate::codec::{DecodeError, Reader, Writer};
+use crate::discount::NegotiatedDiscount;
 use crate::ids::{Digest, ImportId, LogId, Seq};
 use crate::name::Name;
+use crate::names::codec::{read_name, write_name};
 use crate::names::{Dictionary, Draft};
-use crate::site::entry::{read_name, write_name};
+use crate::setting::Setting;
 use crate::time::{Instant, Month};
-use discount::NegotiatedDiscount;
 use metered::Metered;
 use record::ImportRecord;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,25 +40,6 @@ pub enum AccountEntry {
     Revert(ImportId),
     /// Usage events, none of which the log has already.
     Events(Vec<events::Admitted>),
-}
-
-/// A setting of an account.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Setting {
-    /// The account's plan.
-    Plan(Plan),
-    /// A repository's visibility.
-    Repository {
-        /// The organization or user that owns it.
-        owner: Name,
-        /// Its own name.
-        name: Name,
-        /// Who can see it.
-        visibility: Visibility,
-    },
-    /// Every discount that the account has negotiated; they carry their own days, so the newest
-    /// list holds for all time. Sorted, each once.
-    Discounts(Vec<NegotiatedDiscount>),
 }
 
 /// Who could see a repository from when on, oldest first.
@@ -128,16 +109,6 @@ const REVERT: u8 = 4;
 /// The tag of a batch's usage events.
 pub const EVENTS: u8 = 5;
 const DISCOUNTS: u8 = 6;
-
-impl Setting {
-    /// The setting that lists these discounts, in any order.
-    #[must_use]
-    pub fn discounts(mut discounts: Vec<NegotiatedDiscount>) -> Self {
-        discounts.sort();
-        discounts.dedup();
-        Self::Discounts(discounts)
-    }
-}
 
 impl AccountEntry {
     /// Encodes, taking ids for names from `names`.

@@ -8,10 +8,10 @@ use crate::codec::{DecodeError, Reader, Writer};
 use crate::ids::{Digest, ImportId};
 use crate::money::{Amount, Quantity};
 use crate::name::Name;
+use crate::names::codec::{read_optional, write_optional};
 use crate::names::{Dictionary, Draft};
 use crate::query::Totals;
 use crate::report::ReportKind;
-use crate::site::entry::{read_optional, write_optional};
 use crate::time::{Day, Month};
 use std::sync::Arc;
 

@@ -6,9 +6,9 @@
 
 use crate::account::{AccountKind, Plan, Visibility};
 use crate::catalog::{Catalog, Sku};
+use crate::discount::{DiscountScope, NegotiatedDiscount, Percent};
 use crate::ids::Digest;
 use crate::ledger::Account;
-use crate::ledger::discount::{DiscountScope, NegotiatedDiscount, Percent};
 use crate::time::{Day, Hour, Instant, Month};
 use std::collections::BTreeMap;
 

@@ -14,9 +14,9 @@ use crate::declaration::{
     Declaration, EnterpriseDeclaration, OrganizationDeclaration, RepositoryDeclaration,
     UserDeclaration,
 };
-use crate::ledger::Setting;
-use crate::ledger::discount::{DiscountScope, NegotiatedDiscount};
+use crate::discount::{DiscountScope, NegotiatedDiscount};
 use crate::name::Name;
+use crate::setting::Setting;
 pub use changes::Change;
 use changes::Changes;
 use payers::shown_payer;

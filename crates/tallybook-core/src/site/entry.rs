@@ -3,8 +3,11 @@
 use crate::account::{AccountKind, AccountName};
 use crate::batch::Entry;
 use crate::codec::{DecodeError, Reader, Writer};
-use crate::ids::{ImportId, LogId, NameId};
+use crate::ids::{ImportId, LogId};
 use crate::name::Name;
+use crate::names::codec::{
+    read_name, read_names, read_optional, write_name, write_names, write_optional,
+};
 use crate::names::{Dictionary, Draft};
 
 /// One fact of the site. Each replaces what was said before of the same subject.
@@ -216,47 +219,6 @@ impl SiteEntry {
         input.finish("site entry")?;
         Ok(decoded)
     }
-}
-
-pub(crate) fn write_name(out: &mut Writer, names: &mut Draft<'_>, text: &str) {
-    out.varint(u64::from(names.id(text).0));
-}
-
-/// 0 is absent, anything else the id plus one.
-pub(crate) fn write_optional(out: &mut Writer, names: &mut Draft<'_>, text: Option<&str>) {
-    out.varint(text.map_or(0, |text| u64::from(names.id(text).0) + 1));
-}
-
-fn write_names(out: &mut Writer, names: &mut Draft<'_>, list: &[Name]) {
-    out.count(list.len());
-    list.iter()
-        .for_each(|name| write_name(out, names, name.as_str()));
-}
-
-pub(crate) fn read_name(reader: &mut Reader<'_>, names: &Dictionary) -> Result<Name, DecodeError> {
-    let id = NameId(reader.varint32("name")?);
-    let text = names.get(id).ok_or_else(|| reader.invalid("name id"))?;
-    Ok(Name::new(text.clone()))
-}
-
-pub(crate) fn read_optional(
-    reader: &mut Reader<'_>,
-    names: &Dictionary,
-) -> Result<Option<Name>, DecodeError> {
-    match reader.varint32("name")?.checked_sub(1) {
-        None => Ok(None),
-        Some(id) => {
-            let text = names
-                .get(NameId(id))
-                .ok_or_else(|| reader.invalid("name id"))?;
-            Ok(Some(Name::new(text.clone())))
-        }
-    }
-}
-
-fn read_names(reader: &mut Reader<'_>, names: &Dictionary) -> Result<Vec<Name>, DecodeError> {
-    let count = reader.count(1, "names")?;
-    (0..count).map(|_| read_name(reader, names)).collect()
 }
 
 fn kind_code(kind: AccountKind) -> u8 {

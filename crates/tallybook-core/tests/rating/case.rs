@@ -22,13 +22,14 @@ use std::fmt::Write;
 use std::sync::Arc;
 use tallybook_core::account::{AccountKind, AccountName, Plan, Visibility};
 use tallybook_core::catalog::Catalog;
+use tallybook_core::discount::{DiscountScope, NegotiatedDiscount, Percent};
 use tallybook_core::ids::LogId;
-use tallybook_core::ledger::discount::{DiscountScope, NegotiatedDiscount, Percent};
-use tallybook_core::ledger::{Account, Setting};
+use tallybook_core::ledger::Account;
 use tallybook_core::money::{Amount, Quantity};
 use tallybook_core::rating::seats::Seats;
 use tallybook_core::rating::terms::Terms;
 use tallybook_core::rating::{Rated, Rater, RatingError, UsageLine};
+use tallybook_core::setting::Setting;
 use tallybook_core::time::{Day, Hour, Instant, Month};
 
 /// A line of usage with texts of its own, in the order of the statement.

@@ -4,14 +4,13 @@ use proptest::prelude::*;
 use tallybook_core::account::{AccountKind, AccountName};
 use tallybook_core::batch::Entry;
 use tallybook_core::catalog::Catalog;
+use tallybook_core::discount::{DiscountScope, NegotiatedDiscount, ParsePercentError, Percent};
 use tallybook_core::ids::LogId;
-use tallybook_core::ledger::discount::{
-    DiscountScope, NegotiatedDiscount, ParsePercentError, Percent,
-};
-use tallybook_core::ledger::{Account, AccountEntry, Setting};
+use tallybook_core::ledger::{Account, AccountEntry};
 use tallybook_core::money::Amount;
 use tallybook_core::names::{Dictionary, Draft};
 use tallybook_core::rating::terms::Terms;
+use tallybook_core::setting::Setting;
 use tallybook_core::time::{Day, Month};
 
 fn discount() -> impl Strategy<Value = NegotiatedDiscount> {

@@ -10,10 +10,10 @@ use tallybook_core::declaration::{
 };
 use tallybook_core::fold::{MergedSpellings, Spellings};
 use tallybook_core::ids::{CommitId, ImportId, LogId};
-use tallybook_core::ledger::Setting;
 use tallybook_core::ledger::record::Dimension;
 use tallybook_core::name::Name;
 use tallybook_core::names::Draft;
+use tallybook_core::setting::Setting;
 use tallybook_core::site::Site;
 use tallybook_core::site::declare::{DeclareError, Planned, plan};
 use tallybook_core::site::directory::Relation;

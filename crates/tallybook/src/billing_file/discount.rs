@@ -6,7 +6,7 @@
 use super::Checked;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
-use tallybook_core::ledger::discount::{DiscountScope, NegotiatedDiscount, Percent};
+use tallybook_core::discount::{DiscountScope, NegotiatedDiscount, Percent};
 use tallybook_core::time;
 
 /// Every discount of an account.

@@ -5,8 +5,9 @@
 
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::decimal::{self, ParseDecimalError};
-use crate::money::{Amount, mul_div_half_even};
+use crate::money::Amount;
 use crate::time::Day;
+use crate::wide::mul_div_half_even;
 use std::fmt;
 
 /// A part of a price, in billionths of a percent.
