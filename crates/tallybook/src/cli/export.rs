@@ -60,18 +60,18 @@ pub(crate) fn run(request: Request, place: Place, now: Instant) -> anyhow::Resul
             let opened = open(&directory, WhenEmpty::Refuse, now).await?;
             let source = Source::new(&opened.engine, request).await?;
             for part in &parts {
-                if let Err(error) = source.record(part, now).await {
-                    writeln!(
-                        io::stderr(),
-                        "The audit log does not tell of this export: {error}"
-                    )?;
-                }
                 let target = match first.take() {
                     Some(target) => Some(target),
                     None => part.target()?,
                 };
                 source.export(part, writer(target.as_ref())?).await?;
                 target.map_or(Ok(()), Target::finish)?;
+                if let Err(error) = source.record(part, now).await {
+                    writeln!(
+                        io::stderr(),
+                        "The audit log does not tell of this export: {error}"
+                    )?;
+                }
             }
             Ok(())
         }),

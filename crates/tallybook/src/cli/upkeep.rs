@@ -79,8 +79,8 @@ pub(crate) fn backup(file: &Path, place: Place, now: Instant) -> anyhow::Result<
     match place {
         Place::Directory(directory) => {
             check_data(&directory)?;
-            say_unrecorded(record_backup(&directory, file, now))?;
             sqlite::backup_directory(&directory, file)?;
+            say_unrecorded(record_backup(&directory, file, now))?;
         }
         Place::Server { url, token } => download(&Client::new(url, &token), file)?,
     }
@@ -88,7 +88,7 @@ pub(crate) fn backup(file: &Path, place: Place, now: Instant) -> anyhow::Result<
     Ok(())
 }
 
-/// Tells the audit log of a backup. The copy holds that line, too.
+/// Tells the audit log of a backup.
 fn record_backup(directory: &Path, file: &Path, now: Instant) -> anyhow::Result<()> {
     if !sqlite::has_newest_format(directory)? {
         bail!("the data has an older format, which a backup leaves as it is");

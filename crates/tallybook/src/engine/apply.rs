@@ -1,13 +1,15 @@
 //! Applying declarations: plan, leave out what is already so, commit once.
 //!
 //! Invariant: what is applied leaves every statement with a price for every line, and every event
-//! with the payer that it had. Look next: [`super::what_if`] for what a month would cost.
+//! with the payer that it had. Look next: [`super::what_if`] for what a month would cost,
+//! [`recorded`] for what the audit log says.
 
-use super::audit::{Action, Deed, shortened};
+mod recorded;
+
 use super::commit::{Actor, Changes, Committed, Turn};
 use super::what_if::{AccountDifference, WhatIf};
 use super::{Engine, EngineError};
-use serde_json::{Value, json};
+use recorded::{Versions, deeds};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tallybook_core::account::{AccountKind, AccountName};
@@ -123,75 +125,8 @@ pub(super) struct Prepared {
     pub changes: Changes,
     pub catalogue: Option<NewCatalogue>,
     differences: Vec<Change>,
-}
-
-/// The most differences of one subject that the audit log tells one by one.
-const MOST_RECORDED: usize = 1_000;
-
-/// A catalogue's versions before and after.
-struct Versions {
-    before: Seq,
-    after: Seq,
-}
-
-/// What the audit log says of an application: a line for each account whose settings it changed,
-/// and one for the site's.
-fn deeds(differences: &[Change], catalogue: Option<Versions>) -> Vec<Deed> {
-    let mut site = Vec::new();
-    let mut accounts: BTreeMap<AccountName, Vec<&Change>> = BTreeMap::new();
-    for change in differences {
-        match account(&change.subject) {
-            Some(account) => accounts.entry(account).or_default().push(change),
-            None => site.push(change),
-        }
-    }
-    let mut deeds: Vec<Deed> = accounts
-        .iter()
-        .map(|(account, changes)| with_changes(Deed::on(account, Action::Apply), changes))
-        .collect();
-    if !site.is_empty() || catalogue.is_some() || deeds.is_empty() {
-        let deed = with_changes(Deed::site(Action::Apply), &site);
-        deeds.push(match catalogue {
-            Some(Versions { before, after }) => deed.with(
-                "catalog_version",
-                json!({"before": before.0, "after": after.0}),
-            ),
-            None => deed,
-        });
-    }
-    deeds
-}
-
-/// The account that a difference is about; `None` when it is about the site.
-fn account(subject: &str) -> Option<AccountName> {
-    let (kind, name) = subject.split_once(' ')?;
-    AccountName::parse(kind, name)
-}
-
-/// Adds what was before and is after.
-fn with_changes(deed: Deed, changes: &[&Change]) -> Deed {
-    let told = changes.iter().take(MOST_RECORDED);
-    let told: Vec<Value> = told.map(|change| recorded(change)).collect();
-    let deed = deed.with("changes", told);
-    match changes.len().saturating_sub(MOST_RECORDED) {
-        0 => deed,
-        further => deed.with("further_changes", further),
-    }
-}
-
-/// A difference, as it is recorded. A mail address must be possible to delete, which a line of the
-/// log is not: it says only that there was one and is one.
-fn recorded(change: &Change) -> Value {
-    let value = |text: &str| match &*change.field {
-        "email" if !text.is_empty() => "(an address)".to_owned(),
-        _ => shortened(text),
-    };
-    json!({
-        "subject": change.subject,
-        "field": change.field,
-        "before": change.before.as_deref().map(value),
-        "after": value(&change.after),
-    })
+    /// Whose settings subjects are that do not say so themselves: repositories.
+    payers: BTreeMap<String, AccountName>,
 }
 
 impl Engine {
@@ -244,7 +179,7 @@ impl Engine {
                 // The batch that is about to be written.
                 after: site.seq.next(),
             });
-            for deed in deeds(&differences, version) {
+            for deed in deeds(&differences, &prepared.payers, version) {
                 changes.audit(now, actor, deed);
             }
             if let Committed::Done = turn.commit(now, changes).await? {
@@ -281,7 +216,7 @@ impl Engine {
         if let Some(new) = &catalogue {
             self.check_priced(&site, &new.catalog).await?;
         }
-        let (mut changes, differences) = self.differences(&site, planned).await?;
+        let (mut changes, differences, payers) = self.differences(&site, planned).await?;
         if let Some(new) = &catalogue {
             changes.site.push(SiteEntry::OwnCatalogue {
                 text: new.text.clone(),
@@ -293,6 +228,7 @@ impl Engine {
             changes,
             catalogue,
             differences,
+            payers,
         })
     }
 
@@ -353,13 +289,13 @@ impl Engine {
         Ok(metered.then(|| "from events".to_owned()))
     }
 
-    /// What is not yet so.
+    /// What is not yet so, and whose repositories are among it.
     async fn differences(
         &self,
         site: &Site,
         planned: Planned,
-    ) -> Result<(Changes, Vec<Change>), EngineError> {
-        let mut differences = planned.changes;
+    ) -> Result<(Changes, Vec<Change>, BTreeMap<String, AccountName>), EngineError> {
+        let (mut differences, mut payers) = (planned.changes, BTreeMap::new());
         let mut changes = Changes::default();
         for (name, setting) in planned.settings {
             let known = site.directory.log_of(&name);
@@ -372,7 +308,9 @@ impl Engine {
             if account.has(&setting) {
                 continue;
             }
-            differences.push(difference(&account, &setting));
+            let change = difference(&account, &setting);
+            payers.insert(change.subject.clone(), name.clone());
+            differences.push(change);
             match changes
                 .accounts
                 .iter_mut()
@@ -385,7 +323,7 @@ impl Engine {
             }
         }
         changes.site = planned.entries;
-        Ok((changes, differences))
+        Ok((changes, differences, payers))
     }
 }
 

@@ -13,7 +13,7 @@ use tallybook_store::{AppendError, AuditFilter, AuditRow, Effect, NumberedAudit,
 const LOCAL: &str = "local";
 
 /// The most characters that are recorded of a text that may have any length.
-const LONGEST_TEXT: usize = 4_000;
+const LONGEST_TEXT: usize = 16_000;
 
 /// Who does something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,6 +187,12 @@ pub fn shortened(text: &str) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
+}
+
+/// Whether [`shortened`] cuts something off.
+#[must_use]
+pub fn is_long(text: &str) -> bool {
+    text.chars().nth(LONGEST_TEXT).is_some()
 }
 
 /// [`Engine::record`] for a database that need not be understood: a backup's, before anything else

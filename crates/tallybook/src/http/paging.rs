@@ -92,27 +92,24 @@ impl Page {
 
     /// The address with this page in place of the one that was asked for.
     fn address(self, uri: &Uri) -> String {
-        let others = uri.query().unwrap_or_default().split('&');
-        let others = others.filter(|pair| {
-            let name = pair.split('=').next().unwrap_or_default();
-            !matches!(name, "" | "page" | "per_page")
-        });
-        let mut pairs: Vec<String> = others.map(str::to_owned).collect();
-        pairs.push(format!("per_page={}", self.size));
-        pairs.push(format!("page={}", self.number));
-        format!("{}?{}", uri.path(), pairs.join("&"))
+        let (size, number) = (self.size.to_string(), self.number.to_string());
+        with_parameters(uri, &[("per_page", &size), ("page", &number)])
     }
 }
 
-/// The address with this value of a parameter in place of the one that was asked for.
-pub fn with_parameter(uri: &Uri, name: &str, value: &str) -> String {
+/// The address with these values of parameters in place of those that were asked for.
+pub fn with_parameters(uri: &Uri, parameters: &[(&str, &str)]) -> String {
     let others = uri.query().unwrap_or_default().split('&');
     let others = others.filter(|pair| {
-        let key = pair.split('=').next().unwrap_or_default();
-        !key.is_empty() && key != name
+        let name = pair.split('=').next().unwrap_or_default();
+        !name.is_empty() && parameters.iter().all(|(replaced, _)| *replaced != name)
     });
     let mut pairs: Vec<String> = others.map(str::to_owned).collect();
-    pairs.push(format!("{name}={value}"));
+    pairs.extend(
+        parameters
+            .iter()
+            .map(|(name, value)| format!("{name}={value}")),
+    );
     format!("{}?{}", uri.path(), pairs.join("&"))
 }
 

@@ -29,14 +29,20 @@ fn backups_restores_and_verifications_are_told() {
     program.run_as_is(&restore).success();
 
     let found = lines(program.run_as_is(&["audit", "--json", "--data", &restored]));
-    let expected = ["backup.restore", "backup.create", "verify", "import.create"];
+    let expected = ["backup.restore", "verify", "import.create"];
     assert_eq!(actions(&found), expected);
     assert_eq!(found[0]["detail"]["file"], "b.backup");
     assert_eq!(found[0]["actor"], "command restore");
     assert_eq!(found[0]["at"], crate::program::NOW);
-    assert_eq!(found[2]["detail"]["ok"], true);
-    // The restored log is another one from here on.
-    assert_eq!(lines(program.run(&["audit", "--json"])).len(), 3);
+    assert_eq!(found[1]["detail"]["ok"], true);
+    assert_eq!(found[2]["detail"]["introduced_count"], 95);
+    // The restored log is another one from here on; a backup that failed is in neither.
+    program.run(&["backup", &file]).failure(1);
+    let found = lines(program.run(&["audit", "--json"]));
+    assert_eq!(
+        actions(&found),
+        ["backup.create", "verify", "import.create"]
+    );
 }
 
 #[test]
@@ -119,4 +125,13 @@ fn the_name_of_a_file_cannot_act_on_the_terminal() {
     let told = lines(program.run(&["audit", "--json"]));
     let file = told[0]["detail"]["files"][0]["name"].as_str();
     assert!(file.is_some_and(|file| file.ends_with(name)), "{file:?}");
+}
+
+#[test]
+fn every_action_is_described() {
+    let words = include_str!("../../../../docs/operating.md");
+    for action in tallybook::engine::audit::Action::ALL {
+        let word = format!("`{}`", action.as_str());
+        assert!(words.contains(&word), "{word}");
+    }
 }

@@ -4,16 +4,14 @@
 //! Look next: [`super::session`], which stages.
 
 use super::admission::admit_again;
+use super::recorded;
 use super::session::Target;
 use super::staged::StagedImport;
 use super::{Created, ImportError, ImportOutcome};
-use crate::engine::audit::{Action, Deed, shortened};
 use crate::engine::commit::{Actor, Changes, Committed, Turn};
 use crate::engine::{Engine, EngineError, View};
-use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use tallybook_core::account::AccountName;
 use tallybook_core::fold::also_metered::AlsoMetered;
 use tallybook_core::ids::LogId;
 use tallybook_core::ledger::builder::Scope;
@@ -72,10 +70,7 @@ impl Engine {
             }
             let mut changes = changes(record, target, log, is_new);
             let id = record.id;
-            let deed = deed(Action::ImportCreate, &target.account, record)
-                .with("before", Value::Null)
-                .with("after", "live");
-            changes.audit(now, actor, deed);
+            changes.audit(now, actor, recorded::created(&site, record, target, is_new));
             if let Committed::Done = turn.commit(now, changes).await? {
                 let view = self.view_of(log, &target.account).await?;
                 let import = view.account.import(id).cloned();
@@ -143,7 +138,7 @@ fn changes(record: &ImportRecord, target: &Target, log: LogId, is_new: bool) -> 
 }
 
 /// The organizations that an import names, by its lines or by its scope.
-fn named_organizations(record: &ImportRecord, target: &Target) -> BTreeSet<Name> {
+pub(super) fn named_organizations(record: &ImportRecord, target: &Target) -> BTreeSet<Name> {
     let mut organizations = spellings(record.tables.names[Dimension::Organization as usize].iter());
     if let Scope::Organization(login) = &target.scope {
         organizations.insert(login.clone());
@@ -210,22 +205,4 @@ fn created(before: &View, record: &ImportRecord) -> Created {
             catalog.unit(text).is_some()
         }),
     }
-}
-
-/// The most files of an import that the audit log names.
-const MOST_RECORDED: usize = 100;
-
-/// What the audit log says of an import.
-pub(super) fn deed(action: Action, account: &AccountName, record: &ImportRecord) -> Deed {
-    let files = record.files.iter().take(MOST_RECORDED);
-    let files: Vec<Value> = files
-        .map(|file| json!({"name": shortened(&file.name), "lines": file.lines}))
-        .collect();
-    let organization = record.organization.as_ref().map(|name| name.as_str());
-    Deed::on(account, action)
-        .with("id", record.id.to_string())
-        .with("organization", organization)
-        .with("lines", record.lines())
-        .with("file_count", record.files.len())
-        .with("files", files)
 }

@@ -6,6 +6,7 @@
 mod admission;
 mod also_metered;
 mod commit;
+mod recorded;
 pub mod session;
 mod staged;
 mod sweep;
@@ -14,11 +15,9 @@ pub use admission::NotOwn;
 pub use session::ImportSession;
 pub(super) use sweep::Sessions;
 
-use super::audit::Action;
 use super::commit::{Actor, Changes, Committed, Turn};
 use super::{Engine, EngineError, View};
 use crate::engine::blob::named;
-use commit::deed;
 pub use staged::JoinedFiles;
 use staged::in_both;
 use std::sync::Arc;
@@ -218,10 +217,7 @@ impl Engine {
             changes
                 .accounts
                 .push((log, account.clone(), vec![AccountEntry::Revert(id)]));
-            let deed = deed(Action::ImportRevert, account, &import.record)
-                .with("before", "live")
-                .with("after", "reverted");
-            changes.audit(now, actor, deed);
+            changes.audit(now, actor, recorded::reverted(account, &import.record));
             if let Committed::Done = turn.commit(now, changes).await? {
                 let view = self.view_of(log, account).await?;
                 let import = view.account.import(id).map_or(import, Arc::clone);

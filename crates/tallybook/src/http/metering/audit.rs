@@ -62,7 +62,7 @@ pub async fn list(
     let audit = lines.into_iter().map(answer).collect();
     let mut response = Json(AuditList { audit }).into_response();
     if let Some(last) = last {
-        let path = paging::with_parameter(&uri, "before", &last.to_string());
+        let path = paging::with_parameters(&uri, &[("before", &last.to_string())]);
         let link = format!("<{}{path}>; rel=\"next\"", app.public_url);
         let link = HeaderValue::from_str(&link).map_err(ApiError::internal)?;
         response.headers_mut().insert(header::LINK, link);
@@ -132,4 +132,28 @@ fn number(params: &Params, name: &'static str) -> Result<Option<u64>, BadParamet
     let number = text.parse().ok().filter(|_| digits);
     let form = "it must be the number of a line";
     number.map(Some).ok_or(BadParameter::new(name, form))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tallybook_store::AuditRow;
+
+    #[test]
+    fn a_damaged_detail_is_shown_as_it_stands() {
+        let line = |detail: &str| NumberedAudit {
+            number: 1,
+            row: AuditRow {
+                at: Instant::parse("2026-11-21").unwrap(),
+                actor: "server".to_owned(),
+                user: None,
+                address: None,
+                action: "apply".to_owned(),
+                account: None,
+                detail: detail.to_owned(),
+            },
+        };
+        assert_eq!(answer(line("{\"a\":1}")).detail["a"], 1);
+        assert_eq!(answer(line("{\"a\":")).detail, "{\"a\":");
+    }
 }
