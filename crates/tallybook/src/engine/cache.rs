@@ -6,6 +6,7 @@
 //! statements are kept as long as their account: those of many thousand small accounts would fill
 //! memory with what is quickly made again.
 
+use lru::LruCache;
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,20 +34,34 @@ pub(super) struct Cache {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    summaries: HashMap<Digest, Entry<Source>>,
-    tables: HashMap<(Digest, Detail), Entry<Arc<Table>>>,
+    summaries: LruCache<Digest, Entry<Source>>,
+    tables: LruCache<(Digest, Detail), Entry<Arc<Table>>>,
     /// The summaries of each account.
     logs: HashMap<LogId, HashSet<Digest>>,
     /// Whose each summary is: of what two accounts have in common, whoever asked first.
     owners: HashMap<Digest, LogId>,
-    /// Rises with each use.
+    /// Rises with each use: which of a summary and a table is the older.
     uses: u64,
     /// Of what is kept.
     bytes: usize,
     /// Of what is being made.
     reserved: usize,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            summaries: LruCache::unbounded(),
+            tables: LruCache::unbounded(),
+            logs: HashMap::new(),
+            owners: HashMap::new(),
+            uses: 0,
+            bytes: 0,
+            reserved: 0,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -99,7 +114,7 @@ impl Cache {
     pub(super) fn summary(&self, log: LogId, fingerprint: Digest) -> Slot<Source> {
         let mut state = self.state();
         let used = state.next_use();
-        if !state.summaries.contains_key(&fingerprint) {
+        if !state.summaries.contains(&fingerprint) {
             state.logs.entry(log).or_default().insert(fingerprint);
             state.owners.insert(fingerprint, log);
         }
@@ -139,9 +154,9 @@ impl Cache {
             bytes,
             ..
         } = &mut *state;
-        *bytes += weigh(summaries.get_mut(&fingerprint), Source::memory);
+        *bytes += weigh(summaries.peek_mut(&fingerprint), Source::memory);
         for detail in DETAILS {
-            let table = tables.get_mut(&(fingerprint, detail));
+            let table = tables.peek_mut(&(fingerprint, detail));
             *bytes += weigh(table, |table| table.memory());
         }
         state.shrink(self.limit, Some(fingerprint));
@@ -168,8 +183,8 @@ impl Cache {
     }
 }
 
-fn use_slot<K: Eq + Hash, T>(entries: &mut HashMap<K, Entry<T>>, key: K, used: u64) -> Slot<T> {
-    let entry = entries.entry(key).or_default();
+fn use_slot<K: Eq + Hash, T>(entries: &mut LruCache<K, Entry<T>>, key: K, used: u64) -> Slot<T> {
+    let entry = entries.get_or_insert_mut(key, Entry::default);
     entry.used = used;
     Arc::clone(&entry.slot)
 }
@@ -211,8 +226,8 @@ impl State {
 
     /// Bytes of a statement.
     fn size(&self, fingerprint: Digest) -> usize {
-        let summary = self.summaries.get(&fingerprint).map_or(0, |it| it.bytes);
-        let table = |detail| self.tables.get(&(fingerprint, detail));
+        let summary = self.summaries.peek(&fingerprint).map_or(0, |it| it.bytes);
+        let table = |detail| self.tables.peek(&(fingerprint, detail));
         let tables = DETAILS.into_iter().filter_map(table);
         summary + tables.map(|it| it.bytes).sum::<usize>()
     }
@@ -225,12 +240,12 @@ impl State {
     }
 
     fn remove_table(&mut self, key: (Digest, Detail)) {
-        let table = self.tables.remove(&key);
+        let table = self.tables.pop(&key);
         self.bytes -= table.map_or(0, |it| it.bytes);
     }
 
     fn remove_summary(&mut self, fingerprint: Digest) {
-        let summary = self.summaries.remove(&fingerprint);
+        let summary = self.summaries.pop(&fingerprint);
         self.bytes -= summary.map_or(0, |it| it.bytes);
         if let Some(log) = self.owners.remove(&fingerprint)
             && let Some(known) = self.logs.get_mut(&log)
@@ -244,15 +259,13 @@ impl State {
 }
 
 /// The least recently used of what is made, but for what is to be kept: its last use and its key.
-fn oldest<K: Copy, T>(
-    entries: &HashMap<K, Entry<T>>,
+fn oldest<K: Copy + Eq + Hash, T>(
+    entries: &LruCache<K, Entry<T>>,
     keep: impl Fn(&K) -> bool,
 ) -> Option<(u64, K)> {
-    entries
-        .iter()
-        .filter(|(key, entry)| entry.bytes > 0 && !keep(key))
-        .map(|(key, entry)| (entry.used, *key))
-        .min_by_key(|(used, _)| *used)
+    let mut oldest_first = entries.iter().rev();
+    let oldest = oldest_first.find(|(key, entry)| entry.bytes > 0 && !keep(key));
+    oldest.map(|(key, entry)| (entry.used, *key))
 }
 
 #[cfg(test)]
@@ -300,7 +313,7 @@ mod tests {
 
     fn is_kept(cache: &Cache, number: u8) -> bool {
         let state = cache.state();
-        state.summaries.contains_key(&Digest([number; 32]))
+        state.summaries.contains(&Digest([number; 32]))
     }
 
     #[test]

@@ -9,32 +9,35 @@
 //! [`Views::publish`]. Servers that share a store will have to ask the store instead.
 
 use super::View;
+use lru::LruCache;
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tallybook_core::ids::{LogId, Seq};
 
 /// The most accounts whose state is kept in memory: some tens of kilobytes for a small one, which
 /// is read again in less than a millisecond.
-const MOST_VIEWS: usize = 1024;
+const MOST_VIEWS: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
 
 /// The newest view of each account in use.
 #[derive(Debug, Default)]
 pub(super) struct Views(Mutex<State>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    views: HashMap<LogId, Used>,
+    views: LruCache<LogId, Arc<View>>,
     /// The newest batch of each log to which this process has committed. It outlives the view, so
     /// that a reader who loaded an account while it was dropped cannot bring back an older state.
     published: HashMap<LogId, Seq>,
-    /// Rises with each use.
-    uses: u64,
 }
 
-#[derive(Debug)]
-struct Used {
-    view: Arc<View>,
-    last: u64,
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            views: LruCache::new(MOST_VIEWS),
+            published: HashMap::new(),
+        }
+    }
 }
 
 /// What came of keeping a view.
@@ -48,11 +51,7 @@ pub(super) struct Kept {
 impl Views {
     /// The newest view of an account, if it is in memory.
     pub(super) fn get(&self, log: LogId) -> Option<Arc<View>> {
-        let mut state = self.state();
-        let last = state.next_use();
-        let used = state.views.get_mut(&log)?;
-        used.last = last;
-        Some(Arc::clone(&used.view))
+        self.state().views.get(&log).cloned()
     }
 
     /// Keeps the view of a commit.
@@ -86,38 +85,23 @@ impl Views {
 
 impl State {
     fn keep(&mut self, view: View) -> Kept {
-        let (log, last) = (view.account.log, self.next_use());
+        let log = view.account.log;
         if let Some(known) = self.views.get_mut(&log) {
             let versions = |view: &View| (view.account.seq, view.site.seq);
-            if versions(&known.view) <= versions(&view) {
-                known.view = Arc::new(view);
+            if versions(known) <= versions(&view) {
+                *known = Arc::new(view);
             }
-            known.last = last;
-            let view = Arc::clone(&known.view);
             return Kept {
-                view,
+                view: Arc::clone(known),
                 dropped: None,
             };
         }
-        let oldest = (self.views.len() >= MOST_VIEWS).then(|| self.oldest());
-        let dropped = oldest.flatten().and_then(|log| self.views.remove(&log));
         let view = Arc::new(view);
-        let kept = Arc::clone(&view);
-        self.views.insert(log, Used { view: kept, last });
+        let dropped = self.views.push(log, Arc::clone(&view));
         Kept {
             view,
-            dropped: dropped.map(|used| used.view),
+            dropped: dropped.map(|(_, view)| view),
         }
-    }
-
-    fn next_use(&mut self) -> u64 {
-        self.uses += 1;
-        self.uses
-    }
-
-    fn oldest(&self) -> Option<LogId> {
-        let oldest = self.views.iter().min_by_key(|(_, used)| used.last);
-        oldest.map(|(log, _)| *log)
     }
 }
 
@@ -141,7 +125,7 @@ mod tests {
     #[test]
     fn the_account_that_was_used_least_recently_is_dropped() {
         let views = Views::default();
-        let logs = 1..=MOST_VIEWS as u64;
+        let logs = 1..=MOST_VIEWS.get() as u64;
         assert!(
             logs.into_iter()
                 .all(|log| keep(&views, view(log)).dropped.is_none())
@@ -176,7 +160,7 @@ mod tests {
             view
         };
         views.publish(at(5));
-        for log in 2..=MOST_VIEWS as u64 + 1 {
+        for log in 2..=MOST_VIEWS.get() as u64 + 1 {
             keep(&views, super::tests::view(log));
         }
         assert!(views.get(LogId(1)).is_none(), "dropped");

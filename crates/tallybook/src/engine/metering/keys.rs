@@ -9,8 +9,8 @@
 use super::run::{Pair, Run};
 use super::seal::MOST_RECENT;
 use crate::engine::{Engine, EngineError, View};
+use lru::LruCache;
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::{Arc, PoisonError, RwLock};
 use tallybook_core::batch::Batch;
 use tallybook_core::event::EventKey;
@@ -43,7 +43,6 @@ pub(super) struct Keys {
     recent: HashMap<EventKey, Known>,
     /// The longest first.
     runs: Arc<[Run]>,
-    used: u64,
     /// Whether recent keys are on their way into a run.
     pub sealing: bool,
 }
@@ -125,11 +124,10 @@ impl Published {
 }
 
 /// The events of every account in use.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct AllKeys {
-    logs: HashMap<LogId, Keys>,
+    logs: LruCache<LogId, Keys>,
     published: Arc<Published>,
-    uses: u64,
 }
 
 /// Keys kept in memory over all accounts, beyond which the account that was used least recently is
@@ -147,8 +145,8 @@ impl AllKeys {
     /// None yet.
     pub(super) fn new(published: Arc<Published>) -> Self {
         Self {
+            logs: LruCache::unbounded(),
             published,
-            ..Self::default()
         }
     }
 
@@ -160,7 +158,7 @@ impl AllKeys {
 
     /// Recent keys of an account up to a batch are in runs now.
     pub(super) fn sealed(&mut self, log: LogId, seq: Seq, runs: Vec<Run>) {
-        match self.logs.get_mut(&log) {
+        match self.logs.peek_mut(&log) {
             Some(keys) if keys.sealing => {
                 keys.sealed(seq, runs.into());
                 self.published.set(log, &keys.runs);
@@ -172,18 +170,18 @@ impl AllKeys {
 
     /// Forgets the keys of an account: they are loaded again from its newest checkpoint.
     pub(super) fn forget(&mut self, log: LogId) {
-        self.logs.remove(&log);
+        self.logs.pop(&log);
         self.published.set(log, &Arc::default());
     }
 
     /// The keys of an account, as far as they were loaded.
     pub(super) fn of(&mut self, log: LogId) -> &mut Keys {
-        self.logs.entry(log).or_default()
+        self.logs.get_or_insert_mut(log, Keys::default)
     }
 
     /// The keys of an account that is in use.
     pub(super) fn known(&mut self, log: LogId) -> Option<&mut Keys> {
-        self.logs.get_mut(&log)
+        self.logs.peek_mut(&log)
     }
 
     /// Brings an account's keys up to its view.
@@ -193,16 +191,15 @@ impl AllKeys {
         view: &Arc<View>,
     ) -> Result<(), EngineError> {
         let log = view.account.log;
-        self.uses += 1;
-        let keys = match self.logs.entry(log) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => {
-                let keys = new.insert(stored(engine, view).await?);
+        let keys = match self.logs.pop(&log) {
+            Some(keys) => keys,
+            None => {
+                let keys = stored(engine, view).await?;
                 self.published.set(log, &keys.runs);
                 keys
             }
         };
-        keys.used = self.uses;
+        let keys = self.logs.get_or_insert_mut(log, || keys);
         while keys.at < view.account.seq {
             let rows = engine.store.read_log(log, keys.at, PAGE_BYTES).await?;
             if rows.is_empty() {
@@ -229,13 +226,14 @@ impl AllKeys {
 
     /// Drops the accounts that were used least recently, until the rest is small enough.
     pub(super) fn shrink(&mut self) {
-        let mut held: usize = self.logs.values().map(Keys::recent_count).sum();
+        let mut held: usize = self.logs.iter().map(|(_, keys)| keys.recent_count()).sum();
         while (held > MOST_KEYS || self.logs.len() > MOST_ACCOUNTS) && self.logs.len() > 1 {
-            let idle = self.logs.iter().filter(|(_, keys)| !keys.sealing);
-            let Some(log) = idle.min_by_key(|(_, keys)| keys.used).map(|(log, _)| *log) else {
+            let mut oldest_first = self.logs.iter().rev();
+            let idle = oldest_first.find(|(_, keys)| !keys.sealing);
+            let Some(log) = idle.map(|(log, _)| *log) else {
                 return;
             };
-            held -= self.logs.remove(&log).map_or(0, |keys| keys.recent.len());
+            held -= self.logs.pop(&log).map_or(0, |keys| keys.recent_count());
             self.published.set(log, &Arc::default());
         }
     }
