@@ -188,6 +188,12 @@ impl Packed {
         (self.base as u32).wrapping_add(offset)
     }
 
+    /// One more than the greatest value: for columns of codes.
+    #[must_use]
+    pub fn code_count(&self) -> usize {
+        usize::try_from(self.greatest).unwrap_or(0) + 1
+    }
+
     /// The first place from `start` to `end` whose code `is_before` denies, or `end`; codes for
     /// which it holds must stand before the others.
     pub fn partition_point(
@@ -205,19 +211,6 @@ impl Packed {
             }
         }
         low
-    }
-
-    /// Sets `changes[i]` where the values at `start + i` and the next place differ.
-    pub fn mark_changes(&self, start: usize, changes: &mut [bool]) {
-        let end = start + changes.len() + 1;
-        match &self.offsets {
-            Offsets::Same(_) => {}
-            Offsets::One(values) => mark_changes(&values[start..end], changes),
-            Offsets::Two(values) => mark_changes(&values[start..end], changes),
-            Offsets::Four(values) => mark_changes(&values[start..end], changes),
-            Offsets::Eight(values) => mark_changes(&values[start..end], changes),
-            Offsets::Sixteen(values) => mark_changes(&values[start..end], changes),
-        }
     }
 
     /// Copies `out.len()` values from `start` on into `out`, without their high bits: for columns
@@ -273,39 +266,6 @@ impl Packed {
             }
             Offsets::Sixteen(values) => {
                 shift(&values[start..end], out, |v| base.wrapping_add(v as i64));
-            }
-        }
-    }
-
-    /// Whether no value is farther than `most` from 0.
-    #[must_use]
-    pub fn is_within(&self, most: i64) -> bool {
-        let most = i128::from(most);
-        self.base >= -most && self.greatest <= most
-    }
-
-    /// Writes the sums of none of the values from `start` on, the first, the first two and so on,
-    /// modulo 2^64. For many sums over short pieces: each is then the difference of two of these,
-    /// exact whenever it fits an `i64`, because what wrapped on the way wraps back.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the high bits do not matter modulo 2^64"
-    )]
-    pub fn read_running_sums(&self, start: usize, out: &mut [u64]) {
-        let Some((first, out)) = out.split_first_mut() else {
-            return;
-        };
-        *first = 0;
-        let base = self.base as u64;
-        let end = start + out.len();
-        match &self.offsets {
-            Offsets::Same(_) => add_up(std::iter::repeat_n(base, out.len()), out),
-            Offsets::One(values) => add_up(offsets(&values[start..end], base, u64::from), out),
-            Offsets::Two(values) => add_up(offsets(&values[start..end], base, u64::from), out),
-            Offsets::Four(values) => add_up(offsets(&values[start..end], base, u64::from), out),
-            Offsets::Eight(values) => add_up(offsets(&values[start..end], base, |v| v), out),
-            Offsets::Sixteen(values) => {
-                add_up(offsets(&values[start..end], base, |v| v as u64), out);
             }
         }
     }
@@ -425,34 +385,6 @@ fn shift<T: Copy, U>(offsets: &[T], out: &mut [U], value: impl Fn(T) -> U) {
     }
 }
 
-/// Sets `changes[i]` where `values[i]` and `values[i + 1]` differ.
-pub(crate) fn mark_changes<T: PartialEq>(values: &[T], changes: &mut [bool]) {
-    let neighbours = values.iter().zip(values.iter().skip(1));
-    for (changes, (value, next)) in changes.iter_mut().zip(neighbours) {
-        *changes |= value != next;
-    }
-}
-
-/// Values from their offsets, modulo 2^64.
-fn offsets<T: Copy>(
-    offsets: &[T],
-    base: u64,
-    convert: impl Fn(T) -> u64,
-) -> impl Iterator<Item = u64> {
-    offsets
-        .iter()
-        .map(move |offset| base.wrapping_add(convert(*offset)))
-}
-
-/// Sets `sums[i]` to the sum of the first `i + 1` values, modulo 2^64.
-pub(crate) fn add_up(values: impl Iterator<Item = u64>, sums: &mut [u64]) {
-    let mut sum = 0u64;
-    for (to, value) in sums.iter_mut().zip(values) {
-        sum = sum.wrapping_add(value);
-        *to = sum;
-    }
-}
-
 fn chunks<const N: usize, T>(bytes: &[u8], read: fn([u8; N]) -> T) -> Vec<T> {
     let (chunks, _) = bytes.as_chunks::<N>();
     chunks.iter().map(|chunk| read(*chunk)).collect()
@@ -481,22 +413,6 @@ mod tests {
                 let mut out = vec![0; values.len()];
                 column.read_i64(0, &mut out);
                 prop_assert!(out.iter().zip(&values).all(|(a, b)| i128::from(*a) == *b));
-                let mut changes = vec![false; values.len().saturating_sub(1)];
-                if !values.is_empty() {
-                    column.mark_changes(0, &mut changes);
-                }
-                let differ = values.windows(2).map(|two| two[0] != two[1]);
-                prop_assert!(differ.eq(changes));
-                let mut running = vec![7; values.len() + 1];
-                column.read_running_sums(0, &mut running);
-                for (from, end) in [(0, 0), (0, 1), (1, 3), (0, values.len())] {
-                    if let Some(between) = values.get(from..end)
-                        && let Ok(sum) = i64::try_from(between.iter().sum::<i128>())
-                    {
-                        let found = running[end].wrapping_sub(running[from]).cast_signed();
-                        prop_assert_eq!(found, sum);
-                    }
-                }
             }
         }
     }

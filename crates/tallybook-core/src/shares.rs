@@ -6,7 +6,7 @@
 //! checkpoint is read without making what it does not hold. Look next: [`crate::packed`].
 
 use crate::codec::{DecodeError, Reader, Writer};
-use crate::packed::{Packed, add_up};
+use crate::packed::Packed;
 
 /// A column of wholes and one of their parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,12 +63,6 @@ impl Divided {
     #[must_use]
     pub fn fits_i64(&self) -> bool {
         self.whole.fits_i64() && self.part.partial.fits_i64()
-    }
-
-    /// Whether no value is farther than `most` from 0.
-    #[must_use]
-    pub fn is_within(&self, most: i64) -> bool {
-        self.whole.is_within(most) && self.part.partial.is_within(most)
     }
 
     /// Copies as many values from `start` on as there is room for in each; only for columns that
@@ -146,31 +140,6 @@ impl Shares {
             NOTHING => 0,
             EVERYTHING => whole,
             _ => self.partial.get(self.partial_before(line)),
-        }
-    }
-
-    /// Writes the sums of none of the parts from `start` on, the first, the first two and so on, as
-    /// [`Packed::read_running_sums`] does; `wholes` are those of the wholes.
-    pub fn read_running_sums(
-        &self,
-        start: usize,
-        wholes: &[u64],
-        out: &mut [u64],
-        scratch: &mut Scratch,
-    ) {
-        match self.marks.constant().map(i128::cast_unsigned) {
-            Some(0) => out.fill(0),
-            Some(1) => out.copy_from_slice(wholes),
-            _ => {
-                let Some((first, out)) = out.split_first_mut() else {
-                    return;
-                };
-                *first = 0;
-                let ends = wholes.iter().zip(&wholes[1..]);
-                let wholes = ends.map(|(from, end)| end.wrapping_sub(*from).cast_signed());
-                let parts = self.parts(start, wholes, scratch);
-                add_up(parts.map(i64::cast_unsigned), out);
-            }
         }
     }
 

@@ -28,7 +28,7 @@ const ORDER: &[&str] = &[
     "account",
     "cost_center",
     // What is said of usage.
-    "totals",
+    "sums",
     "report",
     "event",
     "discount",

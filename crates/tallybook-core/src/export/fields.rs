@@ -9,7 +9,7 @@ use crate::decimal::{Buffer, append_nanos};
 use crate::fold::MergedSpellings;
 use crate::ledger::record::Dimension;
 use crate::money::{Amount, Quantity, checked_discount_quantity, discount_quantity};
-use crate::query::Rate;
+use crate::rate::Rate;
 use crate::report::{Column, Layout, ReportKind};
 use crate::statement::Table;
 use crate::time::Day;

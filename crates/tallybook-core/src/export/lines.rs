@@ -43,7 +43,7 @@ pub fn write<E>(
         },
     };
     let names = Dimension::ALL.map(|dimension| summary.names(dimension));
-    let rates = summary.rates.iter().map(|rate| &rate.rate);
+    let rates = summary.rates.iter().map(|rate| &*rate.rate);
     let mut month = Month {
         table: lines,
         only,

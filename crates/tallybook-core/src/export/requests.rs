@@ -19,7 +19,7 @@ use crate::ledger::metered::rows;
 use crate::ledger::metered::tokens::TokenSums;
 use crate::ledger::record::Dimension;
 use crate::name::Name;
-use crate::query::Rate;
+use crate::rate::Rate;
 use crate::report::{Column, Layout, ReportKind};
 use crate::statement::build::RateKey;
 use crate::time::Day;

@@ -14,7 +14,7 @@ use crate::catalog::Catalog;
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::hash::QuickMap;
 use crate::name::Name;
-use crate::query::Totals;
+use crate::sums::Totals;
 use crate::time::Day;
 use std::collections::BTreeMap;
 use std::sync::Arc;

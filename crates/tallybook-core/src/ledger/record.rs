@@ -10,8 +10,8 @@ use crate::money::{Amount, Quantity};
 use crate::name::Name;
 use crate::names::codec::{read_optional, write_optional};
 use crate::names::{Dictionary, Draft};
-use crate::query::Totals;
 use crate::report::ReportKind;
+use crate::sums::Totals;
 use crate::time::{Day, Month};
 use std::sync::Arc;
 

@@ -1,162 +1,109 @@
-//! The groups of several statements made one.
+//! The groups of one statement or several made one answer: names as they are shown.
 //!
-//! Invariant: after [`merge`] every key is there once, and the order is that of keys. A statement's
-//! own codes are in the order of names; those of an answer are too, and in the order of rates.
+//! Invariant: every key is there once, and the order is that of keys. A statement's own codes of
+//! names are in the order of names; those of an answer are too.
 
-use super::run::Context;
-use super::{Sums, compare_rates};
-use crate::hash::QuickMap;
+use super::Context;
 use crate::ledger::record::Dimension;
 use crate::statement::Summary;
-use crate::statement::groups::{Cell, Key, merge};
+use crate::statement::groups::{Cell, Groups, Key, merge};
+use crate::sums::Sums;
 use std::sync::Arc;
 
-/// The dimensions that can group, in the order of keys.
+/// The dimensions that group, in the order of keys.
 pub(super) const GROUPS: [Dimension; 3] = [
     Dimension::Organization,
     Dimension::Repository,
     Dimension::Model,
 ];
 
-/// The groups when rates alone group: each has its place.
-pub(super) fn by_rate<S: Sums>(rates: usize, scans: &[Scan<S>], codes: &Codes) -> Vec<Cell<S>> {
-    let place = |rate: u32| (Key::new([rate, 0, 0, 0]), S::default());
-    let mut sums: Vec<Cell<S>> = (0..).take(rates).map(place).collect();
-    for ((_, cells), codes) in scans.iter().zip(codes) {
-        for (key, totals) in cells {
-            sums[codes[key.rate()] as usize].1 += *totals;
-        }
-    }
-    sums
-}
+/// Groups of one statement, by the answer's codes of rates and the statement's own of names.
+pub(super) type Scan<'a, S> = (&'a Summary, Groups<S>);
 
-/// The groups of all statements under the codes of the answer, in its order.
-pub(super) fn translated<S: Sums>(
-    scans: &[Scan<S>],
-    rates: &Codes,
-    names: &[MergedNames; 3],
-) -> Vec<Cell<S>> {
-    let mut pieces: Vec<(u32, usize, &[Cell<S>])> = Vec::new();
-    let mut count = 0;
-    for (place, (_, cells)) in scans.iter().enumerate() {
-        count += cells.len();
-        // A statement's groups are sorted by rate, which has another place in the answer.
-        let of_rate = cells.chunk_by(|left, right| left.0.rate() == right.0.rate());
-        pieces.extend(of_rate.map(|cells| (rates[place][cells[0].0.rate()], place, cells)));
+/// By code, as they are shown; `None` where no group has it.
+pub(super) type Names = Vec<Option<Arc<str>>>;
+
+/// The names of each dimension, and all groups under their codes. `by` says which dimensions group;
+/// the names of others are `""`.
+pub(super) fn merged<S: Sums>(
+    mut scans: Vec<Scan<'_, S>>,
+    by: [bool; 3],
+    context: Context<'_>,
+) -> ([Names; 3], Vec<Cell<S>>) {
+    let places = [0, 1, 2];
+    if scans.len() <= 1 {
+        // Its own codes will do.
+        let only = scans.pop();
+        let shown = |place: usize| match &only {
+            Some(scan) if by[place] => own_names(scan, place, context),
+            _ => vec![None],
+        };
+        return (
+            places.map(shown),
+            only.map_or_else(Vec::new, |(_, groups)| groups.cells),
+        );
     }
-    pieces.sort_unstable_by_key(|(rate, place, _)| (*rate, *place));
-    let mut merged = Vec::with_capacity(count);
-    for (rate, place, cells) in pieces {
-        let codes = names.each_ref().map(|names| names.codes[place].as_slice());
-        let name =
-            |dimension: usize, code: u32| codes[dimension].get(code as usize).copied().unwrap_or(0);
-        merged.extend(cells.iter().map(|(key, totals)| {
-            let [_, organization, repository, model] = key.codes();
-            let names = [name(0, organization), name(1, repository), name(2, model)];
-            (Key::new([rate, names[0], names[1], names[2]]), *totals)
+    let names = places.map(|place| match by[place] {
+        true => merge_names(&scans, place, context),
+        false => (vec![None], vec![vec![0]; scans.len()]),
+    });
+    let mut all = Vec::with_capacity(scans.iter().map(|(_, groups)| groups.cells.len()).sum());
+    for (scan, (_, groups)) in scans.iter().enumerate() {
+        let [organizations, repositories, models] =
+            names.each_ref().map(|(_, codes)| codes[scan].as_slice());
+        all.extend(groups.cells.iter().map(|(key, sums)| {
+            let [rate, organization, repository, model] = key.codes();
+            let codes = [
+                rate,
+                organizations[organization as usize],
+                repositories[repository as usize],
+                models[model as usize],
+            ];
+            (Key::new(codes), *sums)
         }));
     }
-    // The order of one statement's codes is that of the answer's.
-    if scans.len() > 1 {
-        merge(&mut merged);
-    }
-    merged
+    merge(&mut all);
+    (names.map(|(shown, _)| shown), all)
 }
 
-/// Groups of one statement, under its own codes.
-pub(super) type Scan<S> = (Arc<Summary>, Vec<Cell<S>>);
-
-/// By statement, then its own code, the code in the answer.
-pub(super) type Codes = Vec<Vec<u32>>;
-
-/// The rates in the order of answers: product, SKU, price.
-pub(super) fn merge_rates<S>(scans: &[Scan<S>]) -> (Vec<(usize, u32)>, Codes) {
-    let mut distinct: Vec<(usize, u32)> = Vec::new();
-    let mut by_key: QuickMap<u64, u32> = QuickMap::default();
-    let mut codes: Codes = Vec::with_capacity(scans.len());
-    let rate = |(place, code): (usize, u32)| &scans[place].0.rates[code as usize];
-    for (place, (statement, cells)) in scans.iter().enumerate() {
-        let mut own = vec![u32::MAX; statement.rates.len()];
-        for (key, _) in cells {
-            let slot = &mut own[key.rate()];
-            if *slot != u32::MAX {
-                continue;
-            }
-            let this = &statement.rates[key.rate()];
-            let is = |at: &u32| rate(distinct[*at as usize]).rate == this.rate;
-            let hashed = by_key.get(&this.key).copied();
-            let known = match hashed.filter(is) {
-                // Two rates of one hash: look at every one.
-                None if hashed.is_some() => (0..).take(distinct.len()).find(is),
-                known => known,
-            };
-            *slot = known.unwrap_or_else(|| {
-                let at = u32::try_from(distinct.len()).unwrap_or(u32::MAX);
-                distinct.push((place, key.codes()[0]));
-                by_key.entry(this.key).or_insert(at);
-                at
-            });
-        }
-        codes.push(own);
-    }
-    let mut order: Vec<u32> = (0..).take(distinct.len()).collect();
-    order.sort_by(|left, right| {
-        let of = |at: &u32| &rate(distinct[*at as usize]).rate;
-        compare_rates(of(left), of(right))
-    });
-    let mut ranks = vec![0; order.len()];
-    order
-        .iter()
-        .zip(0u32..)
-        .for_each(|(at, rank)| ranks[*at as usize] = rank);
-    for code in codes.iter_mut().flatten() {
-        *code = ranks.get(*code as usize).copied().unwrap_or(u32::MAX);
-    }
-    (
-        order.into_iter().map(|at| distinct[at as usize]).collect(),
-        codes,
-    )
+/// The names that groups of one statement have, at the places of its codes.
+fn own_names<S>((statement, groups): &Scan<'_, S>, place: usize, context: Context<'_>) -> Names {
+    let names = statement.names(GROUPS[place]).iter();
+    let names = names.zip(&groups.used[place]);
+    names
+        .map(|(folded, used)| used.then(|| show(folded, place, context)))
+        .collect()
 }
 
-/// The names of one dimension, as they are shown, and their codes.
-pub(super) struct MergedNames {
-    pub(super) shown: Vec<Option<Arc<str>>>,
-    pub(super) codes: Codes,
-}
-
-pub(super) fn ungrouped<S>(scans: &[Scan<S>]) -> MergedNames {
-    MergedNames {
-        shown: vec![None],
-        codes: vec![Vec::new(); scans.len()],
-    }
-}
-
-pub(super) fn merge_names<S>(scans: &[Scan<S>], place: usize, context: Context<'_>) -> MergedNames {
-    let dimension = GROUPS[place];
+/// The names that groups have, sorted, and by statement, then its own code, their places.
+fn merge_names<S>(
+    scans: &[Scan<'_, S>],
+    place: usize,
+    context: Context<'_>,
+) -> (Names, Vec<Vec<u32>>) {
     let mut used: Vec<(&str, usize, u32)> = Vec::new();
-    let mut codes: Codes = Vec::with_capacity(scans.len());
-    for (scan, (statement, cells)) in scans.iter().enumerate() {
-        let names = statement.names(dimension);
-        let mut own = vec![u32::MAX; names.len()];
-        cells
-            .iter()
-            .for_each(|(key, _)| own[key.codes()[place + 1] as usize] = 0);
-        let present = (0u32..).zip(&own).filter(|(_, mark)| **mark == 0);
+    let mut codes: Vec<Vec<u32>> = Vec::with_capacity(scans.len());
+    for (scan, (statement, groups)) in scans.iter().enumerate() {
+        let names = statement.names(GROUPS[place]);
+        let present = (0u32..).zip(&groups.used[place]).filter(|(_, used)| **used);
         used.extend(present.map(|(code, _)| (&*names[code as usize], scan, code)));
-        codes.push(own);
+        codes.push(vec![u32::MAX; names.len()]);
     }
-    if scans.len() > 1 {
-        used.sort_unstable();
-    }
-    let mut shown: Vec<Option<Arc<str>>> = Vec::new();
+    used.sort_unstable();
+    let mut shown: Names = Vec::new();
     let mut last = None;
     for (folded, scan, code) in used {
         if last != Some(folded) {
             last = Some(folded);
-            let spelled = context.spellings.of_folded(dimension, folded);
-            shown.push(Some(spelled.map_or_else(|| folded.into(), Arc::clone)));
+            shown.push(Some(show(folded, place, context)));
         }
         codes[scan][code as usize] = u32::try_from(shown.len() - 1).unwrap_or(u32::MAX);
     }
-    MergedNames { shown, codes }
+    (shown, codes)
+}
+
+/// A name, as it is shown.
+fn show(folded: &str, place: usize, context: Context<'_>) -> Arc<str> {
+    let spelled = context.spellings.of_folded(GROUPS[place], folded);
+    spelled.map_or_else(|| folded.into(), Arc::clone)
 }

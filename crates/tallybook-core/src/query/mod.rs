@@ -4,18 +4,23 @@
 //! order (start, product, SKU, price, organization, repository, model), names by their folded
 //! bytes. Look next: [`run`] for how they are answered, [`rates`] for the quick way of summaries.
 
-mod day;
 mod merge;
+mod period;
 pub mod rates;
 pub mod run;
-mod scan;
 mod select;
 
-use crate::money::{Amount, Price, Quantity};
-use crate::name::{Name, compare};
+pub use crate::rate::Rate;
+pub use crate::sums::{Charges, Sums, Totals};
+pub use period::Period;
+
+use crate::catalog::Catalog;
+use crate::fold::MergedSpellings;
+use crate::name::Name;
 use crate::report::ReportKind;
-use crate::time::Hour;
-use std::ops::AddAssign;
+use crate::statement::{Detail, Source};
+use crate::time::{Hour, Month};
+use std::sync::Arc;
 
 /// What usage to sum, and by what to group it. Product, SKU, unit and price always group.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -103,37 +108,13 @@ pub enum CostCenterFilter {
     Is(Name),
 }
 
-/// Product, SKU, unit and price, by their catalogue ids (or as reported, when not in it).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rate {
-    /// `actions`.
-    pub product: Box<str>,
-    /// `actions_linux`.
-    pub sku: Box<str>,
-    /// `minutes`.
-    pub unit: Box<str>,
-    /// Per unit.
-    pub price: Price,
-}
-
-/// The order of rates in answers: product, SKU, price.
-pub(crate) fn compare_rates(left: &Rate, right: &Rate) -> std::cmp::Ordering {
-    fn exact(rate: &Rate) -> (&str, &str, &str) {
-        (&rate.product, &rate.sku, &rate.unit)
-    }
-    compare(&left.product, &right.product)
-        .then_with(|| compare(&left.sku, &right.sku))
-        .then(left.price.cmp(&right.price))
-        .then_with(|| exact(left).cmp(&exact(right)))
-}
-
 /// One group of an answer, with the sums that were asked for. An absent name is `""`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row<'a, S = Totals> {
     /// The first hour of the row's period.
     pub start: Hour,
     /// What was used, at what price.
-    pub rate: &'a Rate,
+    pub rate: &'a Arc<Rate>,
     /// The organization, as it is shown; `""` unless grouped by repository.
     pub organization: &'a str,
     /// The repository's own name, as it is shown, without its owner.
@@ -144,106 +125,32 @@ pub struct Row<'a, S = Totals> {
     pub totals: S,
 }
 
-/// Which sums an answer has: what nobody asks for is not read. An answer reads its columns from
-/// memory once, and their number decides what it costs.
-pub trait Sums: From<Totals> + AddAssign + Copy + Default + Send + 'static {
-    /// Whether discounted quantities are among them; if not, they are not added up.
-    const DISCOUNT_QUANTITY: bool;
+/// What a question is asked of, besides the statements.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// What things are called.
+    pub catalog: &'a Catalog,
+    /// How names are shown.
+    pub spellings: MergedSpellings<'a>,
+    /// The user whose own account this is: owner of the repositories of no organization.
+    pub user: Option<&'a Name>,
 }
 
-/// Sums over lines; net is what is left after the discount.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Quantity used.
-    pub quantity: Quantity,
-    /// The part of it that discounts paid for.
-    pub discount_quantity: Quantity,
-    /// Amount at the price.
-    pub gross: Amount,
-    /// What discounts took off.
-    pub discount: Amount,
+/// A month of an account, and what is asked of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// What is asked; of the accounts of one answer, queries differ in their filters alone.
+    pub query: &'a Query,
+    /// What is at hand of the month.
+    pub source: &'a Source,
 }
 
-impl Sums for Totals {
-    const DISCOUNT_QUANTITY: bool = true;
-}
-
-/// Sums over lines without what discounts paid for of quantities.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Charges {
-    /// Quantity used.
-    pub quantity: Quantity,
-    /// Amount at the price.
-    pub gross: Amount,
-    /// What discounts took off.
-    pub discount: Amount,
-}
-
-impl Sums for Charges {
-    const DISCOUNT_QUANTITY: bool = false;
-}
-
-impl From<Totals> for Charges {
-    fn from(totals: Totals) -> Self {
-        let Totals {
-            quantity,
-            gross,
-            discount,
-            discount_quantity: _,
-        } = totals;
-        Self {
-            quantity,
-            gross,
-            discount,
-        }
-    }
-}
-
-impl Charges {
-    /// Amount to pay.
-    #[must_use]
-    pub fn net(&self) -> Amount {
-        self.gross - self.discount
-    }
-}
-
-impl AddAssign for Charges {
-    fn add_assign(&mut self, other: Self) {
-        self.quantity += other.quantity;
-        self.gross += other.gross;
-        self.discount += other.discount;
-    }
-}
-
-impl Totals {
-    /// From billionths.
-    pub(crate) fn from_nanos([quantity, discount_quantity, gross, discount]: [i128; 4]) -> Self {
-        Self {
-            quantity: Quantity::from_nanos(quantity),
-            discount_quantity: Quantity::from_nanos(discount_quantity),
-            gross: Amount::from_nanos(gross),
-            discount: Amount::from_nanos(discount),
-        }
-    }
-
-    /// Quantity that was not discounted.
-    #[must_use]
-    pub fn net_quantity(&self) -> Quantity {
-        self.quantity - self.discount_quantity
-    }
-
-    /// Amount to pay.
-    #[must_use]
-    pub fn net(&self) -> Amount {
-        self.gross - self.discount
-    }
-}
-
-impl AddAssign for Totals {
-    fn add_assign(&mut self, other: Self) {
-        self.quantity += other.quantity;
-        self.discount_quantity += other.discount_quantity;
-        self.gross += other.gross;
-        self.discount += other.discount;
-    }
+/// A month was given without the table that [`Query::needs`] asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the {detail:?} of {month} are needed and were not given")]
+pub struct TableMissing {
+    /// Of which month.
+    pub month: Month,
+    /// Which.
+    pub detail: Detail,
 }

@@ -1,22 +1,23 @@
 //! Sums by rate alone: what summaries ask for.
 //!
-//! Invariant: the numbers and their order are those of [`super::run::answer`] for a query that
-//! groups by nothing else. The order of rates depends on the statements alone, so that it is made
-//! once for all questions about the same months; a question is then one addition a row.
+//! Invariant: each matching row is counted at the place of its rate. The order of rates depends on
+//! the statements alone, so that it can be made once for all questions about the same months; a
+//! question is then one addition a row, and nothing is sorted. Look next: [`super::run`] for
+//! questions that group by names, too.
 
-use super::compare_rates;
-use super::run::{Asked, Context, Period, TableMissing};
 use super::select::Selection;
-use super::{Rate, Totals};
-use crate::shares::Scratch;
-use crate::statement::Source;
-use crate::statement::groups::Matching;
-use crate::statement::table::Table;
+use super::{Asked, Context, Period, TableMissing};
+use crate::hash::QuickMap;
+use crate::rate::{Rate, compare_rates};
+use crate::statement::groups::{Block, Rows};
+use crate::statement::{StatementRate, Summary};
+use crate::sums::Sums;
+use std::sync::Arc;
 
-/// The rates of some statements in the order of answers.
+/// The rates of some statements in the order of answers: product, SKU, price.
 #[derive(Debug)]
 pub struct RateOrder {
-    rates: Vec<Rate>,
+    rates: Vec<Arc<Rate>>,
     /// By statement, then its own code: the place in `rates`.
     places: Vec<Vec<u32>>,
 }
@@ -24,27 +25,53 @@ pub struct RateOrder {
 impl RateOrder {
     /// The order of the rates of some months.
     #[must_use]
-    pub fn new<'a>(sources: impl Iterator<Item = &'a Source> + Clone) -> Self {
-        let every = sources.clone().flat_map(|source| &source.summary().rates);
-        let mut rates: Vec<Rate> = every.map(|known| known.rate.clone()).collect();
-        rates.sort_by(compare_rates);
-        rates.dedup();
-        let place = |rate: &Rate| {
-            let found = rates.binary_search_by(|other| compare_rates(other, rate));
-            found.map_or(u32::MAX, |place| u32::try_from(place).unwrap_or(u32::MAX))
-        };
-        let places = sources.map(|source| {
-            let own = source.summary().rates.iter();
-            own.map(|known| place(&known.rate)).collect()
-        });
-        let places = places.collect();
-        Self { rates, places }
+    pub fn new<'a>(statements: impl Iterator<Item = &'a Arc<Summary>>) -> Self {
+        let statements: Vec<&Summary> = statements.map(|statement| &**statement).collect();
+        if let [only] = statements.as_slice() {
+            let rate = |code: u32| Arc::clone(&only.rates[code as usize].rate);
+            return Self {
+                rates: only.rates_in_order().into_iter().map(rate).collect(),
+                places: vec![only.rates.iter().map(|known| known.rank).collect()],
+            };
+        }
+        let mut distinct = Distinct::default();
+        let mut places: Vec<Vec<u32>> = Vec::with_capacity(statements.len());
+        for statement in statements {
+            let mut own = vec![0; statement.rates.len()];
+            // In their order, so that there is little to sort.
+            for code in statement.rates_in_order() {
+                own[code as usize] = distinct.place(&statement.rates[code as usize]);
+            }
+            places.push(own);
+        }
+        let mut found: Vec<(&Arc<Rate>, u32)> = distinct.rates.into_iter().zip(0..).collect();
+        found.sort_by(|(left, _), (right, _)| compare_rates(left, right));
+        let mut ranks = vec![0; found.len()];
+        for ((_, place), rank) in found.iter().zip(0..) {
+            ranks[*place as usize] = rank;
+        }
+        let every = places.iter_mut().flatten();
+        every.for_each(|place| *place = ranks[*place as usize]);
+        let rates = found.into_iter().map(|(rate, _)| Arc::clone(rate));
+        Self {
+            rates: rates.collect(),
+            places,
+        }
     }
 
     /// The rates, in order.
     #[must_use]
-    pub fn rates(&self) -> &[Rate] {
+    pub fn rates(&self) -> &[Arc<Rate>] {
         &self.rates
+    }
+
+    pub(super) fn into_rates(self) -> Vec<Arc<Rate>> {
+        self.rates
+    }
+
+    /// By statement, then its own code of a rate: the rate's place.
+    pub(super) fn places(&self) -> &[Vec<u32>] {
+        &self.places
     }
 
     /// Sums the lines that are asked for, by place in the order; `None` where there are none. The
@@ -53,117 +80,54 @@ impl RateOrder {
     /// # Panics
     ///
     /// When they are others, with rates that the order does not know.
-    pub fn sums(
+    pub fn sums<S: Sums>(
         &self,
         period: Period,
         asked: &[Asked<'_>],
         context: Context<'_>,
-    ) -> Result<Vec<Option<Totals>>, TableMissing> {
-        let mut sums = RateSums::new(self.rates.len());
+    ) -> Result<Vec<Option<S>>, TableMissing> {
+        let mut sums: Vec<Option<S>> = vec![None; self.rates.len()];
+        let mut block = Block::default();
         for (Asked { query, source }, places) in asked.iter().zip(&self.places) {
-            if let Some(selection) = Selection::new(source, query, period, context)? {
-                sums.add(&selection, places);
-            }
-        }
-        Ok(sums.finish())
-    }
-}
-
-/// Rows that are unpacked at a time.
-const BLOCK: usize = 256;
-
-/// Sums in the making.
-struct RateSums {
-    /// By place: quantity, discounted quantity, gross, discount. Rows that do not count are added
-    /// to one place more, so that no row needs a branch.
-    sums: Vec<[i128; 4]>,
-    /// By place: whether a row counts.
-    counted: Vec<bool>,
-    // Columns of a block of rows, unpacked.
-    places: [u32; BLOCK],
-    numbers: [[i64; BLOCK]; 4],
-    matches: [bool; BLOCK],
-    scratch: Scratch,
-}
-
-impl RateSums {
-    fn new(rates: usize) -> Self {
-        Self {
-            sums: vec![[0; 4]; rates + 1],
-            counted: vec![false; rates + 1],
-            places: [0; BLOCK],
-            numbers: [[0; BLOCK]; 4],
-            matches: [true; BLOCK],
-            scratch: Scratch::default(),
-        }
-    }
-
-    /// Adds the rows of a selection; `places` are those of the statement's rates.
-    fn add(&mut self, selection: &Selection<'_>, places: &[u32]) {
-        for (start, end) in &selection.ranges {
-            for first in (*start..*end).step_by(BLOCK) {
-                let count = BLOCK.min(end - first);
-                self.find_places(selection, places, first, count);
-                self.add_block(selection.table, first, count);
-            }
-        }
-    }
-
-    fn find_places(
-        &mut self,
-        selection: &Selection<'_>,
-        places: &[u32],
-        first: usize,
-        count: usize,
-    ) {
-        let (rates, matches) = (&mut self.places[..count], &mut self.matches[..count]);
-        selection.matches(first, rates, matches);
-        selection.table.rate.read_codes(first, rates);
-        let nowhere = u32::try_from(self.counted.len() - 1).unwrap_or(u32::MAX);
-        for (place, matches) in rates.iter_mut().zip(matches) {
-            *place = if *matches {
-                places[*place as usize]
-            } else {
-                nowhere
+            let Some(selection) = Selection::new(source, query, period, context)? else {
+                continue;
             };
-            self.counted[*place as usize] = true;
+            let rows = Rows {
+                table: selection.table,
+                ranges: &selection.ranges,
+                matching: &selection,
+                rates: places,
+                names: [None; 3],
+            };
+            rows.for_each(&mut block, |key, numbers: S| {
+                *sums[key.rate()].get_or_insert_default() += numbers;
+            });
         }
+        Ok(sums)
     }
+}
 
-    fn add_block(&mut self, table: &Table, first: usize, count: usize) {
-        let (columns, places) = ([&table.quantity, &table.gross], &self.places[..count]);
-        if !columns.iter().all(|column| column.fits_i64()) {
-            for (place, row) in places.iter().zip(first..) {
-                let numbers = columns.map(|column| column.get(row));
-                let sums = self.sums[*place as usize].iter_mut();
-                sums.zip(numbers.as_flattened())
-                    .for_each(|(sum, number)| *sum += number);
-            }
-            return;
-        }
-        let blocks = self.numbers.each_mut().map(|numbers| &mut numbers[..count]);
-        let [quantity, discount_quantity, gross, discount] = blocks;
-        let scratch = &mut self.scratch;
-        table
-            .quantity
-            .read_i64(first, [quantity, discount_quantity], scratch);
-        table.gross.read_i64(first, [gross, discount], scratch);
-        // Slices of one length: no row is checked against each.
-        let [quantity, discount_quantity, gross, discount] =
-            self.numbers.each_ref().map(|numbers| &numbers[..count]);
-        for row in 0..count {
-            let sums = &mut self.sums[places[row] as usize];
-            sums[0] += i128::from(quantity[row]);
-            sums[1] += i128::from(discount_quantity[row]);
-            sums[2] += i128::from(gross[row]);
-            sums[3] += i128::from(discount[row]);
-        }
-    }
+/// Rates, each once, in the order in which they are found.
+#[derive(Default)]
+struct Distinct<'a> {
+    rates: Vec<&'a Arc<Rate>>,
+    by_key: QuickMap<u64, u32>,
+}
 
-    fn finish(mut self) -> Vec<Option<Totals>> {
-        self.sums.pop();
-        let sums = self.sums.iter().zip(&self.counted);
-        sums.map(|(sums, counted)| counted.then(|| Totals::from_nanos(*sums)))
-            .collect()
+impl<'a> Distinct<'a> {
+    fn place(&mut self, known: &'a StatementRate) -> u32 {
+        let is = |at: &u32| *self.rates[*at as usize] == known.rate;
+        let hashed = self.by_key.get(&known.key).copied();
+        let place = match hashed.filter(is) {
+            // Two rates of one hash: look at every one.
+            None if hashed.is_some() => (0..).take(self.rates.len()).find(is),
+            place => place,
+        };
+        place.unwrap_or_else(|| {
+            let place = u32::try_from(self.rates.len()).unwrap_or(u32::MAX);
+            self.rates.push(&known.rate);
+            self.by_key.entry(known.key).or_insert(place);
+            place
+        })
     }
 }

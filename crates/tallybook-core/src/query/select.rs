@@ -1,8 +1,7 @@
 //! Which rows of a statement a query means: the smallest table that can answer, the ranges of its
 //! rows that can match; names become codes once, rows compare integers.
 
-use super::run::{Context, Period, TableMissing};
-use super::{CostCenterFilter, Filter, Query, Rate, RepositoryName};
+use super::{Context, CostCenterFilter, Filter, Period, Query, Rate, RepositoryName, TableMissing};
 use crate::ledger::record::Dimension;
 use crate::packed::Packed;
 use crate::report::ReportKind;
@@ -19,7 +18,7 @@ pub(super) struct Selection<'a> {
     /// The lines, or the smallest of their sums that can answer.
     pub table: &'a Table,
     kind: TableKind,
-    /// Rows that can match, in order; of sums by day, a range has one day and rate.
+    /// Rows that can match; of sums by day, a range has one day and rate.
     pub ranges: Vec<(usize, usize)>,
     /// By rate code.
     rates: Vec<bool>,
@@ -133,7 +132,6 @@ impl<'a> Selection<'a> {
         let organization = organization.map(|place| self.equal.swap_remove(place).2);
         let first = statement.first_hour().index();
         let (from, to) = (period.from.index() - first, period.to.index() - first);
-        // Who writes a day's rows wants a range for each rate.
         let by_rate = self.kind == TableKind::Dated(Detail::Days);
         let runs = &extent.runs;
         let start = runs.partition_point(|run| i32::from(run.hour) < from);
@@ -155,14 +153,14 @@ impl<'a> Selection<'a> {
                 _ => self.ranges.push(range),
             }
         }
-    }
-
-    /// Whether rows of one day are asked for that stand beside each other: by rate, organization
-    /// and repository.
-    pub(super) fn is_a_day(&self, query: &Query, period: Period) -> bool {
-        let hours = period.to.index() - period.from.index();
-        let by = query.group.by() == [true, true, false];
-        self.kind == TableKind::Dated(Detail::Days) && hours <= 24 && by
+        if by_rate {
+            // A day's rows then come in the order of answers, and nothing is sorted after.
+            let rank = |range: &(usize, usize)| {
+                let rate = self.table.rate.code(range.0);
+                statement.rates[rate as usize].rank
+            };
+            self.ranges.sort_by_key(rank);
+        }
     }
 
     /// About how many groups its rows are, to make room for them at once: growing copies them.
@@ -347,7 +345,7 @@ fn wanted_rates(statement: &Summary, filter: &Filter, context: Context<'_>) -> O
 }
 
 fn wants(known: &StatementRate, filter: &Filter, context: Context<'_>) -> bool {
-    let Rate { product, sku, .. } = &known.rate;
+    let Rate { product, sku, .. } = &*known.rate;
     let same = |left: &str, right: &str| left.eq_ignore_ascii_case(right);
     let product_matches = filter.product.as_ref().is_none_or(|wanted| {
         let wanted = wanted.as_str();

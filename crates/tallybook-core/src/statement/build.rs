@@ -8,7 +8,7 @@ use crate::ledger::record::Dimension;
 use crate::money::{Amount, Price, Quantity, discount_quantity};
 use crate::name::Name;
 use crate::packed::Packed;
-use crate::query::Rate;
+use crate::rate::Rate;
 use crate::report::ReportKind;
 use crate::shares::Divided;
 use crate::time::Month;
@@ -152,7 +152,6 @@ impl StatementBuilder {
     /// Every rate, sorted, and the places of the codes.
     pub(crate) fn sorted_rates(&self) -> (Vec<Rate>, Vec<u32>) {
         let (keys, ranks) = self.rates.all_sorted();
-        let rate = |key: RateKey| statement_rate((key, None)).rate;
         (keys.into_iter().map(rate).collect(), ranks)
     }
 
@@ -385,13 +384,16 @@ impl StatementBuilder {
 }
 
 fn statement_rate((key, report): (RateKey, Option<ReportKind>)) -> StatementRate {
-    let rate = Rate {
+    StatementRate::new(rate(key), report)
+}
+
+fn rate(key: RateKey) -> Rate {
+    Rate {
         product: key.product.into(),
         sku: key.sku.into(),
         unit: key.unit.into(),
         price: key.price,
-    };
-    StatementRate::new(rate, report)
+    }
 }
 
 /// By rate, the rank of its SKU.

@@ -4,14 +4,14 @@
 //! lines to the last digit. Rows are sorted by (day, rate, organization, repository, cost center),
 //! each of these once. Look next: [`super::groups`] for the adding up.
 
-use super::groups::{Buffers, Cell, Every, groups};
+use super::groups::{Block, Cell, Every, Rows, groups};
 use super::numbers::Numbers;
 use super::table::Table;
 use super::{Extent, Run};
 use crate::ledger::record::Dimension;
 use crate::packed::Packed;
-use crate::query::Totals;
 use crate::shares::Divided;
+use crate::sums::Totals;
 
 /// What its rows keep, in the order in which they are sorted.
 pub(crate) const DIMENSIONS: [Dimension; 3] = [
@@ -26,10 +26,19 @@ const HOURS_A_DAY: u16 = 24;
 pub(super) fn of(lines: &Table, extent: &Extent, most: usize) -> Option<(Table, Extent)> {
     let names = DIMENSIONS.map(|dimension| lines.names[dimension as usize].as_ref());
     let mut columns = Columns::default();
-    let mut buffers = Buffers::default();
+    let last_rate = extent.runs.iter().map(|run| run.rates.1).max();
+    let rates: Vec<u32> = (0..last_rate.unwrap_or(0)).collect();
+    let mut block = Block::default();
     for (day, range) in days(extent) {
+        let rows = Rows {
+            table: lines,
+            ranges: &[range],
+            matching: &Every,
+            rates: &rates,
+            names,
+        };
         let expected = (range.1 - range.0).min(most);
-        let cells = groups(lines, names, &[range], &Every, expected, &mut buffers);
+        let cells = groups(&rows, expected, &mut block).cells;
         if columns.rate.len() + cells.len() > most {
             return None;
         }

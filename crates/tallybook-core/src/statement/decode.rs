@@ -11,7 +11,7 @@ use crate::codec::{DecodeError, Reader};
 use crate::ledger::record::Dimension;
 use crate::money::Price;
 use crate::packed::Packed;
-use crate::query::Rate;
+use crate::rate::Rate;
 use crate::report::ReportKind;
 use crate::shares::{Divided, Shares};
 use crate::time::Month;

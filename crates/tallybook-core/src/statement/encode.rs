@@ -13,7 +13,7 @@ use super::table::Table;
 use super::{Detail, Extent, RULES, Statement, StatementRate};
 use crate::codec::Writer;
 use crate::ledger::record::Dimension;
-use crate::query::Rate;
+use crate::rate::Rate;
 use crate::report::ReportKind;
 
 /// The newest statement format.
@@ -175,7 +175,7 @@ fn encode_rate(known: &StatementRate, out: &mut Writer) {
         sku,
         unit,
         price,
-    } = &known.rate;
+    } = &*known.rate;
     [product, sku, unit]
         .into_iter()
         .for_each(|text| out.text(text));

@@ -1,14 +1,13 @@
 //! Adding up rows of a table by group.
 //!
-//! Invariant: each matching row is counted in exactly one group, by integer addition only. Rows are
-//! sorted, so neighbours mostly share their group: a block of rows is cut where a code changes, and
-//! a column's sum over a piece is the difference of two of its running sums. Look next:
-//! [`crate::query`] for which rows match and what becomes of the groups.
+//! Invariant: each matching row is counted in exactly one group, by integer addition only. Columns
+//! are unpacked a block of rows at a time. Look next: [`crate::query`] for which rows match and
+//! what becomes of the groups.
 
 use super::table::Table;
-use crate::packed::{Packed, mark_changes};
-use crate::query::{Sums, Totals};
+use crate::packed::Packed;
 use crate::shares::Scratch;
+use crate::sums::{Sums, Totals};
 
 /// Codes of a rate and of three names: one number, because it is compared a lot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,7 +37,7 @@ pub(crate) type Cell<S> = (Key, S);
 
 /// Sorts groups, and adds up those of the same key.
 pub(crate) fn merge<S: Sums>(cells: &mut Vec<Cell<S>>) {
-    // A stable sort, because it merges the sorted runs that hours make.
+    // A stable sort, because it merges the sorted runs that hours and statements make.
     cells.sort_by_key(|(key, _)| *key);
     cells.dedup_by(|next, kept| {
         let same = next.0 == kept.0;
@@ -47,85 +46,6 @@ pub(crate) fn merge<S: Sums>(cells: &mut Vec<Cell<S>>) {
         }
         same
     });
-}
-
-/// Rows that are unpacked at a time.
-const BLOCK: usize = 1024;
-
-/// What a column's values may be at most, so that the sum over a block fits 64 bits.
-const MOST: i64 = i64::MAX / BLOCK as i64;
-
-/// What is made of a block of rows; allocated once an answer.
-#[derive(Debug, Default)]
-pub(crate) struct Buffers {
-    codes: Vec<u32>,
-    matches: Vec<bool>,
-    /// Whether the next row's group is another.
-    changes: Vec<bool>,
-    /// Where pieces of one group end.
-    ends: Vec<usize>,
-    /// Running sums, as `Packed::read_running_sums` writes them: one more than there are rows.
-    running: [Vec<u64>; 4],
-    scratch: Scratch,
-}
-
-impl Buffers {
-    fn grow(&mut self, rows: usize) {
-        if self.matches.len() >= rows {
-            return;
-        }
-        self.codes.resize(rows, 0);
-        self.matches.resize(rows, true);
-        self.changes.resize(rows, false);
-        self.ends.resize(rows, 0);
-        self.running
-            .iter_mut()
-            .for_each(|sums| sums.resize(rows + 1, 0));
-    }
-
-    /// Finds where the block's first `count` rows are to be cut, and says how many pieces they are.
-    fn cut(&mut self, count: usize) -> usize {
-        let mut found = 0;
-        for (end, changes) in (1..count).zip(&self.changes) {
-            // Written whether or not it is an end: no branch to predict.
-            self.ends[found] = end;
-            found += usize::from(*changes);
-        }
-        self.ends[found] = count;
-        found + 1
-    }
-
-    /// Reads the running sums of a block of rows.
-    fn read<S: Sums>(&mut self, table: &Table, start: usize, count: usize) {
-        let Self {
-            running, scratch, ..
-        } = self;
-        let running = running.each_mut().map(|sums| &mut sums[..=count]);
-        let [quantity, discount_quantity, gross, discount] = running;
-        let (quantities, amounts) = (&table.quantity, &table.gross);
-        quantities.whole.read_running_sums(start, quantity);
-        if S::DISCOUNT_QUANTITY {
-            let part = &quantities.part;
-            part.read_running_sums(start, quantity, discount_quantity, scratch);
-        }
-        amounts.whole.read_running_sums(start, gross);
-        let part = &amounts.part;
-        part.read_running_sums(start, gross, discount, scratch);
-    }
-
-    /// The sums of rows of the block.
-    fn between<S: Sums>(&self, from: usize, end: usize) -> S {
-        let between = |sums: &[u64]| i128::from(sums[end].wrapping_sub(sums[from]).cast_signed());
-        let [quantity, discount_quantity, gross, discount] = &self.running;
-        let discount_quantity = if S::DISCOUNT_QUANTITY {
-            between(discount_quantity)
-        } else {
-            0
-        };
-        let amounts = [between(gross), between(discount)];
-        let numbers = [between(quantity), discount_quantity, amounts[0], amounts[1]];
-        S::from(Totals::from_nanos(numbers))
-    }
 }
 
 /// Which rows of a table count.
@@ -145,55 +65,157 @@ impl Matching for Every {
     }
 }
 
-/// The groups of the matching rows of some ranges of a table, by rate and by some columns of names:
-/// sorted by their codes (0 where not grouped), each key once. About `expected` many.
+/// Rows that are unpacked at a time.
+const BLOCK: usize = 1024;
+
+/// Of fewer than one in so many rows of a block, each is read by itself.
+const SPARSE: usize = 16;
+
+/// Columns of a block of rows, unpacked; allocated once an answer.
+#[derive(Debug, Default)]
+pub(crate) struct Block {
+    matches: Vec<bool>,
+    /// Rates and names.
+    codes: [Vec<u32>; 4],
+    /// Quantity, discounted quantity, gross, discount.
+    numbers: [Vec<i64>; 4],
+    scratch: Scratch,
+}
+
+impl Block {
+    /// Makes room for so many rows, whose codes in a column that is not there are 0.
+    fn prepare(&mut self, rows: usize, columns: &Columns<'_>) {
+        if self.matches.len() < rows {
+            self.matches.resize(rows, true);
+            self.codes.iter_mut().for_each(|it| it.resize(rows, 0));
+            self.numbers.iter_mut().for_each(|it| it.resize(rows, 0));
+        }
+        let absent = columns.iter().zip(&mut self.codes);
+        absent
+            .filter(|(column, _)| column.is_none())
+            .for_each(|(_, codes)| codes.fill(0));
+    }
+
+    fn read<S: Sums>(&mut self, table: &Table, columns: &Columns<'_>, first: usize, count: usize) {
+        for (column, codes) in columns.iter().zip(&mut self.codes) {
+            if let Some(column) = column {
+                column.read_codes(first, &mut codes[..count]);
+            }
+        }
+        let numbers = self.numbers.each_mut().map(|numbers| &mut numbers[..count]);
+        let [quantity, discount_quantity, gross, discount] = numbers;
+        let scratch = &mut self.scratch;
+        if S::DISCOUNT_QUANTITY {
+            let both = [quantity, discount_quantity];
+            table.quantity.read_i64(first, both, scratch);
+        } else {
+            table.quantity.whole.read_i64(first, quantity);
+        }
+        table.gross.read_i64(first, [gross, discount], scratch);
+    }
+}
+
+/// The rate, and the names that group.
+type Columns<'a> = [Option<&'a Packed>; 4];
+
+/// Rows that are to be added up, and by what.
+#[derive(Debug)]
+pub(crate) struct Rows<'a, M> {
+    pub table: &'a Table,
+    /// In which order they are read.
+    pub ranges: &'a [(usize, usize)],
+    pub matching: &'a M,
+    /// By the table's code of a rate, its code in keys.
+    pub rates: &'a [u32],
+    /// The columns of names that group; the code of others is 0.
+    pub names: [Option<&'a Packed>; 3],
+}
+
+impl<M: Matching> Rows<'_, M> {
+    /// Calls `add` with the group and the numbers of each row that counts.
+    #[inline]
+    pub(crate) fn for_each<S: Sums>(&self, block: &mut Block, mut add: impl FnMut(Key, S)) {
+        let [a, b, c] = self.names;
+        let columns = [Some(&self.table.rate), a, b, c];
+        // All but absurd numbers do.
+        let fits = self.table.quantity.fits_i64() && self.table.gross.fits_i64();
+        let longest = self.ranges.iter().map(|(start, end)| end - start).max();
+        block.prepare(longest.unwrap_or(0).min(BLOCK), &columns);
+        for (start, end) in self.ranges {
+            for first in (*start..*end).step_by(BLOCK) {
+                let count = BLOCK.min(end - first);
+                let (matches, [codes, ..]) = (&mut block.matches[..count], &mut block.codes);
+                let matching = self.matching.matches(first, &mut codes[..count], matches);
+                if fits && matching * SPARSE >= count {
+                    block.read::<S>(self.table, &columns, first, count);
+                    self.for_unpacked(block, count, &mut add);
+                } else if matching > 0 {
+                    for (row, _) in (first..).zip(&*matches).filter(|(_, matches)| **matches) {
+                        let code = |column: Option<&Packed>| column.map_or(0, |it| it.code(row));
+                        add(self.key(columns.map(code)), self.table.sums(row));
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn for_unpacked<S: Sums>(&self, block: &Block, count: usize, add: &mut impl FnMut(Key, S)) {
+        // Slices of one length: no row is checked against each.
+        let matches = &block.matches[..count];
+        let [rate, a, b, c] = block.codes.each_ref().map(|codes| &codes[..count]);
+        let [quantity, discount_quantity, gross, discount] =
+            block.numbers.each_ref().map(|numbers| &numbers[..count]);
+        for row in (0..count).filter(|row| matches[*row]) {
+            let key = self.key([rate[row], a[row], b[row], c[row]]);
+            let numbers = [
+                quantity[row],
+                discount_quantity[row],
+                gross[row],
+                discount[row],
+            ];
+            let totals = Totals::from_nanos(numbers.map(i128::from));
+            add(key, totals.into());
+        }
+    }
+
+    #[inline]
+    fn key(&self, [rate, names @ ..]: [u32; 4]) -> Key {
+        let [a, b, c] = names;
+        Key::new([self.rates[rate as usize], a, b, c])
+    }
+}
+
+/// The groups of some rows. About `expected` many.
 pub(crate) fn groups<S: Sums>(
-    table: &Table,
-    names: [Option<&Packed>; 3],
-    ranges: &[(usize, usize)],
-    matching: &impl Matching,
+    rows: &Rows<'_, impl Matching>,
     expected: usize,
-    buffers: &mut Buffers,
-) -> Vec<Cell<S>> {
-    let rows = ranges.iter().map(|(start, end)| end - start);
-    let longest = rows.max().unwrap_or(0);
-    buffers.grow(longest.min(BLOCK));
+    block: &mut Block,
+) -> Groups<S> {
+    let codes = |column: Option<&Packed>| column.map_or(1, Packed::code_count);
     let mut groups = Groups {
-        table,
-        matching,
-        keys: [Some(&table.rate), names[0], names[1], names[2]],
-        narrow: table.quantity.is_within(MOST) && table.gross.is_within(MOST),
         cells: Vec::with_capacity(expected.min(MANY_GROUPS)),
+        used: rows.names.map(|column| vec![false; codes(column)]),
         sorted: true,
         most: FEW_GROUPS,
     };
-    for (start, end) in ranges {
-        for block in (*start..*end).step_by(BLOCK) {
-            groups.add(buffers, block, BLOCK.min(end - block));
-        }
-    }
+    rows.for_each(block, |key, sums| groups.add(key, sums));
     groups.merge();
-    groups.cells
+    groups
 }
 
-/// Accumulates groups over blocks of rows.
-struct Groups<'a, S, M> {
-    table: &'a Table,
-    matching: &'a M,
-    /// The columns that group.
-    keys: [Option<&'a Packed>; 4],
-    /// Whether every number is within [`MOST`], as all but absurd ones are.
-    narrow: bool,
+/// Groups, sorted by their codes, each key once.
+#[derive(Debug)]
+pub(crate) struct Groups<S> {
     /// The groups so far; one that came back is there again until they are merged.
-    cells: Vec<Cell<S>>,
+    pub cells: Vec<Cell<S>>,
+    /// By the code of a name, whether a group has it.
+    pub used: [Vec<bool>; 3],
     /// Whether each group's key is greater than the one before.
     sorted: bool,
     /// When to merge: memory is bounded by the number of groups, not of rows.
     most: usize,
 }
-
-/// Of fewer rows in a block, it is not worth while to add up columns.
-const FEW_ROWS: usize = 64;
 
 /// Room is made for no more groups than these before there are any: two megabytes.
 const MANY_GROUPS: usize = 32 * 1024;
@@ -201,72 +223,26 @@ const MANY_GROUPS: usize = 32 * 1024;
 /// So many groups are kept before they are merged.
 const FEW_GROUPS: usize = 4096;
 
-impl<S: Sums, M: Matching> Groups<'_, S, M> {
-    fn add(&mut self, buffers: &mut Buffers, start: usize, count: usize) {
-        let (codes, matches) = (&mut buffers.codes[..count], &mut buffers.matches[..count]);
-        let matching = self.matching.matches(start, codes, matches);
-        if matching == 0 {
-            return;
+impl<S: Sums> Groups<S> {
+    #[inline]
+    fn add(&mut self, key: Key, sums: S) {
+        if let Some((last, sum)) = self.cells.last_mut() {
+            if *last == key {
+                *sum += sums;
+                return;
+            }
+            // Rows mostly come sorted, so that there is nothing to merge.
+            self.sorted &= *last < key;
         }
-        if matching < FEW_ROWS || !self.narrow {
-            self.add_rows(buffers, start, count);
-        } else {
-            self.add_pieces(buffers, start, count, matching == count);
+        let [_, names @ ..] = key.codes();
+        for (used, code) in self.used.iter_mut().zip(names) {
+            used[code as usize] = true;
         }
+        self.cells.push((key, sums));
         if self.cells.len() >= self.most {
             self.merge();
             self.most = FEW_GROUPS.max(2 * self.cells.len());
         }
-    }
-
-    /// Row by row, each number by itself.
-    fn add_rows(&mut self, buffers: &Buffers, start: usize, count: usize) {
-        for (row, _) in (start..start + count)
-            .zip(&buffers.matches)
-            .filter(|(_, is)| **is)
-        {
-            self.sum(self.key(row), self.table.sums(row));
-        }
-    }
-
-    /// Piece by piece, each a difference of running sums.
-    fn add_pieces(&mut self, buffers: &mut Buffers, start: usize, count: usize, all_match: bool) {
-        let changes = &mut buffers.changes[..count - 1];
-        changes.fill(false);
-        for column in self.keys.iter().flatten() {
-            column.mark_changes(start, changes);
-        }
-        if !all_match {
-            mark_changes(&buffers.matches[..count], changes);
-        }
-        let pieces = buffers.cut(count);
-        buffers.read::<S>(self.table, start, count);
-        let mut first = 0;
-        for end in &buffers.ends[..pieces] {
-            let (from, end) = (first, *end);
-            first = end;
-            if buffers.matches[from] {
-                self.sum(self.key(start + from), buffers.between(from, end));
-            }
-        }
-    }
-
-    /// The group of a row.
-    fn key(&self, row: usize) -> Key {
-        let code = |column: Option<&Packed>| column.map_or(0, |column| column.code(row));
-        Key::new(self.keys.map(code))
-    }
-
-    fn sum(&mut self, key: Key, totals: S) {
-        if let Some((last, sum)) = self.cells.last_mut() {
-            if *last == key {
-                *sum += totals;
-                return;
-            }
-            // Rows of one hour come sorted, so that mostly there is nothing to merge.
-            self.sorted &= *last < key;
-        }
-        self.cells.push((key, totals));
     }
 
     fn merge(&mut self) {

@@ -23,7 +23,7 @@ mod tests;
 use crate::hash::QuickHasher;
 use crate::ledger::record::Dimension;
 use crate::name::Name;
-use crate::query::{Rate, compare_rates};
+use crate::rate::{Rate, compare_rates};
 use crate::report::ReportKind;
 use crate::time::{Hour, Month};
 use std::hash::{Hash, Hasher};
@@ -91,7 +91,8 @@ pub struct Source {
 /// A rate, and what its SKU belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StatementRate {
-    pub rate: Rate,
+    /// Shared with answers.
+    pub rate: Arc<Rate>,
     /// A hash of the rate, to find equal ones of other statements.
     pub key: u64,
     /// The report of single requests that its SKU belongs to.
@@ -114,7 +115,7 @@ impl StatementRate {
         let mut hasher = QuickHasher::default();
         (&rate.product, &rate.sku, &rate.unit, rate.price).hash(&mut hasher);
         Self {
-            rate,
+            rate: Arc::new(rate),
             key: hasher.finish(),
             report,
             rank: 0,
@@ -211,6 +212,15 @@ impl Summary {
         let names: usize = names.map(|name| name.len().next_multiple_of(16) + 16).sum();
         let runs = self.lines.runs_memory() + self.days.as_ref().map_or(0, Extent::runs_memory);
         rollups + names + runs + self.rates.len() * 160 + 1024
+    }
+
+    /// The codes of its rates, in the order of answers.
+    pub(crate) fn rates_in_order(&self) -> Vec<u32> {
+        let mut codes = vec![0; self.rates.len()];
+        for (known, code) in self.rates.iter().zip(0..) {
+            codes[known.rank as usize] = code;
+        }
+        codes
     }
 
     /// The folded names of a dimension, sorted.

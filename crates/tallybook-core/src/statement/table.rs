@@ -6,8 +6,8 @@
 use crate::hash::QuickMap;
 use crate::ledger::record::Dimension;
 use crate::packed::Packed;
-use crate::query::{Sums, Totals};
 use crate::shares::Divided;
+use crate::sums::{Sums, Totals};
 
 /// Columns of rates, of some dimensions' codes, and of numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]

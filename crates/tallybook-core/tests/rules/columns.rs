@@ -208,16 +208,6 @@ proptest! {
         divided.read_i64(lines.start, [&mut whole, &mut part], &mut scratch);
         prop_assert_eq!(&whole[..], &wholes[lines.clone()]);
         prop_assert_eq!(&part[..], &parts[lines.clone()]);
-        let mut sums = [vec![7; count + 1], vec![7; count + 1]];
-        let [of_wholes, of_parts] = &mut sums;
-        divided.whole.read_running_sums(lines.start, of_wholes);
-        divided.part.read_running_sums(lines.start, of_wholes, of_parts, &mut scratch);
-        for (sums, values) in sums.iter().zip([&wholes, &parts]) {
-            let mut sum = 0;
-            let mut expected = vec![0];
-            expected.extend(values[lines.clone()].iter().map(|value| { sum += value; sum }));
-            prop_assert_eq!(sums.iter().map(|sum| sum.cast_signed()).collect::<Vec<_>>(), expected);
-        }
     }
 }
 

@@ -17,8 +17,8 @@ use tallybook_core::money::{Amount, Price, Quantity};
 use tallybook_core::name::Name;
 use tallybook_core::names::{Commitment, Draft};
 use tallybook_core::query::rates::RateOrder;
-use tallybook_core::query::run::{Asked, Context, Period, PeriodAnswer, answer};
-use tallybook_core::query::{Charges, Group, Query, Totals};
+use tallybook_core::query::run::{PeriodAnswer, answer};
+use tallybook_core::query::{Asked, Charges, Context, Group, Period, Query, Totals};
 use tallybook_core::rating::terms::Terms;
 use tallybook_core::report;
 use tallybook_core::statement::{Detail, Source, Statement};
@@ -246,7 +246,7 @@ fn assert_same_sums(
     context: Context<'_>,
     answered: &PeriodAnswer,
 ) {
-    let order = RateOrder::new(sources.iter());
+    let order = RateOrder::new(sources.iter().map(Source::summary));
     let asked = sources.iter().map(|source| Asked { query, source });
     let asked: Vec<Asked<'_>> = asked.collect();
     let sums = order.sums(period, &asked, context).unwrap();

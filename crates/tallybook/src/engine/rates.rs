@@ -1,54 +1,31 @@
 //! Sums by rate over a snapshot: what summaries ask for.
 //!
 //! Invariant: what is kept beside a view depends on the view alone, never on a question: which
-//! rates its months have, in the order of answers, and how each begins when it is shown. Every
-//! question is summed anew. Look next: [`tallybook_core::query::rates`].
+//! rates its months have, in the order of answers. Every question is summed anew. Look next:
+//! [`tallybook_core::query::rates`].
 
 use super::snapshot::Snapshot;
 use super::{Engine, EngineError};
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use tallybook_core::query::rates::RateOrder;
-use tallybook_core::query::{Query, Rate, Totals};
+use tallybook_core::query::{Query, Totals};
 use tallybook_core::statement::Source;
 use tallybook_core::time::Month;
-
-/// The rates of some months of a view, in the order of answers.
-#[derive(Debug)]
-pub struct ViewRates {
-    order: RateOrder,
-    labels: OnceLock<Vec<Box<[u8]>>>,
-}
 
 /// Sums by rate: the answer to a question that groups by nothing else.
 #[derive(Debug)]
 pub struct RateSums {
     /// The rates that could be in the answer.
-    pub rates: Arc<ViewRates>,
+    pub order: Arc<RateOrder>,
     /// By place in the order of the rates; `None` where no usage counts.
     pub sums: Vec<Option<Totals>>,
-}
-
-impl ViewRates {
-    fn new<'a>(sources: impl Iterator<Item = &'a Source> + Clone) -> Self {
-        Self {
-            order: RateOrder::new(sources),
-            labels: OnceLock::new(),
-        }
-    }
-
-    /// What whoever shows the rates writes for each, made when it is asked for first. There is one
-    /// set of labels: every caller must make the same.
-    pub fn labels(&self, make: impl Fn(&Rate) -> Box<[u8]>) -> &[Box<[u8]>] {
-        self.labels
-            .get_or_init(|| self.order.rates().iter().map(make).collect())
-    }
 }
 
 /// By the first and the last month of a question. Questions are about a month or a year, so that
 /// there are hardly more of them than months with usage.
 #[derive(Debug, Default)]
-pub(super) struct RatesByMonths(RwLock<HashMap<(Month, Month), Arc<ViewRates>>>);
+pub(super) struct RatesByMonths(RwLock<HashMap<(Month, Month), Arc<RateOrder>>>);
 
 impl RatesByMonths {
     /// `sources` are those of the months.
@@ -56,21 +33,25 @@ impl RatesByMonths {
         &self,
         months: (Month, Month),
         sources: impl Iterator<Item = &'a Source> + Clone,
-    ) -> Arc<ViewRates> {
+    ) -> Arc<RateOrder> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(rates) = known.get(&months) {
-            return Arc::clone(rates);
+        if let Some(order) = known.get(&months) {
+            return Arc::clone(order);
         }
         drop(known);
         let is_empty = sources.clone().next().is_none();
-        let rates = Arc::new(ViewRates::new(sources));
+        let order = Arc::new(order_of(sources));
         // Months without usage cost nothing to look at again.
         if !is_empty {
             let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-            known.insert(months, Arc::clone(&rates));
+            known.insert(months, Arc::clone(&order));
         }
-        rates
+        order
     }
+}
+
+fn order_of<'a>(sources: impl Iterator<Item = &'a Source>) -> RateOrder {
+    RateOrder::new(sources.map(Source::summary))
 }
 
 impl Engine {
@@ -82,19 +63,17 @@ impl Engine {
             last = Some(month);
         }
         let (Some(months), Some(period)) = (first.zip(last), query.periods().next()) else {
-            let (rates, sums) = (Arc::new(ViewRates::new([].iter())), Vec::new());
-            return Ok(RateSums { rates, sums });
+            let (order, sums) = (Arc::new(order_of([].iter())), Vec::new());
+            return Ok(RateSums { order, sums });
         };
         let loaded = self.load(snapshot, query, period).await?;
-        let rates = match snapshot.parts() {
+        let order = match snapshot.parts() {
             [only] => only.view.rates.get(months, loaded.sources()),
             // An organization that moved: nothing is kept beside several views.
-            _ => Arc::new(ViewRates::new(loaded.sources())),
+            _ => Arc::new(order_of(loaded.sources())),
         };
-        let sums = rates
-            .order
-            .sums(period, &loaded.asked(), snapshot.context());
+        let sums = order.sums(period, &loaded.asked(), snapshot.context());
         let sums = sums.map_err(|error| EngineError::System(error.to_string()))?;
-        Ok(RateSums { rates, sums })
+        Ok(RateSums { order, sums })
     }
 }

@@ -13,8 +13,8 @@ use tallybook_core::account::AccountName;
 use tallybook_core::fold::{MergedSpellings, Spellings};
 use tallybook_core::ids::Digest;
 use tallybook_core::name::Name;
+use tallybook_core::query::Context;
 use tallybook_core::query::Query;
-use tallybook_core::query::run::Context;
 use tallybook_core::site::Site;
 use tallybook_core::site::directory::Found;
 

@@ -18,6 +18,7 @@ use crate::config::{self, Limits, TrustedProxies};
 use crate::engine::{Engine, EngineError};
 use crate::jobs::{JobError, ReportSettings, Reports};
 use crate::wire::Dialect;
+use crate::wire::summary::Labels;
 use std::sync::{Arc, OnceLock};
 use tallybook_store::StoreError;
 use tokio::sync::Semaphore;
@@ -91,6 +92,8 @@ pub struct App {
     pub import_slots: Arc<ImportSlots>,
     /// Where long answers are written.
     pub room: Room,
+    /// What items of summaries begin with.
+    pub labels: Labels,
     /// The frame, for where a key stands.
     pub frame: Arc<Frame>,
     backups: Option<Arc<Backups>>,
@@ -152,6 +155,7 @@ impl App {
                 months: settings.history_months,
             },
             room: Room::new(&settings.limits),
+            labels: Labels::default(),
             backups: settings.backups,
             reports: OnceLock::new(),
             limits: settings.limits,

@@ -7,9 +7,13 @@
 use super::json::{Number, push_integer, push_key, push_string, push_text_field};
 use super::rows::Rows;
 use super::words::{Shown, Vocabulary, Words, shown, words};
+use lru::LruCache;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tallybook_core::account::AccountKind;
 use tallybook_core::catalog::Catalog;
 use tallybook_core::money::Price;
+use tallybook_core::query::rates::RateOrder;
 use tallybook_core::query::{Rate, Row, Totals};
 
 /// The period that was resolved, as `timePeriod` echoes it.
@@ -64,10 +68,56 @@ pub struct Envelope {
     pub echoes: Echoes,
 }
 
-/// What every item of a rate begins with on `usage/summary`: SKUs by id, no model. `words` are
-/// those of the rate.
-#[must_use]
-pub fn summary_label(rate: &Rate, words: &Words<'_>) -> Box<[u8]> {
+/// What every item of a rate begins with: SKUs by id, no model.
+type Label = Box<[u8]>;
+
+/// What items of `usage/summary` begin with, by the address of the order of their rates: made when
+/// that is shown first, for they are half of such a body.
+#[derive(Debug)]
+pub struct Labels(Mutex<LruCache<usize, Labelled>>);
+
+/// An order of rates, whose address names no other as long as this is kept, and their labels.
+#[derive(Debug)]
+struct Labelled {
+    _order: Arc<RateOrder>,
+    labels: Arc<[Label]>,
+}
+
+/// So many orders are remembered: some kilobytes each.
+const MOST_LABELLED: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
+
+impl Default for Labels {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(MOST_LABELLED)))
+    }
+}
+
+impl Labels {
+    /// The labels of `order`, which is of one catalogue.
+    #[must_use]
+    pub fn of(&self, order: &Arc<RateOrder>, catalog: &Catalog) -> Arc<[Label]> {
+        let key = Arc::as_ptr(order).addr();
+        let known = self.lock().get(&key).map(|it| Arc::clone(&it.labels));
+        known.unwrap_or_else(|| {
+            let rates = order.rates().iter();
+            let labels: Arc<[Label]> = rates
+                .map(|rate| label(rate, &words(catalog, rate)))
+                .collect();
+            let labelled = Labelled {
+                _order: Arc::clone(order),
+                labels: Arc::clone(&labels),
+            };
+            self.lock().put(key, labelled);
+            labels
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LruCache<usize, Labelled>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn label(rate: &Rate, words: &Words<'_>) -> Label {
     let called = shown(words, Vocabulary::Summary);
     let mut out = Vec::new();
     push_product_and_sku(&mut out, &called);
@@ -80,7 +130,7 @@ const SUMS_BYTES: usize = 224;
 /// Room for an envelope with some echoes.
 const ENVELOPE_BYTES: usize = 512;
 
-/// The body of `usage/summary`: an item for each rate's [`summary_label`] and its sums.
+/// The body of `usage/summary`: an item for each rate, of its label and its sums.
 pub fn summary_body<'a>(
     envelope: &Envelope,
     items: impl Iterator<Item = (&'a [u8], &'a Totals)> + Clone,

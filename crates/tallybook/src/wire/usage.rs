@@ -7,6 +7,7 @@
 use super::json::{Number, push_escaped, push_key, push_string, push_text_field};
 use super::rows::Rows;
 use super::words::{Dialect, Vocabulary, Words, shown, words};
+use std::sync::Arc;
 use tallybook_core::catalog::Catalog;
 use tallybook_core::query::{Charges, Grain, Rate, Row};
 use tallybook_core::time::Hour;
@@ -30,7 +31,7 @@ pub struct UsageWriter {
     owner: Box<str>,
     any: bool,
     date: Option<Hour>,
-    rate: Option<Rate>,
+    rate: Option<Arc<Rate>>,
     rate_part: RatePart,
     owner_part: OwnerPart,
 }
@@ -102,7 +103,7 @@ impl UsageWriter {
     ) {
         if self.date != Some(row.start) || self.rate.as_ref() != Some(row.rate) {
             self.date = Some(row.start);
-            self.rate = Some(row.rate.clone());
+            self.rate = Some(Arc::clone(row.rate));
             let date = self.date_text(row.start);
             self.rate_part = RatePart::new(&date, row.rate, &words(), self.shape.dialect);
         }

@@ -4,8 +4,8 @@ use super::files::FileSums;
 use crate::ids::Digest;
 use crate::ledger::chunk::{Lines, Optional};
 use crate::ledger::owners::CellSums;
-use crate::query::Totals;
 use crate::report::{Line, ReportKind};
+use crate::sums::Totals;
 use crate::time::{Day, Hour, Month};
 
 #[derive(Debug)]

@@ -1,9 +1,11 @@
 //! The documents' and the schemas' examples of bodies with envelopes, but for whitespace.
 
 use super::*;
+use tallybook_core::ledger::record::Dimension;
 use tallybook_core::money::{Amount, Price, Quantity};
 use tallybook_core::query::{Rate, Totals};
-use tallybook_core::time::Day;
+use tallybook_core::statement::build::{BuilderLine, RateKey, StatementBuilder};
+use tallybook_core::time::{Day, Month};
 
 const LINUX: Words<'_> = Words {
     product_id: "actions",
@@ -41,7 +43,7 @@ fn rate(price: &str) -> Rate {
     }
 }
 
-fn row<'a>(rate: &'a Rate, model: &'a str, totals: Totals) -> Row<'a> {
+fn row<'a>(rate: &'a Arc<Rate>, model: &'a str, totals: Totals) -> Row<'a> {
     Row {
         start: Day::parse("2025-01-01").unwrap().first_hour(),
         rate,
@@ -77,7 +79,7 @@ fn requests(envelope: &Envelope, rows: &[Row<'_>]) -> String {
 }
 
 fn summary(envelope: &Envelope, items: &[(Rate, Totals)]) -> String {
-    let label = |(rate, _): &(Rate, Totals)| summary_label(rate, &LINUX);
+    let label = |(rate, _): &(Rate, Totals)| label(rate, &LINUX);
     let labels: Vec<_> = items.iter().map(label).collect();
     let totals = items.iter().map(|(_, totals)| totals);
     let items = labels.iter().map(|label| &**label).zip(totals);
@@ -99,7 +101,7 @@ fn enterprise_summary_example() {
 
 #[test]
 fn premium_request_examples_of_all_three_kinds() {
-    let rate = rate("0.04");
+    let rate = Arc::new(rate("0.04"));
     let rows = [row(&rate, "GPT-5", totals("100", "4"))];
     let accounts = [
         (AccountKind::Enterprise, "GitHub"),
@@ -154,7 +156,7 @@ fn a_day_and_every_echo() {
 
 #[test]
 fn items_are_separated_by_commas() {
-    let premium = rate("0.04");
+    let premium = Arc::new(rate("0.04"));
     let rows = [
         row(&premium, "GPT-5", totals("1", "0.04")),
         row(&premium, "o3", totals("2", "0.08")),
@@ -170,4 +172,46 @@ fn items_are_separated_by_commas() {
     let value: serde_json::Value = serde_json::from_str(&summary(&envelope, &items)).unwrap();
     assert_eq!(value["usageItems"][1]["pricePerUnit"], 0.016);
     assert_eq!(value["usageItems"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn each_order_of_rates_has_labels_of_its_own() {
+    let catalog = Catalog::parse(Catalog::BUILTIN).unwrap();
+    let labels = Labels::default();
+    let skus = ["actions_linux", "actions_windows"];
+    let shown = |index: usize| -> Vec<u8> {
+        let order = Arc::new(order_of(skus[index % 2]));
+        let first = labels.of(&order, &catalog);
+        assert!(Arc::ptr_eq(&first, &labels.of(&order, &catalog)));
+        first[0].to_vec()
+    };
+    // More than are remembered, each dropped before the next is made: addresses come again.
+    for index in 0..2 * MOST_LABELLED.get() {
+        let shown = String::from_utf8(shown(index)).unwrap();
+        assert!(shown.contains(skus[index % 2]), "{index}: {shown}");
+    }
+    assert_eq!(labels.lock().len(), MOST_LABELLED.get());
+}
+
+/// The order of the rates of a statement with one line.
+fn order_of(sku: &str) -> RateOrder {
+    let mut builder = StatementBuilder::new(Month::new(2026, 1).unwrap());
+    let rate = RateKey {
+        folded_sku: sku.to_owned(),
+        sku: sku.to_owned(),
+        product: "actions".to_owned(),
+        unit: "minutes".to_owned(),
+        price: Price::ZERO,
+    };
+    let rate = builder.rate(rate, None);
+    let names = Dimension::ALL.map(|dimension| builder.name(dimension, ""));
+    builder.push(BuilderLine {
+        hour: 0,
+        rate,
+        names,
+        quantity: 1,
+        gross: 0,
+        discount: 0,
+    });
+    RateOrder::new([builder.finish().summary()].into_iter())
 }

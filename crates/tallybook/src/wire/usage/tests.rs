@@ -14,16 +14,16 @@ const LINUX: Words<'_> = Words {
     unit_pascal: "Minutes",
 };
 
-fn rate() -> Rate {
-    Rate {
+fn rate() -> Arc<Rate> {
+    Arc::new(Rate {
         product: "actions".into(),
         sku: "actions_linux".into(),
         unit: "minutes".into(),
         price: Price::parse("0.008").unwrap(),
-    }
+    })
 }
 
-fn row<'a>(rate: &'a Rate, organization: &'a str, repository: &'a str) -> Row<'a, Charges> {
+fn row<'a>(rate: &'a Arc<Rate>, organization: &'a str, repository: &'a str) -> Row<'a, Charges> {
     Row {
         start: Day::parse("2023-08-01").unwrap().first_hour(),
         rate,
@@ -170,10 +170,10 @@ fn repositories_of_other_owners_keep_them() {
 #[test]
 fn changing_rates_and_dates_are_noticed() {
     let cheap = rate();
-    let dear = Rate {
+    let dear = Arc::new(Rate {
         price: Price::parse("0.016").unwrap(),
-        ..rate()
-    };
+        ..(*cheap).clone()
+    });
     let later = Row {
         start: Day::parse("2023-09-01").unwrap().first_hour(),
         ..row(&cheap, "o", "")
@@ -289,12 +289,12 @@ proptest! {
             unit_id: unit,
             unit_pascal: unit,
         };
-        let rate = Rate {
+        let rate = Arc::new(Rate {
             product: product.as_str().into(),
             sku: sku.as_str().into(),
             unit: unit.as_str().into(),
             price: Price::parse("0.008").unwrap(),
-        };
+        });
         let mut writer = UsageWriter::new(shape, &owner);
         let mut out = Vec::new();
         let mut items = Vec::new();

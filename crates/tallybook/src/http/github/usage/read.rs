@@ -82,8 +82,7 @@ pub async fn read<K: PathKind, R: Report>(
             account: found.display,
             dialect,
         };
-        let room = &app.room;
-        let body = render::body(room, R::ENDPOINT, &app.engine, &snapshot, question, shown).await?;
+        let body = render::body(&app, R::ENDPOINT, &snapshot, question, shown).await?;
         json(body, &etag)
     };
     Ok(with_as_of(response, snapshot.as_of_text()))

@@ -1,24 +1,26 @@
 //! Writing an answer's body: summaries at once, everything else while it is loaded, a period at a
 //! time.
 //!
-//! Invariant: memory holds the rows of two periods and as many bytes as [`Room`] asks for, not the
-//! answer. A summary has an item a rate, and so is no longer than what memory holds of rates.
+//! Invariant: memory holds the rows of two periods and as many bytes as
+//! [`Room`](crate::http::body::Room) asks for, not the answer. A summary has an item a rate, and so
+//! is no longer than what memory holds of rates.
 
 use crate::engine::rates::RateSums;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::{Engine, EngineError};
-use crate::http::body::{Chunks, End, NoBody, Room, SLACK_BYTES};
+use crate::http::app::App;
+use crate::http::body::{Chunks, End, NoBody, SLACK_BYTES};
 use crate::http::github::question::{Endpoint, Question};
 use crate::wire::Dialect;
 use crate::wire::rows::Rows;
-use crate::wire::summary::{Envelope, RequestsWriter, summary_body, summary_label};
+use crate::wire::summary::{Envelope, RequestsWriter, summary_body};
 use crate::wire::usage::{UsageShape, UsageWriter};
 use axum::body::Body;
 use std::sync::Arc;
 use tallybook_core::account::AccountKind;
 use tallybook_core::catalog::Catalog;
-use tallybook_core::query::run::{Period, PeriodAnswer};
-use tallybook_core::query::{Charges, Query, Sums, Totals};
+use tallybook_core::query::run::PeriodAnswer;
+use tallybook_core::query::{Charges, Period, Query, Sums, Totals};
 use tokio::task::JoinHandle;
 
 /// What a body shows besides its items.
@@ -34,9 +36,8 @@ pub struct Shown {
 
 /// The body that answers `question` over `snapshot`.
 pub async fn body(
-    room: &Room,
+    app: &App,
     endpoint: Endpoint,
-    engine: &Arc<Engine>,
     snapshot: &Snapshot,
     question: Question,
     shown: Shown,
@@ -46,6 +47,7 @@ pub async fn body(
         time_period,
         echoes,
     } = question;
+    let App { engine, room, .. } = app;
     if endpoint == Endpoint::Usage {
         let begin = || answer(engine, snapshot, &query, usage_writer(&query, &shown));
         return room.body(begin).await;
@@ -57,7 +59,7 @@ pub async fn body(
         echoes,
     };
     if endpoint == Endpoint::Summary {
-        return Ok(summary(engine, snapshot, &query, &envelope).await?);
+        return Ok(summary(app, snapshot, &query, &envelope).await?);
     }
     let requests = || Requests {
         writer: RequestsWriter::default(),
@@ -89,19 +91,13 @@ fn usage_writer(query: &Query, shown: &Shown) -> UsageWriter {
 
 /// A summary is short, an item a rate: it is summed and written at once.
 async fn summary(
-    engine: &Engine,
+    app: &App,
     snapshot: &Snapshot,
     query: &Query,
     envelope: &Envelope,
 ) -> Result<Body, EngineError> {
-    let RateSums { rates, sums } = engine.sums(snapshot, query).await?;
-    let labels = rates.labels(|rate| {
-        let words = snapshot
-            .site()
-            .catalog
-            .words(&rate.product, &rate.sku, &rate.unit);
-        summary_label(rate, &words)
-    });
+    let RateSums { order, sums } = app.engine.sums(snapshot, query).await?;
+    let labels = app.labels.of(&order, &snapshot.site().catalog);
     let items = labels.iter().zip(&sums);
     let items = items.filter_map(|(label, totals)| Some((&**label, totals.as_ref()?)));
     Ok(Body::from(summary_body(envelope, items)))
