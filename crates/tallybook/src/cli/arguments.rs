@@ -394,7 +394,7 @@ pub(crate) fn parse(
     let Some(path) = matches.get_one::<PathBuf>("config") else {
         return Ok((CommandLine::from_arg_matches(&matches)?, matches));
     };
-    let command = config::file::read(path)?.apply_to(command);
+    let command = config::file::read(path, &command)?.apply_to(command);
     let matches = command.try_get_matches_from(&arguments).map_err(|error| {
         // The first pass took the same arguments: what is wrong now came from the file.
         ArgumentsError::ConfigValue {

@@ -1,12 +1,16 @@
-//! `--config FILE`: the same settings as the flags, in TOML, by the flags' names.
+//! `--config FILE`: the settings of `serve`, in TOML, by the flags' names.
 //!
-//! The file only replaces defaults: its values go through the parsers of the flags, and a flag or a
+//! Invariant: a setting is defined by its flag alone; what is no flag is no key. The file only
+//! replaces defaults: its values go through the parsers of the flags, and a flag or a
 //! variable of the environment wins. `demo` and `restore` take nothing from it, for they must not
 //! touch the directory that `serve` uses by mistake.
 
-use clap::Command;
-use serde::Deserialize;
+use clap::{Arg, Command};
+use std::any::TypeId;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use toml::de::{DeTable, DeValue};
 
 /// The file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -29,164 +33,102 @@ pub enum ConfigFileError {
     },
 }
 
-/// The keys of the file, each named as its flag.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Keys {
-    data: Option<String>,
-    listen: Option<String>,
-    public_url: Option<String>,
-    dialect: Option<String>,
-    history_months: Option<Scalar>,
-    report_days: Option<Scalar>,
-    rate_limit: Option<Scalar>,
-    cache_bytes: Option<Scalar>,
-    tls_certificate: Option<String>,
-    tls_key: Option<String>,
-    trusted_proxies: Option<String>,
-    smtp_host: Option<String>,
-    smtp_port: Option<Scalar>,
-    smtp_security: Option<String>,
-    smtp_username: Option<String>,
-    smtp_password: Option<String>,
-    smtp_password_file: Option<String>,
-    smtp_ca_file: Option<String>,
-    smtp_timeout: Option<Scalar>,
-    mail_from: Option<String>,
-    log: Option<String>,
-    limit_body_bytes: Option<Scalar>,
-    limit_import_bytes: Option<Scalar>,
-    limit_import_files: Option<Scalar>,
-    limit_imports: Option<Scalar>,
-    limit_import_names: Option<Scalar>,
-    limit_import_sums: Option<Scalar>,
-    limit_account_names: Option<Scalar>,
-    limit_line_bytes: Option<Scalar>,
-    limit_events_bytes: Option<Scalar>,
-    limit_events: Option<Scalar>,
-    limit_event_bytes: Option<Scalar>,
-    limit_event_name_bytes: Option<Scalar>,
-    limit_events_memory: Option<Scalar>,
-    limit_reports: Option<Scalar>,
-    limit_report_bytes: Option<Scalar>,
-    limit_url_bytes: Option<Scalar>,
-    limit_header_bytes: Option<Scalar>,
-    limit_connections: Option<Scalar>,
-    limit_connections_per_address: Option<Scalar>,
-    limit_long_answers: Option<Scalar>,
-    timeout_queue: Option<Scalar>,
-    timeout_headers: Option<Scalar>,
-    timeout_body: Option<Scalar>,
-    timeout_write: Option<Scalar>,
-    timeout_idle: Option<Scalar>,
-}
-
-/// A number, or a text such as `64MiB`; the flag's parser decides what is right.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Scalar {
-    Number(i64),
-    Text(String),
-}
-
 /// The file's values by the flag's name.
 #[derive(Debug, Default)]
-pub struct Defaults(Vec<(&'static str, String)>);
+pub struct Defaults(Vec<(String, String)>);
 
-/// Reads a configuration file.
-pub fn read(path: &Path) -> Result<Defaults, ConfigFileError> {
+/// Reads a configuration file for `command`, the whole command line.
+pub fn read(path: &Path, command: &Command) -> Result<Defaults, ConfigFileError> {
     let text = std::fs::read_to_string(path).map_err(|reason| ConfigFileError::Unreadable {
         path: path.to_owned(),
         reason,
     })?;
-    parse(&text).map_err(|reason| ConfigFileError::Invalid {
+    parse(&text, command).map_err(|reason| ConfigFileError::Invalid {
         path: path.to_owned(),
         reason,
     })
 }
 
-fn parse(text: &str) -> Result<Defaults, String> {
-    let keys: Keys = toml::from_str(text).map_err(|error| describe(text, &error))?;
-    let number = |scalar: Option<Scalar>| match scalar {
-        Some(Scalar::Number(number)) => Some(number.to_string()),
-        Some(Scalar::Text(text)) => Some(text),
-        None => None,
-    };
-    let values = [
-        ("data", keys.data),
-        ("listen", keys.listen),
-        ("public-url", keys.public_url),
-        ("dialect", keys.dialect),
-        ("history-months", number(keys.history_months)),
-        ("report-days", number(keys.report_days)),
-        ("rate-limit", number(keys.rate_limit)),
-        ("cache-bytes", number(keys.cache_bytes)),
-        ("tls-certificate", keys.tls_certificate),
-        ("tls-key", keys.tls_key),
-        ("trusted-proxies", keys.trusted_proxies),
-        ("smtp-host", keys.smtp_host),
-        ("smtp-port", number(keys.smtp_port)),
-        ("smtp-security", keys.smtp_security),
-        ("smtp-username", keys.smtp_username),
-        ("smtp-password", keys.smtp_password),
-        ("smtp-password-file", keys.smtp_password_file),
-        ("smtp-ca-file", keys.smtp_ca_file),
-        ("smtp-timeout", number(keys.smtp_timeout)),
-        ("mail-from", keys.mail_from),
-        ("log", keys.log),
-        ("limit-body-bytes", number(keys.limit_body_bytes)),
-        ("limit-import-bytes", number(keys.limit_import_bytes)),
-        ("limit-import-files", number(keys.limit_import_files)),
-        ("limit-imports", number(keys.limit_imports)),
-        ("limit-import-names", number(keys.limit_import_names)),
-        ("limit-import-sums", number(keys.limit_import_sums)),
-        ("limit-account-names", number(keys.limit_account_names)),
-        ("limit-line-bytes", number(keys.limit_line_bytes)),
-        ("limit-events-bytes", number(keys.limit_events_bytes)),
-        ("limit-events", number(keys.limit_events)),
-        ("limit-event-bytes", number(keys.limit_event_bytes)),
-        (
-            "limit-event-name-bytes",
-            number(keys.limit_event_name_bytes),
-        ),
-        ("limit-events-memory", number(keys.limit_events_memory)),
-        ("limit-reports", number(keys.limit_reports)),
-        ("limit-report-bytes", number(keys.limit_report_bytes)),
-        ("limit-url-bytes", number(keys.limit_url_bytes)),
-        ("limit-header-bytes", number(keys.limit_header_bytes)),
-        ("limit-connections", number(keys.limit_connections)),
-        (
-            "limit-connections-per-address",
-            number(keys.limit_connections_per_address),
-        ),
-        ("limit-long-answers", number(keys.limit_long_answers)),
-        ("timeout-queue", number(keys.timeout_queue)),
-        ("timeout-headers", number(keys.timeout_headers)),
-        ("timeout-body", number(keys.timeout_body)),
-        ("timeout-write", number(keys.timeout_write)),
-        ("timeout-idle", number(keys.timeout_idle)),
-    ];
-    let given = values
-        .into_iter()
-        .filter_map(|(flag, value)| Some((flag, value?)));
-    Ok(Defaults(given.collect()))
+fn parse(text: &str, command: &Command) -> Result<Defaults, String> {
+    let table = DeTable::parse(text)
+        .map_err(|error| describe(text, error.span(), &error.message().replace('\n', ", ")))?;
+    let settings = settings(command);
+    let mut values = Vec::new();
+    for (key, value) in table.get_ref() {
+        let flag = key.get_ref().as_ref();
+        let setting = settings.iter().find(|(known, _)| *known == flag);
+        let Some((_, setting)) = setting else {
+            let known: Vec<_> = settings.iter().map(|(it, _)| format!("`{it}`")).collect();
+            let known = known.join(", ");
+            let message = format!("unknown field `{flag}`, expected one of {known}");
+            return Err(describe(text, Some(key.span()), &message));
+        };
+        let value = value_of(value.get_ref(), is_number(setting))
+            .map_err(|message| describe(text, Some(value.span()), &message))?;
+        values.push((flag.to_owned(), value));
+    }
+    Ok(Defaults(values))
+}
+
+/// What the file may set, by name: the flags of `serve`, and what is logged.
+fn settings(command: &Command) -> Vec<(&str, &Arg)> {
+    let log = command.get_arguments().filter(|it| it.get_id() == "log");
+    let serve = command.find_subcommand("serve").into_iter();
+    let serve = serve.flat_map(Command::get_arguments);
+    let named = serve.chain(log);
+    named
+        .filter_map(|it| it.get_long().map(|flag| (flag, it)))
+        .filter(|(flag, _)| *flag != "help")
+        .collect()
+}
+
+/// Whether a flag is given a number, a size or a time, for which the file may have an integer.
+fn is_number(setting: &Arg) -> bool {
+    let of_flag = setting.get_value_parser().type_id();
+    [
+        TypeId::of::<u16>(),
+        TypeId::of::<u32>(),
+        TypeId::of::<u64>(),
+        TypeId::of::<Duration>(),
+    ]
+    .iter()
+    .any(|number| of_flag == *number)
+}
+
+/// The text that the flag would be given; the flag's parser decides what is right.
+fn value_of(value: &DeValue<'_>, is_number: bool) -> Result<String, String> {
+    match value {
+        DeValue::String(text) => Ok(text.clone().into_owned()),
+        DeValue::Integer(number) if is_number => {
+            let value = i64::from_str_radix(number.as_str(), number.radix());
+            value.map_or_else(
+                |_| Err("invalid value: integer too large".to_owned()),
+                |it| Ok(it.to_string()),
+            )
+        }
+        other => {
+            let wanted = if is_number {
+                "an integer or a string"
+            } else {
+                "a string"
+            };
+            Err(format!(
+                "invalid type: {}, expected {wanted}",
+                other.type_str()
+            ))
+        }
+    }
 }
 
 /// One line: where, and what.
-fn describe(text: &str, error: &toml::de::Error) -> String {
-    let message = error.message().replace('\n', ", ");
-    let Some(span) = error.span() else {
-        return message;
+fn describe(text: &str, span: Option<Range<usize>>, message: &str) -> String {
+    let Some(span) = span else {
+        return message.to_owned();
     };
     let before = &text[..span.start.min(text.len())];
     let line = before.matches('\n').count() + 1;
-    let column = before
-        .rsplit('\n')
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .count()
-        + 1;
+    let last = before.rsplit('\n').next().unwrap_or_default();
+    let column = last.chars().count() + 1;
     format!("line {line}, column {column}: {message}")
 }
 
@@ -197,7 +139,7 @@ impl Defaults {
         let command = self.0.iter().fold(command, |command, (flag, value)| {
             let found = command
                 .get_arguments()
-                .find(|it| it.get_long() == Some(flag));
+                .find(|it| it.get_long() == Some(flag.as_str()));
             match found.map(|argument| argument.get_id().clone()) {
                 Some(id) => command.mut_arg(id, |argument| argument.default_value(value.clone())),
                 None => command,
@@ -214,15 +156,27 @@ impl Defaults {
 mod tests {
     use super::*;
 
+    fn parse(text: &str) -> Result<Defaults, String> {
+        let listen = Arg::new("listen").long("listen");
+        let cache = Arg::new("cache").long("cache-bytes");
+        let months = Arg::new("months").long("history-months");
+        let serve = Command::new("serve")
+            .arg(listen)
+            .arg(cache.value_parser(crate::config::parse_bytes))
+            .arg(months.value_parser(clap::value_parser!(u32)));
+        super::parse(text, &Command::new("tallybook").subcommand(serve))
+    }
+
     #[test]
     fn reads_numbers_and_texts() {
         let text = "listen = '127.0.0.1:1'\ncache-bytes = '64MiB'\nhistory-months = 12\n";
         let defaults = parse(text).expect("a good file");
         let expected = [
-            ("listen", "127.0.0.1:1".to_owned()),
-            ("history-months", "12".to_owned()),
-            ("cache-bytes", "64MiB".to_owned()),
+            ("cache-bytes", "64MiB"),
+            ("history-months", "12"),
+            ("listen", "127.0.0.1:1"),
         ];
+        let expected = expected.map(|(flag, value)| (flag.to_owned(), value.to_owned()));
         assert_eq!(defaults.0, expected);
     }
 

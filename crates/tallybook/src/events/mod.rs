@@ -18,7 +18,7 @@ mod check;
 mod members;
 mod value;
 
-use crate::config::{EventLimits, Limits};
+use crate::config::EventLimits;
 use crate::engine::metering::{Incoming, Rejection, RejectionCode};
 use serde::de::{DeserializeSeed, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -179,7 +179,7 @@ pub fn refuse_long_line(events: &mut Events, index: u64, lengths: Lengths) {
 }
 
 fn too_long(lengths: Lengths) -> Fault {
-    let (most, flag) = (lengths.event_bytes, Limits::EVENT_BYTES);
+    let (most, flag) = (lengths.event_bytes, EventLimits::EVENT_BYTES);
     Fault::new("", format!("has more than {most} bytes ({flag})"))
 }
 

@@ -83,7 +83,7 @@ pub(super) fn source(json: &str, most: usize) -> Result<Box<str>, Reason> {
 
 fn check_length(text: &str, most: usize) -> Result<(), Reason> {
     if text.len() > most {
-        let flag = crate::config::Limits::EVENT_NAME_BYTES;
+        let flag = crate::config::EventLimits::EVENT_NAME_BYTES;
         return Err(format!("has more than {most} bytes ({flag})").into());
     }
     Ok(())

@@ -5,6 +5,7 @@
 
 use super::*;
 use crate::cli::place::Place;
+use std::collections::BTreeMap;
 
 fn parse_words(words: &str) -> Result<CommandLine, ArgumentsError> {
     let words = std::iter::once("tallybook").chain(words.split_whitespace());
@@ -79,9 +80,45 @@ fn every_setting_is_a_key_of_the_file() {
             continue;
         }
         let file = config_file(&format!("{long} = '1'\n"));
-        let read = config::file::read(file.path());
+        let read = config::file::read(file.path(), &command);
         assert!(read.is_ok(), "{long}: {read:?}");
     }
+}
+
+/// The settings' table in the documents says what the definitions say.
+#[test]
+fn the_documents_list_every_setting_with_its_variable_and_default() {
+    let command = CommandLine::command();
+    let serve = command.find_subcommand("serve").expect("a subcommand");
+    let log = command.get_arguments().filter(|it| it.get_id() == "log");
+    let defined = serve.get_arguments().chain(log).map(|argument| {
+        let variable = argument.get_env().map(|it| it.to_string_lossy());
+        let default = argument.get_default_values().first();
+        let default = default.map(|it| it.to_string_lossy().into_owned());
+        let default = default.filter(|it| !it.is_empty());
+        let flag = argument.get_long().expect("a flag");
+        let variable = variable.expect("a variable").into_owned();
+        (format!("--{flag}"), (variable, default))
+    });
+    let mut defined: BTreeMap<_, _> = defined.collect();
+    let text = include_str!("../../../../../docs/operating.md");
+    for row in text.lines().filter(|line| line.starts_with("| `--")) {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        let quoted = |cell: &str| -> Vec<String> {
+            let words = cell.split('`').skip(1).step_by(2);
+            let names = words.filter_map(|it| it.split(' ').next());
+            names.map(str::to_owned).collect()
+        };
+        let listed = quoted(cells[0]).into_iter().zip(quoted(cells[1]));
+        for (flag, variable) in listed {
+            let (expected, default) = defined.remove(&flag).expect("a setting, once");
+            assert_eq!(variable, expected, "{flag}");
+            if default.is_some() {
+                assert_eq!(quoted(cells[2]).pop(), default, "{flag}");
+            }
+        }
+    }
+    assert!(defined.is_empty(), "not in the documents: {defined:?}");
 }
 
 #[test]
