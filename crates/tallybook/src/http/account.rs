@@ -6,6 +6,7 @@
 use super::app::App;
 use super::context::Context;
 use super::error::ApiError;
+use super::pages::{self, UsagePages};
 use crate::auth::{Denied, EndpointFamily, Grants, Standing, Viewer, authorize};
 use crate::engine::View;
 use crate::engine::snapshot::Snapshot;
@@ -30,6 +31,8 @@ pub trait PathKind: Send + Sync + 'static {
     const KIND: AccountKind;
     /// How its billing is guarded.
     const FAMILY: EndpointFamily;
+    /// Where its usage is documented.
+    const PAGES: UsagePages;
 }
 
 /// `/enterprises/{enterprise}`.
@@ -45,16 +48,19 @@ pub struct User;
 impl PathKind for Enterprise {
     const KIND: AccountKind = AccountKind::Enterprise;
     const FAMILY: EndpointFamily = EndpointFamily::EnterpriseBilling;
+    const PAGES: UsagePages = pages::ENTERPRISE;
 }
 
 impl PathKind for Organization {
     const KIND: AccountKind = AccountKind::Organization;
     const FAMILY: EndpointFamily = EndpointFamily::OrganizationBilling;
+    const PAGES: UsagePages = pages::ORGANIZATION;
 }
 
 impl PathKind for User {
     const KIND: AccountKind = AccountKind::User;
     const FAMILY: EndpointFamily = EndpointFamily::UserBilling;
+    const PAGES: UsagePages = pages::USER;
 }
 
 impl Account {

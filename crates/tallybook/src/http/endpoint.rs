@@ -1,218 +1,328 @@
-//! What is known of a route besides its handler: who guards it, and where it is documented.
+//! Routes, and what is known of each besides its handler: who guards it, and where it is
+//! documented.
 //!
-//! Invariant: derived from the method and the route's pattern alone, so that errors and headers are
-//! right on every answer of a route, also on those that no handler made.
+//! Invariant: there is no default. A handler gets a route only with its guard and its page
+//! ([`guarded`], [`open`]), and a route that is not known is guarded as the site's own. Errors and
+//! headers are right on every answer of a route, also on those that no handler made. Look next:
+//! [`super::router`], where all of it is stated.
 
 use crate::auth::EndpointFamily;
+use axum::Router;
+use axum::handler::Handler;
 use axum::http::Method;
+use axum::routing::{self, MethodFilter, MethodRouter};
+use std::collections::HashMap;
 use tallybook_core::account::AccountKind;
-
-/// The base under which GitHub Enterprise Server serves the same routes.
-pub const SERVER_BASE: &str = "/api/v3";
 
 /// Where everything is documented that has no page of its own.
 pub const DOCUMENTATION: &str = "https://docs.github.com/rest";
 
-/// Operations that GitHub retired: they tell nothing, and so are open to all.
-const RETIRED: [&str; 3] = ["actions", "packages", "shared-storage"];
-
-/// Facts of a route.
+/// Facts of a request's route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Endpoint {
-    /// How it is guarded; `None` when it is open to all.
-    pub family: Option<EndpointFamily>,
+    /// Who guards it.
+    pub guard: Guard,
     /// `documentation_url` of its errors.
     pub documentation_url: &'static str,
 }
 
-impl Endpoint {
-    /// The facts of the route with this pattern, with or without the server's base:
-    /// `/users/{username}/settings/billing/usage`.
+/// Who may come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// Everybody, and no token is read.
+    Open,
+    /// Everybody; a token's standing is told.
+    Standing,
+    /// Who may use endpoints of the family.
+    Family(EndpointFamily),
+}
+
+impl Guard {
+    /// The family; `None` when it is open to all.
     #[must_use]
-    pub fn of(method: &Method, pattern: &str) -> Self {
-        let pattern = pattern.strip_prefix(SERVER_BASE).unwrap_or(pattern);
-        // Nothing, the kind of account, its name, and what is asked of it.
-        let mut parts = pattern.splitn(4, '/').skip(1);
-        let (first, _name) = (parts.next().unwrap_or_default(), parts.next());
-        let rest = parts.next().unwrap_or_default();
-        if let Some(billing) = rest.strip_prefix("settings/billing/") {
-            return Self::billing(method, first, billing);
+    pub const fn family(self) -> Option<EndpointFamily> {
+        match self {
+            Self::Family(family) => Some(family),
+            Self::Open | Self::Standing => None,
         }
-        match pattern.strip_prefix("/metering/v1/") {
-            Some(metering) => Self {
-                family: metering_family(method, metering),
-                documentation_url: "/openapi.json",
-            },
-            None => Self {
-                family: None,
-                documentation_url: DOCUMENTATION,
-            },
+    }
+}
+
+/// A handler, with what is known of its route.
+#[derive(Debug, Clone, Copy)]
+pub struct Guarded<H> {
+    guard: GuardOf,
+    page: &'static str,
+    handler: H,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum GuardOf {
+    Any(Guard),
+    /// By the kind of account that the path names.
+    Kind(fn(AccountKind) -> EndpointFamily),
+}
+
+/// A handler for who may use endpoints of `family`.
+pub const fn guarded<H>(family: EndpointFamily, page: &'static str, handler: H) -> Guarded<H> {
+    Guarded {
+        guard: GuardOf::Any(Guard::Family(family)),
+        page,
+        handler,
+    }
+}
+
+/// A handler at a path that names the kind of account: `family` is told of each kind.
+pub const fn guarded_by_kind<H>(
+    family: fn(AccountKind) -> EndpointFamily,
+    page: &'static str,
+    handler: H,
+) -> Guarded<H> {
+    Guarded {
+        guard: GuardOf::Kind(family),
+        page,
+        handler,
+    }
+}
+
+/// A handler that is open to all.
+pub const fn open<H>(page: &'static str, handler: H) -> Guarded<H> {
+    Guarded {
+        guard: GuardOf::Any(Guard::Open),
+        page,
+        handler,
+    }
+}
+
+/// A handler that is open to all and tells a token's standing.
+pub const fn open_with_standing<H>(page: &'static str, handler: H) -> Guarded<H> {
+    Guarded {
+        guard: GuardOf::Any(Guard::Standing),
+        page,
+        handler,
+    }
+}
+
+/// The handlers of one path, by method.
+#[derive(Debug, Clone)]
+pub struct Methods<S> {
+    handlers: MethodRouter<S>,
+    facts: Vec<Fact>,
+}
+
+/// What is known of a path for one method; for all that have nothing of their own, without one.
+#[derive(Debug, Clone)]
+struct Fact {
+    method: Option<Method>,
+    guard: GuardOf,
+    page: &'static str,
+}
+
+/// The methods of a path that begin with what is answered to `GET`.
+pub fn get<S, H, T>(guarded: Guarded<H>) -> Methods<S>
+where
+    S: Clone + Send + Sync + 'static,
+    H: Handler<T, S>,
+    T: 'static,
+{
+    Methods::none().on(Method::GET, guarded)
+}
+
+/// The methods of a path that begin with what is answered to `POST`.
+pub fn post<S, H, T>(guarded: Guarded<H>) -> Methods<S>
+where
+    S: Clone + Send + Sync + 'static,
+    H: Handler<T, S>,
+    T: 'static,
+{
+    Methods::none().on(Method::POST, guarded)
+}
+
+/// The methods of a path that begin with what is answered to `DELETE`.
+pub fn delete<S, H, T>(guarded: Guarded<H>) -> Methods<S>
+where
+    S: Clone + Send + Sync + 'static,
+    H: Handler<T, S>,
+    T: 'static,
+{
+    Methods::none().on(Method::DELETE, guarded)
+}
+
+/// One answer to every method.
+pub fn any<S, H, T>(guarded: Guarded<H>) -> Methods<S>
+where
+    S: Clone + Send + Sync + 'static,
+    H: Handler<T, S>,
+    T: 'static,
+{
+    Methods {
+        handlers: routing::any(guarded.handler),
+        facts: vec![Fact {
+            method: None,
+            guard: guarded.guard,
+            page: guarded.page,
+        }],
+    }
+}
+
+impl<S: Clone + Send + Sync + 'static> Methods<S> {
+    /// A path without methods.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            handlers: MethodRouter::new(),
+            facts: Vec::new(),
         }
     }
 
-    fn billing(method: &Method, kind: &str, operation: &str) -> Self {
-        if RETIRED.contains(&operation) {
-            return Self {
-                family: None,
+    /// Adds what is answered to `method`.
+    ///
+    /// # Panics
+    ///
+    /// When it is no method of HTTP's own.
+    #[must_use]
+    pub fn on<H, T>(mut self, method: Method, guarded: Guarded<H>) -> Self
+    where
+        H: Handler<T, S>,
+        T: 'static,
+    {
+        let filter = MethodFilter::try_from(method.clone()).expect("a method of HTTP");
+        self.handlers = self.handlers.on(filter, guarded.handler);
+        self.facts.push(Fact {
+            method: Some(method),
+            guard: guarded.guard,
+            page: guarded.page,
+        });
+        self
+    }
+}
+
+/// Routes of which everything is known.
+#[derive(Debug, Clone)]
+pub struct Routes<S> {
+    router: Router<S>,
+    facts: Facts,
+}
+
+impl<S: Clone + Send + Sync + 'static> Default for Routes<S> {
+    fn default() -> Self {
+        Self {
+            router: Router::new(),
+            facts: Facts::default(),
+        }
+    }
+}
+
+impl<S: Clone + Send + Sync + 'static> Routes<S> {
+    /// Adds a path.
+    #[must_use]
+    pub fn route(mut self, path: &str, methods: Methods<S>) -> Self {
+        self.router = self.router.route(path, methods.handlers);
+        self.facts.add(path.to_owned(), methods.facts);
+        self
+    }
+
+    /// Adds other routes.
+    #[must_use]
+    pub fn merge(mut self, other: Self) -> Self {
+        self.router = self.router.merge(other.router);
+        for (path, facts) in other.facts.0 {
+            self.facts.add(path, facts);
+        }
+        self
+    }
+
+    /// Adds other routes below `base`.
+    #[must_use]
+    pub fn nest(mut self, base: &str, other: Self) -> Self {
+        self.router = self.router.nest(base, other.router);
+        for (path, facts) in other.facts.0 {
+            self.facts.add(format!("{base}{path}"), facts);
+        }
+        self
+    }
+
+    /// Changes how the routes so far are served, but not which there are.
+    #[must_use]
+    pub fn layered(mut self, layer: impl FnOnce(Router<S>) -> Router<S>) -> Self {
+        self.router = layer(self.router);
+        self
+    }
+
+    /// The router, and what is known of its routes.
+    pub fn into_parts(self) -> (Router<S>, Facts) {
+        (self.router, self.facts)
+    }
+}
+
+/// What is known of every route, by its pattern.
+#[derive(Debug, Clone, Default)]
+pub struct Facts(HashMap<String, Vec<Fact>>);
+
+impl Facts {
+    fn add(&mut self, path: String, facts: Vec<Fact>) {
+        self.0.entry(path).or_default().extend(facts);
+    }
+
+    /// The facts of the route with this pattern, which `path` matches; no pattern is no route.
+    #[must_use]
+    pub fn endpoint(&self, method: &Method, pattern: Option<&str>, path: &str) -> Endpoint {
+        let Some(pattern) = pattern else {
+            return Endpoint {
+                guard: Guard::Open,
                 documentation_url: DOCUMENTATION,
             };
-        }
-        use EndpointFamily::{EnterpriseBilling, OrganizationBilling, UserBilling};
-        let (family, pages) = match kind {
-            "enterprises" => (EnterpriseBilling, ENTERPRISE_PAGES),
-            "organizations" | "orgs" => (OrganizationBilling, ORGANIZATION_PAGES),
-            _ => (UserBilling, USER_PAGES),
         };
-        let mut of_path = pages.iter().filter(|(_, path, _)| *path == operation);
-        let asked = of_path.clone().find(|(asks, ..)| *asks == method.as_str());
-        // A method that has no page is documented by its path's first.
-        let page = asked.or_else(|| of_path.next());
-        Self {
-            family: Some(family),
-            documentation_url: page.map_or(DOCUMENTATION, |(.., url)| url),
+        let of_path = self.0.get(pattern).map_or(&[][..], Vec::as_slice);
+        // A method that has nothing of its own is guarded and documented by the path's first.
+        let own = of_path
+            .iter()
+            .find(|fact| fact.method.as_ref().is_none_or(|own| own == method));
+        let guard = own.or(of_path.first()).map(|fact| fact.guard);
+        let pages = own.into_iter().chain(of_path).map(|fact| fact.page);
+        let page = pages.into_iter().find(|page| *page != DOCUMENTATION);
+        let guard = match guard {
+            Some(GuardOf::Any(guard)) => guard,
+            Some(GuardOf::Kind(family)) => {
+                Guard::Family(kind_in(pattern, path).map_or(EndpointFamily::Site, family))
+            }
+            None => Guard::Family(EndpointFamily::Site),
+        };
+        Endpoint {
+            guard,
+            documentation_url: page.unwrap_or(DOCUMENTATION),
         }
     }
-}
 
-fn metering_family(method: &Method, path: &str) -> Option<EndpointFamily> {
-    let mut parts = path.split('/');
-    let (first, resource) = (parts.next(), parts.nth(1));
-    if (first, resource) == (Some("enterprises"), Some("reports")) {
-        return Some(EndpointFamily::EnterpriseBilling);
+    /// Every route, sorted: its pattern, and its methods, or none where it answers all of them.
+    #[must_use]
+    pub fn all(&self) -> Vec<(&str, Vec<&Method>)> {
+        let mut all: Vec<(&str, Vec<&Method>)> = Vec::new();
+        for (path, facts) in &self.0 {
+            let methods = facts.iter().filter_map(|fact| fact.method.as_ref());
+            all.push((path, methods.collect()));
+        }
+        all.sort_unstable_by_key(|(path, _)| *path);
+        all
     }
-    let kind = match first {
-        Some("enterprises") => AccountKind::Enterprise,
-        Some("organizations") => AccountKind::Organization,
-        Some("users") => AccountKind::User,
-        Some("events") => return Some(EndpointFamily::Events),
-        _ => return Some(EndpointFamily::Site),
-    };
-    Some(match *method {
-        Method::POST | Method::DELETE => EndpointFamily::WriteImports(kind),
-        _ => EndpointFamily::Imports(kind),
-    })
 }
 
-/// A method, a path below `settings/billing/`, and their page.
-type Page = (&'static str, &'static str, &'static str);
-
-macro_rules! usage_page {
-    ($base:literal, $what:literal, $who:literal) => {
-        concat!(
-            "https://docs.github.com/",
-            $base,
-            "rest/billing/usage#get-billing-",
-            $what,
-            $who
-        )
-    };
+/// The kind of account that a path names where its pattern has `{kind}`.
+fn kind_in(pattern: &str, path: &str) -> Option<AccountKind> {
+    let (before, _) = pattern.split_once("{kind}")?;
+    kind_of(path.strip_prefix(before)?.split('/').next()?)
 }
 
-macro_rules! usage_pages {
-    ($base:literal, $who:literal $(, $more:expr)*) => {
-        &[
-            ("GET", "usage", usage_page!($base, "usage-report-for-", $who)),
-            ("GET", "usage/summary", usage_page!($base, "usage-summary-for-", $who)),
-            (
-                "GET",
-                "premium_request/usage",
-                usage_page!($base, "premium-request-usage-report-for-", $who),
-            ),
-            ("GET", "ai_credit/usage", usage_page!($base, "ai-credit-usage-report-for-", $who)),
-            $($more),*
-        ]
-    };
+/// The kind of account of a path's `{kind}`.
+#[must_use]
+pub fn kind_of(plural: &str) -> Option<AccountKind> {
+    match plural {
+        "enterprises" => Some(AccountKind::Enterprise),
+        "organizations" => Some(AccountKind::Organization),
+        "users" => Some(AccountKind::User),
+        _ => None,
+    }
 }
-
-const ORGANIZATION_PAGES: &[Page] = usage_pages!("", "an-organization");
-const USER_PAGES: &[Page] = usage_pages!("", "a-user");
-const ENTERPRISE_PAGES: &[Page] = usage_pages!(
-    "enterprise-cloud@latest/",
-    "an-enterprise",
-    (
-        "GET",
-        "cost-centers",
-        "https://docs.github.com/enterprise-cloud@latest/rest/billing/cost-centers\
-         #get-all-cost-centers-for-an-enterprise"
-    ),
-    (
-        "GET",
-        "reports",
-        "https://docs.github.com/enterprise-cloud@latest/rest/billing/usage-reports\
-         #list-usage-report-exports"
-    ),
-    (
-        "POST",
-        "reports",
-        "https://docs.github.com/enterprise-cloud@latest/rest/billing/usage-reports\
-         #create-a-usage-report-export"
-    ),
-    (
-        "GET",
-        "reports/{report_id}",
-        "https://docs.github.com/enterprise-cloud@latest/rest/billing/usage-reports\
-         #get-a-usage-report-export"
-    ),
-    (
-        "GET",
-        "cost-centers/{cost_center_id}",
-        "https://docs.github.com/enterprise-cloud@latest/rest/billing/cost-centers\
-         #get-a-cost-center-by-id"
-    )
-);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn routes_know_their_family_and_their_page() {
-        let endpoint = Endpoint::of(
-            &Method::GET,
-            "/organizations/{org}/settings/billing/usage/summary",
-        );
-        assert_eq!(endpoint.family, Some(EndpointFamily::OrganizationBilling));
-        let page = "https://docs.github.com/rest/billing/usage\
-                    #get-billing-usage-summary-for-an-organization";
-        assert_eq!(endpoint.documentation_url, page);
-        let based = Endpoint::of(
-            &Method::GET,
-            "/api/v3/organizations/{org}/settings/billing/usage/summary",
-        );
-        assert_eq!(based, endpoint);
-        let center = "/enterprises/{enterprise}/settings/billing/cost-centers/{cost_center_id}";
-        let page = "https://docs.github.com/enterprise-cloud@latest/rest/billing/cost-centers\
-                    #get-a-cost-center-by-id";
-        assert_eq!(Endpoint::of(&Method::GET, center).documentation_url, page);
-        let reports = "/enterprises/{enterprise}/settings/billing/reports";
-        let pages = [Method::GET, Method::POST, Method::HEAD].map(|method| {
-            let page = Endpoint::of(&method, reports).documentation_url;
-            page.rsplit('#').next()
-        });
-        let list = Some("list-usage-report-exports");
-        assert_eq!(pages, [list, Some("create-a-usage-report-export"), list]);
-        let user = Endpoint::of(&Method::GET, "/users/{username}/settings/billing/usage").family;
-        assert_eq!(user, Some(EndpointFamily::UserBilling));
-    }
-
-    #[test]
-    fn our_own_routes_are_imports_or_the_site() {
-        let family = |path: &str| Endpoint::of(&Method::GET, path).family;
-        let imports = Some(EndpointFamily::Imports(AccountKind::Organization));
-        assert_eq!(
-            family("/metering/v1/organizations/{name}/imports/{id}"),
-            imports
-        );
-        for method in [Method::POST, Method::DELETE] {
-            let write = Endpoint::of(&method, "/metering/v1/users/{name}/imports").family;
-            assert_eq!(write, Some(EndpointFamily::WriteImports(AccountKind::User)));
-        }
-        assert_eq!(family("/metering/v1/tokens"), Some(EndpointFamily::Site));
-        assert_eq!(family("/metering/v1/verify"), Some(EndpointFamily::Site));
-        assert_eq!(family("/metering/v1/events"), Some(EndpointFamily::Events));
-        let reports = family("/metering/v1/enterprises/{name}/reports/{id}");
-        assert_eq!(reports, Some(EndpointFamily::EnterpriseBilling));
-        assert_eq!(family("/healthz"), None);
-        assert_eq!(family("/versions"), None);
-    }
-}
+mod tests;

@@ -10,7 +10,7 @@ use super::client_address::client_address;
 use super::conditional;
 use super::connection::Overload;
 use super::context::Context;
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, Facts, Guard};
 use super::error::ApiError;
 use super::headers;
 use super::metrics::Metrics;
@@ -94,7 +94,11 @@ struct Arrival {
 }
 
 /// Answers a request: the middleware around every route.
-pub async fn frame(State(frame): State<Arc<Frame>>, request: Request, next: Next) -> Response {
+pub async fn frame(
+    State((frame, facts)): State<(Arc<Frame>, Arc<Facts>)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let stopwatch = Stopwatch::start();
     let now = match frame.clock.now() {
         Ok(now) => now,
@@ -103,7 +107,7 @@ pub async fn frame(State(frame): State<Arc<Frame>>, request: Request, next: Next
             return ApiError::internal(error).into_response();
         }
     };
-    let arrival = Arrival::of(&request, now, frame.request_ids.next(now));
+    let arrival = Arrival::of(&request, &facts, now, frame.request_ids.next(now));
     let (mut response, viewer) = frame.answer(&arrival, request, next).await;
     finish_error(&mut response, &arrival);
     let strict = frame.strict_transport;
@@ -138,13 +142,13 @@ pub async fn frame(State(frame): State<Arc<Frame>>, request: Request, next: Next
 }
 
 impl Arrival {
-    fn of(request: &Request, now: Instant, request_id: RequestId) -> Self {
+    fn of(request: &Request, facts: &Facts, now: Instant, request_id: RequestId) -> Self {
         let pattern = request.extensions().get::<MatchedPath>();
-        let text = pattern.map_or("", MatchedPath::as_str);
+        let text = pattern.map(MatchedPath::as_str);
         Self {
             method: request.method().clone(),
             uri: request.uri().clone(),
-            endpoint: endpoint(request.method(), text, request.uri().path()),
+            endpoint: facts.endpoint(request.method(), text, request.uri().path()),
             pattern: pattern.cloned(),
             request_id,
             now,
@@ -158,13 +162,12 @@ impl Arrival {
     /// Whether somebody may be asking: on the billing and metering routes, and where a token's
     /// standing is shown. Probes cost no look-up.
     fn authenticates(&self) -> bool {
-        let shows_standing = self.pattern().is_some_and(|p| p.ends_with("/rate_limit"));
-        self.endpoint.family.is_some() || shows_standing
+        self.endpoint.guard != Guard::Open
     }
 
     /// Whether the request is counted.
     const fn is_counted(&self) -> bool {
-        self.endpoint.family.is_some()
+        self.endpoint.guard.family().is_some()
     }
 }
 
@@ -309,7 +312,7 @@ impl Frame {
         let header = headers
             .get(header::AUTHORIZATION)
             .map(HeaderValue::as_bytes);
-        if header.is_none() && arrival.endpoint.family.is_none() {
+        if header.is_none() && arrival.endpoint.guard == Guard::Standing {
             return Ok(None);
         }
         let credential = Credential::read(header)?;
@@ -394,19 +397,6 @@ async fn run(next: Next, request: Request) -> Response {
         let text = text.unwrap_or_else(|| "without a message".to_owned());
         ApiError::internal(format!("a handler panicked: {text}")).into_response()
     })
-}
-
-/// The facts of a route. One route serves imports of the three kinds of account: the path says
-/// which it is.
-fn endpoint(method: &Method, pattern: &str, path: &str) -> Endpoint {
-    match pattern.split_once("{kind}") {
-        Some((before, after)) => {
-            let kind = path.strip_prefix(before).unwrap_or_default();
-            let kind = kind.split('/').next().unwrap_or_default();
-            Endpoint::of(method, &format!("{before}{kind}{after}"))
-        }
-        None => Endpoint::of(method, pattern),
-    }
 }
 
 /// Gives an error its route's documentation, and logs what the client is not told. Errors that the

@@ -94,7 +94,7 @@ pub fn write_preflight(headers: &mut HeaderMap) {
 
 /// Writes what depends on the route and on who is asking.
 pub fn write_context(headers: &mut HeaderMap, endpoint: Endpoint, context: &Context) {
-    let cached = match endpoint.family {
+    let cached = match endpoint.guard.family() {
         // Answers with an ETag may be kept a minute, as GitHub's may.
         Some(
             EndpointFamily::EnterpriseBilling
@@ -142,7 +142,8 @@ fn write_viewer(headers: &mut HeaderMap, endpoint: Endpoint, viewer: &Viewer) {
         Grants::Classic { scopes, .. } => {
             let has: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
             let accepted = endpoint
-                .family
+                .guard
+                .family()
                 .map_or(&[][..], |family| family.accepted_scopes());
             let name = HeaderName::from_static("x-oauth-scopes");
             insert(headers, name, &has.join(", "));
@@ -151,7 +152,8 @@ fn write_viewer(headers: &mut HeaderMap, endpoint: Endpoint, viewer: &Viewer) {
         }
         Grants::FineGrained { .. } => {
             let accepted = endpoint
-                .family
+                .guard
+                .family()
                 .and_then(|family| family.accepted_permission());
             if let Some((permission, level)) = accepted {
                 let name = HeaderName::from_static("x-accepted-github-permissions");

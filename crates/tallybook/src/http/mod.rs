@@ -23,6 +23,7 @@ pub mod metering;
 pub mod metrics;
 pub mod operations;
 pub mod pace;
+pub mod pages;
 pub mod paging;
 pub mod params;
 pub mod period;

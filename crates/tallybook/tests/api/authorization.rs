@@ -192,7 +192,7 @@ const HEAD: &str = "\
 # Written by TALLYBOOK_BLESS=1 cargo test -p tallybook --test api authorization
 ";
 
-async fn server() -> Server {
+pub(crate) async fn server() -> Server {
     let server = Server::on_disk(NOW).await;
     server.apply(BILLING_FILE).await;
     let minutes = |owner: &str| {

@@ -30,6 +30,7 @@ mod paths;
 mod reports;
 mod reverts;
 mod round_trip;
+mod routes;
 mod schemas;
 mod server;
 mod single_requests;

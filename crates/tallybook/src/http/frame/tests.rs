@@ -1,10 +1,12 @@
 //! The frame around routes of the tests' own: no engine, no socket.
 
 use super::*;
+use crate::auth::EndpointFamily;
 use crate::auth::{Grants, secret};
+use crate::http::endpoint::{DOCUMENTATION, Routes, get, guarded, open};
+use crate::http::pages;
 use axum::Router;
 use axum::body::Body;
-use axum::routing::get;
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
@@ -58,19 +60,26 @@ fn app(grants: Grants, rate_limit: Option<u32>) -> Router {
     async fn panic() {
         panic!("oh no");
     }
-    Router::new()
-        .route("/users/{username}/settings/billing/usage", get(usage))
+    const FAMILY: EndpointFamily = EndpointFamily::UserBilling;
+    let routes = Routes::default()
+        .route(
+            "/users/{username}/settings/billing/usage",
+            get(guarded(FAMILY, pages::USER.usage, usage)),
+        )
         .route(
             "/users/{username}/settings/billing/usage/summary",
-            get(fail),
+            get(guarded(FAMILY, pages::USER.summary, fail)),
         )
         .route(
             "/users/{username}/settings/billing/ai_credit/usage",
-            get(panic),
+            get(guarded(FAMILY, pages::USER.ai_credits, panic)),
         )
-        .route("/healthz", get(|| async { "ok" }))
+        .route("/healthz", get(open(DOCUMENTATION, || async { "ok" })));
+    let (router, facts) = routes.into_parts();
+    let around = (state, Arc::new(facts));
+    router
         .fallback(|| async { ApiError::not_found() })
-        .layer(axum::middleware::from_fn_with_state(state, frame))
+        .layer(axum::middleware::from_fn_with_state(around, frame))
 }
 
 async fn ask(app: &Router, path: &str, headers: &[(&str, &str)]) -> (Response<()>, String) {

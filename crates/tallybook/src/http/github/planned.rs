@@ -7,11 +7,10 @@
 use crate::http::account::{Account, PathKind};
 use crate::http::app::App;
 use crate::http::context::Context;
+use crate::http::endpoint::{DOCUMENTATION, Methods, Routes, guarded};
 use crate::http::error::ApiError;
-use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::routing::{MethodFilter, on};
+use axum::http::{Method, StatusCode};
 use std::convert::Infallible;
 use std::sync::Arc;
 use tallybook_core::account::AccountKind;
@@ -22,7 +21,7 @@ struct Planned {
     kind: AccountKind,
     /// Below `settings/billing/`.
     path: &'static str,
-    methods: MethodFilter,
+    methods: &'static [Method],
     /// What clients are told that there is not.
     what: &'static str,
     documentation_url: &'static str,
@@ -37,13 +36,16 @@ const COMMITTERS: &str =
 const ORGANIZATION_COMMITTERS: &str =
     "https://docs.github.com/enterprise-cloud@latest/rest/billing/billing";
 
-const GET: MethodFilter = MethodFilter::GET;
-const POST: MethodFilter = MethodFilter::POST;
-const CHANGES: MethodFilter = MethodFilter::PATCH.or(MethodFilter::DELETE);
+const GET: &[Method] = &[Method::GET];
+const POST: &[Method] = &[Method::POST];
+const GET_POST: &[Method] = &[Method::GET, Method::POST];
+const CHANGES: &[Method] = &[Method::PATCH, Method::DELETE];
+const GET_CHANGES: &[Method] = &[Method::GET, Method::PATCH, Method::DELETE];
+const POST_DELETE: &[Method] = &[Method::POST, Method::DELETE];
 
 const fn enterprise(
     path: &'static str,
-    methods: MethodFilter,
+    methods: &'static [Method],
     what: &'static str,
     documentation_url: &'static str,
 ) -> Planned {
@@ -58,7 +60,7 @@ const fn enterprise(
 
 const fn organization(
     path: &'static str,
-    methods: MethodFilter,
+    methods: &'static [Method],
     what: &'static str,
     documentation_url: &'static str,
 ) -> Planned {
@@ -74,39 +76,40 @@ const WRITES: &str = "Writing cost centers";
 
 static PLANNED: [Planned; 10] = [
     enterprise("advanced-security", GET, "Advanced Security", COMMITTERS),
-    enterprise("budgets", GET.or(POST), "Budgets", BUDGETS),
-    enterprise("budgets/{budget_id}", GET.or(CHANGES), "Budgets", BUDGETS),
+    enterprise("budgets", GET_POST, "Budgets", BUDGETS),
+    enterprise("budgets/{budget_id}", GET_CHANGES, "Budgets", BUDGETS),
     enterprise("budgets/{budget_id}/user-states", GET, "Budgets", BUDGETS),
     enterprise("cost-centers", POST, WRITES, COST_CENTERS),
     enterprise(CENTER, CHANGES, WRITES, COST_CENTERS),
-    enterprise(
-        RESOURCE,
-        POST.or(MethodFilter::DELETE),
-        WRITES,
-        COST_CENTERS,
-    ),
+    enterprise(RESOURCE, POST_DELETE, WRITES, COST_CENTERS),
     organization(
         "advanced-security",
         GET,
         "Advanced Security",
         ORGANIZATION_COMMITTERS,
     ),
-    organization("budgets", GET.or(POST), "Budgets", ORGANIZATION_BUDGETS),
+    organization("budgets", GET_POST, "Budgets", ORGANIZATION_BUDGETS),
     organization(
         "budgets/{budget_id}",
-        GET.or(CHANGES),
+        GET_CHANGES,
         "Budgets",
         ORGANIZATION_BUDGETS,
     ),
 ];
 
 /// The routes of the kind of account, below its path.
-pub fn routes<K: PathKind>(account: &str) -> Router<Arc<App>> {
+pub fn routes<K: PathKind>(account: &str) -> Routes<Arc<App>> {
     let ours = PLANNED.iter().filter(|planned| planned.kind == K::KIND);
-    ours.fold(Router::new(), |router, planned| {
+    ours.fold(Routes::default(), |routes, planned| {
         let path = format!("{account}/settings/billing/{}", planned.path);
-        let answer = move |app, names, context| not_yet::<K>(planned, app, names, context);
-        router.route(&path, on(planned.methods, answer))
+        let methods = planned
+            .methods
+            .iter()
+            .fold(Methods::none(), |methods, method| {
+                let answer = move |app, names, context| not_yet::<K>(planned, app, names, context);
+                methods.on(method.clone(), guarded(K::FAMILY, DOCUMENTATION, answer))
+            });
+        routes.route(&path, methods)
     })
 }
 

@@ -13,6 +13,7 @@ use crate::config::Limits;
 use crate::engine::View;
 use crate::engine::imports::ImportError;
 use crate::engine::snapshot::{Part, Snapshot};
+use crate::http::endpoint::kind_of;
 use crate::http::error::{ApiError, FieldError};
 use axum::http::StatusCode;
 use std::cmp::Reverse;
@@ -23,12 +24,7 @@ use tallybook_core::ledger::Import;
 
 /// The kind that a path's first part says.
 pub(super) fn kind(plural: &str) -> Result<AccountKind, ApiError> {
-    match plural {
-        "enterprises" => Ok(AccountKind::Enterprise),
-        "organizations" => Ok(AccountKind::Organization),
-        "users" => Ok(AccountKind::User),
-        _ => Err(ApiError::not_found()),
-    }
+    kind_of(plural).ok_or_else(ApiError::not_found)
 }
 
 /// An import, and the account in which it counts.
