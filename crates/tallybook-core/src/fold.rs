@@ -11,13 +11,14 @@ pub use metered::Unrated;
 pub use spellings::{MergedSpellings, Spellings};
 
 use crate::catalog::Catalog;
+use crate::dimension::Dimension;
 use crate::hash::QuickMap;
 use crate::ids::Digest;
 use crate::ledger::Account;
 use crate::ledger::chunk::Chunk;
 use crate::ledger::metered::rows::{MonthUsage, Row, StoredRows};
 use crate::ledger::owners::{Owners, sku_id};
-use crate::ledger::record::{ChunkRef, Dimension};
+use crate::ledger::record::ChunkRef;
 use crate::names::Dictionary;
 use crate::rating::terms::Terms;
 use crate::report::ReportKind;

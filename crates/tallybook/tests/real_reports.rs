@@ -194,7 +194,7 @@ async fn every_view_adds_up_to_the_files() {
 
 /// No cost center, plus each of them.
 async fn in_and_out_of_centers(bench: &Bench) -> Sums {
-    use tallybook_core::ledger::record::Dimension;
+    use tallybook_core::dimension::Dimension;
     let view = bench.view().await;
     let centers = view.spellings().all(Dimension::CostCenter);
     assert!(centers.len() > 25, "{} cost centers", centers.len());

@@ -6,8 +6,8 @@
 //! what the row's lines say.
 
 use crate::decimal::{Buffer, append_nanos};
+use crate::dimension::Dimension;
 use crate::fold::MergedSpellings;
-use crate::ledger::record::Dimension;
 use crate::money::{Amount, Quantity, checked_discount_quantity, discount_quantity};
 use crate::rate::Rate;
 use crate::report::{Column, Layout, ReportKind};

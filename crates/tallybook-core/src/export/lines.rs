@@ -7,8 +7,8 @@
 
 use super::fields::{Extras, Fields, Row, Sums};
 use super::{Cells, Days};
+use crate::dimension::Dimension;
 use crate::fold::MergedSpellings;
-use crate::ledger::record::Dimension;
 use crate::name::Name;
 use crate::report::ReportKind;
 use crate::statement::{Summary, Table};

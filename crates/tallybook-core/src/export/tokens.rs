@@ -4,11 +4,11 @@
 //! SKU and names, under the codes of the fold.
 
 use crate::catalog::Catalog;
+use crate::dimension::Dimension;
 use crate::fold::{Fold, Unrated};
 use crate::hash::QuickMap;
 use crate::ids::NameId;
 use crate::ledger::metered::tokens::TokenSums;
-use crate::ledger::record::Dimension;
 use std::collections::HashMap;
 
 /// The counts of a month's events.

@@ -6,8 +6,9 @@
 
 use super::{Fold, Unrated};
 use crate::catalog::Catalog;
+use crate::dimension::Dimension;
 use crate::ledger::owners::{CellSum, CellSums, sku_id};
-use crate::ledger::record::{Dimension, ImportRecord};
+use crate::ledger::record::ImportRecord;
 use crate::name::Name;
 use crate::report::ReportKind;
 use crate::time::Day;

@@ -5,16 +5,17 @@
 //! can change an amount.
 
 use crate::catalog::{Catalog, Sku};
+use crate::dimension::Dimension;
 use crate::hash::QuickMap;
 use crate::ids::NameId;
 use crate::ledger::metered::rows::Row;
-use crate::ledger::record::Dimension;
 use crate::money::{Price, Quantity};
 use crate::names::Dictionary;
+use crate::rate::RateKey;
 use crate::rating::seats::Seats;
 use crate::rating::terms::Terms;
 use crate::rating::{Rater, RatingError, UsageLine};
-use crate::statement::build::{BuilderLine, RateKey, StatementBuilder};
+use crate::statement::build::{BuilderLine, StatementBuilder};
 use crate::time::{Hour, Month};
 
 /// Why a month's events have no statement.

@@ -3,8 +3,8 @@
 //! Invariant: as declared, else in the least spelling in bytes, so that neither the order of
 //! imports nor that of accounts matters.
 
+use crate::dimension::Dimension;
 use crate::ids::NameId;
-use crate::ledger::record::Dimension;
 use crate::ledger::{Account, Import};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

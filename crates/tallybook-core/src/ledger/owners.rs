@@ -7,11 +7,12 @@
 //! organization) has at most one owner, whatever the order in which imports came, but for which of
 //! two of one kind is the newer.
 
-use super::record::{Dimension, Part, RawSku, read_day, read_totals, write_totals};
+use super::record::{Part, RawSku, read_day, read_totals, write_totals};
 use super::unlisted::Unlisted;
 use super::{Account, Import};
 use crate::catalog::Catalog;
 use crate::codec::{DecodeError, Reader, Writer};
+use crate::dimension::Dimension;
 use crate::hash::QuickMap;
 use crate::name::Name;
 use crate::sums::Totals;

@@ -9,8 +9,8 @@ use super::record::RawSku;
 use crate::catalog::Catalog;
 use crate::ids::Digest;
 use crate::money::Price;
+use crate::rate::RateKey;
 use crate::report::ReportKind;
-use crate::statement::build::RateKey;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

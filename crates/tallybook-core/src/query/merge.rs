@@ -4,7 +4,7 @@
 //! names are in the order of names; those of an answer are too.
 
 use super::Context;
-use crate::ledger::record::Dimension;
+use crate::dimension::Dimension;
 use crate::statement::Summary;
 use crate::statement::groups::{Cell, Groups, Key, merge};
 use crate::sums::Sums;

@@ -2,7 +2,7 @@
 //! rows that can match; names become codes once, rows compare integers.
 
 use super::{Context, CostCenterFilter, Filter, Period, Query, Rate, RepositoryName, TableMissing};
-use crate::ledger::record::Dimension;
+use crate::dimension::Dimension;
 use crate::packed::Packed;
 use crate::report::ReportKind;
 use crate::statement::days;

@@ -4,11 +4,11 @@ use super::encode::LINES_APART;
 use super::numbers::{Numbers, gather};
 use super::table::{RollupKind, Table};
 use super::{Extent, Run, Statement, StatementRate, Summary, rank};
-use crate::ledger::record::Dimension;
-use crate::money::{Amount, Price, Quantity, discount_quantity};
+use crate::dimension::Dimension;
+use crate::money::{Amount, Quantity, discount_quantity};
 use crate::name::Name;
 use crate::packed::Packed;
-use crate::rate::Rate;
+use crate::rate::{Rate, RateKey};
 use crate::report::ReportKind;
 use crate::shares::Divided;
 use crate::time::Month;
@@ -37,21 +37,6 @@ pub struct StatementBuilder {
     discount: Numbers,
 }
 
-/// A rate by its catalogue ids, in the order in which rates are sorted.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RateKey {
-    /// The SKU's id, folded.
-    pub folded_sku: String,
-    /// The SKU's id.
-    pub sku: String,
-    /// The product's id.
-    pub product: String,
-    /// The unit's id.
-    pub unit: String,
-    /// Per unit.
-    pub price: Price,
-}
-
 /// One line under the builder's codes.
 #[derive(Debug, Clone, Copy)]
 pub struct BuilderLine {
@@ -67,20 +52,6 @@ pub struct BuilderLine {
     pub gross: i128,
     /// In billionths of a dollar.
     pub discount: i128,
-}
-
-impl RateKey {
-    /// The key of a rate.
-    #[must_use]
-    pub fn of(rate: &Rate) -> Self {
-        Self {
-            folded_sku: rate.sku.to_ascii_lowercase(),
-            sku: rate.sku.to_string(),
-            product: rate.product.to_string(),
-            unit: rate.unit.to_string(),
-            price: rate.price,
-        }
-    }
 }
 
 impl StatementBuilder {

@@ -8,7 +8,7 @@ use super::groups::{Block, Cell, Every, Rows, groups};
 use super::numbers::Numbers;
 use super::table::Table;
 use super::{Extent, Run};
-use crate::ledger::record::Dimension;
+use crate::dimension::Dimension;
 use crate::packed::Packed;
 use crate::shares::Divided;
 use crate::sums::Totals;

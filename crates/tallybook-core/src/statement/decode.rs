@@ -8,7 +8,7 @@ use super::encode::{APART, FORMAT, MAGIC, PartColumns, WITHIN, place_of_part};
 use super::table::{RollupKind, Table};
 use super::{Detail, Extent, RULES, Run, Source, StatementRate, Summary, rank};
 use crate::codec::{DecodeError, Reader};
-use crate::ledger::record::Dimension;
+use crate::dimension::Dimension;
 use crate::money::Price;
 use crate::packed::Packed;
 use crate::rate::Rate;

@@ -12,7 +12,7 @@
 use super::table::Table;
 use super::{Detail, Extent, RULES, Statement, StatementRate};
 use crate::codec::Writer;
-use crate::ledger::record::Dimension;
+use crate::dimension::Dimension;
 use crate::rate::Rate;
 use crate::report::ReportKind;
 

@@ -20,8 +20,8 @@ pub(crate) mod table;
 #[cfg(test)]
 mod tests;
 
+use crate::dimension::Dimension;
 use crate::hash::QuickHasher;
-use crate::ledger::record::Dimension;
 use crate::name::Name;
 use crate::rate::{Rate, compare_rates};
 use crate::report::ReportKind;

@@ -3,8 +3,8 @@
 //! Invariant: the rows of a rollup are the sums of the lines, each line in exactly one row, so that
 //! an answer from a rollup is the answer from the lines to the last digit.
 
+use crate::dimension::Dimension;
 use crate::hash::QuickMap;
-use crate::ledger::record::Dimension;
 use crate::packed::Packed;
 use crate::shares::Divided;
 use crate::sums::{Sums, Totals};

@@ -1,12 +1,13 @@
 //! Statements with parts of their own for their lines: written, read, damaged.
 
-use super::build::{BuilderLine, RateKey, StatementBuilder};
+use super::build::{BuilderLine, StatementBuilder};
 use super::encode::LINES_APART;
 use super::encode::parts_of;
 use super::{Detail, Extent, Source, Statement, Table, TablePart};
 use crate::codec::DecodeError;
-use crate::ledger::record::Dimension;
+use crate::dimension::Dimension;
 use crate::money::Price;
+use crate::rate::RateKey;
 use crate::report::ReportKind;
 use crate::sums::Totals;
 use crate::time::Month;

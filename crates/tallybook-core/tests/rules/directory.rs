@@ -8,9 +8,9 @@ use tallybook_core::declaration::{
     Declaration, EnterpriseDeclaration, OrganizationDeclaration, RepositoryDeclaration,
     UserDeclaration,
 };
+use tallybook_core::dimension::Dimension;
 use tallybook_core::fold::{MergedSpellings, Spellings};
 use tallybook_core::ids::{CommitId, ImportId, LogId};
-use tallybook_core::ledger::record::Dimension;
 use tallybook_core::name::Name;
 use tallybook_core::names::Draft;
 use tallybook_core::setting::Setting;

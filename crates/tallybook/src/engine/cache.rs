@@ -271,9 +271,10 @@ fn oldest<K: Copy + Eq + Hash, T>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tallybook_core::ledger::record::Dimension;
+    use tallybook_core::dimension::Dimension;
     use tallybook_core::money::Price;
-    use tallybook_core::statement::build::{BuilderLine, RateKey, StatementBuilder};
+    use tallybook_core::rate::RateKey;
+    use tallybook_core::statement::build::{BuilderLine, StatementBuilder};
     use tallybook_core::time::Month;
 
     fn source() -> Source {

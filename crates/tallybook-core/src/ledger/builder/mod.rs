@@ -13,8 +13,9 @@ pub use files::FileOverlap;
 pub use size::{Most, TooMuch};
 
 use super::chunk::{Lines, MOST_LINES};
-use super::record::{ChunkRef, Dimension, ImportRecord, ImportedFile, Part, SkuSum, Tables};
+use super::record::{ChunkRef, ImportRecord, ImportedFile, Part, SkuSum, Tables};
 use crate::catalog::Catalog;
+use crate::dimension::Dimension;
 use crate::ids::{Digest, ImportId};
 use crate::money::checked_discount_quantity;
 use crate::name::Name;

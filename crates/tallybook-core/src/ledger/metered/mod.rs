@@ -12,10 +12,10 @@ pub mod rows;
 pub mod tokens;
 
 use super::events::{AmendFailure, Codes, Recorded, RecordedBody, Stated};
+use crate::dimension::Dimension;
 use crate::event::EventKey;
 use crate::ids::{LogId, Seq};
 use crate::layered::Layered;
-use crate::ledger::record::Dimension;
 use crate::time::Month;
 use corrections::{Correction, OpenCorrection};
 use rows::{MonthUsage, Row};

@@ -1,10 +1,11 @@
 //! The documents' and the schemas' examples of bodies with envelopes, but for whitespace.
 
 use super::*;
-use tallybook_core::ledger::record::Dimension;
+use tallybook_core::dimension::Dimension;
 use tallybook_core::money::{Amount, Price, Quantity};
 use tallybook_core::query::{Rate, Totals};
-use tallybook_core::statement::build::{BuilderLine, RateKey, StatementBuilder};
+use tallybook_core::rate::RateKey;
+use tallybook_core::statement::build::{BuilderLine, StatementBuilder};
 use tallybook_core::time::{Day, Month};
 
 const LINUX: Words<'_> = Words {
