@@ -340,8 +340,8 @@ pub trait Store: Send + Sync {
     /// Checks the database's own structure; the engine checks what the rows say.
     async fn check(&self) -> Result<(), StoreError>;
 
-    /// Checks that tokens, jobs, facts, the audit log, manifests, the list of blobs and the heads
-    /// of logs are what was written. What hashes vouch for (batches, names, the bytes of blobs) is
+    /// Checks that tokens, jobs, facts, the audit log, manifests, names, the list of blobs and the
+    /// heads of logs are what was written. What hashes vouch for (batches, the bytes of blobs) is
     /// checked when it is read.
     async fn check_rows(&self) -> Result<(), StoreError>;
 

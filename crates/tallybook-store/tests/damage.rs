@@ -3,12 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tallybook_core::ids::{Digest, LogId, Seq};
+use tallybook_core::ids::{Digest, LogId, NameId, Seq};
 use tallybook_core::time::Instant;
 use tallybook_store::sqlite::{SqliteStore, backup_directory, restore};
 use tallybook_store::testing::contents;
 use tallybook_store::testing::contract::{append, pseudorandom};
-use tallybook_store::{AppendError, AuditRow, Effect, JobRow, Store, StoreError, TokenRow};
+use tallybook_store::{
+    Append, AppendError, AuditRow, Effect, JobRow, NameRow, Store, StoreError, TokenRow,
+};
 use tempfile::TempDir;
 
 const PAGE: usize = 8192;
@@ -404,7 +406,15 @@ async fn with_rows() -> (TempDir, PathBuf) {
             detail: "{}".to_owned(),
         }),
     ];
-    store.append(vec![], effects).await.expect("writes");
+    let named = Append {
+        names: vec![NameRow {
+            id: NameId(0),
+            salt: [5; 16],
+            text: "octo-org".into(),
+        }],
+        ..append(1, BATCHES, &batch(BATCHES + 1))
+    };
+    store.append(vec![named], effects).await.expect("writes");
     let swapped = store.swap_manifest(LogId(1), 0, b"nothing".to_vec()).await;
     assert!(swapped.expect("swaps"));
     // What was there is sealed again when it changes.
@@ -442,7 +452,9 @@ async fn every_changed_value_of_a_plain_row_is_found() {
         ("UPDATE facts SET key = 'other'", "fact other"),
         ("UPDATE heads SET seq = 11", "newest batch of log 1"),
         ("DELETE FROM heads", "log 1"),
-        ("DELETE FROM log WHERE seq = 12", "log 1"),
+        ("DELETE FROM log WHERE seq = 13", "log 1"),
+        ("UPDATE names SET text = 'octo-orh'", "a name of log 1"),
+        ("UPDATE names SET salt = zeroblob(16)", "a name of log 1"),
         ("UPDATE jobs SET created_at = 0", "job 1"),
         ("UPDATE jobs SET state = 'done'", "job 1"),
         ("UPDATE manifests SET version = 2", "manifest of log 1"),
@@ -485,12 +497,15 @@ async fn a_damaged_row_is_not_taken_for_another() {
     store.append(vec![], put).await.expect("writes");
     drop(store);
     let connection = rusqlite::Connection::open(&file).expect("opens");
-    let changes = "UPDATE tokens SET revoked_at = NULL; UPDATE jobs SET log = 9 WHERE number = 1";
+    let changes = "UPDATE tokens SET revoked_at = NULL;
+                   UPDATE names SET text = 'octo-orh';
+                   UPDATE jobs SET log = 9 WHERE number = 1";
     connection.execute_batch(changes).expect("changes");
     drop(connection);
     let store = open(directory.path());
     assert_damaged(store.token([7; 32]).await, &file);
     assert_damaged(store.tokens().await, &file);
+    assert_damaged(store.read_names(LogId(1), NameId(0)).await, &file);
     let jobs = store.jobs().await.expect("reads");
     assert_eq!((jobs[0].state.as_str(), &jobs[1]), ("", &other));
     let revoke = Effect::RevokeToken {
@@ -545,7 +560,7 @@ async fn every_flipped_bit_of_plain_rows_is_found() {
 fn pages_of_plain_rows(file: &Path) -> Vec<usize> {
     let connection = rusqlite::Connection::open(file).expect("opens");
     let sql = "SELECT rootpage FROM sqlite_schema
-               WHERE tbl_name NOT IN ('blob_bytes', 'log', 'names')";
+               WHERE tbl_name NOT IN ('blob_bytes', 'log')";
     let mut statement = connection.prepare(sql).expect("prepares");
     let pages = statement.query_map([], |row| row.get::<_, u32>(0));
     let pages = pages.expect("reads");

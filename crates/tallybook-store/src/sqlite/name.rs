@@ -1,7 +1,9 @@
 //! The dictionaries of names.
 //!
-//! Invariant: a log's names are numbered from 0 without a gap; writing and reading check it.
+//! Invariant: a log's names are numbered from 0 without a gap; writing and reading check it. What
+//! is read has the checksum of what was written.
 
+use super::checksum::NAMES;
 use super::failure::Failure;
 use super::number::{loaded, stored};
 use crate::{NameRow, StoredName};
@@ -19,8 +21,10 @@ pub(super) fn append(
         return Ok(());
     }
     let free = count(connection, log)?..;
-    let mut insert =
-        connection.prepare_cached("INSERT INTO names (log, id, salt, text) VALUES (?, ?, ?, ?)")?;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO names (log, id, salt, text, checksum)
+         VALUES (?1, ?2, ?3, ?4, row_checksum(?1, ?2, ?3, ?4))",
+    )?;
     for (next, name) in free.zip(names) {
         if u64::from(name.id.0) != next {
             return Err(Failure::refused(
@@ -39,8 +43,10 @@ pub(super) fn read(
     log: LogId,
     from: NameId,
 ) -> Result<Vec<StoredName>, Failure> {
-    let mut statement = connection
-        .prepare_cached("SELECT id, salt, text FROM names WHERE log = ? AND id >= ? ORDER BY id")?;
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT id, salt, text, {} FROM names WHERE log = ? AND id >= ? ORDER BY id",
+        NAMES.is_sound()
+    ))?;
     let mut rows = statement.query(params![stored(log.0)?, from.0])?;
     let mut names = Vec::new();
     let mut next = u64::from(from.0);
@@ -54,6 +60,9 @@ pub(super) fn read(
             ));
         }
         next += 1;
+        if !row.get::<_, bool>(3)? {
+            return Err(NAMES.damaged(&log.0.to_string()));
+        }
         let salt: Option<[u8; 16]> = row.get(1)?;
         let text: Option<Arc<str>> = row.get(2)?;
         names.push(StoredName {

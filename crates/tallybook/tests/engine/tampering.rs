@@ -68,11 +68,11 @@ fn change(sql: &'static str) -> impl FnOnce(&Connection) {
 #[tokio::test]
 async fn a_changed_name() {
     let octo = "UPDATE names SET text = 'evil' WHERE log = 1 AND text = 'octo'";
-    assert_found(change(octo), &["log 1", "name", "was changed"]).await;
+    assert_found(change(octo), &["a name of log 1", "checksum"]).await;
     let site = "UPDATE names SET text = 'evil' WHERE log = 0 AND text = 'ent'";
-    assert_found(change(site), &["log 0", "name", "was changed"]).await;
+    assert_found(change(site), &["a name of log 0", "checksum"]).await;
     let salt = "UPDATE names SET salt = zeroblob(16) WHERE log = 1 AND text = 'octo'";
-    assert_found(change(salt), &["log 1", "name", "was changed"]).await;
+    assert_found(change(salt), &["a name of log 1", "checksum"]).await;
 }
 
 #[tokio::test]
