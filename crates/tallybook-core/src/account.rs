@@ -32,7 +32,7 @@ impl fmt::Display for AccountKind {
     }
 }
 
-/// A kind and a name: how people and paths say which account.
+/// A kind and a name: how people and paths identify an account.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountName {
     /// What it is.
@@ -42,7 +42,7 @@ pub struct AccountName {
 }
 
 impl AccountName {
-    /// Puts the two together.
+    /// An account name from its two parts.
     pub fn new(kind: AccountKind, name: impl Into<Name>) -> Self {
         Self {
             kind,
@@ -50,7 +50,7 @@ impl AccountName {
         }
     }
 
-    /// Reads the word of a kind, and a slug or login; `None` when one of them cannot be.
+    /// Parses a kind's word and a slug or login; `None` when either is invalid.
     #[must_use]
     pub fn parse(kind: &str, name: &str) -> Option<Self> {
         let kinds = [
@@ -71,7 +71,7 @@ impl fmt::Display for AccountName {
     }
 }
 
-/// Why a text cannot be a slug or login.
+/// Why a text is not a valid slug or login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to {MAX_NAME} letters, digits, '-', '_' or '.'")]
 pub struct InvalidName;
@@ -112,7 +112,7 @@ macro_rules! words {
                 match self { $(Self::$variant => $word),* }
             }
 
-            /// The value of a word.
+            /// The value for a word.
             #[must_use]
             pub fn parse(text: &str) -> Option<Self> {
                 match text { $($word => Some(Self::$variant),)* _ => None }
@@ -138,11 +138,11 @@ words! {
 words! {
     /// Who can see a repository; standard runners are free in public ones.
     Visibility {
-        /// Everybody.
+        /// Everyone.
         Public = "public",
         /// Members of the enterprise.
         Internal = "internal",
-        /// Those who were given access.
+        /// People who were given access.
         Private = "private",
     }
 }

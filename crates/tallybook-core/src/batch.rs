@@ -1,7 +1,7 @@
 //! Batches: what one commit appends to one log.
 //!
 //! Invariant: a batch names its log and number, chains the hash of the batch before it, and ends
-//! with its own hash, so that a changed, missing, swapped or torn batch is found. The entries are
+//! with its own hash, so a changed, missing, swapped or torn batch is detected. The entries are
 //! opaque here: [`crate::site`] and [`crate::ledger`] give them meaning.
 //!
 //! Layout, format 1: `TBB` `1`, log u64, seq u64, previous hash, commit id, committed-at i64 (all
@@ -28,13 +28,13 @@ pub struct Batch {
     pub seq: Seq,
     /// The hash of the batch before it; zeros for the first.
     pub previous: Digest,
-    /// By which its writer recognises it.
+    /// Lets its writer recognise it.
     pub commit: CommitId,
     /// When it was committed.
     pub at: Instant,
     /// The id of the first name that it introduces.
     pub first_name: NameId,
-    /// What it says of each name that it introduces.
+    /// A commitment to each name that it introduces.
     pub commitments: Vec<Commitment>,
     /// What it records.
     pub entries: Vec<Entry>,

@@ -1,7 +1,7 @@
-//! Bytes of the ledger: little-endian integers, varints and length-prefixed runs.
+//! The ledger's byte encoding: little-endian integers, varints and length-prefixed runs.
 //!
-//! Invariant: reading never panics and never allocates more than the input could hold; whatever is
-//! not exactly what a writer wrote is a [`DecodeError`] that says where.
+//! Invariant: reading never panics and never allocates more than the input could hold; anything
+//! that is not exactly what a writer wrote is a [`DecodeError`] that says where.
 
 /// Why bytes could not be read back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +29,7 @@ pub enum DecodeError {
         what: &'static str,
         /// The format found.
         found: u8,
-        /// The newest that is understood.
+        /// The newest supported format.
         supported: u8,
     },
     /// The checksum does not match the content.
@@ -67,12 +67,12 @@ impl Writer {
         self.bytes.push(value);
     }
 
-    /// Bytes whose number the reader knows.
+    /// Bytes whose length the reader knows.
     pub fn raw(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// A number, small ones in few bytes.
+    /// An unsigned number; small ones take few bytes.
     pub fn varint(&mut self, value: u64) {
         self.wide(u128::from(value));
     }
@@ -82,18 +82,18 @@ impl Writer {
         self.wide(value as u128);
     }
 
-    /// A signed number, small magnitudes in few bytes.
+    /// A signed number; small magnitudes take few bytes.
     pub fn signed(&mut self, value: i128) {
         self.wide(((value << 1) ^ (value >> 127)).cast_unsigned());
     }
 
-    /// Bytes with their number before them.
+    /// Length-prefixed bytes.
     pub fn run(&mut self, bytes: &[u8]) {
         self.count(bytes.len());
         self.raw(bytes);
     }
 
-    /// UTF-8 text with its length before it.
+    /// Length-prefixed UTF-8 text.
     pub fn text(&mut self, text: &str) {
         self.run(text.as_bytes());
     }
@@ -107,7 +107,7 @@ impl Writer {
     }
 }
 
-/// Takes values off a byte slice, in the order in which they were written.
+/// Reads values from a byte slice, in the order in which they were written.
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
     bytes: &'a [u8],
@@ -176,7 +176,7 @@ impl<'a> Reader<'a> {
         u32::try_from(self.wide(what)?).map_err(|_| self.invalid(what))
     }
 
-    /// The number of things that follow, each of at least `size` bytes.
+    /// The number of items that follow, each of at least `size` bytes.
     pub fn count(&mut self, size: usize, what: &'static str) -> Result<usize, DecodeError> {
         let count = usize::try_from(self.wide(what)?).map_err(|_| self.invalid(what))?;
         match count.checked_mul(size) {
@@ -191,13 +191,13 @@ impl<'a> Reader<'a> {
         Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
     }
 
-    /// Bytes with their number before them.
+    /// Length-prefixed bytes.
     pub fn run(&mut self, what: &'static str) -> Result<&'a [u8], DecodeError> {
         let count = self.count(1, what)?;
         self.raw(count, what)
     }
 
-    /// UTF-8 text with its length before it.
+    /// Length-prefixed UTF-8 text.
     pub fn text(&mut self, what: &'static str) -> Result<&'a str, DecodeError> {
         let bytes = self.run(what)?;
         std::str::from_utf8(bytes).map_err(|_| self.invalid(what))

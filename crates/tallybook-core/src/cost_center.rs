@@ -7,7 +7,7 @@ const NAMESPACE_NAME: &[u8] = b"cost-center.tallybook.dev";
 
 /// The id of the cost center called `name` in `enterprise`, as a UUID.
 ///
-/// A UUIDv5 of the two folded names, so that it is the same after a new import, on every server.
+/// A UUIDv5 of the two folded names, so it is stable across imports and servers.
 #[must_use]
 pub fn id(enterprise: &Name, name: &str) -> String {
     let namespace = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_DNS, NAMESPACE_NAME);

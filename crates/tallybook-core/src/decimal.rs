@@ -1,9 +1,9 @@
 //! Decimal text to fixed-point integers and back.
 //!
-//! Invariant: no float is ever made. Parsing accepts what real usage reports contain: plain
+//! Invariant: no float is ever created. Parsing accepts what real usage reports contain: plain
 //! decimals, exponents (`9.4086E-05`) and the tails that summing IEEE doubles leaves behind
 //! (`0.07200000000000001`). Printing gives the shortest plain decimal. Look next: [`append_nanos`],
-//! by which answers print millions of amounts.
+//! which prints the millions of amounts in answers.
 
 mod nanos;
 
@@ -31,26 +31,26 @@ pub enum ParseDecimalError {
 /// The largest magnitude of one parsed or computed value, in whole units (dollars, minutes, ...).
 pub const LIMIT_UNITS: i128 = 1_000_000_000_000_000;
 
-/// The most significant digits that are kept; of those that follow only "some were not zero" is.
-/// A double's shortest form has 17, and 38 of them fit 128 bits with room for a sign.
+/// How many significant digits are kept; of the rest, only whether any was nonzero. A double's
+/// shortest form has 17, and 38 fit in 128 bits with room for a sign.
 const MANTISSA_DIGITS: u32 = 38;
 
 /// Parses `text` into a count of 10^-`digits`.
 ///
-/// A number beside a multiple of 10^-`digits` may be what summing IEEE doubles left of it: float
+/// A number close to a multiple of 10^-`digits` may be the result of summing IEEE doubles: float
 /// noise, which is rounded to the nearest multiple. For quantities and amounts (multiples of 1e-9)
 /// noise is
 ///
-/// - what is at most 1e-12 away, however it is written;
-/// - what has 15 significant digits or more and is at most 4,096 ulp away, which covers the sum of
-///   some thousand doubles. From about 512 on that would reach the middle between two multiples,
-///   where nobody can tell which is meant, so that it ends at a quarter: 2.5e-10. Yet 64 ulp are
-///   always noise. From 65,536 on they reach the middle, too: a sum of that size has lost its ninth
-///   decimal, and says no more than the nearest multiple.
+/// - any number at most 1e-12 away, however it is written;
+/// - a number with 15 or more significant digits at most 4,096 ulp away, which covers the sum of
+///   some thousand doubles. For values above about 512 that would reach the midpoint between two
+///   multiples, where either could be meant, so the distance is capped at a quarter: 2.5e-10. But
+///   64 ulp are always noise. For values above 65,536 even these reach the midpoint: a sum of that
+///   size has lost its ninth decimal, and means no more than the nearest multiple.
 ///
 /// For prices (multiples of 1e-12) the two distances are 1e-15 and 2.5e-13. Anything else that
-/// would lose digits is refused. So is a number of 15 digits with one decimal more than are kept:
-/// a double keeps 15 digits, so that it means what it says.
+/// would lose digits is refused, including a 15-digit number with one decimal too many: a double
+/// preserves 15 digits, so the extra decimal is intended.
 pub fn parse(text: &[u8], digits: u32) -> Result<i128, ParseDecimalError> {
     if let Some(value) = parse_short(text, digits) {
         return Ok(value);
@@ -64,7 +64,7 @@ pub fn parse(text: &[u8], digits: u32) -> Result<i128, ParseDecimalError> {
     })
 }
 
-/// The powers of ten that fit 64 bits.
+/// The powers of ten that fit in 64 bits.
 const POWERS: [u64; 20] = {
     let mut powers = [1; 20];
     let mut index = 1;
@@ -183,8 +183,8 @@ impl Scientific {
         i128::try_from(nearest.whole).map_err(|_| TooLarge)
     }
 
-    /// Whether a sum of doubles may be written so, with `places` digits more than are kept: with
-    /// all digits that a double is sure to keep, and more than one beyond those that are kept.
+    /// Whether this may be a sum of doubles, given `places` digits beyond those kept: it must have
+    /// all the digits that a double preserves, and more than one beyond those kept.
     fn may_be_a_sum(&self, places: u32) -> bool {
         let (mut mantissa, mut places) = (self.mantissa, places);
         while let (tenth, 0) = divide(mantissa, 10)
@@ -197,7 +197,7 @@ impl Scientific {
     }
 }
 
-/// The digits that a double is sure to keep.
+/// The digits that a double always preserves.
 const DOUBLE_DIGITS: u32 = 15;
 
 fn read_exponent(text: &[u8]) -> Result<i32, ParseDecimalError> {
@@ -218,9 +218,9 @@ fn read_exponent(text: &[u8]) -> Result<i32, ParseDecimalError> {
 /// The whole number nearest to mantissa / 10^places, and how far away it is.
 struct Nearest {
     whole: u128,
-    /// The value itself without its fraction: what its ulp is taken of.
+    /// The value without its fraction, from which its ulp is derived.
     floor: u128,
-    /// distance / denominator is the distance, rounded up where it had digits that were cut off.
+    /// distance / denominator is the distance, rounded up where digits were cut off.
     distance: u128,
     denominator: u128,
 }
@@ -251,7 +251,7 @@ impl Nearest {
         Self {
             whole: floor + u128::from(up),
             floor,
-            // What was cut off lies above the remainder, by less than one of the denominator.
+            // The digits cut off add less than 1/denominator to the remainder.
             distance: if up {
                 above
             } else {
@@ -263,7 +263,7 @@ impl Nearest {
 
     /// Whether the distance is at most a thousandth of the last kept decimal.
     fn is_tiny(&self) -> bool {
-        // Tenths and hundredths cannot be within a thousandth, unless there is no distance.
+        // With a denominator of 10 or 100, only a distance of zero is within a thousandth.
         self.distance <= self.denominator / 1000
     }
 
@@ -279,13 +279,13 @@ impl Nearest {
         if units == 0 {
             return false;
         }
-        // distance / denominator <= 2^-shift x 10^digits, as products of 256 bits.
+        // distance / denominator <= 2^-shift x 10^digits, compared as 256-bit products.
         let shift = (52 - exponent) - units.ilog2().min(52 - exponent);
         widening_mul(self.distance, 1 << shift) <= widening_mul(self.denominator, scale)
     }
 }
 
-/// Quotient and remainder, in 64 bits where they suffice: ten times faster.
+/// Quotient and remainder, in 64-bit arithmetic where possible: ten times faster.
 fn divide(value: u128, by: u128) -> (u128, u128) {
     match (u64::try_from(value), u64::try_from(by)) {
         (Ok(value), Ok(by)) => (u128::from(value / by), u128::from(value % by)),
@@ -293,7 +293,7 @@ fn divide(value: u128, by: u128) -> (u128, u128) {
     }
 }
 
-/// A place to print one number into, without allocating.
+/// A buffer to print one number into without allocating.
 #[derive(Debug)]
 pub struct Buffer {
     bytes: [u8; 64],
@@ -330,7 +330,7 @@ impl Buffer {
         &self.bytes[at..]
     }
 
-    /// Nearly every number: answers print millions, so that 128-bit division would show.
+    /// Nearly every number: answers print millions, so 128-bit division would be noticeable.
     fn write_narrow(&mut self, magnitude: u64, digits: u32) -> usize {
         let unit = 10u64.pow(digits);
         let (mut whole, mut fraction) = (magnitude / unit, magnitude % unit);

@@ -1,8 +1,8 @@
-//! What `tallybook apply` declares: who exists, who pays, who may look, on which plan, at which
-//! discounts, and the site's own catalogue.
+//! What `tallybook apply` declares: who exists, who pays, who may look, plans, discounts, and the
+//! site's own catalogue.
 //!
-//! A `None` field leaves what is known as it is; a `Some` replaces it whole. Nothing is ever
-//! removed by leaving it out of a file. The difference to what is known is computed in
+//! A `None` field leaves the current value as it is; a `Some` replaces it entirely. Leaving
+//! something out of a file never removes it. The difference from the current state is computed in
 //! [`crate::site`].
 
 use crate::account::{Plan, Visibility};
@@ -20,7 +20,7 @@ pub enum Declaration {
     User(UserDeclaration),
     /// A repository.
     Repository(RepositoryDeclaration),
-    /// The site's own catalogue, its whole text; an empty one takes it away.
+    /// The site's own catalogue, its whole text; an empty text removes it.
     Catalogue(String),
 }
 
@@ -29,7 +29,7 @@ pub enum Declaration {
 pub struct EnterpriseDeclaration {
     /// The slug in paths.
     pub slug: Name,
-    /// The name that answers show; the slug until one is declared.
+    /// The display name; the slug until one is declared.
     pub name: Option<String>,
     /// Its plan.
     pub plan: Option<Plan>,
@@ -48,18 +48,18 @@ pub struct EnterpriseDeclaration {
 pub struct OrganizationDeclaration {
     /// Its login.
     pub login: Name,
-    /// Whether it is said to pay for itself. If not, who pays stays as it is: itself, where neither
-    /// a declaration nor a report names another.
+    /// Whether it is declared to pay for itself. If not, the payer stays as it is: the organization
+    /// itself, unless a declaration or a report names another.
     pub standalone: bool,
     /// Its plan; only one that pays for itself has one.
     pub plan: Option<Plan>,
-    /// Every discount that it has negotiated; only one that pays for itself has some.
+    /// Every discount that it has negotiated; only one that pays for itself has any.
     pub discounts: Option<Vec<NegotiatedDiscount>>,
     /// Users who own it.
     pub owners: Option<Vec<Name>>,
     /// Users who manage its billing.
     pub billing_managers: Option<Vec<Name>>,
-    /// Users who are members without a role of theirs in billing.
+    /// Members who have no billing role.
     pub members: Option<Vec<Name>>,
 }
 

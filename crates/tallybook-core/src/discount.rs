@@ -1,7 +1,7 @@
-//! Discounts that an account has negotiated: percentages of what usage costs, by day.
+//! Discounts that an account has negotiated: percentages of the cost of usage, by day.
 //!
 //! Invariant: a percentage is above 0 and at most 100, `from` is before `until`. Of several that
-//! fit a line one counts, whatever their order: see [`crate::rating`], which applies them.
+//! match a line only one counts, whatever their order: see [`crate::rating`], which applies them.
 
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::decimal::{self, ParseDecimalError};
@@ -10,17 +10,17 @@ use crate::time::Day;
 use crate::wide::mul_div_half_even;
 use std::fmt;
 
-/// A part of a price, in billionths of a percent.
+/// A percentage, in billionths of a percent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Percent(i128);
 
-/// Why a text is no percentage of a discount.
+/// Why a text is not a valid discount percentage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ParsePercentError {
     /// Not a decimal number.
     #[error(transparent)]
     Decimal(#[from] ParseDecimalError),
-    /// Zero, negative, or more than all.
+    /// Zero, negative, or above 100.
     #[error("must be above 0 and at most 100")]
     Range,
 }
@@ -47,7 +47,7 @@ impl Percent {
         self.0
     }
 
-    /// This part of `amount`, rounded half-even once to a billionth of a dollar.
+    /// This percentage of `amount`, rounded half-even once to a billionth of a dollar.
     ///
     /// # Panics
     ///
@@ -68,7 +68,7 @@ impl fmt::Display for Percent {
     }
 }
 
-/// What a discount is on; the later are the more specific.
+/// What a discount applies to; later variants are more specific.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DiscountScope {
     /// Everything.
@@ -82,13 +82,13 @@ pub enum DiscountScope {
 /// One agreed discount.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NegotiatedDiscount {
-    /// What it is on.
+    /// What it applies to.
     pub scope: DiscountScope,
     /// How much.
     pub percent: Percent,
-    /// The first day of usage that has it; `None` is the beginning of time.
+    /// The first day it applies to; `None` is the beginning of time.
     pub from: Option<Day>,
-    /// The first day of usage that no longer has it; `None` is never.
+    /// The first day it no longer applies to; `None` is never.
     pub until: Option<Day>,
 }
 
@@ -122,7 +122,7 @@ const PRODUCT: u8 = 1;
 const SKU: u8 = 2;
 
 impl NegotiatedDiscount {
-    /// Whether usage of `day` has it.
+    /// Whether it applies on `day`.
     #[must_use]
     pub fn holds_on(&self, day: Day) -> bool {
         self.from.is_none_or(|from| from <= day) && self.until.is_none_or(|until| day < until)

@@ -1,9 +1,9 @@
 //! Usage events: what a producer says happened, once and for all.
 //!
 //! Invariant: `(source, id)` names an event within its account. Two deliveries of one name are the
-//! same event when their contents are equal; the time is no part of the content, so that a
-//! redelivery that was stamped again is a duplicate. Look next: [`crate::ledger::events`] for how
-//! events are recorded, [`crate::ledger::metered`] for what they add up to.
+//! same event when their contents are equal; the time is not part of the content, so a redelivery
+//! with a new timestamp is a duplicate. Look next: [`crate::ledger::events`] for how events are
+//! recorded, [`crate::ledger::metered`] for what they add up to.
 
 use crate::codec::Writer;
 use crate::ids::LogId;
@@ -11,10 +11,10 @@ use crate::money::Quantity;
 use crate::name::Name;
 use crate::time::Timestamp;
 
-/// One event as it was sent, checked by itself.
+/// One event as sent, validated on its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// How it is known.
+    /// Its name.
     pub name: EventName,
     /// When it happened.
     pub time: Timestamp,
@@ -22,12 +22,12 @@ pub struct Event {
     pub body: EventBody,
 }
 
-/// How an event is known within its account: the `source` and `id` of `CloudEvents`.
+/// An event's name within its account: the `source` and `id` of `CloudEvents`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventName {
     /// Who sent it, as a URI reference.
     pub source: Box<str>,
-    /// Its id, which the source uses once.
+    /// Its id, unique within the source.
     pub id: Box<str>,
 }
 
@@ -38,7 +38,7 @@ pub enum EventBody {
     Usage(Usage),
     /// A usage event never happened.
     Void(EventName),
-    /// A usage event was something else than it said: all but its time and who pays.
+    /// Replaces everything that a usage event said except its time and who pays.
     Amend(EventName, Usage),
 }
 
@@ -51,15 +51,15 @@ pub struct Usage {
     pub quantity: Quantity,
     /// In which organization.
     pub organization: Option<Name>,
-    /// In which repository of it: the bare name.
+    /// In which of its repositories: the bare name.
     pub repository: Option<Name>,
     /// Who acted.
     pub user: Option<Name>,
     /// Which AI model.
     pub model: Option<Name>,
-    /// Which workflow: its path, compared with case.
+    /// Which workflow: its path, case-sensitive.
     pub workflow: Option<Box<str>>,
-    /// Tokens that went through the model; carried, not priced.
+    /// Tokens processed by the model; recorded, not priced.
     pub tokens: Tokens,
 }
 
@@ -95,9 +95,9 @@ impl Tokens {
     }
 }
 
-/// An event's name as 128 bits of a cryptographic hash: what deliveries are told apart by.
+/// An event's name as 128 bits of a cryptographic hash, by which duplicates are recognised.
 ///
-/// A hostile sender cannot make two names with one key.
+/// A hostile sender cannot construct two names with the same key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventKey(pub [u8; 16]);
 
@@ -107,7 +107,7 @@ impl EventKey {
     pub fn new(log: LogId, source: &str, id: &str) -> Self {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&log.0.to_le_bytes());
-        // The length keeps ("ab", "c") and ("a", "bc") apart.
+        // The length distinguishes ("ab", "c") from ("a", "bc").
         hasher.update(&(source.len() as u64).to_le_bytes());
         hasher.update(source.as_bytes());
         hasher.update(id.as_bytes());
@@ -133,8 +133,8 @@ impl std::fmt::Display for EventName {
 }
 
 impl Event {
-    /// 64 bits of a hash over the content: everything but name and time, names folded, the quantity
-    /// as a number.
+    /// A 64-bit hash of the content: everything but name and time, with names folded and the
+    /// quantity as a number.
     #[must_use]
     pub fn content(&self) -> u64 {
         let mut out = Writer::new();
@@ -159,13 +159,13 @@ impl Event {
         u64::from_le_bytes(short)
     }
 
-    /// Whether it is about another event.
+    /// Whether it corrects another event.
     #[must_use]
     pub fn is_correction(&self) -> bool {
         !matches!(self.body, EventBody::Usage(_))
     }
 
-    /// The event that it is about.
+    /// The event that it corrects.
     #[must_use]
     pub fn target(&self) -> Option<&EventName> {
         match &self.body {
@@ -174,7 +174,7 @@ impl Event {
         }
     }
 
-    /// The usage that it states.
+    /// The usage that it states, if any.
     #[must_use]
     pub fn usage(&self) -> Option<&Usage> {
         match &self.body {

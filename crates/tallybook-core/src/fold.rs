@@ -1,7 +1,7 @@
 //! Fold: an account's imports and events, month by month, to statements.
 //!
-//! Invariant: pure; the same log gives the same statement bytes, whatever order imports and
-//! reverts came in, but for which of two imports of one kind is the newer.
+//! Invariant: pure; the same log gives the same statement bytes, whatever the order of imports and
+//! reverts, except for which of two imports of one kind is newer.
 
 pub mod also_metered;
 mod metered;
@@ -38,7 +38,7 @@ pub struct MonthPlan {
     metered: Option<MeteredPlan>,
 }
 
-/// The metered usage of a month, and all that its rating depends on beside the catalogue.
+/// The metered usage of a month, and everything except the catalogue that its rating depends on.
 #[derive(Debug, Clone)]
 struct MeteredPlan {
     usage: MonthUsage,
@@ -73,7 +73,7 @@ impl MonthPlan {
     }
 
     /// What the statement is a function of, as a hash: rules, catalogue, month, live imports, and
-    /// where events have something to say of the month, the newest batch of them and the terms.
+    /// where the month has events, the newest batch with any and the terms.
     #[must_use]
     pub fn fingerprint(&self, catalog: Digest) -> Digest {
         let mut hasher = blake3::Hasher::new();
@@ -97,7 +97,7 @@ impl MonthPlan {
         Digest(*hasher.finalize().as_bytes())
     }
 
-    /// Whether nothing live touches the month.
+    /// Whether the month has no live usage.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.owners.contenders().is_empty() && self.metered.is_none()
@@ -111,7 +111,7 @@ impl MonthPlan {
             .and_then(|metered| metered.usage.stored())
     }
 
-    /// How many sums of events the statement is made of, at most.
+    /// An upper bound on the number of event sums in the statement.
     #[must_use]
     pub fn metered_rows(&self) -> usize {
         let metered = self.metered.as_ref();
@@ -136,7 +136,7 @@ impl MonthPlan {
     #[must_use]
     pub fn fold<'a>(&'a self, catalog: &'a Catalog) -> Fold<'a> {
         let mut builder = StatementBuilder::new(self.month);
-        // Lines that another import owns are left out: then this is more than is needed.
+        // Lines that another import owns are left out, so this may reserve too much.
         builder.reserve(self.chunks().map(|(_, chunk)| chunk.lines as usize).sum());
         Fold {
             plan: self,
@@ -147,7 +147,8 @@ impl MonthPlan {
         }
     }
 
-    /// Starts what keeps no lines of imports: what gives them on one by one, or is about events.
+    /// Starts a fold that keeps no imported lines, because it passes them on one by one or only
+    /// concerns events.
     #[must_use]
     pub fn fold_names<'a>(&'a self, catalog: &'a Catalog) -> Fold<'a> {
         Fold {
@@ -160,7 +161,8 @@ impl MonthPlan {
     }
 }
 
-/// A statement in the making: feed it every chunk of the plan, and the rows that it names.
+/// A statement under construction: feed it every chunk of the plan and the rows that the plan
+/// names.
 #[derive(Debug)]
 pub struct Fold<'a> {
     plan: &'a MonthPlan,
@@ -171,7 +173,7 @@ pub struct Fold<'a> {
     rows: Vec<Row>,
 }
 
-/// How one contender's codes translate, and which of its usage counts.
+/// The translation of one contender's codes, and which of its usage counts.
 #[derive(Debug)]
 struct Mapping {
     names: [Vec<u32>; 6],
@@ -180,7 +182,7 @@ struct Mapping {
 }
 
 impl<'a> Fold<'a> {
-    /// The same codes over the plan of another account.
+    /// Keeps the codes and switches to the plan of another account.
     pub(crate) fn with_plan(self, plan: &'a MonthPlan) -> Self {
         Fold {
             plan,
@@ -200,7 +202,7 @@ impl<'a> Fold<'a> {
         self.add_each(contender, digest, chunk, push)
     }
 
-    /// Gives `each` the lines of a chunk that count, under the builder's codes, each with its place
+    /// Passes `each` the lines of a chunk that count, in the builder's codes, each with its index
     /// in the chunk.
     pub(crate) fn add_each(
         &mut self,
@@ -225,7 +227,7 @@ impl<'a> Fold<'a> {
         let discount = chunk.discount.unpack(|line| gross[line]);
         let skus = &of.import.record.tables.skus;
         let codes = Codes::read(chunk);
-        // By SKU code and price code: a rate is looked up once a chunk, not once a line.
+        // By SKU code and price code: a rate is looked up once per chunk, not once per line.
         let mut rates: QuickMap<(u32, u32), u32> = QuickMap::default();
         let mut last = ((u32::MAX, u32::MAX), 0);
         for line in 0..chunk.count {
@@ -266,7 +268,7 @@ impl<'a> Fold<'a> {
         Ok(())
     }
 
-    /// The kind of report that a contender is.
+    /// The report kind of a contender.
     pub(crate) fn kind(&self, contender: usize) -> ReportKind {
         self.plan.owners.contenders()[contender].part().kind
     }
@@ -277,7 +279,7 @@ impl<'a> Fold<'a> {
         &of.import.record.tables.texts
     }
 
-    /// The error for a code of a contender's chunk that its tables lack.
+    /// The error for a code in a contender's chunk that its tables lack.
     pub(crate) fn foreign(&self, contender: usize, chunk: Digest) -> ForeignCode {
         let of = &self.plan.owners.contenders()[contender];
         ForeignCode {
@@ -286,7 +288,7 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Who gives out the codes.
+    /// The builder, which assigns the codes.
     pub(crate) fn builder(&mut self) -> &mut StatementBuilder {
         &mut self.builder
     }
@@ -331,13 +333,13 @@ impl<'a> Fold<'a> {
         Mapping { names, counts }
     }
 
-    /// The statement; an error where an amount is beyond what can be counted.
+    /// The statement; fails when an amount overflows.
     pub fn finish(mut self) -> Result<Statement, Unrated> {
         self.rate_events()?;
         Ok(self.builder.finish())
     }
 
-    /// A statement of the month's events alone, whatever lines were added.
+    /// A statement of the month's events alone, ignoring any lines added.
     pub(crate) fn metered(&self) -> Result<Statement, Unrated> {
         let mut alone = self.plan.fold_names(self.catalog);
         alone.rows.clone_from(&self.rows);

@@ -1,7 +1,7 @@
 //! A quick hash for tables that live as long as one import or one answer.
 //!
-//! Not keyed: a report made to collide would only slow down its own import. Whatever must resist a
-//! hostile sender (the dedupe of events) uses a keyed cryptographic hash instead.
+//! Not keyed: a report made to collide would only slow down its own import. Anything that must
+//! resist a hostile sender (event deduplication) uses a keyed cryptographic hash instead.
 
 use std::hash::{BuildHasherDefault, Hasher};
 

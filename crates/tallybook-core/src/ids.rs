@@ -1,4 +1,4 @@
-//! Identifiers: small types so that the compiler refuses to mix them.
+//! Identifiers: distinct small types, so the compiler refuses to mix them.
 
 use std::fmt;
 

@@ -1,8 +1,8 @@
-//! A map whose copies share what they have in common, for state that grows with every commit.
+//! A persistent map whose copies share unchanged entries, for state that grows with every commit.
 //!
-//! A view of an account never changes while the account goes on, so a commit makes a copy. A copy
-//! costs as little as its layers are few; each layer is at least twice as large as the one after
-//! it, so that there are few, and an entry is moved only as often as the map doubles.
+//! A view of an account never changes while the account moves on, so a commit makes a copy. The
+//! cost of a copy is its number of layers; each layer is at least twice as large as the next, so
+//! there are few, and an entry moves only once per doubling of the map.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash};
@@ -30,19 +30,19 @@ impl<K: Clone + Eq + Hash, V: Clone, S: BuildHasher + Clone + Default> Layered<K
         self.layers.iter().rev().find_map(|layer| layer.get(key))
     }
 
-    /// Whether nothing was ever put.
+    /// Whether nothing was ever inserted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.layers.is_empty()
     }
 
-    /// Puts one entry.
+    /// Inserts one entry.
     pub fn insert(&mut self, key: K, value: V) {
         if let Some(top) = self.layers.last_mut().and_then(Arc::get_mut) {
             top.insert(key, value);
             return;
         }
-        // The top is shared, and may have grown before it was.
+        // The top layer is shared, and may have grown before that.
         if let Some(top) = self.layers.pop() {
             self.push(top);
         }
@@ -50,7 +50,7 @@ impl<K: Clone + Eq + Hash, V: Clone, S: BuildHasher + Clone + Default> Layered<K
             .push(Arc::new([(key, value)].into_iter().collect()));
     }
 
-    /// Puts entries on top, and joins layers that have become too much alike in size.
+    /// Adds entries as the top layer, and merges layers that have become too similar in size.
     pub fn extend(&mut self, entries: HashMap<K, V, S>) {
         if entries.is_empty() {
             return;
@@ -59,7 +59,8 @@ impl<K: Clone + Eq + Hash, V: Clone, S: BuildHasher + Clone + Default> Layered<K
         self.push(Arc::new(entries));
     }
 
-    /// Joins the top, which may have grown since it was pushed, with what it has outgrown.
+    /// Merges the top layer, which may have grown since it was pushed, with layers that it has
+    /// outgrown.
     fn settle(&mut self) {
         if let Some(top) = self.layers.pop() {
             self.push(top);
@@ -83,7 +84,7 @@ impl<K: Clone + Eq + Hash, V: Clone, S: BuildHasher + Clone + Default> Layered<K
         shared.map(|layer| layer.len()).sum()
     }
 
-    /// Every key with its newest value, in no order.
+    /// Every key with its newest value, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         let layers = self.layers.iter().enumerate();
         layers.flat_map(move |(place, layer)| {
@@ -103,8 +104,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     proptest! {
-        /// Whatever is put in whatever portions: copies keep what they had, and the newest value of
-        /// a key is found.
+        /// However entries are inserted, copies keep what they had, and lookups find a key's newest
+        /// value.
         #[test]
         fn it_is_a_map(portions: Vec<Vec<(u8, u32)>>) {
             let mut layered: Layered<u8, u32> = Layered::default();

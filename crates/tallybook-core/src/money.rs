@@ -1,7 +1,7 @@
 //! Money and quantities: fixed-point integers, never floats.
 //!
 //! Invariant: a value is an exact multiple of its unit (1e-9 for quantities and amounts, 1e-12 for
-//! prices) and its magnitude is at most [`LIMIT_UNITS`] units, so that a sum of 2^40 of them cannot
+//! prices) and its magnitude is at most [`LIMIT_UNITS`] units, so a sum of 2^40 of them cannot
 //! overflow an `i128`. Text becomes a value in [`crate::decimal`]; this file only computes.
 //! Look next: [`crate::decimal`] for parsing and printing.
 
@@ -51,8 +51,8 @@ macro_rules! fixed_point {
                 self.0
             }
 
-            /// Parses the text of a report or a setting; see [`decimal::parse`] for what is noise
-            /// and what is refused.
+            /// Parses the text of a report or a setting; see [`decimal::parse`] for what counts as
+            /// noise and what is refused.
             pub fn parse(text: &str) -> Result<Self, ParseDecimalError> {
                 decimal::parse(text.as_bytes(), $digits).map(Self)
             }
@@ -86,7 +86,7 @@ fixed_point!(Price, from_picos, picos, 12);
 macro_rules! additive {
     ($name:ident) => {
         // Plain operators: values are bounded by LIMIT_UNITS, so sums of 2^40 of them fit; every
-        // build of this crate panics rather than wraps (overflow-checks in the profile).
+        // build of this crate panics instead of wrapping (overflow-checks in the profile).
         impl Add for $name {
             type Output = Self;
             fn add(self, other: Self) -> Self {
@@ -135,8 +135,8 @@ impl Price {
         within_limit(rounded).map(Amount)
     }
 
-    /// [`Self::gross_of`] for the sum of many quantities, each of which was within the limit by
-    /// itself: the amount may be beyond the limit of a single one.
+    /// [`Self::gross_of`] for a sum of many quantities, each of which was within the limit: the
+    /// amount may exceed the limit of a single one.
     pub fn gross_of_sum(self, quantity: Quantity) -> Result<Amount, Overflow> {
         let rounded = mul_div_half_even(quantity.0, self.0, PICOS).ok_or(Overflow)?;
         Ok(Amount(rounded))
@@ -145,8 +145,8 @@ impl Price {
     /// Quantity divided by `divisor` times price, rounded half-even once to a billionth of a
     /// dollar; an overflow when the divisor is zero.
     ///
-    /// What is left of included core-hours pays for a part of a machine's hours: the amount of
-    /// that part.
+    /// Used when the remaining included core-hours pay for part of a machine's hours: gives the
+    /// amount of that part.
     pub fn gross_of_divided(self, quantity: Quantity, divisor: u32) -> Result<Amount, Overflow> {
         let divisor = PICOS * i128::from(divisor);
         let rounded = mul_div_half_even(quantity.0, self.0, divisor).ok_or(Overflow)?;
@@ -158,7 +158,7 @@ impl Quantity {
     /// Times `factor`, rounded half-even once to a billionth.
     ///
     /// A metered quantity is multiplied by its model's multiplier before it is priced. It may be
-    /// the sum of many quantities: the result may be beyond the limit of a single one.
+    /// the sum of many quantities, so the result may exceed the limit of a single one.
     pub fn times(self, factor: Self) -> Result<Self, Overflow> {
         if factor.0 == NANOS {
             return Ok(self);
@@ -181,10 +181,10 @@ pub(crate) fn within_limit(nanos: i128) -> Result<i128, Overflow> {
     }
 }
 
-/// The part of `quantity` that `discount` paid for: quantity x discount / gross, rounded half-even
+/// The part of `quantity` that `discount` pays for: quantity x discount / gross, rounded half-even
 /// to a billionth; zero when gross is zero.
 ///
-/// Discount / price would be wrong: a quarter of the lines of real reports have a gross that is not
+/// Discount / price would be wrong: in a quarter of the lines of real reports, gross is not
 /// quantity x price. When discount equals gross the result is exactly `quantity`.
 ///
 /// # Panics
@@ -205,8 +205,8 @@ pub fn discount_quantity(quantity: Quantity, discount: Amount, gross: Amount) ->
     }
 }
 
-/// [`discount_quantity`] for a stated line that is to be admitted: an error when the result is
-/// beyond [`LIMIT_UNITS`].
+/// [`discount_quantity`] for validating a reported line: an error when the result is beyond
+/// [`LIMIT_UNITS`].
 pub fn checked_discount_quantity(
     quantity: Quantity,
     discount: Amount,

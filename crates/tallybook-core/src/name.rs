@@ -8,7 +8,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// A slug, login, repository, model or cost center as somebody spelled it.
+/// A slug, login, repository, model or cost center in its original spelling.
 #[derive(Clone)]
 pub struct Name(Arc<str>);
 
@@ -30,7 +30,7 @@ impl Name {
         Arc::clone(&self.0)
     }
 
-    /// The form by which names are compared.
+    /// The folded form, used for comparison.
     #[must_use]
     pub fn folded(&self) -> String {
         self.0.to_ascii_lowercase()
@@ -88,7 +88,7 @@ impl From<String> for Name {
         Self::new(text)
     }
 }
-/// A name's folded form as a map key, so that an already folded `&str` finds it without an
+/// A name's folded form as a map key, which an already folded `&str` can look up without an
 /// allocation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NameKey(Box<str>);

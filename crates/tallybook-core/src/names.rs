@@ -1,8 +1,8 @@
-//! A log's dictionary of names: batches hold ids, the names stand beside the chain.
+//! A log's dictionary of names: batches hold ids; the names are stored outside the chain.
 //!
-//! Each batch commits to the names that it is the first to use by a salted hash, so that a changed
-//! name is found, and yet a person's name can be redacted (its salt and text deleted) without
-//! breaking the chain. Invariant: ids are dense and never reused; a text has one id.
+//! Each batch commits to the names that it introduces by a salted hash, so a changed name is
+//! detected, yet a person's name can be redacted (its salt and text deleted) without breaking the
+//! chain. Invariant: ids are dense and never reused; a text has one id.
 
 pub(crate) mod codec;
 
@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
-/// What a batch says of a name: a hash over its salt and text.
+/// A batch's commitment to a name: a hash of its salt and text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Commitment(pub [u8; 16]);
 
@@ -30,7 +30,7 @@ impl Commitment {
     }
 }
 
-/// The names of a log, by id and by text. A copy shares what it has in common.
+/// The names of a log, by id and by text. Copies share unchanged entries.
 #[derive(Debug, Clone, Default)]
 pub struct Dictionary {
     count: u32,
@@ -70,17 +70,17 @@ impl Dictionary {
     }
 }
 
-/// Names for a batch in the making: those known, and those it will introduce.
+/// Names for a batch under construction: those known, and those it will introduce.
 #[derive(Debug)]
 pub struct Draft<'a> {
     known: &'a Dictionary,
     new: Vec<Arc<str>>,
-    /// Of every name that was asked for.
+    /// The id of every name looked up so far.
     ids: HashMap<Arc<str>, NameId>,
 }
 
 impl<'a> Draft<'a> {
-    /// Starts from what is known.
+    /// Starts from the known names.
     #[must_use]
     pub fn new(known: &'a Dictionary) -> Self {
         Self {
@@ -95,7 +95,7 @@ impl<'a> Draft<'a> {
         if let Some(id) = self.ids.get(text) {
             return *id;
         }
-        // A batch names the same few things again and again: they are looked up once.
+        // A batch repeats the same few names: each is looked up only once.
         if let Some(id) = self.known.find(text) {
             self.ids.insert(text.into(), id);
             return id;
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(dictionary.get(NameId(3)), None);
     }
 
-    /// Somebody may be called what a redacted name is shown as: the first keeps the id.
+    /// A person's name may equal the placeholder of a redacted name: the first one keeps the id.
     #[test]
     fn a_text_has_one_id() {
         let mut dictionary = known(&["redacted-1"]);

@@ -1,8 +1,8 @@
 //! Columns of integers in as few bytes as their range needs: a base and 0, 1, 2, 4, 8 or 16 bytes
-//! a value. The same form in memory and on disk (where it is compressed as well).
+//! per value. The same form in memory and on disk (where it is compressed as well).
 //!
-//! Invariant: `get(i)` is exactly what was packed; a column of one repeated value costs nothing a
-//! line.
+//! Invariant: `get(i)` is exactly what was packed; a column of one repeated value takes no bytes
+//! per line.
 
 use crate::codec::{DecodeError, Reader, Writer};
 
@@ -120,7 +120,7 @@ impl Packed {
         self.len() == 0
     }
 
-    /// Bytes a value takes in memory.
+    /// Bytes per value in memory.
     #[must_use]
     pub fn width(&self) -> usize {
         match &self.offsets {
@@ -151,7 +151,7 @@ impl Packed {
         self.base.wrapping_add(offset.cast_signed())
     }
 
-    /// The value of every line, when it takes no bytes a line.
+    /// The value of every line, if all lines have the same one.
     #[must_use]
     pub fn constant(&self) -> Option<i128> {
         matches!(self.offsets, Offsets::Same(_)).then_some(self.base)
@@ -194,8 +194,8 @@ impl Packed {
         usize::try_from(self.greatest).unwrap_or(0) + 1
     }
 
-    /// The first place from `start` to `end` whose code `is_before` denies, or `end`; codes for
-    /// which it holds must stand before the others.
+    /// The first index from `start` to `end` for whose code `is_before` is false, or `end`; codes
+    /// for which it is true must come first.
     pub fn partition_point(
         &self,
         (start, end): (usize, usize),
@@ -370,15 +370,15 @@ impl Packed {
 }
 
 fn write<T: Copy, const N: usize>(writer: &mut Writer, values: &[T], bytes: fn(T) -> [u8; N]) {
-    // In steps, so that no second copy of a long column is made.
+    // In steps, to avoid a second copy of a long column.
     for values in values.chunks(4096) {
         let bytes: Vec<[u8; N]> = values.iter().map(|value| bytes(*value)).collect();
         writer.raw(bytes.as_flattened());
     }
 }
 
-/// Offsets made values. Whoever asks knows that these fit, so that nothing is checked: it would
-/// keep the compiler from making several at a time.
+/// Converts offsets to values. Callers know that the values fit, so nothing is checked: checks
+/// would prevent vectorization.
 fn shift<T: Copy, U>(offsets: &[T], out: &mut [U], value: impl Fn(T) -> U) {
     for (to, offset) in out.iter_mut().zip(offsets) {
         *to = value(*offset);

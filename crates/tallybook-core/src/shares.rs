@@ -1,9 +1,9 @@
-//! Columns of parts of wholes: discounts of gross amounts, what discounts paid for of quantities.
+//! Columns of parts of wholes: discounts of gross amounts, discounted quantities of quantities.
 //!
-//! Invariant: a part is exactly what was given. Most parts are nothing or everything: a mark a line
-//! says so in a byte, or in none where all are alike, and only the others stand by themselves. The
-//! same form in memory and on disk, so that a question reads an eighth of the memory and a
-//! checkpoint is read without making what it does not hold. Look next: [`crate::packed`].
+//! Invariant: a part is exactly what was given. Most parts are nothing or everything: a mark per
+//! line says so in one byte, or in none where all are alike, and only the other parts are stored.
+//! The form in memory is the same as on disk, so a query reads an eighth of the memory and a
+//! checkpoint is read without expanding it. Look next: [`crate::packed`].
 
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::packed::Packed;
@@ -23,11 +23,11 @@ pub struct Shares {
     marks: Packed,
     /// The parts that are neither nothing nor everything, in order.
     partial: Packed,
-    /// How many of them stand before each [`STEP`]-th line; empty where all marks are alike.
+    /// The number of partial parts before each [`STEP`]-th line; empty where all marks are alike.
     before: Vec<u32>,
 }
 
-/// What reading parts needs room for; allocated once for many reads.
+/// Scratch space for reading parts, allocated once for many reads.
 #[derive(Debug, Default)]
 pub struct Scratch {
     marks: Vec<u32>,
@@ -38,10 +38,10 @@ const NOTHING: u32 = 0;
 const EVERYTHING: u32 = 1;
 const PARTIAL: u32 = 2;
 
-/// Lines whose marks are counted when one of them is looked for: they are one cache line.
+/// How many lines' marks are scanned to find one of them: one cache line.
 const STEP: usize = 64;
 
-/// Values that are read at a time when a column is packed.
+/// How many values are read at a time when a column is packed.
 const BLOCK: usize = 1024;
 
 impl Divided {
@@ -65,7 +65,7 @@ impl Divided {
         self.whole.fits_i64() && self.part.partial.fits_i64()
     }
 
-    /// Copies as many values from `start` on as there is room for in each; only for columns that
+    /// Copies values from `start` on until each slice is full; only for columns that
     /// [`Self::fits_i64`].
     pub fn read_i64(&self, start: usize, [whole, part]: [&mut [i64]; 2], scratch: &mut Scratch) {
         self.whole.read_i64(start, whole);
@@ -120,14 +120,14 @@ impl Shares {
         shares.finish()
     }
 
-    /// The parts again, in order.
+    /// The parts, in order.
     #[must_use]
     pub fn unpack(&self, whole: impl Fn(usize) -> i128) -> Vec<i128> {
         let mut partial = self.partial.iter();
         let part = |line: usize| match self.marks.code(line) {
             NOTHING => 0,
             EVERYTHING => whole(line),
-            // There is a value for every such mark, of whoever made it.
+            // Every such mark has a value, both when packed and when decoded.
             _ => partial.next().unwrap_or(0),
         };
         (0..self.marks.len()).map(part).collect()
@@ -143,7 +143,7 @@ impl Shares {
         }
     }
 
-    /// The parts of some lines from `start` on, whose wholes these are.
+    /// The parts of the lines from `start` on with these wholes.
     fn parts<'a, W>(
         &self,
         start: usize,
@@ -159,7 +159,7 @@ impl Shares {
         let marks = &mut marks[..wholes.len()];
         self.marks.read_codes(start, marks);
         let found = marks.iter().filter(|mark| **mark == PARTIAL).count();
-        // One more than there are, so that there is always a next one.
+        // One extra, so that there is always a next one.
         if partial.len() <= found {
             partial.resize(found + 1, 0);
         }
@@ -167,7 +167,7 @@ impl Shares {
         let first = self.partial_before(start);
         self.partial.read_i64(first, &mut partial[..found]);
         let mut next = 0usize;
-        // Marks follow no pattern: choosing among values is quicker than branching.
+        // Marks follow no pattern, so selecting a value is quicker than branching.
         wholes.zip(marks.iter()).map(move |(whole, mark)| {
             let is_partial = *mark == PARTIAL;
             let all = if *mark == EVERYTHING { whole } else { 0 };
@@ -177,7 +177,7 @@ impl Shares {
         })
     }
 
-    /// How many partial parts stand before a line.
+    /// The number of partial parts before a line.
     fn partial_before(&self, line: usize) -> usize {
         match self.marks.constant() {
             Some(mark) if mark == i128::from(PARTIAL) => line,
@@ -217,7 +217,7 @@ impl Shares {
     fn with_marks(marks: Packed, partial: Packed) -> Self {
         let mut before = Vec::new();
         if marks.constant().is_none() {
-            // Also for the lines after the last, so that their number is known.
+            // Also for the end, which gives their total.
             before.reserve_exact(marks.len() / STEP + 1);
             let mut found = 0u32;
             let mut step = [NOTHING; STEP];
@@ -242,7 +242,7 @@ impl Shares {
     }
 }
 
-/// Shares in the making.
+/// Shares under construction.
 struct Building<T> {
     marks: Vec<u8>,
     partial: Vec<T>,

@@ -29,7 +29,7 @@ pub struct Day(i32);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hour(i32);
 
-/// The text or numbers name no day that billing can know.
+/// The text or numbers are not a valid date for billing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CalendarError {
     /// Not four digits, or outside 2000 to 9999.
@@ -44,7 +44,7 @@ pub enum CalendarError {
     /// Not 0 to 23.
     #[error("the hour must be between 0 and 23")]
     Hour,
-    /// The text is not in the form that is needed.
+    /// The text does not have the expected form.
     #[error("is not a date")]
     Malformed,
 }
@@ -131,8 +131,8 @@ impl Timestamp {
         Ok(Self(micros))
     }
 
-    /// Parses RFC 3339, as `CloudEvents` wants it: a date, a time and an offset. What is finer than
-    /// a microsecond is cut off.
+    /// Parses RFC 3339, as `CloudEvents` wants it: a date, a time and an offset. Anything finer
+    /// than a microsecond is truncated.
     pub fn parse(text: &str) -> Result<Self, CalendarError> {
         let timestamp: jiff::Timestamp = text.parse().map_err(|_| CalendarError::Malformed)?;
         Self::from_micros(timestamp.as_microsecond())
@@ -325,7 +325,7 @@ impl Month {
 
     /// Reads `2026-06`.
     pub fn parse(text: &str) -> Result<Self, CalendarError> {
-        // The first day's text has the month's form before it, and nothing else.
+        // Appending the day parses exactly the texts of the form `YYYY-MM`.
         Day::parse(&format!("{text}-01")).map(Day::month)
     }
 

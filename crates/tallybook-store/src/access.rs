@@ -1,9 +1,9 @@
-//! Who may read what is kept on disk: its owner only, whatever the umask.
+//! File access: data on disk is readable by its owner only, whatever the umask.
 //!
 //! A data directory holds names, addresses, the hashes of tokens and the keys that sign links.
-//! Files are made with mode 0600 and directories with 0700; what exists with more is corrected,
-//! and an [`AccessNotice`] says so. Systems without Unix modes keep their own rules: there all of
-//! this does nothing. Invariant: no access is ever added to what exists.
+//! Files are created with mode 0600 and directories with 0700; existing ones with wider access are
+//! corrected, and an [`AccessNotice`] says so. On systems without Unix modes all of this does
+//! nothing. Invariant: access to an existing file or directory is never widened.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 #[cfg(unix)]
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 
-/// The mode bits of everybody but the owner.
+/// The mode bits of everyone but the owner.
 #[cfg(unix)]
 const OTHERS: u32 = 0o077;
 
@@ -24,10 +24,10 @@ const FILE: u32 = 0o600;
 #[cfg(unix)]
 const DIRECTORY: u32 = 0o700;
 
-/// What was found open to other users of the machine; for the log.
+/// A file or directory found open to other users of the machine; for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccessNotice {
-    /// It was open and is its owner's alone now.
+    /// It was open and is now restricted to its owner.
     Closed {
         /// The file or directory.
         path: PathBuf,
@@ -70,19 +70,19 @@ impl fmt::Display for AccessNotice {
     }
 }
 
-/// Opens a file for writing, and makes it when it is missing; either way only its owner may read
-/// it afterwards. `options` say what else to do.
+/// Opens a file for writing, creating it if missing; either way only its owner may read it
+/// afterwards. `options` are the other open options.
 ///
 /// # Errors
 ///
-/// As opening a file; also when an existing file's mode cannot be changed.
+/// The errors of opening a file; also when an existing file's mode cannot be changed.
 pub fn open_private(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     #[cfg(unix)]
     options.mode(FILE);
     let file = options.open(path)?;
     #[cfg(unix)]
     {
-        // An existing file keeps its mode when it is opened, and a umask may take too much away.
+        // An existing file keeps its mode when opened, and a umask may remove too much.
         let mode = file.metadata()?.permissions().mode() & 0o7777;
         if mode != FILE {
             file.set_permissions(PermissionsExt::from_mode(FILE))?;
@@ -91,12 +91,12 @@ pub fn open_private(path: &Path, options: &mut OpenOptions) -> io::Result<File> 
     Ok(file)
 }
 
-/// Makes a directory for its owner only, with the directories above it that are missing. One that
-/// exists is left as it is.
+/// Creates a directory for its owner only, along with missing parent directories. An existing one
+/// is left as it is.
 ///
 /// # Errors
 ///
-/// As making a directory.
+/// The errors of creating a directory.
 pub fn create_private_directory(directory: &Path) -> io::Result<()> {
     let existed = directory.is_dir();
     let mut builder = DirBuilder::new();
@@ -111,25 +111,25 @@ pub fn create_private_directory(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Takes access to a file from everybody but its owner. A missing file is fine.
+/// Removes access to a file for everyone but its owner. A missing file is fine.
 ///
 /// # Errors
 ///
-/// As looking at a file and changing its mode. One that belongs to another user is no error but a
-/// notice.
+/// The errors of examining a file and changing its mode. A file owned by another user is not an
+/// error but a notice.
 pub fn close_file(path: &Path) -> io::Result<Option<AccessNotice>> {
     close(path, FILE_OWNED_BY_ANOTHER, |path| {
         format!("run: chmod 600 {}", path.display())
     })
 }
 
-/// Takes access to a directory from everybody but its owner, if it holds nothing but what
-/// `is_ours` knows: one that holds more, such as a home folder, is shared for other reasons.
+/// Removes access to a directory for everyone but its owner, if it holds only names that `is_ours`
+/// accepts: one that holds more, such as a home directory, may be shared for other reasons.
 ///
 /// # Errors
 ///
-/// As reading a directory and changing its mode. One that belongs to another user is no error but
-/// a notice.
+/// The errors of reading a directory and changing its mode. A directory owned by another user is
+/// not an error but a notice.
 pub fn close_directory(
     directory: &Path,
     is_ours: impl Fn(&OsStr) -> bool,
@@ -184,7 +184,7 @@ fn close(
     }
 }
 
-/// The mode of what exists and is open to others.
+/// The mode of an existing file or directory that is open to others.
 #[cfg(unix)]
 fn open_mode(path: &Path) -> io::Result<Option<u32>> {
     match std::fs::metadata(path) {

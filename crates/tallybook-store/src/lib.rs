@@ -1,8 +1,8 @@
-//! Bytes and rows: where the ledger is kept.
+//! Bytes and rows: storage of the ledger.
 //!
 //! A [`Store`] keeps append-only logs of opaque batches, the dictionaries of names that the batches
-//! refer to, immutable blobs, one manifest a log, and the few plain rows that change no number.
-//! It knows nothing of prices, reports or JSON. Look next: [`Store`], then [`sqlite`].
+//! refer to, immutable blobs, one manifest per log, and a few plain rows that affect no amounts. It
+//! knows nothing of prices, reports or JSON. Look next: [`Store`], then [`sqlite`].
 
 pub mod access;
 pub mod sqlite;
@@ -15,15 +15,15 @@ use std::sync::Arc;
 use tallybook_core::ids::{Digest, LogId, NameId, Seq};
 use tallybook_core::time::Instant;
 
-/// Why the store could not do what was asked; variants are chosen by what the caller does next.
+/// Why a store operation failed; variants are chosen by what the caller does next.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// A stored thing is not what was written: stop, restore from a backup.
+    /// Stored data is not what was written: stop, restore from a backup.
     #[error("{what} is damaged: {detail}")]
     Damaged {
         /// What is damaged, and where: a file, a row, a blob.
         what: String,
-        /// How that shows.
+        /// The evidence of the damage.
         detail: String,
     },
     /// The disk is full: nothing was changed; free space and try again.
@@ -31,7 +31,7 @@ pub enum StoreError {
     Full {
         /// The data file.
         path: PathBuf,
-        /// What the operating system or the database said.
+        /// The message of the operating system or the database.
         detail: String,
     },
     /// The data was written by a newer version: use that version.
@@ -57,15 +57,15 @@ pub enum StoreError {
     Io {
         /// What was being done, and to what.
         doing: String,
-        /// What the operating system or the database said.
+        /// The message of the operating system or the database.
         detail: String,
     },
 }
 
-/// Why an append was not made.
+/// Why an append failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AppendError {
-    /// Somebody else appended to this log first: read what is new and try again.
+    /// Another writer appended to this log first: read the new batches and try again.
     #[error("log {} has moved on to batch {}", log.0, newest.0)]
     Conflict {
         /// The log that moved on.
@@ -94,21 +94,21 @@ pub struct Append {
     pub names: Vec<NameRow>,
 }
 
-/// A dictionary entry as it is written. The salt is what the batch's commitment was made with.
+/// A dictionary entry to be written. The salt is the one used for the batch's commitment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NameRow {
-    /// Its place in the log's dictionary.
+    /// Its index in the log's dictionary.
     pub id: NameId,
-    /// Random; without it the commitment in the batch tells nothing of the name.
+    /// Random; without it the commitment in the batch reveals nothing about the name.
     pub salt: [u8; 16],
     /// The name.
     pub text: Arc<str>,
 }
 
-/// A dictionary entry as it is read: a redacted one has lost its salt and text.
+/// A dictionary entry that was read: a redacted one has lost its salt and text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredName {
-    /// Its place in the log's dictionary.
+    /// Its index in the log's dictionary.
     pub id: NameId,
     /// `None` when the name was redacted.
     pub name: Option<([u8; 16], Arc<str>)>,
@@ -123,13 +123,13 @@ pub struct LogRow {
     pub batch: Vec<u8>,
 }
 
-/// What is written together with appends, or not at all.
+/// A side effect, written atomically with the appends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Adds a token; refused when its id or its hash is already there.
+    /// Adds a token; refused if its id or hash already exists.
     AddToken(TokenRow),
-    /// Marks a token revoked, from then on; the first time stands. Refused when there is no such
-    /// token.
+    /// Marks a token revoked from this time on; the first revocation stands. Refused if there is no
+    /// such token.
     RevokeToken {
         /// The token's id.
         id: String,
@@ -140,7 +140,7 @@ pub enum Effect {
     Audit(AuditRow),
     /// Adds a job, or replaces the state of the one with its id.
     PutJob(JobRow),
-    /// Removes a job; one that is not there is no error.
+    /// Removes a job; a missing one is not an error.
     RemoveJob {
         /// The job's id.
         id: String,
@@ -154,10 +154,10 @@ pub enum Effect {
     },
 }
 
-/// An access token. What it may do is the program's business: `grants` is opaque here.
+/// An access token. What it may do is up to the program: `grants` is opaque here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRow {
-    /// Public: what logs and lists show.
+    /// Public: shown in logs and lists.
     pub id: String,
     /// The hash of the secret.
     pub hash: [u8; 32],
@@ -171,15 +171,15 @@ pub struct TokenRow {
     pub revoked_at: Option<Instant>,
 }
 
-/// Something that was asked for and takes a while. What it is and how far it came is the program's
-/// business: `state` is opaque here.
+/// A requested long-running task. Its kind and progress are up to the program: `state` is opaque
+/// here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobRow {
     /// Its id.
     pub id: String,
-    /// The log of the account that it is for.
+    /// The log of its account.
     pub log: LogId,
-    /// When it was asked for.
+    /// When it was requested.
     pub created_at: Instant,
     /// Encoded by the program.
     pub state: String,
@@ -190,21 +190,21 @@ pub struct JobRow {
 pub struct AuditRow {
     /// When.
     pub at: Instant,
-    /// Who: a kind and a name, such as `token ID`.
+    /// The actor: a kind and a name, such as `token ID`.
     pub actor: String,
-    /// As which user; `None` when it was nobody's token, and in lines of data format 2.
+    /// The user acted for; `None` when the token belongs to no user, and in lines of data format 2.
     pub user: Option<String>,
-    /// From where; `None` when that is not known.
+    /// The client's address; `None` if unknown.
     pub address: Option<String>,
     /// What was done: `import.create`, `token.revoke`, ...
     pub action: String,
-    /// To whose account; `None` when it is about the site.
+    /// The account affected; `None` for the site.
     pub account: Option<String>,
-    /// To what, and what it was before and is after, as JSON; never a secret.
+    /// What was affected and its values before and after, as JSON; never a secret.
     pub detail: String,
 }
 
-/// A line of the audit log where it stands in it.
+/// A line of the audit log with its number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NumberedAudit {
     /// Its number in the order of commits, from 1. It never changes.
@@ -213,20 +213,20 @@ pub struct NumberedAudit {
     pub row: AuditRow,
 }
 
-/// Which lines of the audit log are asked for: those for which everything that is said holds.
+/// A filter on lines of the audit log: those that meet all the given conditions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditFilter {
-    /// Who did it: the actor, the actor's name without its kind, or, ASCII case aside, the user.
+    /// Who did it: the actor, the actor's name without its kind, or the user (ignoring ASCII case).
     pub who: Option<String>,
-    /// The action, or all those of a noun: `import` is `import.create` and `import.revert`.
+    /// The action, or all actions of a noun: `import` is `import.create` and `import.revert`.
     pub action: Option<String>,
-    /// The account, ASCII case aside.
+    /// The account, ignoring ASCII case.
     pub account: Option<String>,
-    /// From then on.
+    /// At this time or later.
     pub since: Option<Instant>,
-    /// Before then.
+    /// Before this time.
     pub until: Option<Instant>,
-    /// Recorded before the line of this number: what follows a page that ended with that line,
+    /// Recorded before the line with this number: continues after a page that ended with that line,
     /// whatever was recorded since.
     pub before: Option<u64>,
 }
@@ -244,26 +244,26 @@ pub struct BlobInfo {
     pub put_at: Instant,
 }
 
-/// A manifest: names the blobs that a log's derived state is kept in.
+/// A manifest: names the blobs that hold a log's derived state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
-    /// Rises by one with each swap, from 1.
+    /// Starts at 1 and increments with each swap.
     pub version: u64,
     /// Encoded by the engine.
     pub bytes: Vec<u8>,
 }
 
-/// The ledger's keeper. Every method is atomic and, when it changes something, durable before it
-/// answers.
+/// Storage of the ledger. Every method is atomic, and any change is durable before the method
+/// returns.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Appends one batch to each of several logs, with their names and side effects: all or
     /// nothing. Fails with `Conflict` unless every `expected` is still its log's newest; of several
-    /// such logs the one with the least id is named. Calls that arrive while a commit is on its way
-    /// share the next one. A caller that stops waiting does not take its request back.
+    /// conflicting logs the one with the smallest id is named. Calls that arrive during a commit
+    /// share the next one. A caller that stops waiting does not cancel its request.
     ///
-    /// Refused are also two batches for one log, and names whose ids do not go on without a gap
-    /// from the log's last one.
+    /// Also refused: two batches for one log, and names whose ids do not follow the log's last one
+    /// without a gap.
     async fn append(&self, appends: Vec<Append>, effects: Vec<Effect>) -> Result<(), AppendError>;
 
     /// The newest batch of every log that has one, by log.
@@ -283,18 +283,18 @@ pub trait Store: Send + Sync {
     /// The log's dictionary from `from` on, in the order of ids, without gaps.
     async fn read_names(&self, log: LogId, from: NameId) -> Result<Vec<StoredName>, StoreError>;
 
-    /// Puts a blob under the hash of its bytes; putting it again renews `put_at`, mends what is
-    /// stored of it if that was damaged, and changes nothing else.
+    /// Puts a blob under the hash of its bytes; putting it again renews `put_at`, repairs the
+    /// stored bytes if damaged, and changes nothing else.
     async fn put_blob(&self, bytes: Arc<[u8]>, at: Instant) -> Result<Digest, StoreError>;
 
-    /// A blob's bytes, checked against its hash; `None` when there is none of that name.
+    /// A blob's bytes, checked against their hash; `None` if there is no such blob.
     async fn get_blob(&self, id: Digest) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// Every blob.
     async fn list_blobs(&self) -> Result<Vec<BlobInfo>, StoreError>;
 
-    /// Deletes blobs, but for those that were put at `before` or later: somebody is about to name
-    /// them. Those that are not there are no error.
+    /// Deletes blobs, except those put at `before` or later, which a commit may be about to name.
+    /// Missing ones are not an error.
     async fn delete_blobs(
         &self,
         ids: Vec<Digest>,
@@ -304,7 +304,7 @@ pub trait Store: Send + Sync {
     /// A log's manifest.
     async fn manifest(&self, log: LogId) -> Result<Option<Manifest>, StoreError>;
 
-    /// Replaces the manifest if its version is still `expected` (0: there is none). Says whether
+    /// Replaces the manifest if its version is still `expected` (0: there is none). Returns whether
     /// it did.
     async fn swap_manifest(
         &self,
@@ -313,7 +313,7 @@ pub trait Store: Send + Sync {
         bytes: Vec<u8>,
     ) -> Result<bool, StoreError>;
 
-    /// The token with this hash, also when expired or revoked.
+    /// The token with this hash, even if expired or revoked.
     async fn token(&self, hash: [u8; 32]) -> Result<Option<TokenRow>, StoreError>;
 
     /// Every token, oldest first.
@@ -325,15 +325,15 @@ pub trait Store: Send + Sync {
     /// A fact set earlier.
     async fn fact(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// The newest `limit` lines of the audit log that the filter lets through, in the order of
-    /// commits and not of clocks, the newest first.
+    /// The newest `limit` lines of the audit log that match the filter, newest first, in the order
+    /// of commits rather than of clocks.
     async fn audit(
         &self,
         filter: AuditFilter,
         limit: usize,
     ) -> Result<Vec<NumberedAudit>, StoreError>;
 
-    /// Writes a consistent copy of everything into a new file, while others read and write.
+    /// Writes a consistent copy of everything into a new file, concurrently with reads and writes.
     /// Refuses to overwrite.
     async fn backup(&self, file: &Path) -> Result<(), StoreError>;
 
@@ -345,8 +345,8 @@ pub trait Store: Send + Sync {
     /// checked when it is read.
     async fn check_rows(&self) -> Result<(), StoreError>;
 
-    /// Gives some of the space that nothing uses back to the file system: so much that commits
-    /// hardly wait. Says whether there is more.
+    /// Returns some unused space to the file system, little enough that commits hardly wait.
+    /// Returns whether there is more.
     async fn release_space(&self) -> Result<bool, StoreError>;
 
     /// Bytes on disk, all files together.

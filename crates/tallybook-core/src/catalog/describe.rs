@@ -1,7 +1,8 @@
 //! A catalogue read back as data: prices, grants and multipliers with their days.
 //!
-//! Invariant: everything that a text can say can be read back, in an order that depends on what it
-//! says and not on hashing. Look next: `difference.rs` for what changes between two catalogues.
+//! Invariant: everything that a text can state can be read back, in an order that depends on the
+//! content and not on hashing. Look next: `difference.rs` for the differences between two
+//! catalogues.
 
 use super::history::History;
 use super::included::Worth;
@@ -14,16 +15,16 @@ use crate::time::Day;
 /// A value and the first day on which it holds; `None` is the beginning of time.
 pub type Dated<T> = (Option<Day>, T);
 
-/// What uses of AI models count, as one table of a catalogue.
+/// How much each use of an AI model counts: one table of a catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MultiplierTable<'a> {
-    /// The table's id, as it is compared.
+    /// The table's id, folded for comparison.
     pub id: &'a str,
     /// The ids of the SKUs whose quantities it multiplies, in the order of the text.
     pub skus: Vec<&'a str>,
     /// By folded model, sorted.
     pub models: Vec<(&'a str, Vec<Dated<Quantity>>)>,
-    /// By how a model's name begins, folded, sorted.
+    /// By prefix of the model's name, folded, sorted.
     pub prefixes: Vec<(&'a str, Vec<Dated<Quantity>>)>,
 }
 
@@ -33,7 +34,7 @@ impl Sku {
         self.prices.iter()
     }
 
-    /// The report of single requests that it belongs to: the endpoint of that name answers it.
+    /// The request-level report that it belongs to; the endpoint of that name returns it.
     #[must_use]
     pub fn report(&self) -> Option<ReportKind> {
         self.report
@@ -41,19 +42,19 @@ impl Sku {
 }
 
 impl Pool {
-    /// The kinds of account that have it; all when there are none.
+    /// The kinds of account that have it; empty means all.
     #[must_use]
     pub fn kinds(&self) -> &[AccountKind] {
         &self.kinds
     }
 
-    /// By what its amounts are multiplied.
+    /// The factor that its amounts are multiplied by.
     #[must_use]
     pub fn times(&self) -> u32 {
         self.times
     }
 
-    /// What each plan brings, in the order of the plans.
+    /// What each plan grants, in the order of the plans.
     pub fn plans(&self) -> impl Iterator<Item = (Plan, Vec<Dated<Quantity>>)> + '_ {
         Plan::ALL.iter().filter_map(|plan| {
             let history = self.plans.get(plan)?;
@@ -61,7 +62,7 @@ impl Pool {
         })
     }
 
-    /// What a seat of each SKU brings, in the order of the SKUs' ids.
+    /// What a seat of each SKU grants, in the order of the SKUs' ids.
     #[must_use]
     pub fn seats(&self) -> Vec<(&str, Vec<Dated<Quantity>>)> {
         let seats = self.seats.iter();
@@ -70,7 +71,7 @@ impl Pool {
 }
 
 impl Catalog {
-    /// Other names of a SKU than its id and its display name, as they are compared, sorted.
+    /// Names of a SKU other than its id and display name, folded, sorted.
     #[must_use]
     pub fn aliases(&self, sku: &Sku) -> Vec<&str> {
         self.skus.aliases(&sku.id, &sku.display)
@@ -86,7 +87,8 @@ impl Catalog {
         }
     }
 
-    /// The pools that cover a SKU, each with how many units of it one unit of the SKU takes.
+    /// The pools that cover a SKU, each with the number of pool units that one unit of the SKU
+    /// consumes.
     pub fn covers<'a>(&'a self, sku: &'a Sku) -> impl Iterator<Item = (&'a Pool, u32)> {
         let covers = sku.covers.iter();
         covers.filter_map(|cover| Some((self.pools.entries.get(cover.pool)?, cover.weight)))

@@ -1,30 +1,30 @@
 //! What changes from one catalogue to another.
 //!
 //! Invariant: two catalogues with the same facts rate all usage alike. A name that had a price on
-//! a day and has none any more is a loss, for usage of it could not be priced.
+//! some day and no longer has one is a loss, because usage of it could not be priced.
 
 use super::{Catalog, Dated, Sku};
 use crate::time::Day;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-/// One thing that differs.
+/// One difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fact {
-    /// Of what: `sku gpu_minutes`.
+    /// What differs: `sku gpu_minutes`.
     pub subject: String,
     /// Which of its fields: `price from 2026-07-01`.
     pub field: String,
-    /// As it is; `None` where the catalogue says nothing of it.
+    /// The current value; `None` where the catalogue states none.
     pub before: Option<String>,
-    /// As it will be.
+    /// The new value.
     pub after: Option<String>,
 }
 
 /// A name of a SKU that loses its price.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostPrice {
-    /// The name, as it is compared.
+    /// The name, folded for comparison.
     pub name: String,
     /// The first day on which it will have a price; `None` if it never will.
     pub until: Option<Day>,
@@ -33,7 +33,7 @@ pub struct LostPrice {
 type Facts = BTreeMap<(String, String), String>;
 
 impl Catalog {
-    /// What `next` says otherwise, sorted by subject and field.
+    /// What `next` changes, sorted by subject and field.
     #[must_use]
     pub fn difference(&self, next: &Self) -> Vec<Fact> {
         let (mut before, after) = (self.facts(), next.facts());
@@ -57,10 +57,10 @@ impl Catalog {
         facts.collect()
     }
 
-    /// The names of SKUs that have a price now on days on which they have none in `next`, sorted.
+    /// The names of SKUs that have a price now on days when `next` has none, sorted.
     #[must_use]
     pub fn lost_prices(&self, next: &Self) -> Vec<LostPrice> {
-        // Once a SKU has a price it has one for ever, so that the first day says all.
+        // Once a SKU has a price it always has one, so comparing first days is enough.
         let first = |sku: &Sku| sku.prices().next().map(|(from, _)| from);
         let mut lost = Vec::new();
         for (name, place) in &self.skus.places {
@@ -153,7 +153,7 @@ impl Catalog {
     }
 }
 
-/// A fact, unless there is nothing to say.
+/// A fact, unless the value is empty.
 fn stated(subject: &str, field: &str, value: &str, say: &mut impl FnMut(&str, &str, String)) {
     if !value.is_empty() {
         say(subject, field, value.to_owned());

@@ -1,12 +1,11 @@
-//! A value that holds from a day on, until the next one does.
+//! A value that holds from a given day until the next one takes over.
 //!
-//! Invariant: the entries stand in the order of their days, no two of one day. A later layer (a
-//! site's own text over the built-in one) takes the place of everything beneath it from its first
-//! day on.
+//! Invariant: the entries are in order of day, at most one per day. A later layer (a site's own
+//! text over the built-in one) replaces everything beneath it from its first day on.
 
 use crate::time::Day;
 
-/// Which text said it: 0 for the first, 1 for the one over it, ...
+/// The text that a value came from: 0 for the first, 1 for the one over it, ...
 pub(super) type Layer = u8;
 
 /// A value by day.
@@ -28,7 +27,7 @@ impl<T> Default for History<T> {
 }
 
 impl<T: Copy> History<T> {
-    /// The value that holds on `day`, if any does by then.
+    /// The value in force on `day`, if there is one by then.
     pub(super) fn on(&self, day: Day) -> Option<T> {
         let holds = |dated: &&Dated<T>| dated.from.is_none_or(|from| from <= day);
         self.0.iter().rev().find(holds).map(|dated| dated.value)
@@ -39,7 +38,7 @@ impl<T: Copy> History<T> {
         self.0.iter().map(|dated| (dated.from, dated.value))
     }
 
-    /// Adds a value; false when the same layer has one of the same or a later day.
+    /// Adds a value; false when the same layer already has one on that day or later.
     pub(super) fn add(&mut self, from: Option<Day>, layer: Layer, value: T) -> bool {
         // `None`, the beginning of time, is less than every day.
         let same = |dated: &Dated<T>| dated.layer == layer;

@@ -1,7 +1,7 @@
 //! Included usage and the multipliers of models, as the catalogue states them.
 //!
-//! Invariant: an account's usage of a SKU is covered by at most one pool, so that the order of the
-//! text decides nothing. This is what is granted; how it is spent is `rating`.
+//! Invariant: an account's usage of a SKU is covered by at most one pool, so the order of the text
+//! never matters. This file says what is granted; `rating` says how it is spent.
 
 use super::history::{History, Layer};
 use super::{Catalog, Sku};
@@ -16,9 +16,9 @@ use std::collections::HashMap;
 pub struct Pool {
     /// `actions_minutes`.
     pub id: String,
-    /// As people read it: `Included Actions minutes`.
+    /// For display: `Included Actions minutes`.
     pub display: String,
-    /// Whether every user has their own, or the account one for all.
+    /// Whether every user has their own allowance, or the account shares one.
     pub per_user: bool,
     pub(super) kinds: Vec<AccountKind>,
     pub(super) worth: Worth,
@@ -35,8 +35,8 @@ pub(super) enum Worth {
     Units,
     /// Dollars.
     Dollars,
-    /// Units of one SKU, by its place in the catalogue, each worth that SKU's price on the month's
-    /// first day.
+    /// Units of one SKU, given by its index in the catalogue, each worth that SKU's price on the
+    /// month's first day.
     Sku(usize),
 }
 
@@ -49,12 +49,12 @@ pub enum Measure {
     Money,
 }
 
-/// That a pool covers a SKU.
+/// A pool's coverage of a SKU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cover {
-    /// Which, by its place in the catalogue.
+    /// The pool, by its index in the catalogue.
     pub(super) pool: usize,
-    /// How many units of the pool one unit of the SKU takes.
+    /// How many units of the pool one unit of the SKU consumes.
     pub(super) weight: u32,
 }
 
@@ -81,10 +81,11 @@ impl Pool {
 }
 
 impl Catalog {
-    /// What `plan` grants of `pool` by its rule of `day`, in billionths of a unit or of a dollar.
+    /// What `plan` grants of `pool` under the rule in force on `day`, in billionths of a unit or of
+    /// a dollar.
     ///
-    /// Where units are granted as money, their price on `first`, the month's first day, holds for
-    /// the month; without a price they are worth nothing.
+    /// Where units are granted as money, their price on `first`, the month's first day, applies all
+    /// month; units without a price are worth nothing.
     pub fn plan_grant(
         &self,
         pool: &Pool,
@@ -134,8 +135,8 @@ impl Catalog {
         }
     }
 
-    /// The pool that covers an account's usage of `sku`, by its place in [`Self::pools`], and how
-    /// many units of it one unit of the SKU takes.
+    /// The pool that covers an account's usage of `sku`, by its index in [`Self::pools`], and how
+    /// many units of the pool one unit of the SKU consumes.
     #[must_use]
     pub fn pool_of(&self, sku: &Sku, kind: AccountKind) -> Option<(usize, u32)> {
         let covers = sku.covers.iter();
@@ -143,7 +144,7 @@ impl Catalog {
         mine.next().map(|cover| (cover.pool, cover.weight))
     }
 
-    /// What one use of `model` (folded) counts for `sku` on `day`: 1 where nothing is stated.
+    /// How much one use of `model` (folded) counts for `sku` on `day`: 1 unless stated otherwise.
     pub fn multiplier(&self, sku: &Sku, model: &str, day: Day) -> Result<Quantity, Overflow> {
         match sku.multipliers {
             Some(place) => self.multipliers.entries[place].on(model, day),
@@ -152,16 +153,16 @@ impl Catalog {
     }
 }
 
-/// What one use of a model counts, for the SKUs that are counted so.
+/// How much one use of a model counts, for the SKUs that have multipliers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Multipliers {
     pub(super) models: HashMap<NameKey, History<Quantity>>,
-    /// How names of models may begin, and by what the rest's multiplier is multiplied then.
+    /// Prefixes of model names, and the factor applied to the multiplier of the remaining name.
     pub(super) prefixes: Vec<(NameKey, History<Quantity>)>,
 }
 
 impl Multipliers {
-    /// A model that the text does not name counts once.
+    /// The multiplier of a model; 1 for a model that the text does not name.
     pub(super) fn on(&self, model: &str, day: Day) -> Result<Quantity, Overflow> {
         if let Some(own) = self.models.get(model).and_then(|history| history.on(day)) {
             return Ok(own);
@@ -202,7 +203,7 @@ impl Multipliers {
                 let mut history = History::default();
                 history.add(from, layer, value);
                 self.prefixes.push((key, history));
-                // The longest that fits is the one that is meant.
+                // The longest matching prefix wins.
                 self.prefixes
                     .sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.as_str().len()));
                 true

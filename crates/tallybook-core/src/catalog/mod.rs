@@ -1,11 +1,11 @@
 //! The catalogue: which products, units and SKUs exist, what they are called, what they cost, and
-//! what of them is included in plans and seats.
+//! how much of them plans and seats include.
 //!
 //! Invariant: a text names at most one SKU, one product and one unit, whatever its ASCII case;
-//! every SKU's product and unit are in the catalogue, its prices in the order of their days. The
-//! data is a text that a person can read and edit (`github.txt`, whose head explains the form);
-//! the code here knows no SKU by name. What a catalogue does not know is not an error: words then
-//! are the report's own. Look next: `parse`, which reads the text, `included.rs` for what is free.
+//! every SKU's product and unit are in the catalogue, its prices are in order of day. The data is a
+//! human-readable text (`github.txt`, whose head explains the syntax); the code here knows no SKU
+//! by name. A SKU, product or unit that the catalogue lacks is not an error: it keeps the report's
+//! own spelling. Look next: `parse`, which reads the text, `included.rs` for what is free.
 
 mod describe;
 mod difference;
@@ -31,7 +31,7 @@ pub use difference::{Fact, LostPrice};
 pub use included::{Measure, Pool};
 pub use parse::{CatalogError, Problem};
 
-/// Every product, unit and SKU that is known, with its names and prices.
+/// Every known product, unit and SKU, with its names and prices.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
     edition: Option<Day>,
@@ -48,7 +48,7 @@ pub struct Catalog {
 pub struct Product {
     /// As reports spell it: `git_lfs`.
     pub id: String,
-    /// As people read it: `Git LFS`.
+    /// For display: `Git LFS`.
     pub display: String,
 }
 
@@ -61,12 +61,12 @@ pub struct Unit {
     pub pascal: String,
 }
 
-/// One thing that is metered and priced.
+/// An item that is metered and priced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sku {
     /// As reports spell it: `actions_linux`.
     pub id: String,
-    /// As people read it: `Actions Linux`.
+    /// For display: `Actions Linux`.
     pub display: String,
     /// The id of its product.
     pub product: String,
@@ -80,7 +80,7 @@ pub struct Sku {
     multipliers: Option<usize>,
 }
 
-/// How one (product, SKU, unit) is spelled in each vocabulary of the wire.
+/// How one (product, SKU, unit) is spelled in each vocabulary of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Words<'a> {
     /// `actions`
@@ -118,7 +118,7 @@ pub struct Resolved<'a> {
 }
 
 impl Catalog {
-    /// GitHub's published catalogue, both price eras.
+    /// GitHub's published catalogue, covering both price eras.
     pub const BUILTIN: &'static str = include_str!("github.txt");
 
     /// Reads a catalogue's text; the error names line and column.
@@ -128,16 +128,16 @@ impl Catalog {
 
     /// This catalogue with a site's own text over it; the error's line and column are of `own`.
     ///
-    /// The text adds entries, and changes those of this catalogue by naming their id alone: what
-    /// it says of them from a day on takes the place of what this catalogue says from that day on.
+    /// The text adds entries, and changes existing ones by naming their id alone: what it states
+    /// from a given day on replaces what this catalogue states from that day on.
     pub fn layered(&self, own: &str) -> Result<Self, CatalogError> {
         let mut base = self.clone();
         base.layer = base.layer.saturating_add(1);
         parse::parse(base, own)
     }
 
-    /// The hash that stands for a catalogue made of `base` and perhaps a site's own text: that of
-    /// the one text as it is, else one that no single text has.
+    /// The hash that identifies a catalogue made of `base` and perhaps a site's own text: the plain
+    /// hash of `base` when there is no own text, else one that no single text can have.
     #[must_use]
     pub fn digest(base: &str, own: Option<&str>) -> Digest {
         let base = Digest::of(base.as_bytes());
@@ -150,26 +150,26 @@ impl Catalog {
         }
     }
 
-    /// The day as of which the text was written, if it says so: a newer version of the program
-    /// brings a newer edition.
+    /// The edition date that the text states, if any: a newer version of the program brings a newer
+    /// edition.
     #[must_use]
     pub fn edition(&self) -> Option<Day> {
         self.edition
     }
 
-    /// The SKU of an id, an alias or a display name, without ASCII case.
+    /// The SKU with this id, alias or display name, ignoring ASCII case.
     #[must_use]
     pub fn sku(&self, text: &str) -> Option<&Sku> {
         self.skus.get(text)
     }
 
-    /// The product of an id, an alias or a display name, without ASCII case.
+    /// The product with this id, alias or display name, ignoring ASCII case.
     #[must_use]
     pub fn product(&self, text: &str) -> Option<&Product> {
         self.products.get(text)
     }
 
-    /// The unit of an id, an alias or a Pascal-case name, without ASCII case.
+    /// The unit with this id, alias or Pascal-case name, ignoring ASCII case.
     #[must_use]
     pub fn unit(&self, text: &str) -> Option<&Unit> {
         self.units.get(text)
@@ -177,8 +177,8 @@ impl Catalog {
 
     /// The vocabulary of one (product, SKU, unit).
     ///
-    /// What is not in the catalogue is called by the text itself in every vocabulary: that is the
-    /// rule for SKUs, units and products that are created from a report.
+    /// An entry that the catalogue lacks keeps its own text in every vocabulary: that is the rule
+    /// for SKUs, units and products that first appear in a report.
     #[must_use]
     pub fn words<'a>(&'a self, product: &'a str, sku: &'a str, unit: &'a str) -> Words<'a> {
         let (product_id, product_display) = match self.product(product) {
@@ -205,8 +205,8 @@ impl Catalog {
 
     /// The ids of one (product, SKU, unit) after aliases; unknown texts stay as they are.
     ///
-    /// Each part is resolved by itself: a report that states another product or unit than the
-    /// catalogue's for a SKU is kept as it states it.
+    /// Each part is resolved separately: when a report gives a SKU a different product or unit than
+    /// the catalogue does, the report's is kept.
     #[must_use]
     pub fn canonical<'a>(&'a self, product: &'a str, sku: &'a str, unit: &'a str) -> Canonical<'a> {
         fn resolve<'a>(found: Option<&'a str>, text: &'a str) -> Resolved<'a> {
@@ -222,8 +222,8 @@ impl Catalog {
         }
     }
 
-    /// The report of single requests that the SKUs with a unit belong to, where all of them that
-    /// belong to one agree.
+    /// The request-level report that SKUs with this unit belong to, if all those that belong to one
+    /// agree.
     #[must_use]
     pub fn report_of_unit(&self, unit: &str) -> Option<ReportKind> {
         let unit = self.unit(unit)?;
@@ -261,27 +261,27 @@ impl Sku {
         self.prices.on(day)
     }
 
-    /// Whether it costs nothing in public repositories, as standard runners do.
+    /// Whether it is free in public repositories, as standard runners are.
     #[must_use]
     pub fn is_free_in_public(&self) -> bool {
         self.free_in_public
     }
 
-    /// Whether using it is having a seat that grants something.
+    /// Whether using it means having a seat that grants included usage.
     #[must_use]
     pub fn is_seat(&self) -> bool {
         self.is_seat
     }
 
-    /// Whether reports of `kind` are about this SKU: the detailed and the summarized one are about
-    /// every SKU, and at most one of the two others is.
+    /// Whether reports of `kind` are about this SKU: detailed and summarized reports are about
+    /// every SKU, and at most one of the other two kinds is.
     #[must_use]
     pub fn is_in(&self, kind: ReportKind) -> bool {
         kind.is_about(self.report)
     }
 }
 
-/// Entries in the order of the text, found by any of their names.
+/// Entries in the order of the text, searchable by any of their names.
 #[derive(Debug, Clone)]
 struct Register<T> {
     entries: Vec<T>,
@@ -299,7 +299,7 @@ impl<T> Default for Register<T> {
 
 impl<T> Register<T> {
     fn get(&self, text: &str) -> Option<&T> {
-        // Most texts are ids, which are lower case already: those are found without an allocation.
+        // Most texts are ids, already in lower case: these are looked up without an allocation.
         let folded = if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
             Cow::Owned(text.to_ascii_lowercase())
         } else {
@@ -309,13 +309,13 @@ impl<T> Register<T> {
         self.entries.get(*place)
     }
 
-    /// Adds an entry without a name, and gives its place.
+    /// Adds an entry without a name, and returns its index.
     fn push(&mut self, entry: T) -> usize {
         self.entries.push(entry);
         self.entries.len() - 1
     }
 
-    /// Every name of the entry at `place`, folded and sorted.
+    /// Every name of the entry at index `place`, folded and sorted.
     fn names(&self, place: usize) -> Vec<&str> {
         let names = self.places.iter().filter(|(_, of)| **of == place);
         let mut names: Vec<&str> = names.map(|(name, _)| name.as_str()).collect();
@@ -323,8 +323,7 @@ impl<T> Register<T> {
         names
     }
 
-    /// The names of the entry with this id besides its id and its display name, as they are
-    /// compared, sorted.
+    /// The names of the entry with this id other than its id and display name, folded and sorted.
     fn aliases(&self, id: &str, display: &str) -> Vec<&str> {
         let place = self.place(id);
         let mut names = place.map_or_else(Vec::new, |place| self.names(place));
@@ -332,12 +331,12 @@ impl<T> Register<T> {
         names
     }
 
-    /// The place of the entry that has a name.
+    /// The index of the entry with this name.
     fn place(&self, name: &str) -> Option<usize> {
         self.places.get(&NameKey::new(name)).copied()
     }
 
-    /// Gives the entry at `place` a name; false when another entry has it.
+    /// Names the entry at index `place`; false when another entry already has the name.
     ///
     /// An id and a display name that differ only in case (`copilot`, `Copilot`) are one name.
     fn name(&mut self, place: usize, name: &str) -> bool {

@@ -38,7 +38,8 @@ fn agrees_with_the_published_prices_of_both_eras() {
         if !pascal.is_empty() {
             assert_eq!(words.unit_pascal, pascal);
         }
-        // A row without any price says that none was seen; the catalogue may still derive one.
+        // A row without any price means that none was published; the catalogue may still derive
+        // one.
         if !(old.is_empty() && new.is_empty()) {
             for (text, first, last) in [
                 (old, "2000-01-01", "2025-12-31"),

@@ -1,12 +1,12 @@
-//! Printing billionths: what answers and reports do millions of times.
+//! Printing billionths, which answers and reports do millions of times.
 //!
-//! Invariant: the text is that of [`Buffer::format_bytes`]. Three digits are looked up at a time
-//! and written where they stay, and how many of them count is computed without a branch, because
-//! no processor can guess how many decimals the next amount has.
+//! Invariant: the text is that of [`Buffer::format_bytes`]. Digits are looked up three at a time
+//! and written in place, and the number of significant ones is computed without a branch, because
+//! the number of decimals of the next amount is unpredictable.
 
 use super::Buffer;
 
-/// Room for each number that [`put_nanos`] writes, and for what it writes over.
+/// Space for each number that [`put_nanos`] writes, including bytes past its end.
 const NANOS_ROOM: usize = 32;
 
 const UNIT: u64 = 1_000_000_000;
@@ -14,7 +14,7 @@ const UNIT: u64 = 1_000_000_000;
 /// Appends `nanos` x 10^-9 as the shortest plain decimal.
 #[inline]
 pub fn append_nanos(out: &mut Vec<u8>, nanos: i128) {
-    // Room of fixed length needs no call; what is too much is taken back.
+    // Growing by a fixed length needs no call; the excess is truncated.
     let start = out.len();
     out.extend_from_slice(&[b'0'; NANOS_ROOM]);
     let room = out[start..].first_chunk_mut();
@@ -27,9 +27,9 @@ pub fn append_nanos(out: &mut Vec<u8>, nanos: i128) {
     }
 }
 
-/// Writes `nanos` x 10^-9 as the shortest plain decimal to the beginning of `text`, and says how
-/// long it is; what follows it there is undefined. `None` from a thousand million units on: then
-/// the number is for [`append_nanos`].
+/// Writes `nanos` x 10^-9 as the shortest plain decimal to the beginning of `text`, and returns its
+/// length; the bytes after it are undefined. `None` from a thousand million units on: use
+/// [`append_nanos`] then.
 #[inline]
 fn put_nanos(text: &mut [u8; NANOS_ROOM], nanos: i128) -> Option<usize> {
     let nanos = i64::try_from(nanos).ok()?;
@@ -50,11 +50,11 @@ fn put_nanos(text: &mut [u8; NANOS_ROOM], nanos: i128) -> Option<usize> {
     Some(length + put_fraction(decimals, fraction))
 }
 
-/// Three digits, and a number about them.
+/// Three digits, and how many of them are significant.
 type Three = [u8; 4];
 
-/// The digits of each number below a thousand, and how many there are without the zeros that it
-/// ends with: none of zero.
+/// The digits of each number below a thousand, and how many there are without trailing zeros: none
+/// for zero.
 #[expect(clippy::cast_possible_truncation, reason = "single digits")]
 const DIGITS: [Three; 1000] = {
     let mut table = [[0; 4]; 1000];
@@ -73,7 +73,7 @@ const DIGITS: [Three; 1000] = {
     table
 };
 
-/// The same without the zeros that it begins with, and how many digits are left.
+/// The same without leading zeros, and how many digits are left.
 const LEADING: [Three; 1000] = {
     let mut table = DIGITS;
     let mut number = 0;
@@ -89,8 +89,8 @@ const LEADING: [Three; 1000] = {
     table
 };
 
-/// How long a point and nine decimals are without the zeros at their end, by what the last bytes of
-/// [`DIGITS`] say of the three threes, two bits each; nothing when all are zero.
+/// The length of a point and nine decimals without trailing zeros, indexed by the last bytes of
+/// [`DIGITS`] for the three groups, two bits each; zero when all digits are zero.
 #[expect(clippy::cast_possible_truncation, reason = "indices below 64")]
 const FRACTION_LENGTHS: [u8; 64] = {
     let mut table = [0; 64];
@@ -108,7 +108,7 @@ const FRACTION_LENGTHS: [u8; 64] = {
     table
 };
 
-/// A number of nine digits, three by three.
+/// A nine-digit number as three groups of three.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "a number below a thousand million fits 32 bits"
@@ -120,14 +120,14 @@ fn threes(number: u64) -> [usize; 3] {
     [thousands / 1000, thousands % 1000, number % 1000].map(|three| three as usize)
 }
 
-/// Writes a number of [`LEADING`], and says how many digits it has.
+/// Writes an entry of [`LEADING`], and returns its number of digits.
 #[inline(always)]
 fn put_leading(text: &mut [u8], [a, b, c, length]: Three) -> usize {
     text[..4].copy_from_slice(&[a, b, c, length]);
     usize::from(length)
 }
 
-/// Writes a number of nine digits without those that it begins with, and says how many are left.
+/// Writes a nine-digit number without leading zeros, and returns the number of digits.
 #[cold]
 fn put_whole(text: &mut [u8], number: u64) -> usize {
     let threes = threes(number);
@@ -140,8 +140,8 @@ fn put_whole(text: &mut [u8], number: u64) -> usize {
     length
 }
 
-/// Writes the point and nine decimals, and says how long they are without the zeros at their end:
-/// nothing for a whole number.
+/// Writes the point and nine decimals, and returns their length without trailing zeros: zero for a
+/// whole number.
 #[inline(always)]
 fn put_fraction(text: &mut [u8; 12], fraction: u64) -> usize {
     let [a, b, c] = threes(fraction).map(|three| DIGITS[three]);

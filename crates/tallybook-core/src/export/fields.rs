@@ -1,9 +1,9 @@
-//! Fields: how names, rates and numbers are printed, once each where they come again.
+//! Fields: how names, rates and numbers are printed; repeated ones are printed once and reused.
 //!
 //! Invariant: every field is quoted; quotes in it are doubled; a line break in a name becomes a
-//! space, because readers of these reports take a line for a row. What a reader derives from a row
-//! or from the rows that [`Sums::rows`] makes of it, quantities of discounts included, adds up to
-//! what the row's lines say.
+//! space, because readers of these reports treat each line as a row. What a reader derives from a
+//! row, or from the rows that [`Sums::rows`] splits it into, adds up to what the row's lines say,
+//! including the discounted quantities.
 
 use crate::decimal::{Buffer, append_nanos};
 use crate::dimension::Dimension;
@@ -33,13 +33,13 @@ fn quoted(text: &str) -> Box<[u8]> {
     out.into()
 }
 
-/// How cells that hold a text are written.
+/// How text cells are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Cells {
-    /// As they are: the file can be imported again.
+    /// Unchanged: the file can be imported again.
     #[default]
     Exact,
-    /// With an apostrophe before what a spreadsheet would take for a formula.
+    /// With an apostrophe before text that a spreadsheet would take for a formula.
     Guarded,
 }
 
@@ -59,7 +59,7 @@ impl Cells {
     }
 }
 
-/// Whether spreadsheets take a text for a formula, which a signed number is not.
+/// Whether spreadsheets would take a text for a formula; a signed number is not one.
 fn is_formula(text: &str) -> bool {
     match text.as_bytes() {
         [b'=' | b'@' | b'\t' | b'\r' | b'\n', ..] => true,
@@ -85,7 +85,7 @@ pub(super) struct Fields {
     cells: Cells,
 }
 
-/// One row under the codes of [`Fields`].
+/// One row, with the codes of [`Fields`].
 pub(super) struct Row<'a> {
     pub rate: u32,
     pub names: [u32; 6],
@@ -93,7 +93,7 @@ pub(super) struct Row<'a> {
     pub extras: Extras<'a>,
 }
 
-/// What only the reports of requests and credits have.
+/// Columns that only the reports of requests and credits have.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Extras<'a> {
     pub exceeds_quota: Option<bool>,
@@ -107,11 +107,11 @@ pub(super) struct Extras<'a> {
 pub(super) struct Sums {
     pub quantity: i128,
     pub gross: i128,
-    /// Of lines whose discount is above zero, and of lines whose discount is below.
+    /// Of lines with a positive discount, and of lines with a negative one.
     discounts: [Discount; 2],
 }
 
-/// A discount, and the quantity that it pays for.
+/// A discount and the quantity that it pays for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Discount {
     quantity: i128,
@@ -126,7 +126,7 @@ impl Sums {
         Self::new(quantity, gross, discount, discount_quantity)
     }
 
-    /// Those of one line of a report, of which the quantity that its discount pays for is derived.
+    /// Those of one line of a report; the quantity that its discount pays for is derived.
     pub(super) fn derived(quantity: i128, gross: i128, discount: i128) -> Self {
         let of = [gross, discount].map(Amount::from_nanos);
         let derived = discount_quantity(Quantity::from_nanos(quantity), of[1], of[0]);
@@ -167,13 +167,13 @@ impl Sums {
     }
 
     /// The rows that state these sums. A report has no column for the quantity that a discount pays
-    /// for; who reads it derives it from the row. Where that gives another number than the sum over
-    /// the lines, what is discounted and what is to be paid are rows of their own.
+    /// for; readers derive it from the row. Where that differs from the sum over the lines, the
+    /// discounted part and the part to be paid become separate rows.
     pub(super) fn rows(self) -> impl Iterator<Item = Self> {
         let stated = self.discount_quantity();
         let of = [self.gross, self.discount()].map(Amount::from_nanos);
         let quantity = Quantity::from_nanos(self.quantity);
-        // What is beyond the limits would be refused by an import.
+        // An import would refuse anything beyond the limits.
         let derived = checked_discount_quantity(quantity, of[1], of[0]);
         let one_row = derived.is_ok_and(|derived| derived.nanos() == stated);
         let discounted = self.discounts.map(|discount| {
@@ -192,7 +192,7 @@ impl Sums {
 }
 
 impl Fields {
-    /// Prints folded names as they are shown, and rates, for a report of a kind.
+    /// Prints display spellings of folded names, and rates, for one kind of report.
     pub(super) fn new<'a>(
         kind: ReportKind,
         names: [&[Box<str>]; 6],
@@ -226,7 +226,7 @@ impl Fields {
         self.day = quoted(&day.to_string());
     }
 
-    /// Gives the lines of a row to `line`; `text` lends its memory.
+    /// Passes the lines of a row to `line`; `text` is scratch space.
     pub(super) fn print<E>(
         &self,
         mut row: Row<'_>,
@@ -243,7 +243,7 @@ impl Fields {
             text.pop();
             text.extend_from_slice(b"\r\n");
             line(text)?;
-            // The first of several rows states them whole.
+            // The first of several rows carries them in full.
             row.extras.numbers = [None; 6];
         }
         Ok(())
@@ -285,7 +285,7 @@ impl Fields {
             Column::OutputTokens => append_optional(out, extra(3)),
             Column::CacheReadTokens => append_optional(out, extra(4)),
             Column::CacheWriteTokens => append_optional(out, extra(5)),
-            // No layout that is written has these.
+            // No written layout has these columns.
             Column::UsedAt
             | Column::WorkflowName
             | Column::OldPrice
@@ -313,7 +313,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Quantity, gross and discount of a line, most of them with prices and shares like real ones.
+    /// Quantity, gross and discount of a line, mostly with realistic prices and shares.
     fn line() -> impl Strategy<Value = [i128; 3]> {
         let share = prop_oneof![Just(0), Just(1_000), 0..1_000i128];
         let sign = prop_oneof![9 => Just(1), 1 => Just(-1)];
@@ -324,7 +324,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whoever reads the rows and derives what discounts pay for gets the sums of the lines.
+        /// Deriving from the rows what discounts pay for gives the sums of the lines.
         #[test]
         fn rows_give_back_the_sums_of_their_lines(lines in proptest::collection::vec(line(), 1..9)) {
             let mut sum = Sums::default();
@@ -348,7 +348,7 @@ mod tests {
         let mut exact = Sums::derived(3_000, 24, 24);
         exact.add(&Sums::derived(5_000, 40, 0));
         assert_eq!(exact.rows().collect::<Vec<_>>(), [exact]);
-        // A line so small that it costs nothing.
+        // A line too small to cost anything.
         let mut sum = Sums::derived(1_000, 8, 4);
         sum.add(&Sums::derived(10, 0, 0));
         let parts = [Sums::derived(500, 4, 4), Sums::derived(510, 4, 0)];
@@ -364,7 +364,7 @@ mod tests {
             assert_eq!(exact, format!("\"{}\"", text.replace('"', "\"\"")));
             assert_eq!(written(Guarded, text), exact.replacen('"', "\"'", 1));
         }
-        // A line break is written as a space; before a formula it does not hide that it is one.
+        // A line break is written as a space; one before a formula does not hide the formula.
         assert_eq!(written(Guarded, "\r=1"), "\"' =1\"");
         for text in ["", "a=b", "api", "'=1", "-1.5", "+20", "ü"] {
             assert_eq!(written(Guarded, text), written(Exact, text), "{text}");

@@ -1,9 +1,10 @@
 //! Detailed and summarized reports: a statement's lines, summed over the hours of a day and over
-//! what the report does not tell apart.
+//! the dimensions that the report lacks.
 //!
 //! Invariant: rows come by day, SKU, organization, repository, (user, workflow,) cost center and
-//! price, names by their folded bytes. Nothing grows with the statement: the hours of a day are
-//! merged as they are sorted, and what is held is one repository's (user's) rows of a day and SKU.
+//! price, names by their folded bytes. Memory does not grow with the statement: the hours of a day
+//! are merged in sorted order, and only one repository's (user's) rows of a day and SKU are held at
+//! a time.
 
 use super::fields::{Extras, Fields, Row, Sums};
 use super::{Cells, Days};
@@ -14,20 +15,20 @@ use crate::report::ReportKind;
 use crate::statement::{Summary, Table};
 use crate::time::Day;
 
-/// What is written of a month.
+/// Which part of a month is written.
 #[derive(Debug, Clone, Copy)]
 pub struct Selection<'a> {
-    /// Detailed or summarized; of other kinds, the lines of their SKUs, in the detailed grouping.
+    /// Detailed or summarized; for other kinds, the lines of their SKUs in the detailed grouping.
     pub kind: ReportKind,
-    /// Of which days.
+    /// Which days.
     pub days: Days,
-    /// Of this organization alone.
+    /// Only this organization.
     pub organization: Option<&'a Name>,
-    /// How cells that hold a text are written.
+    /// How text cells are written.
     pub cells: Cells,
 }
 
-/// Gives every row of a month to `line`, as it is written.
+/// Passes every row of a month to `line`, as written to the file.
 pub fn write<E>(
     summary: &Summary,
     lines: &Table,
@@ -89,17 +90,17 @@ fn by_sku(summary: &Summary, runs: std::ops::Range<usize>) -> Vec<Vec<Hour>> {
         .collect()
 }
 
-/// Lines of one hour and SKU that are still to be read; they are sorted.
+/// Unread lines of one hour and SKU, sorted.
 #[derive(Debug, Clone, Copy)]
 struct Hour {
     next: usize,
     end: usize,
 }
 
-/// What a group's rows have in common: organization, repository, and in detailed reports the user.
+/// What a group's rows share: organization, repository, and in detailed reports the user.
 type GroupKey = [u32; 3];
 
-/// What tells its rows apart: workflow, cost center, rate.
+/// What distinguishes rows within a group: workflow, cost center, rate.
 type RowKey = [u32; 3];
 
 struct Month<'a> {
@@ -178,16 +179,16 @@ impl Month<'_> {
     }
 }
 
-/// Rows of one group. Lines of one row mostly follow each other.
+/// Rows of one group. Lines of the same row are mostly adjacent.
 #[derive(Debug, Default)]
 struct Group {
     rows: Vec<(RowKey, Sums)>,
     unsorted: bool,
-    /// When to merge next, so that memory is bounded by the rows and not by the lines.
+    /// The length at which to merge next, which bounds memory by rows rather than lines.
     most: usize,
 }
 
-/// So many lines are held before they are merged.
+/// How many lines are held before they are merged.
 const FEW_ROWS: usize = 4096;
 
 impl Group {

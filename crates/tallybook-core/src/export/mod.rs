@@ -1,9 +1,9 @@
 //! Usage reports as they are written: columns, grouping, order and bytes of GitHub's CSV files.
 //!
-//! Invariant: a row is the exact sum of its lines, each line in exactly one row, so that a report
-//! adds up to what every other view of the same usage says. Every field is quoted, an absent one is
-//! empty, lines end in CRLF, and a file begins with a byte order mark and its header.
-//! Look next: [`lines`] for detailed and summarized reports, [`requests`] for the two others; the
+//! Invariant: a row is the exact sum of its lines, each line in exactly one row, so a report adds
+//! up to the same totals as every other view of the same usage. Every field is quoted, an absent
+//! one is empty, lines end in CRLF, and a file begins with a byte order mark and its header.
+//! Look next: [`lines`] for detailed and summarized reports, [`requests`] for the other two; the
 //! columns are those of [`crate::report::layout`].
 
 mod fields;
@@ -25,7 +25,7 @@ pub const fn most_days(kind: ReportKind) -> i32 {
     }
 }
 
-/// The most lines of one file, its header not counted; what is more goes into further files.
+/// The most lines of one file, its header not counted; the excess goes into further files.
 pub const MOST_LINES: u64 = 1_000_000;
 
 /// What every file begins with: the byte order mark and the header.
@@ -42,7 +42,7 @@ pub fn head(kind: ReportKind) -> Vec<u8> {
     out
 }
 
-/// Which days a report is about, both included.
+/// The days that a report covers, inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Days {
     /// The first.
@@ -52,13 +52,13 @@ pub struct Days {
 }
 
 impl Days {
-    /// Whether a day is among them.
+    /// Whether they include a day.
     #[must_use]
     pub fn contains(&self, day: Day) -> bool {
         (self.first..=self.last).contains(&day)
     }
 
-    /// How many they are; none or fewer when the last is before the first.
+    /// The number of days; zero or negative when the last is before the first.
     #[must_use]
     pub fn count(&self) -> i32 {
         self.last.index() - self.first.index() + 1

@@ -2,9 +2,9 @@
 //! no statement keeps.
 //!
 //! Invariant: the same lines count as in the statement, by the same fold. A report holds the SKUs
-//! that it is about, and everything that imported reports of its kind named: those of AI credits
-//! have premium requests, too. Rows come by day, model, user, SKU, organization, repository, cost
-//! center and what is said of the quota. What is held is the rows of one month.
+//! of its kind, and everything that imported reports of its kind named: AI-credit reports also have
+//! premium requests. Rows are ordered by day, model, user, SKU, organization, repository, cost
+//! center and quota. Only the rows of one month are held in memory.
 
 use super::Cells;
 use super::fields::{Extras, Fields, Row, Sums};
@@ -36,13 +36,13 @@ const NUMBERS: [Optional; 6] = [
     Optional::CacheWrite,
 ];
 
-/// The place of the first count of tokens among them.
+/// The index of the first token count among them.
 const FIRST_TOKENS: usize = 2;
 
-/// Billionths of one.
+/// One, in billionths.
 const NANOS: i128 = 1_000_000_000;
 
-/// What makes a row, under the codes of the fold.
+/// A row's key, in the codes of the fold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     day: Day,
@@ -55,9 +55,9 @@ struct Key {
 #[derive(Debug, Clone, Copy, Default)]
 struct Values {
     sums: Sums,
-    /// As imported reports state them.
+    /// From imported reports.
     numbers: [Option<i128>; 6],
-    /// Of events.
+    /// From events.
     tokens: TokenSums,
 }
 
@@ -70,7 +70,7 @@ impl Values {
         }
     }
 
-    /// What reports and events say together.
+    /// The totals of reports and events.
     fn all_numbers(&self) -> [Option<i128>; 6] {
         let mut numbers = self.numbers;
         for (number, count) in numbers[FIRST_TOKENS..].iter_mut().zip(self.tokens.known()) {
@@ -90,8 +90,8 @@ fn sum_of(left: Option<i128>, right: Option<i128>) -> Option<i128> {
     }
 }
 
-/// A month of such a report in the making: feed it every chunk of the plan, and the rows that it
-/// names, as the fold of a statement is fed.
+/// A month of such a report under construction: feed it every chunk of the plan and the rows that
+/// the plan names, like the fold of a statement.
 pub struct Requests<'a> {
     fold: Fold<'a>,
     catalog: &'a Catalog,
@@ -140,7 +140,7 @@ impl<'a> Requests<'a> {
         let mut missing = false;
         let (rows, selection) = (&mut self.rows, &self.selection);
         let has_repository = self.has_repository;
-        // What an imported report of this kind named is in this one, whatever its SKU.
+        // Anything named by an imported report of this kind belongs in this one, whatever its SKU.
         let is_named = self.fold.kind(contender) == selection.kind;
         self.fold
             .add_each(contender, digest, chunk, |fold, line, at| {
@@ -183,8 +183,8 @@ impl<'a> Requests<'a> {
         self.fold.add_rows(rows);
     }
 
-    /// Goes on with the same month of another account, whose usage makes rows together with what is
-    /// there already.
+    /// Continues with the same month of another account, whose usage is merged with the rows so
+    /// far.
     pub fn with_account(
         mut self,
         plan: &'a MonthPlan,
@@ -196,7 +196,7 @@ impl<'a> Requests<'a> {
         Ok(self)
     }
 
-    /// Adds what events say, and sorts; an error where an amount is beyond what can be counted.
+    /// Adds usage from events, and sorts; fails when an amount overflows.
     pub fn finish(mut self) -> Result<Sorted, Unrated> {
         self.add_metered()?;
         Ok(self.sorted())
@@ -231,7 +231,7 @@ impl<'a> Requests<'a> {
                     day,
                     rate,
                     names: shown_names(names, self.has_repository),
-                    // What is included has paid for all that is within it.
+                    // Usage within the included amount is fully discounted.
                     exceeds_quota: Some(sums.gross != sums.discount()),
                     quota: 0,
                 };
@@ -281,10 +281,10 @@ impl<'a> Requests<'a> {
     }
 }
 
-/// A name of a dimension that the report does not tell apart.
+/// The code for a dimension that the report lacks.
 const ABSENT: u32 = u32::MAX;
 
-/// The names that make a row: no report of requests has workflows.
+/// The names in a row's key: no report of requests has workflows.
 fn shown_names(mut names: [u32; 6], has_repository: bool) -> [u32; 6] {
     names[Dimension::Workflow as usize] = ABSENT;
     if !has_repository {
@@ -307,7 +307,7 @@ fn is_wanted(
     selection.days.contains(day) && selection.organization.is_none_or(shown)
 }
 
-/// A column of values or none, a value a line; nothing when no line has one.
+/// An optional column, one entry per line; empty when no line has a value.
 fn values_of(chunk: &Chunk, column: Optional) -> Vec<Option<i128>> {
     let (present, values) = &chunk.optional[column as usize];
     if values.is_empty() {
@@ -318,7 +318,7 @@ fn values_of(chunk: &Chunk, column: Optional) -> Vec<Option<i128>> {
     present.iter().map(value).collect()
 }
 
-/// A month's rows in their order.
+/// A month's rows, sorted.
 pub struct Sorted {
     kind: ReportKind,
     cells: Cells,
@@ -329,7 +329,7 @@ pub struct Sorted {
 }
 
 impl Sorted {
-    /// Gives every row to `line`, as it is written.
+    /// Passes every row to `line`, as written to the file.
     pub fn write<E>(
         &self,
         spellings: MergedSpellings<'_>,

@@ -1,7 +1,7 @@
 //! Token counts of events, by the lines of a statement that they belong to.
 //!
-//! Invariant: counts are carried, not priced: no statement has them. A line is known by its hour,
-//! SKU and names, under the codes of the fold.
+//! Invariant: counts are carried, not priced: no statement has them. A line is identified by its
+//! hour, SKU and names, in the codes of the fold.
 
 use crate::catalog::Catalog;
 use crate::dimension::Dimension;
@@ -18,7 +18,7 @@ pub(super) struct LineTokens {
     sums: QuickMap<Line, TokenSums>,
 }
 
-/// Hour since the month's first, SKU, and names but for the cost center, which no event has.
+/// Hour since the start of the month, SKU, and names except the cost center, which events lack.
 type Line = (u16, u32, [u32; 5]);
 
 impl LineTokens {

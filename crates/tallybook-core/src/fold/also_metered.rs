@@ -1,8 +1,8 @@
-//! Usage that an import and events both state. It adds up, for neither owns the other's; but it is
-//! mostly the same usage twice, and so whoever imports is told both totals.
+//! Usage that both an import and events state. Both are counted, because neither owns the other's;
+//! but it is mostly the same usage twice, so the person importing is shown both totals.
 //!
-//! Invariant: both sides are sums over the same days and SKUs; names do not tell usage apart here,
-//! because reports leave some of them out.
+//! Invariant: both sides are sums over the same days and SKUs; names are ignored here, because
+//! reports leave some of them out.
 
 use super::{Fold, Unrated};
 use crate::catalog::Catalog;
@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 /// Sums by day and folded SKU id.
 pub type DaySums = BTreeMap<(Day, String), CellSum>;
 
-/// A SKU of which an import and events both state usage on the same days.
+/// A SKU for which an import and events both state usage on the same days.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlsoMetered {
     /// The SKU's id, folded.
@@ -26,7 +26,7 @@ pub struct AlsoMetered {
     pub first_day: Day,
     /// The last of them.
     pub last_day: Day,
-    /// How many they are.
+    /// The number of these days.
     pub days: u32,
     /// What the import states.
     pub imported: CellSum,
@@ -34,8 +34,8 @@ pub struct AlsoMetered {
     pub metered: CellSum,
 }
 
-/// What an import states by day and SKU, whether or not another import hides it; `cells` are those
-/// of its parts, in their order. Where parts of several kinds state the same, the finer one counts.
+/// What an import states by day and SKU, whether or not another import hides it; `cells` holds the
+/// cell sums of its parts, in order. Where parts of several kinds overlap, the finer one counts.
 #[must_use]
 pub fn imported_days(record: &ImportRecord, catalog: &Catalog, cells: &[CellSums]) -> DaySums {
     let ids: Vec<String> = record
@@ -63,7 +63,7 @@ pub fn imported_days(record: &ImportRecord, catalog: &Catalog, cells: &[CellSums
 }
 
 impl Fold<'_> {
-    /// What the month's events add up to by day and SKU; of one organization alone, if it is named.
+    /// What the month's events add up to by day and SKU; restricted to one organization if given.
     pub fn metered_days(&self, only: Option<&Name>) -> Result<DaySums, Unrated> {
         let metered = self.metered()?;
         let (summary, lines) = (metered.summary(), metered.lines());
@@ -110,7 +110,7 @@ pub fn also_metered(imported: &DaySums, metered: &DaySums) -> Vec<AlsoMetered> {
             imported: CellSum::default(),
             metered: CellSum::default(),
         });
-        // Keys are in the order of days.
+        // Keys are ordered by day.
         both.last_day = *day;
         both.days += 1;
         both.imported.add(imported);

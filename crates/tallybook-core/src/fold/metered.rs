@@ -24,14 +24,14 @@ pub enum Unrated {
     /// The catalogue no longer has a SKU that events were admitted for.
     #[error("the catalogue has no SKU {0:?}, of which there is usage")]
     UnknownSku(String),
-    /// An amount could not be made.
+    /// An amount could not be computed.
     #[error("usage of {sku} in the hour {hour}: {error}", hour = hour.start())]
     Rating {
         /// The SKU's id.
         sku: String,
         /// The hour of use.
         hour: Hour,
-        /// Why.
+        /// The cause.
         error: RatingError,
     },
     /// A row has a code that the dictionary lacks.
@@ -39,7 +39,7 @@ pub enum Unrated {
     ForeignCode,
 }
 
-/// Adds the rated lines of a month's events to a statement in the making: of rows that count.
+/// Adds the rated lines of a month's counting rows to a statement under construction.
 pub(super) fn rate(
     month: Month,
     usage: &[&Row],
@@ -69,8 +69,8 @@ pub(super) fn rate(
     Ok(())
 }
 
-/// Hour, SKU, organization, repository, user, model and workflow: the SKU and the names as places
-/// in the sorted lists of [`Texts`], so that keys sort like the lines of a statement.
+/// Hour, SKU, organization, repository, user, model and workflow: the SKU and names as indexes into
+/// the sorted lists of [`Texts`], so that keys sort like the lines of a statement.
 type Key = (u16, u32, u32, u32, u32, u32, u32);
 
 struct Line {
@@ -82,16 +82,16 @@ struct Line {
 struct Texts<'a> {
     /// In the order of their folded ids.
     skus: Vec<&'a Sku>,
-    /// By dictionary code, the place among the SKUs; `u32::MAX` for other names.
+    /// By dictionary code, the index into `skus`; `u32::MAX` for other names.
     sku_of: Vec<u32>,
-    /// By dimension; cost centers are no names of events.
+    /// By dimension; events have no cost centers.
     names: [Names; 5],
 }
 
 #[derive(Default)]
 struct Names {
     sorted: Vec<String>,
-    /// By dictionary code, the place in the list.
+    /// By dictionary code, the index into the list.
     place_of: Vec<u32>,
 }
 
@@ -207,8 +207,8 @@ fn lines(usage: &[&Row], texts: &Texts<'_>) -> Vec<Line> {
     lines
 }
 
-/// A line for each row, in the order of hours: there are few of them, so that each row's place is
-/// soon counted, and what is left to sort is short.
+/// A line for each row, in order of hour: there are few hours, so a counting sort is quick and
+/// leaves only short runs to sort.
 fn by_hour(usage: &[&Row], texts: &Texts<'_>) -> Vec<Line> {
     let mut ends = Vec::new();
     for row in usage {
@@ -238,11 +238,11 @@ fn by_hour(usage: &[&Row], texts: &Texts<'_>) -> Vec<Line> {
     order.into_iter().map(line).collect()
 }
 
-/// The builder's codes, looked up once a name.
+/// The builder's codes, looked up once per name.
 struct BuilderCodes {
     names: [Vec<u32>; 5],
     no_cost_center: u32,
-    /// By place of the SKU, and price.
+    /// By index of the SKU, and price.
     rates: QuickMap<(u32, Price), u32>,
 }
 

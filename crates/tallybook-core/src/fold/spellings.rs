@@ -1,7 +1,7 @@
 //! How the names of an account's live usage are shown.
 //!
-//! Invariant: as declared, else in the least spelling in bytes, so that neither the order of
-//! imports nor that of accounts matters.
+//! Invariant: as declared, else in the bytewise smallest spelling, so neither the order of imports
+//! nor that of accounts matters.
 
 use crate::dimension::Dimension;
 use crate::ids::NameId;
@@ -29,7 +29,7 @@ impl Spelling {
 }
 
 impl Spellings {
-    /// Of everything live in `account`, and of all its events.
+    /// The spellings of everything live in `account`, and of all its events.
     #[must_use]
     pub fn new(account: &Account) -> Self {
         let mut spellings = Self::default();
@@ -66,7 +66,7 @@ impl Spellings {
         }
     }
 
-    /// Shows a declared spelling instead.
+    /// Makes a declared spelling the one shown.
     pub fn declare(&mut self, dimension: Dimension, spelling: &str) {
         let names = &mut self.names[dimension as usize];
         if let Some(known) = names.get_mut(dimension.fold(spelling).as_str()) {
@@ -83,8 +83,8 @@ impl Spellings {
         MergedSpellings::from(self).find(dimension, text)
     }
 
-    /// Every name of a dimension, as it is shown, in order of the folded names; the absent name
-    /// left out.
+    /// Every name of a dimension in its display spelling, ordered by folded name, without the
+    /// absent name.
     #[must_use]
     pub fn all(&self, dimension: Dimension) -> Vec<Arc<str>> {
         MergedSpellings::from(self).all(dimension)
@@ -95,7 +95,7 @@ impl Spellings {
     }
 }
 
-/// The spellings of one or several accounts as if they were one.
+/// The spellings of one or several accounts, treated as one.
 #[derive(Debug, Clone, Copy)]
 pub enum MergedSpellings<'a> {
     /// Of one account.
@@ -124,7 +124,7 @@ impl<'a> MergedSpellings<'a> {
         self.of_folded(dimension, dimension.fold(text).as_str())
     }
 
-    /// [`Self::find`] for a name that is folded already.
+    /// [`Self::find`] for an already folded name.
     #[must_use]
     pub fn of_folded(self, dimension: Dimension, folded: &str) -> Option<&'a Arc<str>> {
         match self {
@@ -138,8 +138,8 @@ impl<'a> MergedSpellings<'a> {
         .map(|spelling| &spelling.shown)
     }
 
-    /// Every name of a dimension, as it is shown, in order of the folded names; the absent name
-    /// left out.
+    /// Every name of a dimension in its display spelling, ordered by folded name, without the
+    /// absent name.
     #[must_use]
     pub fn all(self, dimension: Dimension) -> Vec<Arc<str>> {
         let mut sorted: BTreeMap<&str, &Arc<str>> = BTreeMap::new();

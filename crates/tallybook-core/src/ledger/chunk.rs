@@ -1,6 +1,6 @@
 //! Chunks: the lines of one import, one kind and one month, as columns.
 //!
-//! Invariant: a chunk is immutable and named by its hash; its codes are of the record's tables.
+//! Invariant: a chunk is immutable and named by its hash; its codes refer to the record's tables.
 //! Layout, format 2: `TBC` `2`, month, count, then the columns in the order of [`Chunk`]. Format 1
 //! has no unknown columns.
 //! Look next: [`super::unknown`], the columns that no layout has.
@@ -22,7 +22,7 @@ pub const MOST_LINES: usize = 128 * 1024;
 const MAGIC: &[u8; 3] = b"TBC";
 const WHAT: &str = "chunk";
 
-/// Columns of which a line has a value or none.
+/// The number of columns that are optional per line.
 pub const OPTIONAL_COLUMNS: usize = 8;
 
 /// The optional columns, by name.
@@ -46,10 +46,10 @@ pub enum Optional {
     Multiplier,
 }
 
-/// Lines while they are collected.
+/// Lines as they are collected.
 #[derive(Debug, Default)]
 pub struct Lines {
-    /// Hours since the month's first.
+    /// Hours since the start of the month.
     pub hour: Vec<u16>,
     /// SKU codes.
     pub sku: Vec<u32>,
@@ -73,7 +73,7 @@ pub struct Lines {
     pub unknown: UnknownTexts,
 }
 
-/// A column of values or none; costs nothing until the first value.
+/// An optional column; costs nothing until the first value.
 #[derive(Debug, Default)]
 pub struct OptionalColumn {
     present: Vec<u8>,
@@ -98,7 +98,7 @@ pub struct Chunk {
     pub month: Month,
     /// How many lines.
     pub count: usize,
-    /// Hours since the month's first.
+    /// Hours since the start of the month.
     pub hour: Packed,
     /// SKU codes.
     pub sku: Packed,
@@ -174,8 +174,8 @@ impl Lines {
         let prices: Vec<i128> = distinct.into_iter().collect();
         out.count(prices.len());
         prices.iter().for_each(|price| out.signed(*price));
-        // Every price is in the list made of them, so the search finds it; a chunk has far fewer
-        // than 2^32 lines.
+        // The list holds every price, so the search succeeds; a chunk has far fewer than 2^32
+        // lines.
         #[expect(clippy::cast_possible_truncation, reason = "fewer prices than lines")]
         let code = |price: &i128| prices.partition_point(|other| other < price) as u32;
         let codes: Vec<u32> = self.price.iter().map(code).collect();
@@ -233,7 +233,7 @@ impl Chunk {
 
     fn check(self) -> Result<Self, DecodeError> {
         let hours = self.month.hours();
-        // The tables of the import are not known here: their codes only have to be codes.
+        // The import's tables are not known here, so codes are only checked for their range.
         let is_codes = |column: &Packed| column.is_below(u32::MAX as usize);
         let sane = self.hour.is_below(hours)
             && self.price.is_below(self.prices.len())

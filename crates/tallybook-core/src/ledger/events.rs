@@ -1,16 +1,16 @@
 //! Usage events as a batch records them: columns of codes, with every source and id in full.
 //!
 //! Invariant: a batch holds only events that no earlier batch of its log holds. A correction whose
-//! target an earlier batch holds carries a copy of what that target said, so that folding needs no
+//! target an earlier batch holds carries a copy of what that target said, so folding never has to
 //! look back. Look next: [`super::metered`] for what events add up to.
 //!
-//! Layout, after a byte that says the format: the sources' texts; count; then columns of kind,
-//! source, time, SKU, the five names, quantity and four token counts (0: none, else the count plus
-//! one); ids; then for each correction the target's source and id and, if it was known, its hour,
-//! codes and quantity. A name's code is 0 for none, else its id in the dictionary plus one.
-//! Format 2 adds the token counts to what is said of a known target, and at the end the amends that
-//! usage events of the batch found waiting and that have no price: number; then for each the usage
-//! event's place, the amend's source and id, and the reason.
+//! Layout, after a format byte: the sources' texts; count; then columns of kind, source, time, SKU,
+//! the five names, quantity and four token counts (0: none, else the count plus one); ids; then for
+//! each correction the target's source and id and, if it was known, its hour, codes and quantity. A
+//! name's code is 0 for none, else its id in the dictionary plus one. Format 2 adds the token
+//! counts to the copy of a known target, and at the end the amends that were waiting for usage
+//! events of the batch and have no price: their number; then for each the usage event's index, the
+//! amend's source and id, and the reason.
 
 mod columns;
 
@@ -29,18 +29,18 @@ use std::sync::Arc;
 pub(super) const FORMAT: u8 = 2;
 const WHAT: &str = "events";
 
-/// An event that is to be recorded.
+/// An event to be recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admitted {
-    /// The event; shared, for a commit that lost a race is planned again.
+    /// The event; shared, because a commit that lost a race is planned again.
     pub event: Arc<Event>,
-    /// What the target of a correction said, where an earlier batch holds it.
+    /// What a correction's target said, if an earlier batch holds it.
     pub target: Option<Stated>,
-    /// Of the amends that waited for this usage event, those that have no price in its hour.
+    /// The amends waiting for this usage event that have no price in its hour.
     pub failed: Vec<FailedAmend>,
 }
 
-/// An amend that came before its usage event and cannot act on it.
+/// An amend that arrived before its usage event and cannot be applied to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedAmend {
     /// The amend.
@@ -49,14 +49,14 @@ pub struct FailedAmend {
     pub reason: AmendFailure,
 }
 
-/// Why what an amend says could not be priced when its usage event came.
+/// Why an amend could not be priced when its usage event arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AmendFailure {
-    /// The catalogue had no such SKU any more.
+    /// The catalogue no longer had the SKU.
     UnknownSku,
     /// The SKU had no price in the hour of the usage event.
     NoPrice,
-    /// The amount is beyond what can be counted.
+    /// The amount overflows.
     Overflow,
 }
 
@@ -75,16 +75,16 @@ impl AmendFailure {
     }
 }
 
-/// An event as a batch holds it.
+/// An event as a batch records it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
-    /// How it is known.
+    /// Its name.
     pub name: EventName,
     /// When it happened.
     pub time: Timestamp,
     /// What it says.
     pub body: RecordedBody,
-    /// Of the amends that waited for this usage event, those that have no price in its hour.
+    /// The amends waiting for this usage event that have no price in its hour.
     pub failed: Vec<FailedAmend>,
 }
 
@@ -99,16 +99,16 @@ pub enum RecordedBody {
     Amend(Target, Codes),
 }
 
-/// The usage event that a correction is about.
+/// The usage event that a correction targets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// How it is known.
+    /// Its name.
     pub name: EventName,
-    /// What it said, where an earlier batch holds it.
+    /// What it said, if an earlier batch holds it.
     pub stated: Option<Stated>,
 }
 
-/// Usage at its hour.
+/// Usage and its hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stated {
     /// The hour of use.
@@ -117,7 +117,7 @@ pub struct Stated {
     pub codes: Codes,
 }
 
-/// Usage with its texts as codes of the account's dictionary.
+/// Usage with its texts as codes into the account's dictionary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Codes {
     /// SKU, organization, repository, user, model and workflow: 0 for none, else the name's id
@@ -125,8 +125,8 @@ pub struct Codes {
     pub names: [u32; 6],
     /// In billionths of the SKU's unit.
     pub quantity: i128,
-    /// Counts of tokens; `None` in a copy of a target that a batch of format 1 holds: it does not
-    /// say.
+    /// Token counts; `None` in a copy of a target in a batch of format 1, which does not record
+    /// them.
     pub tokens: Option<Tokens>,
 }
 
@@ -149,7 +149,7 @@ impl Recorded {
         }
     }
 
-    /// What it would be recorded from; `None` when a code is not in the dictionary.
+    /// The event that would be recorded as this; `None` when a code is not in the dictionary.
     #[must_use]
     pub fn admitted(&self, dictionary: &Dictionary) -> Option<Admitted> {
         let target = match &self.body {
@@ -164,8 +164,8 @@ impl Recorded {
         })
     }
 
-    /// The event with its texts back from the dictionary, as it was sent (but for the enterprise,
-    /// which is the account); `None` when a code is not in the dictionary.
+    /// The event as sent, with its texts restored from the dictionary (except the enterprise, which
+    /// is the account); `None` when a code is not in the dictionary.
     #[must_use]
     pub fn event(&self, dictionary: &Dictionary) -> Option<Event> {
         let body = match &self.body {
@@ -184,7 +184,7 @@ impl Recorded {
 }
 
 impl Codes {
-    /// Of no usage.
+    /// The codes of no usage.
     const NONE: Self = Self {
         names: [0; 6],
         quantity: 0,
@@ -208,7 +208,7 @@ impl Codes {
         }
     }
 
-    /// The usage with its texts back; `None` when a code is not in the dictionary.
+    /// The usage with its texts restored; `None` when a code is not in the dictionary.
     #[must_use]
     pub fn usage(&self, dictionary: &Dictionary) -> Option<Usage> {
         let text = |code: u32| match code.checked_sub(1) {
@@ -275,7 +275,7 @@ pub fn encode(events: &[Admitted], names: &mut Draft<'_>) -> Vec<u8> {
     out.finish()
 }
 
-/// Reads the payload of an entry of events back; codes are checked against the dictionary.
+/// Reads back the payload of an events entry; codes are checked against the dictionary.
 pub fn decode(payload: &[u8], names: &Dictionary) -> Result<Vec<Recorded>, DecodeError> {
     let mut reader = Reader::new(payload);
     let r = &mut reader;
@@ -320,7 +320,7 @@ pub fn decode(payload: &[u8], names: &Dictionary) -> Result<Vec<Recorded>, Decod
     Ok(events)
 }
 
-/// Reads which amends failed, and notes them at the usage events that they waited for.
+/// Reads which amends failed, and attaches them to the usage events that they waited for.
 fn read_failed(
     r: &mut Reader<'_>,
     sources: &[Box<str>],
@@ -342,8 +342,8 @@ fn read_failed(
     Ok(())
 }
 
-/// What one usage event of a payload says, without reading the others; `None` when it is no usage
-/// event or the payload has no such place.
+/// What one usage event of a payload says, without reading the others; `None` when it is not a
+/// usage event or the index is out of range.
 pub fn stated_at(
     payload: &[u8],
     place: usize,

@@ -3,7 +3,7 @@
 //! Invariant: [`Account`] is a pure fold of the account's batches; a reverted import leaves no
 //! trace in anything that answers show. Look next: [`record`] for what an import is, [`chunk`] for
 //! its lines, [`owners`] for which import owns which usage, [`events`] and [`metered`] for usage
-//! that was reported as it happened.
+//! reported by events.
 
 pub mod builder;
 pub mod chunk;
@@ -38,11 +38,11 @@ pub enum AccountEntry {
     Import(Box<ImportRecord>),
     /// An import no longer counts.
     Revert(ImportId),
-    /// Usage events, none of which the log has already.
+    /// Usage events that are new to the log.
     Events(Vec<events::Admitted>),
 }
 
-/// Who could see a repository from when on, oldest first.
+/// A repository's visibility over time, oldest first.
 pub type VisibilityHistory = Vec<(Instant, Visibility)>;
 
 /// What an account's log says, up to one batch.
@@ -50,7 +50,7 @@ pub type VisibilityHistory = Vec<(Instant, Visibility)>;
 pub struct Account {
     /// Its log.
     pub log: LogId,
-    /// Whose.
+    /// The account.
     pub name: AccountName,
     /// The newest batch folded.
     pub seq: Seq,
@@ -60,9 +60,9 @@ pub struct Account {
     pub at: Option<Instant>,
     /// The names that its batches use.
     pub dictionary: Dictionary,
-    /// The plan, with the time from which it holds; oldest first.
+    /// Plans with the time from which each holds, oldest first.
     pub plans: Vec<(Instant, Plan)>,
-    /// Visibility by (owner, repository), with the time from which it holds; oldest first.
+    /// Visibility by (owner, repository), with the time from which each value holds, oldest first.
     pub repositories: Arc<BTreeMap<(Name, Name), VisibilityHistory>>,
     /// The negotiated discounts.
     pub discounts: Vec<NegotiatedDiscount>,
@@ -70,7 +70,7 @@ pub struct Account {
     pub imports: Vec<Arc<Import>>,
     /// The batches that hold anything but events.
     pub settings: Arc<Vec<Seq>>,
-    /// Usage that was reported as it happened.
+    /// Usage from events.
     pub metered: Metered,
 }
 
@@ -79,11 +79,11 @@ pub struct Account {
 pub struct Import {
     /// What was imported.
     pub record: ImportRecord,
-    /// The batch that made it count; the greater is the newer.
+    /// The batch that recorded it; a greater number is newer.
     pub seq: Seq,
     /// When.
     pub at: Instant,
-    /// When it was reverted; it is live until then.
+    /// When it was reverted; `None` while it is live.
     pub reverted_at: Option<Instant>,
 }
 
@@ -111,7 +111,7 @@ pub const EVENTS: u8 = 5;
 const DISCOUNTS: u8 = 6;
 
 impl AccountEntry {
-    /// Encodes, taking ids for names from `names`.
+    /// Encodes the entry, with name ids from `names`.
     pub fn encode(&self, names: &mut Draft<'_>) -> Entry {
         let mut out = Writer::new();
         let tag = match self {
@@ -247,7 +247,7 @@ impl Account {
         Ok(())
     }
 
-    /// Folds what a batch holds beside events: for accounts whose metered usage comes from a
+    /// Folds everything but the events of a batch, for accounts whose metered usage comes from a
     /// checkpoint.
     pub fn fold_settings(&mut self, batch: &Batch) -> Result<(), DecodeError> {
         let mut any = false;
@@ -282,7 +282,7 @@ impl Account {
         Ok(())
     }
 
-    /// Puts a setting in force from `at` on, as its batch would: for questions about what would be.
+    /// Puts a setting in force from `at` on, as its batch would, to answer hypothetical questions.
     pub fn set(&mut self, setting: Setting, at: Instant) {
         match setting {
             Setting::Plan(plan) => self.plans.push((at, plan)),

@@ -2,10 +2,9 @@
 //!
 //! Within a kind, the newest live import owns every SKU of every day from its first day to its
 //! last. Between kinds the finer wins, by day and SKU: AI-credit and premium-request reports own
-//! the SKUs that they are about, then detailed, then summarized. An import for one organization
-//! yields to imports for the whole account. Invariant: every (day, SKU,
-//! organization) has at most one owner, whatever the order in which imports came, but for which of
-//! two of one kind is the newer.
+//! their own SKUs, then detailed reports, then summarized ones. An import for one organization
+//! yields to imports for the whole account. Invariant: every (day, SKU, organization) has at most
+//! one owner, whatever the order of imports, except for which of two of the same kind is newer.
 
 use super::record::{Part, RawSku, read_day, read_totals, write_totals};
 use super::unlisted::Unlisted;
@@ -20,14 +19,14 @@ use crate::time::Day;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// One part of a live import, as the contest for ownership sees it.
+/// One part of a live import, as a contender for ownership.
 #[derive(Debug, Clone)]
 pub struct Contender {
     /// The import.
     pub import: Arc<Import>,
-    /// Which of its parts.
+    /// The index of the part.
     pub part: usize,
-    /// SKU ids that it owns; `None` is every SKU.
+    /// The SKU ids that it covers; `None` is every SKU.
     covers: Option<Vec<String>>,
 }
 
@@ -52,12 +51,12 @@ impl Contender {
 #[derive(Debug, Clone, Default)]
 pub struct Owners {
     contenders: Vec<Contender>,
-    /// Of all live imports, whatever the days.
+    /// Of all live imports, regardless of days.
     unlisted: Unlisted,
 }
 
 impl Owners {
-    /// The contest over everything live in `account`.
+    /// The contenders for everything live in `account`.
     #[must_use]
     pub fn new(account: &Account, catalog: &Catalog) -> Self {
         let mut contenders: Vec<Contender> = account
@@ -77,7 +76,7 @@ impl Owners {
         }
     }
 
-    /// What the account's reports name and the catalogue lacks.
+    /// Names in the account's reports that the catalogue lacks.
     #[must_use]
     pub fn unlisted(&self) -> &Unlisted {
         &self.unlisted
@@ -198,7 +197,7 @@ impl CellSums {
         }
     }
 
-    /// Every cell as (day, SKU code, organization code) and sums, in no order.
+    /// Every cell as (day, SKU code, organization code) and sums, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (&(Day, u32, u32), &CellSum)> {
         self.cells.iter()
     }
@@ -257,9 +256,9 @@ pub struct Hidden {
     pub counted: CellSum,
 }
 
-/// What is hidden by whom, by (loser, winner) as indexes of contenders.
+/// What is hidden, by (loser, winner) as indexes of contenders.
 ///
-/// `cells` holds the cell sums of each contender, in their order.
+/// `cells` holds the cell sums of each contender, in order.
 #[must_use]
 pub fn hidden(
     owners: &Owners,

@@ -1,4 +1,4 @@
-//! What one import is: its files, the kinds they are of, and the chunks that hold its lines.
+//! The record of one import: its files, their kinds, and the chunks that hold its lines.
 //!
 //! Invariant: a record names every byte that its lines are made of: chunks by their hashes, names
 //! by their ids in the account's dictionary. Chunks hold codes into the record's [`Tables`], so
@@ -20,9 +20,9 @@ use std::sync::Arc;
 pub struct ImportRecord {
     /// Its id.
     pub id: ImportId,
-    /// The organization for which alone it was made; `None` is the whole account.
+    /// The organization that it was limited to; `None` is the whole account.
     pub organization: Option<Name>,
-    /// The files it was made of, in the order given.
+    /// The files it was made from, in the order given.
     pub files: Vec<ImportedFile>,
     /// What its codes stand for.
     pub tables: Tables,
@@ -67,7 +67,7 @@ pub struct Tables {
     pub skus: Vec<RawSku>,
     /// By dimension, then code.
     pub names: [Vec<Arc<str>>; 6],
-    /// Texts of the columns that only exports need: quotas, workflow names, notes.
+    /// Texts of columns that only exports need: quotas, workflow names, notes.
     pub texts: Vec<Arc<str>>,
 }
 
@@ -121,7 +121,7 @@ impl ImportRecord {
             .sum()
     }
 
-    /// What identifies the same bytes imported again: scope and the set of file hashes.
+    /// An identity to detect the same bytes imported again: the scope and the set of file hashes.
     #[must_use]
     pub fn content(&self) -> (Option<Name>, Vec<Digest>) {
         let mut digests: Vec<Digest> = self.files.iter().map(|file| file.digest).collect();

@@ -1,10 +1,9 @@
-//! Columns of reports that no layout has: kept with the lines as the texts that they are, so that a
-//! later version can understand them without the report.
+//! Report columns that are in no layout: kept verbatim with the lines, so that a later version can
+//! interpret them without the report.
 //!
-//! Invariant: a chunk holds its own texts, because no question asks for them: an account's tables
-//! in memory stay small. An absent text is `""`.
-//! Layout: count of columns; of each its heading, its different texts but the absent one, and a
-//! code a line: 0 is absent, n is the n-th text.
+//! Invariant: a chunk holds its own texts, because no query uses them: this keeps an account's
+//! in-memory tables small. An absent text is `""`. Layout: count of columns; for each its heading,
+//! its distinct non-empty texts, and a code per line: 0 is absent, n is the n-th text.
 
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::hash::QuickMap;
@@ -13,10 +12,10 @@ use std::sync::Arc;
 
 const WHAT: &str = "an unknown column";
 
-/// Bytes that a text takes in memory beside its own.
+/// Memory overhead of a text, in bytes.
 const OVERHEAD: usize = 64;
 
-/// Unknown columns while their lines are collected.
+/// Unknown columns as their lines are collected.
 #[derive(Debug, Default)]
 pub struct UnknownTexts {
     columns: Vec<Collected>,
@@ -33,7 +32,7 @@ struct Collected {
 }
 
 impl UnknownTexts {
-    /// Sets what a line has under a heading, once; `line` is not less than that of the call before.
+    /// Sets a line's text under a heading, at most once; `line` must not decrease between calls.
     pub fn set(&mut self, line: usize, heading: &Arc<str>, text: &str) {
         let known = self.columns.iter().position(|it| it.heading == *heading);
         let place = known.unwrap_or_else(|| {
@@ -94,7 +93,7 @@ struct Column {
 }
 
 impl UnknownColumns {
-    /// What a line has in the columns where it has something: headings and texts.
+    /// The headings and texts of a line's non-empty columns.
     pub fn of_line(&self, line: usize) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().filter_map(move |column| {
             let code = usize::try_from(column.codes.get(line)).ok()?;

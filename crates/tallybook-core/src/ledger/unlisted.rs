@@ -1,8 +1,9 @@
-//! What reports name and the catalogue lacks: how it is spelled, and which reports it belongs to.
+//! SKUs, products and units that reports name and the catalogue lacks: their spelling, and the
+//! reports that they belong to.
 //!
-//! Invariant: a function of the account's live imports and the catalogue, so that neither the order
-//! of imports nor the months that are asked about change an answer. Names compare without ASCII
-//! case; of several spellings the least in bytes is shown.
+//! Invariant: a function of the account's live imports and the catalogue, so neither the order of
+//! imports nor the months queried change an answer. Names compare without ASCII case; of several
+//! spellings the bytewise smallest is shown.
 
 use super::Account;
 use super::record::RawSku;
@@ -23,12 +24,12 @@ struct Names {
     products: BTreeMap<String, Arc<str>>,
     skus: BTreeMap<String, Arc<str>>,
     units: BTreeMap<String, Arc<str>>,
-    /// By SKU, the reports of single requests that it belongs to.
+    /// By SKU, the request-level report that it belongs to.
     reports: BTreeMap<String, ReportKind>,
 }
 
 impl Unlisted {
-    /// Of everything live in `account`.
+    /// The unlisted names of everything live in `account`.
     #[must_use]
     pub fn new(account: &Account, catalog: &Catalog) -> Self {
         let mut names = Names::default();
@@ -44,7 +45,7 @@ impl Unlisted {
         Self(Arc::new(names))
     }
 
-    /// The rate of usage that a report states, under the names that all reports of it share.
+    /// The rate that a report states, under the spellings shared by all reports of that usage.
     #[must_use]
     pub fn rate(&self, catalog: &Catalog, raw: &RawSku, price: Price) -> RateKey {
         let canonical = catalog.canonical(&raw.product, &raw.sku, &raw.unit);
@@ -61,8 +62,8 @@ impl Unlisted {
         }
     }
 
-    /// The report of single requests that a reported SKU belongs to: as the catalogue says of the
-    /// SKU, else of others with its unit, else the finest one that ever named it.
+    /// The request-level report that a reported SKU belongs to: according to the catalogue's entry
+    /// for the SKU, else for other SKUs with its unit, else the finest report that ever named it.
     #[must_use]
     pub fn report(&self, catalog: &Catalog, raw: &RawSku) -> Option<ReportKind> {
         match catalog.sku(&raw.sku) {
@@ -71,7 +72,7 @@ impl Unlisted {
         }
     }
 
-    /// A hash of it all; `None` when the catalogue lacks nothing.
+    /// A hash of all this; `None` when the catalogue lacks nothing.
     #[must_use]
     pub fn digest(&self) -> Option<Digest> {
         let names = &self.0;

@@ -2,7 +2,7 @@
 //!
 //! Invariant: an answer depends only on the statements' lines and the question; rows come in the
 //! order (start, product, SKU, price, organization, repository, model), names by their folded
-//! bytes. Look next: [`run`] for how they are answered, [`rates`] for the quick way of summaries.
+//! bytes. Look next: [`run`] for how they are answered, [`rates`] for the fast path of summaries.
 
 mod merge;
 mod period;
@@ -22,7 +22,7 @@ use crate::statement::{Detail, Source};
 use crate::time::{Hour, Month};
 use std::sync::Arc;
 
-/// What usage to sum, and by what to group it. Product, SKU, unit and price always group.
+/// Which usage to sum and how to group it. Product, SKU, unit and price always group.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Query {
     /// The first hour.
@@ -33,7 +33,7 @@ pub struct Query {
     pub grain: Grain,
     /// Which usage counts.
     pub filter: Filter,
-    /// What else groups.
+    /// The additional dimensions to group by.
     pub group: Group,
 }
 
@@ -99,7 +99,7 @@ pub struct RepositoryName {
 /// Which cost centers count.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub enum CostCenterFilter {
-    /// All usage, in whatever center or none.
+    /// All usage, in any cost center or none.
     #[default]
     Any,
     /// Usage in no cost center.
@@ -108,12 +108,12 @@ pub enum CostCenterFilter {
     Is(Name),
 }
 
-/// One group of an answer, with the sums that were asked for. An absent name is `""`.
+/// One group of an answer, with the requested sums. An absent name is `""`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row<'a, S = Totals> {
     /// The first hour of the row's period.
     pub start: Hour,
-    /// What was used, at what price.
+    /// The product, SKU, unit and price.
     pub rate: &'a Arc<Rate>,
     /// The organization, as it is shown; `""` unless grouped by repository.
     pub organization: &'a str,

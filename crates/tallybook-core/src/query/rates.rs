@@ -1,4 +1,4 @@
-//! Sums by rate alone: what summaries ask for.
+//! Sums by rate alone, for summaries.
 //!
 //! Invariant: each matching row is counted at the place of its rate. The order of rates depends on
 //! the statements alone, so that it can be made once for all questions about the same months; a
@@ -18,7 +18,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct RateOrder {
     rates: Vec<Arc<Rate>>,
-    /// By statement, then its own code: the place in `rates`.
+    /// By statement, then its own code: the index into `rates`.
     places: Vec<Vec<u32>>,
 }
 
@@ -74,12 +74,12 @@ impl RateOrder {
         &self.places
     }
 
-    /// Sums the lines that are asked for, by place in the order; `None` where there are none. The
-    /// sources must be of the statements that the order was made of.
+    /// Sums the selected lines, by index in the order; `None` where there are none. The sources
+    /// must be of the statements that the order was built from.
     ///
     /// # Panics
     ///
-    /// When they are others, with rates that the order does not know.
+    /// If they are of other statements, with rates that the order lacks.
     pub fn sums<S: Sums>(
         &self,
         period: Period,

@@ -31,7 +31,7 @@ impl<S: Sums> PeriodAnswer<S> {
         (0..self.len()).filter_map(|index| self.row(index))
     }
 
-    /// The row at a place, from 0: long answers are written some rows at a time.
+    /// The row at an index, from 0: long answers are written a few rows at a time.
     #[must_use]
     pub fn row(&self, index: usize) -> Option<Row<'_, S>> {
         let (key, totals) = self.cells.get(index)?;
@@ -65,7 +65,7 @@ impl<S: Sums> PeriodAnswer<S> {
     }
 }
 
-/// Answers for one period from what is at hand of an account's months.
+/// Answers for one period from the loaded tables of an account's months.
 pub fn answer<S: Sums>(
     query: &Query,
     period: Period,
@@ -77,8 +77,8 @@ pub fn answer<S: Sums>(
     answer_merged(&asked, period, context)
 }
 
-/// Answers for one period from what is at hand of the months of several accounts, as if they were
-/// one.
+/// Answers for one period from the loaded tables of several accounts' months, as if they were one
+/// account.
 pub fn answer_merged<S: Sums>(
     asked: &[Asked<'_>],
     period: Period,

@@ -1,5 +1,5 @@
-//! Which rows of a statement a query means: the smallest table that can answer, the ranges of its
-//! rows that can match; names become codes once, rows compare integers.
+//! Selects the rows of a statement for a query: the smallest table that can answer, and the ranges
+//! of rows that can match. Names are translated to codes once, so that rows compare integers.
 
 use super::{Context, CostCenterFilter, Filter, Period, Query, Rate, RepositoryName, TableMissing};
 use crate::dimension::Dimension;
@@ -11,8 +11,8 @@ use crate::statement::table::{RollupKind, Table};
 use crate::statement::{Detail, Extent, Source, StatementRate, Summary};
 use crate::time::Month;
 
-/// What of one statement a query is about: a table, the rows that can match, and what is left to
-/// compare.
+/// A query's selection from one statement: a table, the rows that can match, and the remaining
+/// comparisons.
 #[derive(Debug)]
 pub(super) struct Selection<'a> {
     /// The lines, or the smallest of their sums that can answer.
@@ -24,7 +24,7 @@ pub(super) struct Selection<'a> {
     rates: Vec<bool>,
     /// Columns that must hold a code.
     equal: Vec<(Dimension, &'a Packed, u32)>,
-    /// Alternatives of (organization, repository), when a repository is asked for.
+    /// Alternatives of (organization, repository), when filtering by repository.
     repositories: Option<Repositories<'a>>,
 }
 
@@ -99,7 +99,7 @@ impl<'a> Selection<'a> {
         Some(selection)
     }
 
-    /// A rollup is sorted by its dimensions: what is asked of the first is one range of rows.
+    /// A rollup is sorted by its dimensions, so a filter on the first is one range of rows.
     fn narrow_rollup(&mut self, kind: RollupKind) {
         let all = (0, self.table.len());
         let first = kind.dimensions().first();
@@ -163,7 +163,7 @@ impl<'a> Selection<'a> {
         }
     }
 
-    /// About how many groups its rows are, to make room for them at once: growing copies them.
+    /// An estimate of the number of groups, to allocate them at once and avoid copying on growth.
     pub(super) fn expected_groups(&self) -> usize {
         let rows: usize = self.ranges.iter().map(|(start, end)| end - start).sum();
         match self.kind {
@@ -173,7 +173,7 @@ impl<'a> Selection<'a> {
     }
 }
 
-/// Fewer than most groups have.
+/// An underestimate for most groups.
 const LINES_A_GROUP: usize = 4;
 
 impl Matching for Selection<'_> {
@@ -198,7 +198,7 @@ impl Matching for Selection<'_> {
     }
 }
 
-/// The names that a filter asks for; `""` is none.
+/// The names in a filter; `""` is the absent name.
 fn named(filter: &Filter) -> [(Dimension, Option<&str>); 4] {
     let cost_center = match &filter.cost_center {
         CostCenterFilter::Any => None,
@@ -223,8 +223,8 @@ fn named(filter: &Filter) -> [(Dimension, Option<&str>); 4] {
 }
 
 impl Query {
-    /// The table of rows with a time that a month's share of a period is told from; `None` when its
-    /// summary is enough.
+    /// The table with times that is needed to answer for a month's part of a period; `None` when
+    /// its summary is enough.
     #[must_use]
     pub fn needs(&self, period: Period, summary: &Summary) -> Option<Detail> {
         match self.table(period, summary) {
@@ -301,7 +301,7 @@ impl<'a> Repositories<'a> {
                 alternatives.extend(organization("").map(|none| (Some(none), repository)));
             }
         }
-        // A report may name a repository of another owner than the organization it is billed to.
+        // A report may name a repository whose owner is not the organization it is billed to.
         let full = format!("{}/{}", wanted.owner, wanted.name);
         alternatives.extend(code(statement, Dimension::Repository, &full).map(|code| (None, code)));
         if alternatives.is_empty() {

@@ -1,19 +1,19 @@
-//! Rating: what a line of metered usage costs, and what of it is free.
+//! Rating: what a line of metered usage costs, and how much of it is free.
 //!
 //! Invariant: pure, and integers throughout. For each line `0 <= discount <= gross` (the other way
-//! round for a negative quantity), and a pool pays for exactly what it grants: the line that meets
-//! its end is free in part. Lines come in the order of the statement, so that the result depends on
-//! what was used and not on when it was reported.
+//! round for a negative quantity), and a pool pays for exactly what it grants: the line that
+//! exhausts it is partly free. Lines come in the order of the statement, so that the result depends
+//! on what was used and not on when it was reported.
 //!
 //! The rules, in their order:
 //!
 //! 1. The quantity is multiplied by its model's multiplier of that day.
 //! 2. Gross is quantity times the list price of that day, rounded half-even once.
-//! 3. What is free in public repositories is discounted whole there and uses up nothing.
-//! 4. Included usage pays as long as it lasts.
-//! 5. A negotiated discount is a percentage of what is left then, rounded half-even once. Of
-//!    several that fit the most specific counts (SKU, product, account), of equally specific ones
-//!    the greatest; they never add up.
+//! 3. SKUs that are free in public repositories are fully discounted there and use up nothing.
+//! 4. Included usage pays until it is used up.
+//! 5. A negotiated discount is a percentage of what then remains, rounded half-even once. Of
+//!    several that match, the most specific applies (SKU, product, account), and of equally
+//!    specific ones the greatest; they never add up.
 //!
 //! Look next: `catalog::included` for what is granted, [`terms`] for the account's side, [`seats`]
 //! for the pass over the month that comes first, [`pools`] for how pools are spent.
@@ -48,26 +48,26 @@ pub struct UsageLine<'a> {
     pub quantity: Quantity,
 }
 
-/// What a line costs.
+/// The cost of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rated {
-    /// How much, multiplied where the SKU has multipliers of models.
+    /// How much, after the model's multiplier, if the SKU has any.
     pub quantity: Quantity,
     /// The list price per unit.
     pub price: Price,
     /// Quantity times price.
     pub gross: Amount,
-    /// All that is taken off; what is left is the net amount.
+    /// The total deducted; the rest is the net amount.
     pub discount: Amount,
-    /// What included usage paid of the discount.
+    /// The part of the discount from included usage.
     pub included: Amount,
-    /// What was negotiated of the discount. What remains of it is free use of a public repository.
+    /// The negotiated part of the discount. The remainder is free use of a public repository.
     pub negotiated: Amount,
 }
 
 /// Whether usage can be admitted: it has a price on its day, and its quantity and amount are within
-/// the limits of a single event. Of usage that was admitted every line can be rated, however many
-/// events it is the sum of. `model` is folded.
+/// the limits of a single event. Every line of admitted usage can be rated, however many events it
+/// sums up. `model` is folded.
 pub fn check(
     catalog: &Catalog,
     sku: &Sku,
@@ -85,17 +85,17 @@ pub fn check(
 /// Why a line has no amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RatingError {
-    /// No price is known for the SKU on that day: usage of it is not to be admitted.
+    /// No price is known for the SKU on that day: usage of it must not be admitted.
     #[error("the SKU has no price on that day")]
     NoPrice,
-    /// The amount is beyond what is counted.
+    /// The amount overflows.
     #[error(transparent)]
     Overflow(#[from] Overflow),
 }
 
 /// One month of one account, with its pools as they are being spent.
 ///
-/// A copy of it is the state before the next line: rating can go on from there when later lines
+/// A copy captures the state before the next line: rating can resume from there when later lines
 /// change.
 #[derive(Debug, Clone)]
 pub struct Rater<'a> {
@@ -105,7 +105,7 @@ pub struct Rater<'a> {
 }
 
 impl<'a> Rater<'a> {
-    /// The month's first line is next; `seats` are of all its lines.
+    /// Starts before the month's first line; `seats` covers all its lines.
     pub fn new(
         month: Month,
         catalog: &'a Catalog,
@@ -152,8 +152,8 @@ impl<'a> Rater<'a> {
         Ok(rated)
     }
 
-    /// What every pool granted and what is left of it, by pool in the order of the catalogue and by
-    /// user; of a pool per user those who have something of it.
+    /// What every pool granted and what is left of it, by pool in catalogue order and by user; for
+    /// a per-user pool, only users who were granted something.
     #[must_use]
     pub fn balances(&self) -> Vec<Balance<'a>> {
         self.pools.balances()

@@ -2,10 +2,10 @@
 //!
 //! Invariant: what a pool has paid for and what is left of it add up to what was granted, always.
 //!
-//! The amount of a month is the greatest of its days, for a plan that changes as for an amount that
-//! does: what is added counts at once and for the whole month, what is taken away counts from the
-//! next month on. That is how seats are billed, it never takes back what was free when it was used,
-//! and it does not depend on which of two changes came first.
+//! A month's grant is the greatest of its days, whether the plan or its amount changes: an increase
+//! takes effect at once and for the whole month, a decrease from the next month on. That is how
+//! seats are billed; it never charges for usage that was free when it happened, and it does not
+//! depend on the order of changes.
 
 use super::Rated;
 use super::seats::Seats;
@@ -19,20 +19,20 @@ use std::sync::Arc;
 /// What a pool granted in the month, and what is left of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Balance<'a> {
-    /// Which.
+    /// The pool.
     pub pool: &'a Pool,
-    /// Whose, where each user has their own.
+    /// The user, for a pool per user.
     pub user: Option<Box<str>>,
-    /// In billionths of a unit or of a dollar, as the pool is measured.
+    /// The amount granted, in billionths of the pool's unit or of a dollar.
     pub granted: i128,
-    /// Likewise.
+    /// The amount left, in the same unit.
     pub left: i128,
 }
 
-/// Every pool of one account's month, by its place in the catalogue.
+/// Every pool of one account's month, by its index in the catalogue.
 #[derive(Debug, Clone)]
 pub(super) struct Pools<'a> {
-    /// Shared by copies of it.
+    /// Shared by copies.
     seats: Arc<Seats>,
     purses: Vec<Purse<'a>>,
 }
@@ -40,13 +40,13 @@ pub(super) struct Pools<'a> {
 #[derive(Debug, Clone)]
 struct Purse<'a> {
     pool: &'a Pool,
-    /// What the account's plan brings: to the account, or to each user.
+    /// What the account's plan grants: to the account, or to each user.
     plan: i128,
-    /// What one seat brings, by its SKU.
+    /// What one seat grants, by its SKU.
     seats: BTreeMap<&'a str, i128>,
-    /// What the account has, where it is one for all.
+    /// The account's balance, for a shared pool.
     account: Account,
-    /// The users who used something, each with the place in `lefts` of what they have left.
+    /// The users with usage, each with the index of their balance in `lefts`.
     users: BTreeMap<Box<str>, usize>,
     lefts: Vec<i128>,
 }
@@ -110,7 +110,8 @@ impl<'a> Pools<'a> {
         })
     }
 
-    /// What the pool at `place` pays of a line, each of whose units takes `weight` of the pool's.
+    /// What the pool at index `place` pays of a line, each of whose units consumes `weight` units
+    /// of the pool.
     pub(super) fn spend(
         &mut self,
         place: usize,
@@ -118,7 +119,7 @@ impl<'a> Pools<'a> {
         user: &str,
         line: &Rated,
     ) -> Result<Amount, Overflow> {
-        // What costs nothing uses nothing up, and a correction gives nothing back.
+        // Free usage consumes nothing, and a correction gives nothing back.
         if line.price.is_zero() || line.quantity <= Quantity::ZERO {
             return Ok(Amount::ZERO);
         }
@@ -126,13 +127,13 @@ impl<'a> Pools<'a> {
         let measure = purse.pool.measure();
         let left = match (purse.pool.per_user, user) {
             (false, _) => &mut purse.account.left,
-            // Nobody's usage has nobody's allowance.
+            // Usage without a user has no per-user allowance.
             (true, "") => return Ok(Amount::ZERO),
             (true, user) => purse.left_of(user, &self.seats),
         };
         let needed = match measure {
             Measure::Money => line.gross.nanos(),
-            // What is more than can be counted is more than any pool has.
+            // Saturating is safe: no pool holds that much.
             Measure::Quantity => line.quantity.nanos().saturating_mul(i128::from(weight)),
         };
         if needed <= *left {
@@ -187,7 +188,7 @@ impl<'a> Pools<'a> {
 }
 
 impl Purse<'_> {
-    /// What a user has left; at first all that they have.
+    /// A user's balance; initially their full grant.
     fn left_of(&mut self, user: &str, seats: &Seats) -> &mut i128 {
         let place = match self.users.get(user) {
             Some(place) => *place,
@@ -201,18 +202,18 @@ impl Purse<'_> {
         &mut self.lefts[place]
     }
 
-    /// What a user has: of their seats and the account's plan the greatest.
+    /// A user's grant: the greatest of their seats' and the account plan's.
     fn of_user<'s>(&self, seats: impl Iterator<Item = &'s str>) -> i128 {
         self.best(seats).max(self.plan)
     }
 
-    /// Of several seats of one user the greatest counts.
+    /// If a user has several seats, the greatest grant counts.
     fn best<'s>(&self, seats: impl Iterator<Item = &'s str>) -> i128 {
         let granted = seats.filter_map(|sku| self.seats.get(sku));
         granted.copied().max().unwrap_or(0)
     }
 
-    /// What the account has: its plan's and that of all seats.
+    /// The account's grant: its plan's plus that of all seats.
     fn of_all(&self, seats: &Seats) -> Result<i128, Overflow> {
         let mut granted = self.plan;
         for (_, skus) in seats.users() {

@@ -1,4 +1,4 @@
-//! Who has a seat in a month: found by a pass over its lines before any of them is rated.
+//! Who has a seat in a month: determined by a pass over its lines before any of them is rated.
 //!
 //! Invariant: independent of the order of the lines. A user with usage of a seat's SKU in the month
 //! has that seat for the whole of it: a seat that is added counts at once, one that is removed
@@ -18,14 +18,14 @@ pub struct Seats {
 }
 
 impl Seats {
-    /// Nobody.
+    /// No seats.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes a line of the month into account; only lines of SKUs that are seats matter
-    /// ([`Sku::is_seat`]). `user` is folded, `""` for none.
+    /// Takes a line of the month into account; only lines of seat SKUs matter ([`Sku::is_seat`]).
+    /// `user` is folded, `""` for none.
     pub fn add(&mut self, sku: &Sku, user: &str, quantity: Quantity) {
         if !sku.is_seat() || quantity <= Quantity::ZERO {
             return;
@@ -56,8 +56,8 @@ impl Seats {
         skus.into_iter().flatten().map(|sku| &**sku)
     }
 
-    /// How many seats there are of each SKU beside those of named users: as many as there are
-    /// user-months, a begun one counting whole (a day's share is cut off at nine decimals).
+    /// The number of seats of each SKU besides those of named users: the number of user-months,
+    /// rounded up (a day's share is truncated to nine decimals).
     pub(super) fn nameless(&self) -> impl Iterator<Item = (&str, i128)> {
         const WHOLE: i128 = 1_000_000_000;
         let whole = |nanos: i128| nanos / WHOLE + i128::from(nanos % WHOLE > 0);

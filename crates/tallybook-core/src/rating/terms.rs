@@ -1,8 +1,8 @@
 //! An account's side of rating: its plan, which of its repositories are public, and its discounts.
 //!
-//! Invariant: a pure function of the account's settings and the catalogue. What was first declared
-//! also holds for the time before it: usage that is reported late, or before the billing file was
-//! applied, is rated as the first that was known of it.
+//! Invariant: a pure function of the account's settings and the catalogue. The first declaration
+//! also applies to the time before it: usage that is reported late, or before the billing file was
+//! applied, is rated by the earliest known settings.
 
 use crate::account::{AccountKind, Plan, Visibility};
 use crate::catalog::{Catalog, Sku};
@@ -12,17 +12,17 @@ use crate::ledger::Account;
 use crate::time::{Day, Hour, Instant, Month};
 use std::collections::BTreeMap;
 
-/// What rating has to know of an account.
+/// What rating needs to know about an account.
 #[derive(Debug, Clone)]
 pub struct Terms {
-    /// What it is.
+    /// The kind of account.
     pub kind: AccountKind,
     /// Its folded name: the owner of repositories in lines without an organization.
     owner: String,
     plans: Vec<(Instant, Plan)>,
-    /// By folded owner and folded name, those that were ever public.
+    /// By folded owner and folded name, repositories that were ever public.
     repositories: BTreeMap<Box<str>, Owned>,
-    /// With ids of the catalogue.
+    /// Discounts, with catalogue ids.
     discounts: Vec<NegotiatedDiscount>,
 }
 
@@ -30,7 +30,7 @@ pub struct Terms {
 type Owned = BTreeMap<Box<str>, Vec<(Instant, Visibility)>>;
 
 impl Terms {
-    /// The terms of an account, as its log says them.
+    /// The terms of an account, according to its log.
     #[must_use]
     pub fn new(account: &Account, catalog: &Catalog) -> Self {
         let mut repositories: BTreeMap<Box<str>, Owned> = BTreeMap::new();
@@ -54,15 +54,15 @@ impl Terms {
         }
     }
 
-    /// The plan of a day: the one in force at its end, so that a slip that is put right on the same
-    /// day has no effect. `None` when the account never had one.
+    /// The plan on a day: the one in force at its end, so that a mistake corrected on the same day
+    /// has no effect. `None` when the account never had one.
     #[must_use]
     pub fn plan_on(&self, day: Day) -> Option<Plan> {
         in_force(&self.plans, |at| at.day() <= day)
     }
 
     /// Whether a repository is public at the beginning of an hour; names are folded, and a
-    /// repository of no organization is the account's own. One that nobody declared is private.
+    /// repository of no organization is the account's own. An undeclared one is private.
     #[must_use]
     pub fn is_public(&self, organization: &str, repository: &str, hour: Hour) -> bool {
         let owner = if organization.is_empty() {
@@ -79,7 +79,8 @@ impl Terms {
         })
     }
 
-    /// The negotiated discount on a SKU on a day: the most specific, of these the greatest.
+    /// The negotiated discount on a SKU on a day: the most specific, and of equally specific ones
+    /// the greatest.
     #[must_use]
     pub fn discount_on(&self, sku: &Sku, day: Day) -> Option<Percent> {
         let fits = |discount: &&NegotiatedDiscount| match &discount.scope {
@@ -98,7 +99,7 @@ impl Terms {
         best.map(|discount| discount.percent)
     }
 
-    /// A hash of all that can change an amount of `month`, beside the usage and the catalogue.
+    /// A hash of all that can change an amount of `month`, other than the usage and the catalogue.
     #[must_use]
     pub fn digest(&self, month: Month) -> Digest {
         let mut text = format!("{} {}\n", self.kind, self.owner);
@@ -124,13 +125,13 @@ impl Terms {
     }
 }
 
-/// What is in force where `has_begun`; before everything, the first.
+/// The last entry that `has_begun`; the first one if none has.
 fn in_force<T: Copy>(history: &[(Instant, T)], has_begun: impl Fn(Instant) -> bool) -> Option<T> {
     let current = history.iter().rev().find(|(at, _)| has_begun(*at));
     current.or(history.first()).map(|(_, value)| *value)
 }
 
-/// With the catalogue's id for whatever name stands there; a name that it lacks fits nothing.
+/// Replaces the name with the catalogue's id; a name that the catalogue lacks matches nothing.
 fn resolved(scope: &DiscountScope, catalog: &Catalog) -> DiscountScope {
     match scope {
         DiscountScope::Account => DiscountScope::Account,

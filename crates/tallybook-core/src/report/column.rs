@@ -1,8 +1,8 @@
 //! The columns of usage reports, and what reports call them.
 //!
-//! Invariant: the only list of columns and their names. The names are those seen in real reports,
-//! and those of the usage report before 2024. Look next: [`super::layout`], which says what report
-//! has which of them.
+//! Invariant: the only list of columns and their names. The names come from real reports, including
+//! the pre-2024 usage report. Look next: [`super::layout`], which says which report has which
+//! columns.
 
 /// What a column of a usage report means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,9 +57,9 @@ pub enum Column {
     CacheReadTokens,
     /// Tokens written to a cache.
     CacheWriteTokens,
-    /// Dollars per unit before 2024, the multiplier contained.
+    /// Dollars per unit before 2024, including the multiplier.
     OldPrice,
-    /// How many units of Linux a unit costs, before 2024.
+    /// The number of Linux units that a unit costs, before 2024.
     Multiplier,
     /// Notes, before 2024.
     Notes,
@@ -98,8 +98,7 @@ impl Column {
         Self::Notes,
     ];
 
-    /// What headers call it, in lower case; the first is the name in reports of today, and what is
-    /// written.
+    /// Its headings, in lower case; the first is the one in current reports and the one written.
     #[must_use]
     pub const fn names(self) -> &'static [&'static str] {
         match self {
@@ -138,13 +137,13 @@ impl Column {
         }
     }
 
-    /// What it is called in reports of today.
+    /// Its heading in current reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.names()[0]
     }
 
-    /// The column that a heading names, in any case of letters.
+    /// The column that a heading names, ignoring case.
     #[must_use]
     pub fn of_heading(heading: &str) -> Option<Self> {
         let name = heading.trim().to_ascii_lowercase();
@@ -152,7 +151,7 @@ impl Column {
         Self::ALL.into_iter().find(is_named)
     }
 
-    /// Whether a digit cut off at its end would leave another number.
+    /// Whether truncating a value would leave a different valid number.
     #[must_use]
     pub const fn is_number(self) -> bool {
         matches!(

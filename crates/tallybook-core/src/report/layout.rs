@@ -1,13 +1,13 @@
-//! The layouts that usage reports have had: which columns, in which order, and which of them are
-//! needed.
+//! The layouts of usage reports over time: which columns, in which order, and which of them are
+//! required.
 //!
-//! Invariant: the only list of layouts; reading and writing go by the same one, so that a report
-//! that is written can be read. Look next: [`super::column`] for what headings call a column.
+//! Invariant: the only list of layouts; reading and writing share it, so a written report can be
+//! read back. Look next: [`super::column`] for the headings of each column.
 
 use super::{Column, ReportKind};
 use std::fmt;
 
-/// The layouts that are understood.
+/// The supported layouts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Layout {
     /// Per user and workflow: `date` (or `formatted_date`, `usage_at`) to `cost_center_name`.
@@ -24,12 +24,13 @@ pub enum Layout {
     Before2024,
 }
 
-/// What a layout says of one of its columns.
+/// The role of a column in a layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Presence {
     /// Without it a line would lose its meaning.
     Required,
-    /// A report may lack it: that of an organization need not name it, and older ones have fewer.
+    /// A report may lack it: an organization's report need not name the organization, and older
+    /// reports have fewer columns.
     Optional,
     /// Optional, and read only: GitHub wrote it once, or only in some files.
     ReadOnly,
@@ -152,7 +153,7 @@ const BEFORE_2024: &[(Column, Presence)] = &[
 ];
 
 impl Layout {
-    /// Every layout. Of two that fit a header equally well, the one that stands first is meant.
+    /// Every layout. Of two that fit a header equally well, the first one wins.
     pub const ALL: [Self; 6] = [
         Self::Detailed,
         Self::Summarized,
@@ -173,7 +174,7 @@ impl Layout {
         }
     }
 
-    /// The kind of report that it is a layout of.
+    /// The kind of report that has this layout.
     #[must_use]
     pub const fn kind(self) -> ReportKind {
         match self {
@@ -184,7 +185,7 @@ impl Layout {
         }
     }
 
-    /// How people call it.
+    /// Its display name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -208,8 +209,8 @@ impl Layout {
         }
     }
 
-    /// The columns of which a report is written, in their order. GitHub only ever appends columns,
-    /// and programs that read the AI-credit report refuse another order of its first seventeen.
+    /// The columns of a written report, in order. GitHub only ever appends columns, and programs
+    /// that read the AI-credit report reject any other order of its first seventeen.
     pub fn columns(self) -> impl Iterator<Item = Column> {
         let written = self.table().iter().filter(|(_, it)| *it != ReadOnly);
         written.map(|(column, _)| *column)

@@ -1,6 +1,6 @@
-//! Usage reports: their kinds, columns and layouts, and what one line of one says.
+//! Usage reports: their kinds, columns, layouts and lines.
 //!
-//! What, not how: reading CSV is the program's business (`tallybook::import`), writing it that of
+//! What, not how: reading CSV is the program's job (`tallybook::import`), writing it that of
 //! [`crate::export`].
 //! Look next: [`column`] and [`layout`], the only lists of columns and layouts.
 
@@ -15,7 +15,7 @@ use crate::time::{Hour, Instant};
 use std::fmt;
 use std::sync::Arc;
 
-/// The kinds of usage report, coarsest first: where two cover the same usage, the greater wins.
+/// The kinds of usage report, coarsest first: where two cover the same usage, the finer one wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ReportKind {
     /// Per day, SKU, organization, repository and cost center.
@@ -54,14 +54,14 @@ impl ReportKind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
-    /// Whether the report covers every SKU, and not only its own.
+    /// Whether the report covers every SKU, not only those of its own kind.
     #[must_use]
     pub const fn covers_every_sku(self) -> bool {
         matches!(self, Self::Summarized | Self::Detailed)
     }
 
     /// Whether reports of this kind are about a SKU that belongs to `report`, one of the two
-    /// reports of single requests.
+    /// request-level reports.
     #[must_use]
     pub fn is_about(self, report: Option<Self>) -> bool {
         self.covers_every_sku() || report == Some(self)
@@ -105,11 +105,11 @@ pub struct Line<'a> {
     pub gross: Amount,
     /// The discount that the report states; net is gross - discount.
     pub discount: Amount,
-    /// What only some layouts have.
+    /// Columns that only some layouts have.
     pub extras: Extras<'a>,
 }
 
-/// Columns that only some layouts have, or none: kept in the ledger, the former used by exports.
+/// Columns that only some layouts have, or none has: kept in the ledger, the former for exports.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Extras<'a> {
     /// `exceeds_quota`.
@@ -130,7 +130,7 @@ pub struct Extras<'a> {
     pub multiplier: Option<Quantity>,
     /// `Notes` of the layout before 2024.
     pub notes: &'a str,
-    /// What stands in columns that no layout has: the heading, each at most once, and the text,
-    /// where that is not empty.
+    /// The non-empty texts in columns that no layout has, each with its heading, which occurs at
+    /// most once.
     pub unknown: Vec<(Arc<str>, &'a str)>,
 }

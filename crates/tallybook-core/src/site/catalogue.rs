@@ -1,8 +1,8 @@
 //! The texts of the site's catalogue: the built-in edition in force, the site's own text, and the
-//! versions that there were.
+//! version history.
 //!
-//! Invariant: a version is known by the batch of the site's log that made it. The catalogue in
-//! force is the own text read over the edition; neither is ever changed but by a batch.
+//! Invariant: a version is identified by the batch of the site's log that made it. The catalogue in
+//! force is the site's own text layered over the edition; only a batch ever changes either.
 
 use crate::batch::Batch;
 use crate::catalog::{Catalog, CatalogError};
@@ -22,7 +22,7 @@ pub struct Catalogue {
 /// One change of the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
-    /// The batch of the site's log that made it: its number.
+    /// The number of the site's batch that made it.
     pub seq: Seq,
     /// When.
     pub at: Instant,
@@ -35,7 +35,7 @@ pub struct Version {
 pub enum VersionChange {
     /// A new version of the program brought a built-in edition.
     Edition(Option<Day>),
-    /// The site's own text became another.
+    /// The site's own text was replaced.
     Own {
         /// A token's id or a command.
         by: String,

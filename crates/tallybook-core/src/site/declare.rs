@@ -28,15 +28,15 @@ use std::sync::Arc;
 pub struct Planned {
     /// For the site's log.
     pub entries: Vec<SiteEntry>,
-    /// For accounts' logs, in order; the engine drops those that are already in force.
+    /// For accounts' logs, in order; the engine drops settings that are already in force.
     pub settings: Vec<(AccountName, Setting)>,
-    /// The site's own catalogue, where it becomes another.
+    /// The site's own catalogue, if it changes.
     pub catalogue: Option<NewCatalogue>,
-    /// What the entries and the catalogue change, for people.
+    /// What the entries and the catalogue change, for display.
     pub changes: Vec<Change>,
 }
 
-/// An own catalogue that is to be put in the place of the one in force.
+/// A site catalogue that is to replace the one in force.
 #[derive(Debug, Clone)]
 pub struct NewCatalogue {
     /// Its text.
@@ -48,7 +48,7 @@ pub struct NewCatalogue {
 /// Why declarations cannot be applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeclareError {
-    /// An enterprise declares an organization that is declared to pay for itself, too.
+    /// An enterprise declares an organization that is also declared to pay for itself.
     #[error("organization {organization} is declared in enterprise {enterprise} and as standalone")]
     StandaloneMember {
         /// The organization.
@@ -87,17 +87,17 @@ pub enum DeclareError {
     /// A discount on what the catalogue lacks.
     #[error("{account} has a discount on {scope}, and the catalogue has no such {what}")]
     UnknownScope {
-        /// Whose discount.
+        /// The account with the discount.
         account: AccountName,
-        /// On what.
+        /// What the discount applies to.
         scope: DiscountScope,
-        /// What is missing.
+        /// What the catalogue lacks.
         what: &'static str,
     },
-    /// An own catalogue that cannot be read over the built-in one.
+    /// A site catalogue that cannot be layered over the built-in one.
     #[error("the own catalogue, {0}")]
     Catalogue(#[from] CatalogError),
-    /// A repository whose owner nobody knows.
+    /// A repository whose owner is unknown.
     #[error("repository {owner}/{name}: there is no organization or user {owner}")]
     UnknownOwner {
         /// The owner that is missing.
@@ -110,7 +110,7 @@ pub enum DeclareError {
 /// What applying `declarations` to `site` would record.
 pub fn plan(site: &Site, declarations: &[Declaration]) -> Result<Planned, DeclareError> {
     let mut draft = Draft::new(site);
-    // The catalogue first of all: discounts may be on what it brings.
+    // The catalogue first: discounts may apply to products and SKUs that it adds.
     for declaration in declarations {
         if let Declaration::Catalogue(text) = declaration {
             draft.catalogue(text)?;
@@ -163,7 +163,7 @@ impl<'a> Draft<'a> {
     }
 
     fn catalogue(&mut self, text: &str) -> Result<(), DeclareError> {
-        // White space alone says nothing: there is no own catalogue then.
+        // White space alone means no site catalogue.
         let text = if text.trim().is_empty() { "" } else { text };
         let known = &self.site.catalogue;
         if text == known.own() {
@@ -175,7 +175,7 @@ impl<'a> Draft<'a> {
         let changes = &mut self.planned.changes;
         changes.extend(facts.into_iter().map(Change::from));
         if changes.is_empty() {
-            // Comments and layout are no fact, and yet worth keeping.
+            // Comments and layout are not facts, but still worth keeping.
             let lines = |text: &str| format!("{} lines", text.lines().count());
             changes.push(Change {
                 subject: "catalogue".to_owned(),
@@ -189,7 +189,7 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// The plan and the discounts of an account that pays.
+    /// The plan and the discounts of a paying account.
     fn terms(
         &mut self,
         account: &AccountName,
@@ -415,7 +415,7 @@ impl<'a> Draft<'a> {
         known.then_some(user)
     }
 
-    /// Gives the account a log, unless it has one.
+    /// Opens a log for the account, unless it has one.
     fn open(&mut self, account: &AccountName) {
         if self.site.directory.log_of(account).is_some() || self.opened.contains(account) {
             return;
@@ -432,7 +432,7 @@ impl<'a> Draft<'a> {
 
 fn replace(list: &mut Vec<Name>, declared: Option<&Vec<Name>>) {
     if let Some(declared) = declared {
-        // A set: the order in the file and repetitions mean nothing.
+        // A set: order and repetitions in the file mean nothing.
         let mut sorted = declared.clone();
         sorted.sort();
         sorted.dedup();

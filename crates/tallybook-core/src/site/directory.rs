@@ -1,8 +1,8 @@
-//! Who exists, who pays for whom, and who stands in what relation to whom.
+//! Who exists, who pays for whom, and how users relate to accounts.
 //!
-//! Invariant: an organization or user that nobody declared is known exactly as long as a live
-//! import names it; reverting the import leaves the directory as it was before. A user whom a usage
-//! event names is known from then on.
+//! Invariant: an undeclared organization or user is known exactly as long as a live import names
+//! it; reverting the import leaves the directory as it was before. A user whom a usage event names
+//! is known from then on.
 
 mod history;
 mod ownership;
@@ -18,10 +18,10 @@ pub use history::PastPayer;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What the site's log says of accounts and people.
+/// What the site's log says about accounts and people.
 ///
-/// Every commit to the site's log makes a copy. What imports and events add shares what it has in
-/// common with the copy before; what is declared is copied only by a commit that changes it.
+/// Every commit to the site's log makes a copy. Data from imports and events is shared with the
+/// previous copy; declarations are copied only by a commit that changes them.
 #[derive(Debug, Clone, Default)]
 pub struct Directory {
     logs: Arc<BTreeMap<AccountName, LogId>>,
@@ -29,19 +29,19 @@ pub struct Directory {
     enterprises: Arc<BTreeMap<Name, EnterpriseFact>>,
     organizations: Arc<BTreeMap<Name, Organization>>,
     users: Arc<BTreeMap<Name, UserFact>>,
-    /// Whom live imports name.
+    /// Organizations and users in live imports.
     sightings: Sightings,
-    /// Users whom usage events name, each in the least spelling.
+    /// Users named by usage events, each in the bytewise smallest spelling.
     met: Layered<Name, Name>,
-    /// Rises with every entry that can change who pays for an organization.
+    /// Incremented by every entry that can change who pays for an organization.
     payers_revision: u64,
 }
 
 #[derive(Debug, Clone)]
 struct Organization {
     fact: OrganizationFact,
-    /// Who paid from when on, oldest first: `None` is the organization itself. Usage is billed by
-    /// the payer at the instant of use.
+    /// Payers over time, oldest first: `None` is the organization itself. Usage is billed by the
+    /// payer at the instant of use.
     payers: Vec<(Instant, Option<Name>)>,
 }
 
@@ -52,7 +52,7 @@ impl Organization {
         places.filter_map(|place| self.payer(place)).collect()
     }
 
-    /// The account that a place in the history of payers names.
+    /// The account at an index in the history of payers.
     fn payer(&self, place: usize) -> Option<AccountName> {
         let (_, enterprise) = self.payers.get(place)?;
         Some(match enterprise {
@@ -62,22 +62,22 @@ impl Organization {
     }
 }
 
-/// What a name in a path stands for.
+/// The account or part of one that a name in a path refers to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Found {
-    /// The name as it is shown: declared spelling, or an enterprise's display name.
+    /// The display name: the declared spelling, or an enterprise's display name.
     pub display: String,
     /// Who pays.
     pub payer: AccountName,
-    /// The payer's log; `None` when nothing was ever recorded for it.
+    /// The payer's log; `None` if nothing was ever recorded for it.
     pub log: Option<LogId>,
-    /// The organization to which answers are limited, when another account pays for it.
+    /// The organization that answers are limited to, when another account pays for it.
     pub only: Option<Name>,
     /// The accounts that paid before, in the order in which they came to pay.
     pub past: Vec<PastPayer>,
 }
 
-/// In what relation a user stands to an enterprise, an organization or a user.
+/// A user's relation to an enterprise, an organization or a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Relation {
     /// A stranger: to them the name does not exist.
@@ -148,13 +148,13 @@ impl Directory {
         }
     }
 
-    /// As long as this is the same, the same accounts pay for the same organizations.
+    /// While this number is unchanged, the same accounts pay for the same organizations.
     #[must_use]
     pub fn payers_revision(&self) -> u64 {
         self.payers_revision
     }
 
-    /// The greatest log in use.
+    /// The greatest log id in use.
     #[must_use]
     pub fn newest_log(&self) -> LogId {
         self.accounts
@@ -173,7 +173,7 @@ impl Directory {
         self.accounts.get(&log)
     }
 
-    /// The log of an account that pays for itself.
+    /// The log of a paying account.
     #[must_use]
     pub fn log_of(&self, account: &AccountName) -> Option<LogId> {
         self.logs.get(account).copied()
@@ -221,8 +221,8 @@ impl Directory {
         })
     }
 
-    /// Who pays for what an organization used at an instant: as declared then (before the first
-    /// declaration, as the first one says), else as for [`Self::payer`].
+    /// Who pays for an organization's usage at an instant: as declared for that time (before the
+    /// first declaration, as in the first one), else as in [`Self::payer`].
     #[must_use]
     pub fn payer_at(&self, organization: &Name, at: Instant) -> Option<AccountName> {
         let Some(declared) = self.organizations.get(organization) else {
@@ -233,9 +233,9 @@ impl Directory {
         declared.payer(later.saturating_sub(1))
     }
 
-    /// Who pays for an organization by declaration or by live usage. Where it is `None` anybody may
-    /// still import the organization's usage: an account whose imports were all reverted is no
-    /// claim.
+    /// Who pays for an organization by declaration or by live usage. `None` means that any account
+    /// may still import the organization's usage: having had only imports that were reverted
+    /// establishes no claim.
     #[must_use]
     pub fn claimed_by(&self, organization: &Name) -> Option<AccountName> {
         if let Some(declared) = self.organizations.get(organization) {
@@ -262,7 +262,7 @@ impl Directory {
         self.sightings.imports()
     }
 
-    /// What a name in a path stands for; `None` when nobody knows it.
+    /// What a name in a path refers to; `None` when it is unknown.
     #[must_use]
     pub fn find(&self, name: &AccountName) -> Option<Found> {
         match name.kind {
@@ -302,7 +302,7 @@ impl Directory {
         }
     }
 
-    /// The least spelling of a user who is known by a role or membership alone.
+    /// The smallest spelling of a user known only by a role or membership.
     fn with_role(&self, login: &Name) -> Option<&Name> {
         let enterprises = self.enterprises.values();
         let of_enterprises = enterprises.flat_map(|fact| [&fact.owners, &fact.billing_managers]);
@@ -334,21 +334,21 @@ impl Directory {
         })
     }
 
-    /// The declared spelling of a name, if somebody declared it.
+    /// The declared spelling of a name, if it was declared.
     #[must_use]
     pub fn declared_organization(&self, folded: &str) -> Option<&Name> {
         self.organization(&Name::from(folded))
             .map(|fact| &fact.login)
     }
 
-    /// Whether anybody declared this user, or a role, a live import or an account names them.
+    /// Whether the user is declared, or named by a role, a live import or an account.
     #[must_use]
     pub fn knows_user(&self, login: &Name) -> bool {
         self.find(&AccountName::new(AccountKind::User, login.clone()))
             .is_some()
     }
 
-    /// In what relation `user` stands to `target`.
+    /// The relation of `user` to `target`.
     #[must_use]
     pub fn relation(&self, user: &Name, target: &AccountName) -> Relation {
         match target.kind {

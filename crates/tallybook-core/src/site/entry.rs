@@ -1,4 +1,4 @@
-//! What a batch of the site's log may say.
+//! The entries of the site's log.
 
 use crate::account::{AccountKind, AccountName};
 use crate::batch::Entry;
@@ -10,16 +10,16 @@ use crate::names::codec::{
 };
 use crate::names::{Dictionary, Draft};
 
-/// One fact of the site. Each replaces what was said before of the same subject.
+/// One fact of the site. Each replaces the previous fact about the same subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SiteEntry {
     /// The catalogue's whole text.
     Catalogue(String),
     /// An account got a log.
     OpenAccount {
-        /// Its log, for ever.
+        /// Its log, which never changes.
         log: LogId,
-        /// Whose.
+        /// The account.
         account: AccountName,
     },
     /// An enterprise, as declared.
@@ -57,7 +57,7 @@ pub enum SiteEntry {
 pub struct EnterpriseFact {
     /// The slug in paths.
     pub slug: Name,
-    /// The name that answers show.
+    /// The display name.
     pub display: String,
     /// Users who own it.
     pub owners: Vec<Name>,
@@ -100,7 +100,7 @@ const MET: u8 = 8;
 const OWN_CATALOGUE: u8 = 9;
 
 impl SiteEntry {
-    /// Encodes, taking ids for names from `names`.
+    /// Encodes the entry, with name ids from `names`.
     pub fn encode(&self, names: &mut Draft<'_>) -> Entry {
         let mut out = Writer::new();
         let tag = match self {

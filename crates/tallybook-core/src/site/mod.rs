@@ -1,8 +1,8 @@
 //! The site's log: who exists, who pays, who may look, and the catalogue.
 //!
 //! Invariant: [`Site`] is a pure fold of the site's batches. Look next: [`entry`] for what a batch
-//! may say, [`directory`] for what is known of accounts, [`catalogue`] for what things cost,
-//! [`declare`] for `tallybook apply`.
+//! may say, [`directory`] for accounts and people, [`catalogue`] for what things cost, [`declare`]
+//! for `tallybook apply`.
 
 pub mod catalogue;
 pub mod declare;
@@ -35,14 +35,14 @@ pub struct Site {
     pub catalog: Arc<Catalog>,
     /// The hash of both texts; zeros before the first.
     pub catalog_digest: Digest,
-    /// The texts, and how they came about.
+    /// The texts and their version history.
     pub catalogue: Catalogue,
 }
 
 /// Why a site batch could not be folded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SiteError {
-    /// The bytes are not what a writer wrote.
+    /// The bytes are not valid.
     #[error(transparent)]
     Decode(#[from] DecodeError),
     /// A catalogue that does not parse was committed.

@@ -1,8 +1,8 @@
 //! Which organizations and users live imports name, and how they spell them.
 //!
 //! Invariant: a name is known exactly as long as a live import names it; withdrawing an import
-//! leaves everything as it was before. A copy shares what it has in common with its original,
-//! because every commit to the site's log makes one.
+//! leaves everything as it was before. Copies share unchanged data, because every commit to the
+//! site's log makes one.
 
 use crate::ids::{ImportId, LogId};
 use crate::layered::Layered;
@@ -25,33 +25,34 @@ pub(super) struct Sightings {
 
 #[derive(Debug)]
 struct Sighting {
-    /// Its place among all imports.
+    /// Its index among all imports.
     place: u64,
     log: LogId,
     organizations: Vec<Name>,
     users: Vec<Name>,
 }
 
-/// The spellings of one name, and how many live imports use each; empty when none does any more.
+/// The spellings of one name, and the number of live imports that use each; empty when none does
+/// any more.
 #[derive(Debug, Clone, Default)]
 struct Spellings(Vec<(Name, u32)>);
 
 impl Spellings {
-    /// The least one in bytes, so that the order of imports does not matter.
+    /// The bytewise smallest one, so that the order of imports does not matter.
     fn least(&self) -> Option<&Name> {
         let spellings = self.0.iter().map(|(spelling, _)| spelling);
         spellings.min_by_key(|spelling| spelling.as_str())
     }
 
     fn find(&self, name: &Name) -> Option<usize> {
-        // Names are equal in any case of letters, spellings are not.
+        // Names compare ignoring case, spellings do not.
         let is_same = |(spelling, _): &(Name, u32)| spelling.as_str() == name.as_str();
         self.0.iter().position(is_same)
     }
 }
 
 impl Sightings {
-    /// A live import of an account's log names these.
+    /// Records the organizations and users that a live import names.
     pub(super) fn record(
         &mut self,
         import: ImportId,
@@ -76,7 +77,7 @@ impl Sightings {
         self.imports.insert(import, Some(Arc::new(sighting)));
     }
 
-    /// The import is not live any more.
+    /// Removes an import that is no longer live.
     pub(super) fn withdraw(&mut self, import: ImportId) {
         let Some(sighting) = self.imports.get(&import).cloned().flatten() else {
             return;
@@ -128,7 +129,7 @@ impl Sightings {
         Some((sighting.log, import))
     }
 
-    /// The first of an account's live imports that name an organization. Looks at all of them.
+    /// The first of an account's live imports that name an organization. Scans all of them.
     pub(super) fn import_of(&self, log: LogId, organization: &Name) -> Option<ImportId> {
         let imports = self.imports.iter();
         let live = imports.filter_map(|(id, sighting)| Some((id, sighting.as_ref()?)));
@@ -139,12 +140,12 @@ impl Sightings {
         first.map(|(id, _)| *id)
     }
 
-    /// How an organization is spelled that a live import names.
+    /// The spelling of an organization named by a live import.
     pub(super) fn organization(&self, name: &Name) -> Option<&Name> {
         self.organizations.get(name)?.least()
     }
 
-    /// How a user is spelled whom a live import names.
+    /// The spelling of a user named by a live import.
     pub(super) fn user(&self, name: &Name) -> Option<&Name> {
         self.users.get(name)?.least()
     }
@@ -185,7 +186,7 @@ mod tests {
         texts.iter().map(|text| Name::from(*text)).collect()
     }
 
-    /// Of 100,000 users, a commit that names one more copies what it changes and not the rest.
+    /// With 100,000 users, a commit that names one more copies only what it changes.
     #[test]
     fn a_copy_shares_what_it_does_not_change() {
         let mut before = Sightings::default();
@@ -200,7 +201,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is recorded and withdrawn: the same as a list of the live imports says.
+        /// Whatever is recorded and withdrawn, the result matches a plain list of the live imports.
         #[test]
         fn it_is_what_the_list_of_live_imports_says(
             steps in prop::collection::vec(

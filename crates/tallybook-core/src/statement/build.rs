@@ -15,11 +15,11 @@ use crate::time::Month;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Bytes in memory that making a statement takes for each line at its peak: the line as it was
-/// collected (54), and its sorting key and number (16, seldom 32) or columns that are being packed.
+/// Peak memory per line while a statement is built, in bytes: the collected line (54), plus its
+/// sort key and number (16, rarely 32) or the columns being packed.
 pub const BYTES_A_LINE: usize = 80;
 
-/// With fewer lines to a row, sums by day would save less time than they take memory.
+/// With fewer lines per row, sums by day would not save enough time to justify their memory.
 const LINES_A_ROW: usize = 2;
 
 /// Collects the lines of one month, in any order.
@@ -40,7 +40,7 @@ pub struct StatementBuilder {
 /// One line under the builder's codes.
 #[derive(Debug, Clone, Copy)]
 pub struct BuilderLine {
-    /// Hours since the month's first.
+    /// Hours since the start of the month.
     pub hour: u16,
     /// From [`StatementBuilder::rate`].
     pub rate: u32,
@@ -72,7 +72,7 @@ impl StatementBuilder {
         }
     }
 
-    /// Makes room for so many lines: columns that grow as they fill take up to twice as much.
+    /// Reserves space for this many lines: columns that grow as they fill take up to twice as much.
     pub fn reserve(&mut self, lines: usize) {
         self.hour.reserve_exact(lines);
         self.rate.reserve_exact(lines);
@@ -89,7 +89,7 @@ impl StatementBuilder {
         self.names[dimension as usize].code(dimension.fold(text))
     }
 
-    /// The code of a rate, whose SKU belongs to one of the reports of single requests or to none.
+    /// The code of a rate; `report` is the request-level report that its SKU belongs to, if any.
     pub fn rate(&mut self, key: RateKey, report: Option<ReportKind>) -> u32 {
         let code = self.rates.code(key);
         if self.reports.len() <= code as usize {
@@ -103,12 +103,12 @@ impl StatementBuilder {
         &self.names[dimension as usize].values[code as usize]
     }
 
-    /// The report of single requests that a rate's SKU belongs to.
+    /// The request-level report that a rate's SKU belongs to.
     pub(crate) fn report_of(&self, rate: u32) -> Option<ReportKind> {
         self.reports[rate as usize]
     }
 
-    /// Every name, sorted, and the places of the codes.
+    /// Every name, sorted, and the index of each code in that order.
     pub(crate) fn sorted_names(&self) -> ([Vec<Box<str>>; 6], [Vec<u32>; 6]) {
         let sorted = Dimension::ALL.map(|dimension| self.names[dimension as usize].all_sorted());
         let mut names: [Vec<Box<str>>; 6] = Default::default();
@@ -120,7 +120,7 @@ impl StatementBuilder {
         (names, ranks)
     }
 
-    /// Every rate, sorted, and the places of the codes.
+    /// Every rate, sorted, and the index of each code in that order.
     pub(crate) fn sorted_rates(&self) -> (Vec<Rate>, Vec<u32>) {
         let (keys, ranks) = self.rates.all_sorted();
         (keys.into_iter().map(rate).collect(), ranks)
@@ -139,7 +139,7 @@ impl StatementBuilder {
         self.discount.push(line.discount);
     }
 
-    /// Adds the lines of another statement of the month: all of them, or those of an organization.
+    /// Adds the lines of another statement of the month: all of them, or those of one organization.
     pub fn add_lines(&mut self, summary: &Summary, lines: &Table, organization: Option<&Name>) {
         let only = match organization.map(|name| summary.code(Dimension::Organization, name)) {
             Some(None) => return,
@@ -186,7 +186,7 @@ impl StatementBuilder {
         }
     }
 
-    /// Sorts and renumbers.
+    /// Sorts and renumbers the lines, and makes the statement.
     #[must_use]
     pub fn finish(mut self) -> Statement {
         let used = self.codes.iter().map(|column| column.as_slice());
@@ -245,7 +245,7 @@ impl StatementBuilder {
             lines: Arc::new(lines),
             days: None,
         };
-        // A short one has its lines in the blob of its summary, and is soon read.
+        // A short statement has its lines in the summary's blob, and is quick to read.
         if statement.len() < LINES_APART {
             statement
         } else {
@@ -255,8 +255,9 @@ impl StatementBuilder {
 
     /// Line numbers in the order of the statement.
     fn order(&self, sku_of: &[u32], names: &[Vec<String>]) -> Vec<u32> {
-        // As many leading parts of the sorting key as fit are packed into one integer; whatever is
-        // left, and what makes equal keys byte-identical in any order, is compared by itself.
+        // As many leading parts of the sort key as fit are packed into one integer; the rest,
+        // including tie-breakers that make the bytes independent of arrival order, is compared
+        // separately.
         let mut widths = vec![bits(744), bits(sku_of.len())];
         widths.extend(names.iter().map(|list| bits(list.len())));
         let mut fitting = 128;
@@ -301,7 +302,7 @@ impl StatementBuilder {
                 .then_with(|| tie(left.1).cmp(&tie(right.1)))
         });
         let mut order: Vec<u32> = keyed.into_iter().map(|(_, line)| line).collect();
-        // It is collected in place, where the keys were.
+        // It is collected in place, reusing the keys' allocation.
         order.shrink_to_fit();
         order
     }
@@ -380,7 +381,7 @@ fn sku_ranks(rates: &[RateKey]) -> Vec<u32> {
     ranks
 }
 
-/// Bits that a code below `count` takes.
+/// The number of bits for a code below `count`.
 fn bits(count: usize) -> u32 {
     usize::BITS - count.leading_zeros()
 }
@@ -411,7 +412,7 @@ impl<T: Clone + Eq + Ord + std::hash::Hash> Codes<T> {
         code
     }
 
-    /// Every value in order, and by code the place in that order.
+    /// Every value in order, and by code its index in that order.
     fn all_sorted(&self) -> (Vec<T>, Vec<u32>) {
         let mut keyed: Vec<(&T, u32)> = self.values.iter().zip(0u32..).collect();
         keyed.sort();
@@ -425,8 +426,8 @@ impl<T: Clone + Eq + Ord + std::hash::Hash> Codes<T> {
         )
     }
 
-    /// The values that `used` names, in order, and by code the place in that order (`u32::MAX` for
-    /// what no line uses, so that the statement does not depend on it).
+    /// The values in `used`, in order, and by code their index in that order (`u32::MAX` for unused
+    /// values, so that the statement does not depend on them).
     fn sorted(self, used: &[u32]) -> (Vec<T>, Vec<u32>) {
         let mut ranks = vec![u32::MAX; self.values.len()];
         used.iter().for_each(|code| ranks[*code as usize] = 0);

@@ -1,8 +1,8 @@
-//! A statement's lines summed by day: what most dated answers are made of.
+//! A statement's lines summed by day, from which most dated answers are computed.
 //!
-//! Invariant: each line is in exactly one row, so that an answer from here is the answer from the
+//! Invariant: each line is in exactly one row, so an answer from here equals the answer from the
 //! lines to the last digit. Rows are sorted by (day, rate, organization, repository, cost center),
-//! each of these once. Look next: [`super::groups`] for the adding up.
+//! each of these once. Look next: [`super::groups`] for how rows are added up.
 
 use super::groups::{Block, Cell, Every, Rows, groups};
 use super::numbers::Numbers;
@@ -13,7 +13,7 @@ use crate::packed::Packed;
 use crate::shares::Divided;
 use crate::sums::Totals;
 
-/// What its rows keep, in the order in which they are sorted.
+/// The dimensions that its rows keep, in sort order.
 pub(crate) const DIMENSIONS: [Dimension; 3] = [
     Dimension::Organization,
     Dimension::Repository,
@@ -22,7 +22,7 @@ pub(crate) const DIMENSIONS: [Dimension; 3] = [
 
 const HOURS_A_DAY: u16 = 24;
 
-/// The sums of `lines`, whose extent is given; `None` where they are more than `most` rows.
+/// The sums of `lines`, which has the given extent; `None` if there would be more than `most` rows.
 pub(super) fn of(lines: &Table, extent: &Extent, most: usize) -> Option<(Table, Extent)> {
     let names = DIMENSIONS.map(|dimension| lines.names[dimension as usize].as_ref());
     let mut columns = Columns::default();
@@ -47,7 +47,7 @@ pub(super) fn of(lines: &Table, extent: &Extent, most: usize) -> Option<(Table, 
     Some(columns.finish())
 }
 
-/// Each day that has lines, and the first and the one after the last of them.
+/// Each day that has lines, with the index of its first line and the one after its last.
 fn days(extent: &Extent) -> impl Iterator<Item = (u16, (usize, usize))> {
     let mut next = 0;
     std::iter::from_fn(move || {
@@ -66,7 +66,7 @@ fn day(run: &Run) -> u16 {
     run.hour / HOURS_A_DAY
 }
 
-/// Rows in the making.
+/// Rows under construction.
 #[derive(Debug, Default)]
 struct Columns {
     runs: Vec<Run>,

@@ -1,7 +1,7 @@
-//! How a statement's parts are read.
+//! Decodes a statement's parts.
 //!
-//! Invariant: what is read is what a writer wrote, or an error; every code of it is a place in its
-//! list, so that answers need not look. Parts are read one by one, in any order.
+//! Invariant: bytes that no writer produced are an error; every code is a valid index into its
+//! list, so answers need not check. Parts are read one by one, in any order.
 
 use super::days;
 use super::encode::{APART, FORMAT, MAGIC, PartColumns, WITHIN, place_of_part};
@@ -38,7 +38,8 @@ struct Columns {
 }
 
 impl Source {
-    /// Reads part 0: a short statement is whole in it. `None` when other rules made it.
+    /// Reads part 0, which holds all of a short statement. `None` when it was made by another
+    /// version of the rules.
     pub fn decode(bytes: &[u8]) -> Result<Option<Self>, DecodeError> {
         let mut reader = Reader::new(bytes);
         let r = &mut reader;
@@ -98,7 +99,7 @@ impl Source {
         }))
     }
 
-    /// With a table of its own that was read before.
+    /// Adds one of its own tables that was read before.
     pub fn with(mut self, detail: Detail, table: Arc<Table>) -> Result<Self, DecodeError> {
         let extent = self.summary.extent(detail);
         let is_of =
@@ -118,7 +119,7 @@ impl Source {
         Ok(self)
     }
 
-    /// With a table that its parts hold.
+    /// Adds a table, assembled from its parts.
     pub fn with_parts(self, detail: Detail, parts: Vec<TablePart>) -> Result<Self, DecodeError> {
         let month = self.summary.month;
         let count = self.summary.extent(detail).map(|extent| extent.count);
@@ -142,7 +143,7 @@ fn dimensions(detail: Detail) -> &'static [Dimension] {
 }
 
 impl TablePart {
-    /// Reads a part other than 0; `None` when other rules made it.
+    /// Reads a part other than 0; `None` when it was made by another version of the rules.
     pub fn decode(bytes: &[u8]) -> Result<Option<Self>, DecodeError> {
         let mut reader = Reader::new(bytes);
         let r = &mut reader;
@@ -162,8 +163,8 @@ impl TablePart {
 }
 
 impl Columns {
-    /// Reads columns of `count` values, or of as many as the first has; of names only those of some
-    /// dimensions.
+    /// Reads columns of `count` values, or as many as the first one has; only the names of the
+    /// given dimensions.
     fn read(
         r: &mut Reader<'_>,
         which: PartColumns,
@@ -219,7 +220,7 @@ impl Summary {
             .try_for_each(|rollup| self.check_codes(rollup))
     }
 
-    /// Every code must be a place in its list.
+    /// Every code must be a valid index into its list.
     fn check_codes(&self, table: &Table) -> Result<(), DecodeError> {
         let mut columns = table.names.iter().zip(&self.names);
         let below = |(column, names): (&Option<Packed>, &Vec<_>)| {
@@ -239,7 +240,7 @@ fn invalid(what: &'static str) -> DecodeError {
     DecodeError::Invalid { what, at: 0 }
 }
 
-/// The number of a part and its month; `None` when other rules made it.
+/// The number of a part and its month; `None` when it was made by another version of the rules.
 fn read_start(r: &mut Reader<'_>) -> Result<Option<(usize, Month)>, DecodeError> {
     if r.raw(MAGIC.len(), WHAT)? != MAGIC {
         return Err(invalid("the start of a statement"));
@@ -323,7 +324,7 @@ fn read_table(
     table(columns)
 }
 
-/// A table of all its columns.
+/// Assembles a table from all its columns.
 fn table(parts: impl IntoIterator<Item = Columns>) -> Result<Table, DecodeError> {
     let mut numbers = [None, None];
     let mut rate = None;

@@ -1,13 +1,13 @@
-//! The bytes of a statement: what checkpoints keep, and what "byte-identical" means.
+//! The encoding of a statement, which checkpoints store and which "byte-identical" refers to.
 //!
-//! Layout, format 4: parts, each a blob of its own, so that they are read, checked and unpacked
-//! side by side. Each begins with `TBM` `4`, rules version, its number and the month, so that no
-//! two parts are the same blob. Part 0 is the summary: names, rates, rollups; of the lines, and
-//! of their sums by day if there are such, how many, how much memory they take and their runs. A
-//! short statement's lines follow it there. Of a long one the lines stand in the parts from 1
-//! on, by [`PartColumns`], and their sums by day, which format 3 did not have, in as many after
-//! them. A blob is named by its hash, so there is no checksum inside.
-//! Look next: `decode` for how they are read.
+//! Layout, format 4: parts, each a blob of its own, so that they can be read, checked and unpacked
+//! in parallel. Each begins with `TBM` `4`, rules version, its number and the month, so no two
+//! parts are the same blob. Part 0 is the summary: names, rates, rollups; and for the lines, and
+//! their sums by day if present, the row count, memory size and runs. A short statement's lines
+//! follow there. A long statement's lines are in parts 1 and up, split by [`PartColumns`], and its
+//! sums by day, which format 3 lacks, in the same number of parts after them. A blob is named by
+//! its hash, so there is no checksum inside.
+//! Look next: `decode` for reading.
 
 use super::table::Table;
 use super::{Detail, Extent, RULES, Statement, StatementRate};
@@ -21,17 +21,17 @@ pub const FORMAT: u8 = 4;
 
 pub(super) const MAGIC: &[u8; 3] = b"TBM";
 
-/// Fewer lines than this stand in the summary's part: reading one blob is then quicker than five,
-/// and most accounts are small.
+/// Fewer lines than this are stored in the summary's part: reading one blob is then quicker than
+/// five, and most accounts are small.
 pub const LINES_APART: usize = 32 * 1024;
 
-/// Lines that stand in part 0.
+/// Marks lines stored in part 0.
 pub(super) const WITHIN: u8 = 0;
-/// Lines that have parts of their own.
+/// Marks lines stored in parts of their own.
 pub(super) const APART: u8 = 1;
 
-/// Which columns of a table stand in a part: some that are read with each other's help, or that
-/// together are about as large as another part.
+/// The columns of a table in one part, grouped because one is needed to read the other, or to make
+/// parts of similar size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PartColumns {
     /// Quantity and discounted quantity.
@@ -60,7 +60,7 @@ impl PartColumns {
 }
 
 impl Statement {
-    /// The statement's bytes, by part.
+    /// The statement's bytes, part by part.
     #[must_use]
     pub fn encode(&self) -> Vec<Vec<u8>> {
         (0..self.parts())
@@ -87,7 +87,7 @@ impl Statement {
         }
     }
 
-    /// The bytes of one part, from 0: long statements are written part by part.
+    /// The bytes of one part, numbered from 0: long statements are written part by part.
     #[must_use]
     pub fn encode_part(&self, part: usize) -> Vec<u8> {
         let mut out = Writer::new();
@@ -189,7 +189,7 @@ fn encode_table(table: &Table, out: &mut Writer) {
     }
 }
 
-/// Writes some columns; those of names only where the table has them.
+/// Writes some columns; name columns only where the table has them.
 fn encode_columns(table: &Table, columns: PartColumns, out: &mut Writer) {
     match columns {
         PartColumns::Quantities => table.quantity.encode(out),

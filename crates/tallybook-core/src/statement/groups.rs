@@ -1,15 +1,15 @@
-//! Adding up rows of a table by group.
+//! Adds up rows of a table by group.
 //!
 //! Invariant: each matching row is counted in exactly one group, by integer addition only. Columns
-//! are unpacked a block of rows at a time. Look next: [`crate::query`] for which rows match and
-//! what becomes of the groups.
+//! are unpacked a block of rows at a time. Look next: [`crate::query`] for which rows match and how
+//! groups become answers.
 
 use super::table::Table;
 use crate::packed::Packed;
 use crate::shares::Scratch;
 use crate::sums::{Sums, Totals};
 
-/// Codes of a rate and of three names: one number, because it is compared a lot.
+/// Codes of a rate and three names, packed into one number because it is compared a lot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key(u128);
 
@@ -35,7 +35,7 @@ impl Key {
 /// A group and its sums.
 pub(crate) type Cell<S> = (Key, S);
 
-/// Sorts groups, and adds up those of the same key.
+/// Sorts groups, and adds up those with the same key.
 pub(crate) fn merge<S: Sums>(cells: &mut Vec<Cell<S>>) {
     // A stable sort, because it merges the sorted runs that hours and statements make.
     cells.sort_by_key(|(key, _)| *key);
@@ -50,7 +50,7 @@ pub(crate) fn merge<S: Sums>(cells: &mut Vec<Cell<S>>) {
 
 /// Which rows of a table count.
 pub(crate) trait Matching {
-    /// Marks which of the rows from `start` on do, and counts them; `codes` is scratch.
+    /// Marks which rows from `start` on count, and returns their number; `codes` is scratch space.
     fn matches(&self, start: usize, codes: &mut [u32], out: &mut [bool]) -> usize;
 }
 
@@ -65,7 +65,7 @@ impl Matching for Every {
     }
 }
 
-/// Rows that are unpacked at a time.
+/// How many rows are unpacked at a time.
 const BLOCK: usize = 1024;
 
 /// Of fewer than one in so many rows of a block, each is read by itself.
@@ -207,20 +207,20 @@ pub(crate) fn groups<S: Sums>(
 /// Groups, sorted by their codes, each key once.
 #[derive(Debug)]
 pub(crate) struct Groups<S> {
-    /// The groups so far; one that came back is there again until they are merged.
+    /// The groups so far; a key may occur more than once until they are merged.
     pub cells: Vec<Cell<S>>,
     /// By the code of a name, whether a group has it.
     pub used: [Vec<bool>; 3],
     /// Whether each group's key is greater than the one before.
     sorted: bool,
-    /// When to merge: memory is bounded by the number of groups, not of rows.
+    /// The length at which to merge, which bounds memory by the number of groups rather than rows.
     most: usize,
 }
 
-/// Room is made for no more groups than these before there are any: two megabytes.
+/// The most groups to reserve space for up front: two megabytes.
 const MANY_GROUPS: usize = 32 * 1024;
 
-/// So many groups are kept before they are merged.
+/// How many groups are kept before they are merged.
 const FEW_GROUPS: usize = 4096;
 
 impl<S: Sums> Groups<S> {

@@ -2,11 +2,11 @@
 //!
 //! Invariant: immutable; a pure function of the account's log, the site's log and the rules; lines
 //! sorted by (hour, SKU, organization, repository, user, model, workflow, cost center), names by
-//! their folded bytes, so that the bytes do not depend on the order of arrival. Codes are places in
-//! the statement's own sorted lists, so that the order of codes is the order of names.
-//! Each carries its rollups: sums by which most questions over whole months are answered. They are
-//! in its summary, which stands by itself, so that such a question needs no line. Where lines are
-//! many to a day, their sums by day stand beside them: most dated questions need no line either.
+//! their folded bytes, so the bytes do not depend on the order of arrival. Codes are indexes into
+//! the statement's own sorted lists, so the order of codes is the order of names. Each statement
+//! carries rollups: sums that answer most queries over whole months. They are part of its summary,
+//! which can be read alone, so such a query reads no lines. Where a day has many lines, sums by day
+//! are stored too, so most dated queries read no lines either.
 //! Look next: [`build`] for how one is made, [`encode`] for its bytes, [`crate::query`] for
 //! answers.
 
@@ -33,7 +33,7 @@ use std::sync::Arc;
 pub use decode::TablePart;
 pub use table::Table;
 
-/// The version of the rules: a statement made by another version is made anew, never read.
+/// The version of the rules: a statement made by another version is rebuilt, never read.
 pub const RULES: u32 = 2;
 
 /// One rated month.
@@ -50,7 +50,7 @@ pub struct Summary {
     pub(crate) month: Month,
     /// Folded names by dimension, sorted.
     pub(crate) names: [Vec<Box<str>>; 6],
-    /// What lines are about, sorted by (SKU, product, unit, price).
+    /// The rates of the lines, sorted by (SKU, product, unit, price).
     pub(crate) rates: Vec<StatementRate>,
     /// One of each [`table::RollupKind`], in order.
     pub(crate) rollups: [Table; 4],
@@ -59,7 +59,7 @@ pub struct Summary {
     pub(crate) days: Option<Extent>,
 }
 
-/// How finely rows that have a time tell a month.
+/// The granularity of rows with a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Detail {
     /// Every line.
@@ -69,10 +69,10 @@ pub enum Detail {
     Days,
 }
 
-/// What is known of a table of rows that have a time, before it is read.
+/// What is known about a table of rows with a time before it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Extent {
-    /// Where hour or SKU change; of days, day or rate.
+    /// Runs of the same hour and SKU; in sums by day, of the same day and rate.
     pub runs: Vec<Run>,
     /// How many rows.
     pub count: usize,
@@ -80,7 +80,7 @@ pub(crate) struct Extent {
     pub memory: usize,
 }
 
-/// What is at hand of a month to answer from: its summary, and the tables that were read.
+/// The loaded part of a month's statement: its summary, and the tables read so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     summary: Arc<Summary>,
@@ -88,20 +88,20 @@ pub struct Source {
     days: Option<Arc<Table>>,
 }
 
-/// A rate, and what its SKU belongs to.
+/// A rate, and the report that its SKU belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StatementRate {
     /// Shared with answers.
     pub rate: Arc<Rate>,
-    /// A hash of the rate, to find equal ones of other statements.
+    /// A hash of the rate, to find equal ones in other statements.
     pub key: u64,
-    /// The report of single requests that its SKU belongs to.
+    /// The request-level report that its SKU belongs to.
     pub report: Option<ReportKind>,
-    /// Its place among the statement's rates in the order of answers, once all are known.
+    /// Its index among the statement's rates in answer order, once all are known.
     pub rank: u32,
 }
 
-/// Tells each rate its place in the order of answers.
+/// Sets each rate's index in answer order.
 fn rank(rates: &mut [StatementRate]) {
     let mut order: Vec<&mut StatementRate> = rates.iter_mut().collect();
     order.sort_by(|left, right| compare_rates(&left.rate, &right.rate));
@@ -134,9 +134,9 @@ impl StatementRate {
 /// Rows of one hour and one SKU, up to the start of the next run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Run {
-    /// Hours since the month's first.
+    /// Hours since the start of the month.
     pub hour: u16,
-    /// Rates of the SKU: the first and the one after the last.
+    /// The SKU's rates: the first and the one after the last.
     pub rates: (u32, u32),
     /// The first row.
     pub start: u32,
@@ -203,7 +203,7 @@ impl Summary {
         }
     }
 
-    /// Bytes held in memory, near enough for a cache.
+    /// Approximate bytes held in memory, accurate enough for a cache.
     #[must_use]
     pub fn memory(&self) -> usize {
         let rollups: usize = self.rollups.iter().map(Table::memory).sum();
@@ -230,7 +230,7 @@ impl Summary {
     }
 
     pub(crate) fn rollup(&self, kind: table::RollupKind) -> &Table {
-        // Rollups stand in the order in which the kinds are declared.
+        // Rollups are in the order in which the kinds are declared.
         &self.rollups[kind as usize]
     }
 
@@ -270,7 +270,7 @@ impl Statement {
         &self.lines
     }
 
-    /// With its lines summed by day, unless fewer than `lines_a_row` would be summed in a row.
+    /// Adds the lines' sums by day, unless that would give fewer than `lines_a_row` lines per row.
     #[must_use]
     pub fn with_days(mut self, lines_a_row: usize) -> Self {
         let most = self.len() / lines_a_row.max(1);
@@ -287,7 +287,7 @@ impl Statement {
         self.days.as_ref()
     }
 
-    /// Bytes held in memory, near enough for a cache.
+    /// Approximate bytes held in memory, accurate enough for a cache.
     #[must_use]
     pub fn memory(&self) -> usize {
         let days = self.days.as_ref().map_or(0, |days| days.memory());
@@ -321,13 +321,13 @@ impl From<Arc<Summary>> for Source {
 }
 
 impl Source {
-    /// Everything but the rows that have a time.
+    /// Everything but the rows with a time.
     #[must_use]
     pub fn summary(&self) -> &Arc<Summary> {
         &self.summary
     }
 
-    /// A table, if it is at hand.
+    /// A table, if it is loaded.
     #[must_use]
     pub fn table(&self, detail: Detail) -> Option<&Arc<Table>> {
         match detail {
@@ -336,13 +336,13 @@ impl Source {
         }
     }
 
-    /// Whether the statement has a table that is not at hand.
+    /// Whether the statement has a table that is not loaded.
     #[must_use]
     pub fn lacks(&self, detail: Detail) -> bool {
         self.table(detail).is_none() && self.summary.extent(detail).is_some()
     }
 
-    /// The statement, if all of it is at hand.
+    /// The statement, if all of it is loaded.
     #[must_use]
     pub fn statement(self) -> Option<Statement> {
         if self.lacks(Detail::Days) {
@@ -355,7 +355,7 @@ impl Source {
         })
     }
 
-    /// Bytes held in memory, near enough for a cache.
+    /// Approximate bytes held in memory, accurate enough for a cache.
     #[must_use]
     pub fn memory(&self) -> usize {
         let tables = self.lines.iter().chain(&self.days);

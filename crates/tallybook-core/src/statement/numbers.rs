@@ -1,6 +1,6 @@
-//! Columns of numbers in the making.
+//! Columns of numbers under construction.
 //!
-//! Invariant: every value as it was given. Look next: [`crate::packed`], which they become.
+//! Invariant: values are kept exactly as given. Look next: [`crate::packed`], their final form.
 
 use crate::packed::Packed;
 
@@ -62,8 +62,9 @@ impl Numbers {
     }
 }
 
-/// The values in another order: once through the cache misses, then packed in sequence. What they
-/// were in is given up before they are packed: a large month's columns are most of memory.
+/// The values in another order: gathered first, which takes the cache misses once, then packed
+/// sequentially. The original is freed before packing, because a large month's columns take most of
+/// the memory.
 pub(super) fn gather<T: Copy>(values: Vec<T>, order: &[u32]) -> Vec<T> {
     order.iter().map(|line| values[*line as usize]).collect()
 }

@@ -1,7 +1,7 @@
 //! Tables: a statement's lines, and its rollups, as columns of the same form.
 //!
-//! Invariant: the rows of a rollup are the sums of the lines, each line in exactly one row, so that
-//! an answer from a rollup is the answer from the lines to the last digit.
+//! Invariant: the rows of a rollup are the sums of the lines, each line in exactly one row, so an
+//! answer from a rollup equals the answer from the lines to the last digit.
 
 use crate::dimension::Dimension;
 use crate::hash::QuickMap;
@@ -15,7 +15,7 @@ pub struct Table {
     pub(crate) rate: Packed,
     /// By dimension; `None` where the rows are summed over it.
     pub(crate) names: [Option<Packed>; 6],
-    /// Quantities, and what of them discounts paid for.
+    /// Quantities, and the discounted part of each.
     pub(crate) quantity: Divided,
     /// Gross amounts, and their discounts.
     pub(crate) gross: Divided,
@@ -84,7 +84,7 @@ pub(crate) enum RollupKind {
 impl RollupKind {
     pub(crate) const ALL: [Self; 4] = [Self::Rates, Self::Centers, Self::Users, Self::Repositories];
 
-    /// The dimensions that its rows keep, in the order in which they are sorted.
+    /// The dimensions that its rows keep, in sort order.
     pub(crate) fn dimensions(self) -> &'static [Dimension] {
         use Dimension::{CostCenter, Model, Organization, Repository, User};
         match self {

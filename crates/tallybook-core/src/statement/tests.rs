@@ -18,8 +18,8 @@ fn month() -> Month {
     Month::new(2026, 1).unwrap()
 }
 
-/// `lines` lines that have something of everything: shares of all, of nothing and of a part,
-/// numbers of 8 bytes, or of 16 when `wide`.
+/// `lines` lines that cover all encodings: full, empty and partial shares, numbers of 8 bytes, or
+/// of 16 when `wide`.
 fn statement(month: Month, lines: usize, wide: bool) -> Statement {
     statement_of(month, lines, 300, wide)
 }
@@ -58,7 +58,7 @@ fn statement_of(month: Month, lines: usize, repositories: usize, wide: bool) -> 
     builder.finish()
 }
 
-/// The statement, from its parts; those of each table in whatever order they come.
+/// The statement, assembled from its parts, which may come in any order.
 fn read(parts: &[Vec<u8>]) -> Result<Statement, DecodeError> {
     let mut source = Source::decode(&parts[0])?.unwrap();
     for detail in [Detail::Lines, Detail::Days] {

@@ -1,4 +1,4 @@
-//! The audit log's rows: added in the commit that they tell of.
+//! The audit log's rows: added in the commit that they describe.
 
 use super::checksum::{AUDIT, seal};
 use super::failure::Failure;
@@ -6,7 +6,7 @@ use super::number::{loaded, loaded_instant};
 use crate::{AuditFilter, AuditRow, NumberedAudit};
 use rusqlite::{Connection, Row, named_params, params};
 
-/// What a filter asks for; parameters that are null ask nothing.
+/// The query for a filter; null parameters match everything.
 const PAGE: &str = "
     SELECT number, at, actor, login, address, account, action, detail FROM audit
     WHERE number < :before
@@ -38,7 +38,7 @@ pub(super) fn add(connection: &Connection, line: &AuditRow) -> Result<(), Failur
     seal(connection, &AUDIT, connection.last_insert_rowid())
 }
 
-/// The newest lines that a filter lets through, the newest first.
+/// The newest lines that match a filter, newest first.
 pub(super) fn page(
     connection: &Connection,
     filter: &AuditFilter,

@@ -1,8 +1,8 @@
 //! Backup and restore, and the check of a database's structure.
 //!
 //! A backup is `VACUUM INTO`: it reads one snapshot, so it finishes however much is written
-//! meanwhile, and holds up nobody. Invariant: a file under its final name is complete and synced;
-//! nothing that exists is overwritten.
+//! meanwhile, and blocks no one. Invariant: a file under its final name is complete and synced;
+//! existing files are never overwritten.
 
 use super::connection::{check_identity, check_tables, open_immutable, open_reader};
 use super::failure::{Failure, io_error, sqlite_error};
@@ -16,20 +16,20 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
 
-/// How many of a damaged database's problems are named.
+/// How many problems of a damaged database are listed.
 const PROBLEMS_NAMED: usize = 5;
 
 /// Whether the database in `directory` has the newest data format, so that opening it would not
-/// bring it forward. For processes that have not opened it.
+/// migrate it. For processes that have not opened it.
 ///
 /// # Errors
 ///
-/// `Io` and `Damaged` when there is no database to look at.
+/// `Io` and `Damaged` when there is no valid database.
 pub fn has_newest_format(directory: &Path) -> Result<bool, StoreError> {
     file::has_newest_format(&directory.join(file::NAME))
 }
 
-/// Writes a consistent copy of the database in `directory` into `file`, also while a server runs.
+/// Writes a consistent copy of the database in `directory` into `file`, even while a server runs.
 /// Blocks until it is on disk.
 ///
 /// # Errors
@@ -51,11 +51,11 @@ pub fn backup_directory(directory: &Path, file: &Path) -> Result<(), StoreError>
 }
 
 /// Puts the backup in `file` into `directory`, which must hold no data yet. Blocks until it is on
-/// disk. Says what of an existing directory was open to other users.
+/// disk. Returns what in an existing directory was open to other users.
 ///
 /// # Errors
 ///
-/// `Damaged` when `file` is no sound Tallybook database, `TooNew`, `Held`, `Full`, and `Io` when
+/// `Damaged` when `file` is not a sound Tallybook database, `TooNew`, `Held`, `Full`, and `Io` when
 /// `directory` already holds data.
 pub fn restore(file: &Path, directory: &Path) -> Result<Vec<AccessNotice>, StoreError> {
     file::examine(file)?;
@@ -77,7 +77,7 @@ pub fn restore(file: &Path, directory: &Path) -> Result<Vec<AccessNotice>, Store
     let partial = file::beside(&database, ".restoring");
     let outcome = copy_checked(file, &partial).and_then(|()| file::publish(&partial, &database));
     if outcome.is_err() {
-        // The failure is what matters; a leftover is replaced by the next restore.
+        // The failure matters more; a leftover file is replaced by the next restore.
         let _ = file::remove(&partial);
     }
     outcome.map(|()| notices)
@@ -91,13 +91,13 @@ pub(super) fn backup(database: &Path, target: &Path) -> Result<(), StoreError> {
     let copied =
         copy_snapshot(database, &partial).and_then(|()| file::publish_new(&partial, target));
     if copied.is_err() {
-        // The failure is what matters; a leftover is replaced by the next backup.
+        // The failure matters more; a leftover file is replaced by the next backup.
         let _ = file::remove(&partial);
     }
     copied
 }
 
-/// Everything that can be checked without knowing what the bytes mean.
+/// Checks everything that can be checked without interpreting the bytes.
 pub(super) fn check_all(connection: &Connection) -> Result<(), Failure> {
     check(connection)?;
     if schema::format(connection)? == schema::FORMAT {
@@ -106,7 +106,7 @@ pub(super) fn check_all(connection: &Connection) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether tables and rows are what was written; of a database of the newest format.
+/// Checks that tables and rows are what was written, for a database of the newest format.
 pub(super) fn check_rows(connection: &Connection) -> Result<(), Failure> {
     schema::check(connection)?;
     checksum::check(connection)?;
@@ -135,9 +135,9 @@ pub(super) fn check(connection: &Connection) -> Result<(), Failure> {
     })
 }
 
-/// Makes the file of an unfinished copy, and claims it against another copy at the same time.
-/// It is new, so that it is nobody else's and no link to somewhere else; what a killed process left
-/// under its name is removed.
+/// Creates the file of an unfinished copy, and locks it against concurrent copies. It is always
+/// newly created, so it cannot belong to another user or be a link; a file left under its name by a
+/// killed process is removed.
 pub(super) fn claim(partial: &Path) -> Result<File, StoreError> {
     let doing = || format!("writing {}", partial.display());
     let create = || open_private(partial, File::options().write(true).create_new(true));
@@ -153,7 +153,7 @@ pub(super) fn claim(partial: &Path) -> Result<File, StoreError> {
     Ok(file)
 }
 
-/// Removes what a killed process left, unless another one is writing it.
+/// Removes a file left by a killed process, unless another process is writing it.
 fn remove_leftover(partial: &Path) -> Result<(), StoreError> {
     let doing = || format!("removing {}", partial.display());
     let failed = |error| io_error(&error, doing());
@@ -173,7 +173,7 @@ fn lock(file: &File, doing: String) -> Result<(), StoreError> {
     })
 }
 
-/// Writes a copy of what a database holds, without the space that nothing uses.
+/// Writes a copy of a database's contents, without unused space.
 pub(super) fn copy_snapshot(database: &Path, partial: &Path) -> Result<(), StoreError> {
     let connection = open_reader(database)?;
     check_identity(&connection, database)?;
@@ -187,7 +187,7 @@ pub(super) fn copy_snapshot(database: &Path, partial: &Path) -> Result<(), Store
     let made_so = if is_incremental {
         Ok(())
     } else {
-        // So that the copy can give space back. Of a database that can, it would be a write.
+        // Lets the copy release space. On a database that already can, this would be a write.
         connection.pragma_update(None, "auto_vacuum", space::INCREMENTAL)
     };
     made_so
@@ -196,7 +196,7 @@ pub(super) fn copy_snapshot(database: &Path, partial: &Path) -> Result<(), Store
     Ok(())
 }
 
-/// A full disk is that of the copy, not that of the data.
+/// Attributes a full disk to the copy, not to the data.
 fn backup_error(error: &rusqlite::Error, database: &Path, partial: &Path) -> StoreError {
     match sqlite_error(error, database, "copying the database") {
         StoreError::Full { detail, .. } => StoreError::Full {
@@ -207,7 +207,7 @@ fn backup_error(error: &rusqlite::Error, database: &Path, partial: &Path) -> Sto
     }
 }
 
-/// Copies, then checks what was copied: the bytes that will be served are those that were checked.
+/// Copies, then checks the copy, so that the bytes served later are the ones that were checked.
 fn copy_checked(file: &Path, partial: &Path) -> Result<(), StoreError> {
     let target = claim(partial)?;
     // Not `fs::copy`, which would also make the database as read-only as its backup may be.
@@ -226,7 +226,7 @@ fn copy_checked(file: &Path, partial: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Damage found in the copy is damage of the file that the user knows.
+/// Reports damage found in the copy under the name of the file that the user gave.
 fn name_source(error: StoreError, partial: &Path, file: &Path) -> StoreError {
     match error {
         StoreError::Damaged { what, detail } => StoreError::Damaged {

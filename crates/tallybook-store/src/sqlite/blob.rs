@@ -1,4 +1,4 @@
-//! The blobs: immutable bytes under the hash of their content.
+//! The blobs: immutable bytes named by the hash of their content.
 //!
 //! Invariant: bytes are checked against their name whenever they are read.
 
@@ -11,8 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tallybook_core::ids::Digest;
 use tallybook_core::time::Instant;
 
-/// Stores a blob. When it is there already, `put_at` is renewed, and what is stored of it is
-/// replaced if it is not what was written.
+/// Stores a blob. If it exists, `put_at` is renewed, and the stored bytes are replaced if damaged.
 pub(super) fn put(
     connection: &Connection,
     id: Digest,
@@ -47,7 +46,7 @@ pub(super) fn put(
     seal(connection, &BLOBS, number)
 }
 
-/// Whether a blob is there, can be read, and has a sound row.
+/// Whether a blob exists, can be read, and has a sound row.
 fn is_sound(connection: &Connection, id: Digest) -> Result<bool, Failure> {
     if checksum::is_sound(connection, &BLOBS, "id", id.0)? != Some(true) {
         return Ok(false);
@@ -62,7 +61,7 @@ fn is_sound(connection: &Connection, id: Digest) -> Result<bool, Failure> {
 
 /// A blob's bytes.
 pub(super) fn get(connection: &Connection, id: Digest) -> Result<Option<Vec<u8>>, Failure> {
-    // The outer join tells a blob that is not there from one that has lost its bytes.
+    // The outer join distinguishes a missing blob from one that has lost its bytes.
     let row: Option<(i64, i64, Option<Vec<u8>>)> = connection
         .prepare_cached(
             "SELECT codec, size, bytes FROM blobs LEFT JOIN blob_bytes USING (number)
@@ -101,7 +100,7 @@ pub(super) fn list(connection: &Connection) -> Result<Vec<BlobInfo>, Failure> {
     Ok(blobs)
 }
 
-/// Deletes blobs that were put before `before`; those that are not there are no error.
+/// Deletes blobs that were put before `before`; missing ones are not an error.
 pub(super) fn delete(
     connection: &Connection,
     ids: &[Digest],

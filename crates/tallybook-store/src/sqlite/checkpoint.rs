@@ -1,10 +1,10 @@
-//! Checkpoints: moving what was committed from the write-ahead log into the database file, on a
-//! thread and connection of their own, so that no commit waits for it.
+//! Checkpoints: move committed pages from the write-ahead log into the database file, on a separate
+//! thread and connection, so that no commit waits for them.
 //!
-//! Passive checkpoints do the bulk while others write; a last one then takes the writer's place
-//! for the pages that came meanwhile, so that the log starts over and stops growing. The writer
-//! gives that place between two groups ([`Turn`]): SQLite's lock is not fair, and under load the
-//! checkpoint would never get it.
+//! Passive checkpoints do the bulk while others write; a last one then takes the writer's turn for
+//! the pages written meanwhile, so that the log restarts and stops growing. The writer yields its
+//! turn between two groups ([`Turn`]): SQLite's lock is not fair, and under load the checkpoint
+//! would never get it.
 //! Invariant: a checkpoint that fails loses nothing. The log is kept, and the next one tries again.
 
 use super::connection;
@@ -21,19 +21,19 @@ use std::time::Duration;
 /// How many bytes the log grows between checkpoints.
 const BYTES_BETWEEN: usize = 16 << 20;
 
-/// A page's share of the log beyond its content, and of pages that change with any commit.
+/// Log overhead per commit: frame headers, and pages that change with every commit.
 const BYTES_A_COMMIT: usize = 64 << 10;
 
-/// The restart holds up the writer while it waits for readers, so it hardly does: a long read or
-/// backup only means that the log starts over some checkpoints later.
+/// The restart blocks the writer while it waits for readers, so it waits only briefly: a long read
+/// or backup only delays the restart of the log by some checkpoints.
 const PATIENCE_FOR_READERS: Duration = Duration::from_millis(20);
 
-/// How long to wait until the writer gives its place. One that has nothing to write does not come
-/// by; then the place is free.
+/// How long to wait for the writer to yield its turn. An idle writer never yields, and then the
+/// turn is free.
 const PATIENCE_FOR_WRITER: Duration = Duration::from_millis(500);
 
-/// How many passive checkpoints come before the one that holds up the writer: the second leaves
-/// only what was written during it.
+/// How many passive checkpoints run before the one that blocks the writer: the second leaves only
+/// what was written during it.
 const PASSIVE: usize = 2;
 
 /// The thread's handle. Dropping it lets a running checkpoint finish and ends the thread.
@@ -45,7 +45,7 @@ pub(super) struct Checkpointer {
     written: usize,
 }
 
-/// How the checkpoint asks for the writer's place, and the writer gives it.
+/// How the checkpoint requests the writer's turn, and the writer yields it.
 #[derive(Debug, Default)]
 struct Turn {
     state: Mutex<TurnState>,
@@ -57,7 +57,7 @@ enum TurnState {
     /// The writer may write.
     #[default]
     Writers,
-    /// The checkpoint wants the place; the writer may still be writing.
+    /// The checkpoint wants the turn; the writer may still be writing.
     Wanted,
     /// The writer waits.
     Checkpoints,
@@ -94,8 +94,8 @@ impl Checkpointer {
         })
     }
 
-    /// Tells of a commit of about `bytes`; starts a checkpoint when it is time, and waits for one
-    /// that wants the writer's place.
+    /// Reports a commit of about `bytes`; starts a checkpoint when one is due, and yields to one
+    /// that wants the writer's turn.
     pub(super) fn committed(&mut self, bytes: usize) {
         self.turn.give();
         self.written += bytes + BYTES_A_COMMIT;
@@ -103,9 +103,9 @@ impl Checkpointer {
             return;
         };
         match wake.try_send(()) {
-            // One that is already asked for will do as well.
+            // A checkpoint that is already requested will do.
             Ok(()) | Err(TrySendError::Full(())) => self.written = 0,
-            // The thread is gone (it can only have panicked); `close` still makes a checkpoint.
+            // The thread is gone (it can only have panicked); `close` still runs a checkpoint.
             Err(TrySendError::Disconnected(())) => self.wake = None,
         }
     }
@@ -115,7 +115,7 @@ impl Drop for Checkpointer {
     fn drop(&mut self) {
         self.wake = None;
         if let Some(thread) = self.thread.take() {
-            // A panic was already printed by the panic hook, and nothing is lost by it.
+            // The panic hook already printed any panic, and nothing is lost.
             let _ = thread.join();
         }
     }
@@ -127,7 +127,7 @@ pub(super) fn finish(connection: &Connection) -> rusqlite::Result<bool> {
 }
 
 impl Turn {
-    /// The writer, between two groups: lets the checkpoint go first if it wants to.
+    /// Called by the writer between two groups: lets a waiting checkpoint go first.
     fn give(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if *state != TurnState::Wanted {
@@ -139,9 +139,10 @@ impl Turn {
         drop(self.changed.wait_while(state, given));
     }
 
-    /// The checkpoint: runs `work` in the writer's place, or when the writer does not come by.
+    /// Called by the checkpoint: runs `work` in the writer's turn, or after a timeout if the writer
+    /// is idle.
     fn take<T>(&self, work: impl FnOnce() -> T) -> T {
-        /// Gives the place back also when `work` panics, for the writer waits without limit.
+        /// Returns the turn even if `work` panics, because the writer waits without limit.
         struct GiveBack<'a>(&'a Turn);
         impl Drop for GiveBack<'_> {
             fn drop(&mut self) {
@@ -173,7 +174,7 @@ fn run(connection: &Connection, turn: &Turn) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Says whether it came to its end; a busy reader or writer is no error.
+/// Returns whether it completed; a busy reader or writer is not an error.
 fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<bool> {
     let sql = format!("PRAGMA wal_checkpoint({mode})");
     connection.query_row(&sql, [], |row| row.get::<_, i64>(0).map(|busy| busy == 0))

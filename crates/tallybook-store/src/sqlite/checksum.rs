@@ -1,11 +1,11 @@
-//! Checksums of the rows that nothing else vouches for.
+//! Checksums of the rows that no hash protects.
 //!
 //! Batches chain each other by their hashes, and the bytes of a blob are named by their hash. Every
 //! other row ends with a checksum over all of its other columns, which SQLite computes by a
 //! function of ours: a flipped bit is found by [`check`]. Batches commit to names, too, but an
 //! account that starts from its checkpoint reads its names without them.
-//! Invariant: whoever writes such a row seals it in the same request, and a row that is damaged is
-//! never sealed anew unless all of it is replaced.
+//! Invariant: a row's checksum is set in the same request that writes the row, and a damaged row is
+//! never given a new checksum unless all of it is replaced.
 
 use super::failure::Failure;
 use rusqlite::functions::{Context, FunctionFlags};
@@ -16,9 +16,9 @@ use rusqlite::{Connection, OptionalExtension};
 #[derive(Debug)]
 pub(super) struct Table {
     name: &'static str,
-    /// The columns in the order in which they are summed; the first is the key.
+    /// The columns in checksum order; the first is the key.
     columns: &'static [&'static str],
-    /// What a row is called; `{}` is its key.
+    /// The name of a row in messages; `{}` is its key.
     row: &'static str,
     /// Which rows need no checksum: an SQL condition.
     exempt: &'static str,
@@ -102,7 +102,7 @@ impl Table {
         self.columns[0]
     }
 
-    /// An SQL expression: the checksum that a row must have.
+    /// An SQL expression for the checksum that a row must have.
     pub(super) fn sum(&self) -> String {
         format!("row_checksum({})", self.columns.join(", "))
     }
@@ -119,7 +119,7 @@ impl Table {
     }
 }
 
-/// Teaches a connection the function `row_checksum(value, ...)`.
+/// Registers the function `row_checksum(value, ...)` on a connection.
 pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8
         | FunctionFlags::SQLITE_DETERMINISTIC
@@ -155,7 +155,7 @@ fn sum(values: &Context<'_>) -> i64 {
     i64::from_le_bytes(first)
 }
 
-/// Gives the row with this key the checksum of its values.
+/// Sets the checksum of the row with this key.
 pub(super) fn seal(connection: &Connection, table: &Table, key: impl ToSql) -> Result<(), Failure> {
     let (name, sum, column) = (table.name, table.sum(), table.key());
     let sql = format!("UPDATE {name} SET checksum = {sum} WHERE {column} = ?");
@@ -163,8 +163,8 @@ pub(super) fn seal(connection: &Connection, table: &Table, key: impl ToSql) -> R
     Ok(())
 }
 
-/// Whether the row whose `column` has this value has the checksum of its values; `None` when there
-/// is no such row.
+/// Whether the row whose `column` has this value has a correct checksum; `None` when there is no
+/// such row.
 pub(super) fn is_sound(
     connection: &Connection,
     table: &Table,
@@ -186,7 +186,7 @@ pub(super) fn seal_all(connection: &Connection) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Finds the first row whose values are not those that were written.
+/// Fails at the first row whose values are not those that were written.
 pub(super) fn check(connection: &Connection) -> Result<(), Failure> {
     for table in TABLES {
         let (name, key, sound) = (table.name, table.key(), table.is_sound());
@@ -221,7 +221,7 @@ mod tests {
         (directory, writer)
     }
 
-    /// A table that is added later must have checksums or a reason why not, and so must a column.
+    /// Tables and columns added later must have checksums, or a reason not to.
     #[test]
     fn every_column_is_vouched_for() {
         let (_directory, connection) = database();
@@ -275,7 +275,7 @@ mod tests {
         });
         let different: std::collections::BTreeSet<i64> = sums.into_iter().collect();
         assert_eq!(different.len(), lists.len());
-        // Part of the data format: never another one.
+        // Part of the data format: must never change.
         let sum = connection.query_row("SELECT row_checksum(7, 'a', NULL)", [], |row| row.get(0));
         assert_eq!(sum, Ok(PINNED));
     }

@@ -1,7 +1,7 @@
-//! Connections: how each kind is opened, and how the database is made.
+//! Connections: how each kind is opened, and how the database is created.
 //!
-//! Invariant: a connection changes nothing in the file before the file was found to be ours and
-//! sound, and closing one never does: checkpoints happen only where they are asked for.
+//! Invariant: a connection changes nothing in the file until the file is known to be a sound
+//! Tallybook database, and closing a connection never does: checkpoints run only where requested.
 
 use super::checksum;
 use super::failure::{Failure, io_error, sqlite_error};
@@ -16,20 +16,20 @@ use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
-/// How long to wait for the other connections: only a checkpoint's last step makes anybody wait.
+/// How long to wait for other connections: only a checkpoint's last step blocks any.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Larger pages suit rows of tens of kilobytes: fewer links to follow, less to note a page.
+/// Larger pages suit rows of tens of kilobytes: fewer links to follow, less overhead per page.
 pub(super) const PAGE_SIZE: u32 = 8192;
 
-/// To how many bytes the write-ahead log is cut when it starts over, after a time of heavy load.
+/// The size to which the write-ahead log is truncated when it restarts after heavy load.
 const LOG_BYTES_KEPT: u32 = 64 << 20;
 
-/// Statements kept prepared by a connection; there are fewer.
+/// Capacity for prepared statements per connection; there are fewer.
 const STATEMENTS: usize = 64;
 
-/// Makes the database under a passing name and publishes it whole, so that a file under the
-/// final name is never an unfinished one.
+/// Creates the database under a temporary name and renames it when complete, so that a file under
+/// the final name is never unfinished.
 pub(super) fn create(path: &Path) -> Result<(), StoreError> {
     let doing = "creating the database";
     let unfinished = file::beside(path, ".new");
@@ -41,8 +41,8 @@ pub(super) fn create(path: &Path) -> Result<(), StoreError> {
         file::remove(&leftover)?;
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    // SQLite takes an empty file for a new database, and gives the files that it makes beside a
-    // database that one's mode.
+    // SQLite treats an empty file as a new database, and creates its auxiliary files with the
+    // database's mode.
     open_private(&unfinished, File::options().write(true).create_new(true))
         .map_err(|error| io_error(&error, format!("creating {}", unfinished.display())))?;
     let fill = || -> Result<(), Failure> {
@@ -59,7 +59,7 @@ pub(super) fn create(path: &Path) -> Result<(), StoreError> {
     file::publish(&unfinished, path)
 }
 
-/// Opens the database for writing, after checking what is in it. Steps of migration are not run.
+/// Opens the database for writing, after checking it. Does not run migrations.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let doing = "opening the database";
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -75,7 +75,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     open(path, flags)
 }
 
-/// Opens a file that nobody writes, without locks and without files beside it.
+/// Opens a file that no one writes, without locks or auxiliary files.
 pub(super) fn open_immutable(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -93,7 +93,8 @@ pub(super) fn open_immutable(path: &Path) -> Result<Connection, StoreError> {
         .map_err(|error| sqlite_error(&error, path, "opening the database"))
 }
 
-/// Checks the mark, the format and the tables as SQLite sees them, write-ahead log included.
+/// Checks the application id, the format and the tables as SQLite sees them, including the
+/// write-ahead log.
 pub(super) fn check_identity(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let doing = "reading the database's header";
     let application =
@@ -107,7 +108,7 @@ pub(super) fn check_identity(connection: &Connection, path: &Path) -> Result<(),
     file::check_format(path, format)
 }
 
-/// Checks that the newest format's tables are there; after migrating.
+/// Checks, after migration, that the newest format's tables exist.
 pub(super) fn check_tables(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let missing = schema::missing_table(connection)
         .map_err(|failure| failure.at(path, "reading the database's tables"))?;

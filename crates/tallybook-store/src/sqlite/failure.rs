@@ -1,7 +1,7 @@
-//! What can go wrong inside the SQLite store, before it is known which file and task it concerns.
+//! Failures inside the SQLite store, before the file and task are attached.
 //!
 //! Invariant: a sign of damage (from SQLite, or from a row that cannot have been written) always
-//! becomes [`StoreError::Damaged`] naming the file; it is never taken for a passing fault.
+//! becomes [`StoreError::Damaged`] naming the file; it is never treated as a transient fault.
 
 use crate::StoreError;
 use rusqlite::ErrorCode;
@@ -11,7 +11,7 @@ use tallybook_core::ids::{LogId, Seq};
 /// The outcome of one statement or one request, without its context.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// SQLite said no.
+    /// SQLite returned an error.
     Sqlite(rusqlite::Error),
     /// The log has moved on.
     Conflict { log: LogId, newest: Seq },
@@ -19,7 +19,7 @@ pub(super) enum Failure {
     Corrupt { detail: String },
     /// A stored row is not what was written; `what` names the row.
     Damaged { what: String, detail: String },
-    /// The request itself is wrong: nothing is the matter with the store.
+    /// The request itself is wrong: the store is fine.
     Refused { doing: String, detail: String },
 }
 
@@ -44,7 +44,7 @@ impl Failure {
         }
     }
 
-    /// Whether the file's structure is damaged, and not only a value in it.
+    /// Whether the file's structure is damaged, rather than only a value in it.
     pub(super) fn is_structural(&self) -> bool {
         match self {
             Self::Sqlite(error) => is_damage(error),
@@ -53,7 +53,8 @@ impl Failure {
         }
     }
 
-    /// Adds the file and the task. A conflict has no place in [`StoreError`]: only appends have it.
+    /// Adds the file and the task. A conflict has no variant in [`StoreError`]: only appends can
+    /// conflict.
     pub(super) fn at(self, path: &Path, doing: &str) -> StoreError {
         match self {
             Self::Sqlite(error) => sqlite_error(&error, path, doing),
@@ -102,7 +103,7 @@ pub(super) fn io_error(error: &std::io::Error, doing: impl Into<String>) -> Stor
     }
 }
 
-/// The tables are STRICT, so a value of another type or range than was written is damage as well.
+/// The tables are STRICT, so a value of the wrong type or range is damage as well.
 fn is_damage(error: &rusqlite::Error) -> bool {
     match error {
         rusqlite::Error::FromSqlConversionFailure(..)

@@ -1,9 +1,9 @@
-//! The database file as the operating system sees it: its names, its header, and making it appear
-//! whole or not at all.
+//! The database file as the operating system sees it: its names, its header, and atomic
+//! publication.
 //!
-//! Invariant: nothing here changes an existing database. [`examine`] opens the file beside SQLite,
-//! and closing it would drop the locks that SQLite's connections of this process hold on it
-//! (POSIX locks belong to the process): call it only before there are any.
+//! Invariant: nothing here changes an existing database. [`examine`] opens the file independently
+//! of SQLite, and closing it would drop the locks that this process's SQLite connections hold on it
+//! (POSIX locks belong to the process): call it only before there are any connections.
 
 use super::failure::io_error;
 use super::schema::{APPLICATION_ID, FORMAT};
@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 /// The database's name in its directory.
 pub(super) const NAME: &str = "tallybook.db";
 
-/// The size of SQLite's header, and where its fields stand (<https://sqlite.org/fileformat.html>).
+/// The size of SQLite's header, and the offsets of its fields
+/// (<https://sqlite.org/fileformat.html>).
 const HEADER: usize = 100;
 const MAGIC: &[u8] = b"SQLite format 3\0";
 const PAGE_SIZE: usize = 16;
@@ -48,8 +49,8 @@ pub(super) fn size(path: &Path) -> Result<u64, StoreError> {
     }
 }
 
-/// Checks by its header that the file is one of ours, whole, and not of a newer format.
-/// SQLite would take an empty file for a new database, and a foreign one for ours.
+/// Checks by its header that the file is a complete Tallybook database, not of a newer format.
+/// SQLite would treat an empty file as a new database, and accept a foreign one.
 pub(super) fn examine(path: &Path) -> Result<(), StoreError> {
     let header = read_header(path)?;
     if !header.starts_with(MAGIC) {
@@ -65,13 +66,13 @@ pub(super) fn examine(path: &Path) -> Result<(), StoreError> {
     check_length(path, &header)
 }
 
-/// Whether a database has the newest format, so that opening it changes nothing. Only before there
-/// are connections, as [`examine`].
+/// Whether a database has the newest format, so that opening it changes nothing. Like [`examine`],
+/// call it only before there are connections.
 pub(super) fn has_newest_format(path: &Path) -> Result<bool, StoreError> {
     Ok(number(&read_header(path)?, USER_VERSION) == FORMAT)
 }
 
-/// Refuses a newer format, and one that was never written.
+/// Refuses a newer format, and one that never existed.
 pub(super) fn check_format(path: &Path, found: u32) -> Result<(), StoreError> {
     if found > FORMAT {
         return Err(StoreError::TooNew {
@@ -102,7 +103,8 @@ pub(super) fn publish(from: &Path, to: &Path) -> Result<(), StoreError> {
         .map_err(|error| io_error(&error, format!("writing {}", to.display())))
 }
 
-/// [`publish`] that never replaces what another process made under that name in the meantime.
+/// [`publish`] that never replaces a file that another process has meanwhile created under that
+/// name.
 pub(super) fn publish_new(from: &Path, to: &Path) -> Result<(), StoreError> {
     let failed = |error: std::io::Error| io_error(&error, format!("writing {}", to.display()));
     File::open(from)
@@ -111,7 +113,7 @@ pub(super) fn publish_new(from: &Path, to: &Path) -> Result<(), StoreError> {
     match std::fs::hard_link(from, to) {
         Ok(()) => remove(from)?,
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(failed(error)),
-        // Some file systems have no links: there the name is taken first.
+        // Some file systems have no hard links: there the name is claimed first.
         Err(_) => {
             open_private(to, File::options().write(true).create_new(true)).map_err(failed)?;
             std::fs::rename(from, to).map_err(failed)?;
@@ -120,7 +122,7 @@ pub(super) fn publish_new(from: &Path, to: &Path) -> Result<(), StoreError> {
     sync_parent(to).map_err(failed)
 }
 
-/// Syncs the directory that a file or directory stands in.
+/// Syncs the parent directory of a file or directory.
 pub(super) fn sync_parent(path: &Path) -> std::io::Result<()> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -129,7 +131,7 @@ pub(super) fn sync_parent(path: &Path) -> std::io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// Removes what a killed process left of a file that was never finished.
+/// Removes an unfinished file that a killed process left.
 pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -151,7 +153,7 @@ fn read_header(path: &Path) -> Result<Vec<u8>, StoreError> {
     Ok(header)
 }
 
-/// A file shorter than its header says was cut off, unless a checkpoint was interrupted: then the
+/// A file shorter than its header says was truncated, unless a checkpoint was interrupted: then the
 /// write-ahead log still holds the missing pages, and SQLite copies them again.
 fn check_length(path: &Path, header: &[u8]) -> Result<(), StoreError> {
     let pages_are_valid = number(header, CHANGE_COUNTER) == number(header, PAGES_VALID_FOR);

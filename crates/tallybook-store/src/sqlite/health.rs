@@ -1,9 +1,9 @@
-//! What the store has learned about its file since it was opened.
+//! The health of the store's file, as observed since it was opened.
 //!
 //! Invariant: once SQLite has found the file's structure damaged, nothing more is written to it, by
-//! commits or by checkpoints: what can still be saved is left as it is. A damaged value (a batch or
+//! commits or by checkpoints, to preserve what can still be recovered. A damaged value (a batch or
 //! a blob with another checksum) does not have this effect: everything around it is sound, and a
-//! blob can be made again from the log.
+//! blob can be rebuilt from the log.
 
 use super::failure::Failure;
 use crate::StoreError;
@@ -18,7 +18,7 @@ pub(super) struct Health {
 }
 
 impl Health {
-    /// Turns a failure into an error, and remembers it if it tells of damage to the structure.
+    /// Turns a failure into an error, and remembers it if it indicates structural damage.
     pub(super) fn observe(&self, failure: Failure, path: &Path, doing: &str) -> StoreError {
         let structural = failure.is_structural();
         let error = failure.at(path, doing);

@@ -29,7 +29,7 @@ pub(super) fn put(connection: &Connection, job: &JobRow) -> Result<(), Failure> 
     seal(connection, &JOBS, number)
 }
 
-/// Removes a job; one that is not there is no error.
+/// Removes a job; a missing one is not an error.
 pub(super) fn remove(connection: &Connection, id: &str) -> Result<(), Failure> {
     connection
         .prepare_cached("DELETE FROM jobs WHERE id = ?")?
@@ -39,8 +39,8 @@ pub(super) fn remove(connection: &Connection, id: &str) -> Result<(), Failure> {
 
 /// Every job, in the order in which they were added.
 pub(super) fn list(connection: &Connection) -> Result<Vec<JobRow>, Failure> {
-    // A job that is damaged has a state that says nothing, and its reader sees that; the others
-    // are not held up by it.
+    // A damaged job is returned with an empty state, which its reader detects; it does not block
+    // the others.
     let mut statement = connection.prepare_cached(&format!(
         "SELECT id, log, created_at, iif(checksum = {}, state, '') FROM jobs ORDER BY number",
         JOBS.sum()

@@ -1,8 +1,7 @@
 //! One process per data directory: the lock file.
 //!
-//! Invariant: while a [`DirectoryLock`] lives, no other process has one for the same directory.
-//! The operating system's lock decides, not the file: a file left by a killed process holds
-//! nothing.
+//! Invariant: while a [`DirectoryLock`] lives, no other process has one for the same directory. The
+//! operating system's lock counts, not the file: a file left by a killed process locks nothing.
 
 use super::failure::io_error;
 use crate::StoreError;
@@ -23,12 +22,13 @@ pub(super) struct DirectoryLock {
 }
 
 impl DirectoryLock {
-    /// Takes the lock and writes who holds it; `Held` with the other's line when it is taken.
+    /// Takes the lock and records the holder; fails with `Held` and the other holder's line when it
+    /// is taken.
     pub(super) fn take(directory: &Path, holder: &str) -> Result<Self, StoreError> {
         let path = directory.join(NAME);
         let mut options = File::options();
         options.create(true).truncate(false).read(true).write(true);
-        // The mode of an existing file is corrected later, once it is certain to be ours.
+        // The mode of an existing file is corrected later, once it is known to be ours.
         let opened = if path.exists() {
             options.open(&path)
         } else {
@@ -68,7 +68,7 @@ impl DirectoryLock {
     }
 }
 
-/// The lock is known to be held; that its line cannot be read only makes the message poorer.
+/// The lock is known to be held; failing to read its line only makes the message less specific.
 fn read_holder(path: &Path) -> String {
     match std::fs::read_to_string(path) {
         Ok(line) if !line.trim().is_empty() => line.trim().to_owned(),

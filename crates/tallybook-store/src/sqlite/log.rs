@@ -1,7 +1,8 @@
 //! The logs: append by compare-and-swap, and read in order.
 //!
 //! Invariant: a log's rows are numbered from 1 without a gap up to its head; reading checks it. The
-//! head stands in a row of its own, with a checksum: what an index says could end too early.
+//! head has a row of its own, with a checksum, because a damaged index could make the log look
+//! shorter.
 
 use super::checksum::HEADS;
 use super::failure::Failure;
@@ -77,7 +78,8 @@ fn from_row(row: &Row<'_>) -> Result<(LogId, Seq), Failure> {
 }
 
 /// Checks that the rows of every log go as far as its head and no further, and that every log has
-/// one. Hops from log to log along the index: the cost is a few page reads a log, not one a batch.
+/// one. Skips from log to log along the index, at a few page reads per log rather than one per
+/// batch.
 pub(super) fn check(connection: &Connection) -> Result<(), Failure> {
     let mut statement = connection.prepare(
         "WITH RECURSIVE each (log) AS (
@@ -110,11 +112,11 @@ pub(super) fn read(
     after: Seq,
     max_bytes: usize,
 ) -> Result<Vec<LogRow>, Failure> {
-    // No batch has a number that SQLite cannot hold, so there is none after one.
+    // No batch has a number that SQLite cannot represent, so none follows.
     let Ok(after_stored) = i64::try_from(after.0) else {
         return Ok(Vec::new());
     };
-    // Before the rows: those that are appended meanwhile are beyond it.
+    // Read before the rows: rows appended meanwhile are beyond it.
     let head = head(connection, log)?;
     let mut statement = connection.prepare_cached(
         "SELECT seq, codec, size, batch FROM log WHERE log = ? AND seq > ? ORDER BY seq",

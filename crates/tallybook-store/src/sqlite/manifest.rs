@@ -1,4 +1,4 @@
-//! The manifests: one small value a log, replaced by compare-and-swap.
+//! The manifests: one small value per log, replaced by compare-and-swap.
 
 use super::checksum::{MANIFESTS, seal};
 use super::failure::Failure;
@@ -7,7 +7,7 @@ use crate::Manifest;
 use rusqlite::{Connection, OptionalExtension, params};
 use tallybook_core::ids::LogId;
 
-/// Replaces the manifest if its version is `expected`; says whether it did.
+/// Replaces the manifest if its version is `expected`; returns whether it did.
 pub(super) fn swap(
     connection: &Connection,
     log: LogId,
@@ -16,7 +16,7 @@ pub(super) fn swap(
 ) -> Result<bool, Failure> {
     let log = stored(log.0)?;
     let Ok(expected) = stored(expected) else {
-        // No version that large was ever stored.
+        // A version that large was never stored.
         return Ok(false);
     };
     let changed = if expected == 0 {

@@ -1,10 +1,10 @@
 //! The ledger in one SQLite file.
 //!
 //! A data directory holds `tallybook.db` (and, while it is open, its write-ahead log) and `lock`.
-//! One thread writes (`writer`), a few connections read (`reader`), another thread makes the
-//! checkpoints (`checkpoint`). A file a noun holds its SQL: `log`, `name`, `blob`, ...
-//! Invariants: an answered write is on disk (`synchronous=FULL`); a damaged file is an error that
-//! names it, and is not written to from then on; one process holds a directory.
+//! One thread writes (`writer`), a few connections read (`reader`), another thread runs checkpoints
+//! (`checkpoint`). The SQL is in one file per noun: `log`, `name`, `blob`, ... Invariants: an
+//! acknowledged write is on disk (`synchronous=FULL`); a damaged file is an error that names it,
+//! and is not written to from then on; only one process holds a directory.
 
 mod audit;
 mod backup;
@@ -51,7 +51,7 @@ use tallybook_core::ids::{Digest, LogId, NameId, Seq};
 use tallybook_core::time::Instant;
 use writer::Writer;
 
-/// The store in a data directory. Dropping it closes the file cleanly, then frees the directory.
+/// The store in a data directory. Dropping it closes the file cleanly, then unlocks the directory.
 #[derive(Debug)]
 pub struct SqliteStore {
     path: PathBuf,
@@ -64,15 +64,15 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the data directory, and makes it and its database when they are not there.
+    /// Opens the data directory, creating it and its database if missing.
     ///
-    /// `holder` is what another process is told that wants the directory meanwhile: one line, such
-    /// as `process 1234 at http://127.0.0.1:8080`.
+    /// `holder` is shown to other processes that try to open the directory: one line, such as
+    /// `process 1234 at http://127.0.0.1:8080`.
     ///
     /// # Errors
     ///
     /// `Held` when another process holds the directory; `Damaged` when the file is not a sound
-    /// Tallybook database, also when it is empty or only its write-ahead log is there; `TooNew`;
+    /// Tallybook database, including when it is empty or only its write-ahead log exists; `TooNew`;
     /// `Full`; `Io`. A file that is refused is not changed.
     pub fn open(directory: &Path, holder: &str) -> Result<Self, StoreError> {
         create_directory(directory)?;
@@ -104,11 +104,11 @@ impl SqliteStore {
     /// Whether the directory has a database, sound or not.
     #[must_use]
     pub fn exists(directory: &Path) -> bool {
-        // A link to nowhere, or a file that may not be looked at, is not to be replaced either.
+        // A dangling link or an inaccessible file must not be replaced either.
         std::fs::symlink_metadata(directory.join(file::NAME)).is_ok()
     }
 
-    /// Replaces the line that another process is told; for when the server knows its URL.
+    /// Replaces the line shown to other processes, once the server knows its URL.
     ///
     /// # Errors
     ///
@@ -117,7 +117,7 @@ impl SqliteStore {
         self.lock.write_holder(holder)
     }
 
-    /// What was open to other users of the machine when the directory was opened.
+    /// The files that were open to other users of the machine when the directory was opened.
     #[must_use]
     pub fn access_notices(&self) -> &[AccessNotice] {
         &self.access_notices
@@ -130,11 +130,11 @@ impl SqliteStore {
         self.health.checkpoint_failure()
     }
 
-    /// Lets the database grow to so many pages and no further, as if the disk were full then.
+    /// Limits the database to this many pages, as if the disk were full then.
     ///
     /// # Errors
     ///
-    /// As any write.
+    /// The errors of any write.
     #[cfg(any(test, feature = "testing"))]
     pub async fn limit_pages(&self, pages: u32) -> Result<(), StoreError> {
         self.write(Write::LimitPages(pages)).await.map(drop)
@@ -144,13 +144,13 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// Always: that is what is to be tested.
+    /// Always; that is its purpose.
     #[cfg(any(test, feature = "testing"))]
     pub async fn kill_writer(&self) -> Result<(), StoreError> {
         self.write(Write::Panic).await.map(drop)
     }
 
-    /// Writes what cannot conflict.
+    /// Makes a write that cannot conflict.
     async fn write(&self, write: Write) -> Result<bool, StoreError> {
         self.writer.write(write).await.map_err(|error| match error {
             AppendError::Refused(error) | AppendError::Unknown(error) => error,
@@ -160,7 +160,7 @@ impl SqliteStore {
         })
     }
 
-    /// Runs what takes a while away from the threads that serve requests.
+    /// Runs slow work off the threads that serve requests.
     async fn blocking<T: Send + 'static>(
         &self,
         doing: &'static str,
@@ -178,7 +178,7 @@ impl SqliteStore {
 
 impl Drop for SqliteStore {
     fn drop(&mut self) {
-        // Before the writer, which leaves a single file only when it is the last to close it.
+        // Before the writer, which leaves a single file only if it closes last.
         self.readers.close();
     }
 }
@@ -345,7 +345,7 @@ impl Store for SqliteStore {
 
     async fn release_space(&self) -> Result<bool, StoreError> {
         let excess = self.readers.read("looking for free pages", space::excess);
-        // A commit of nothing is no use.
+        // Avoid an empty commit.
         Ok(excess.await? > 0 && self.write(Write::ReleaseSpace).await?)
     }
 
@@ -359,7 +359,7 @@ impl Store for SqliteStore {
     }
 }
 
-/// What a batch or a blob was before it was stored; `None` when that cannot be told.
+/// The original bytes of a stored batch or blob; `None` if they cannot be unpacked.
 #[cfg(any(test, feature = "testing"))]
 pub(crate) fn unpacked(stored: &[u8]) -> Option<Vec<u8>> {
     packed::unpacked(stored)
@@ -372,13 +372,13 @@ fn create_directory(directory: &Path) -> Result<(), StoreError> {
         .take_while(|ancestor| !ancestor.as_os_str().is_empty() && !ancestor.exists())
         .collect();
     access::create_private_directory(directory)
-        // Or a power loss could take the directory away with all that was acknowledged in it.
+        // Otherwise a power loss could remove the directory with everything acknowledged in it.
         .and_then(|()| missing.into_iter().try_for_each(file::sync_parent))
         .map_err(|error| io_error(&error, format!("creating {}", directory.display())))
 }
 
-/// Takes access from everybody but the owner: to the directory and to what is in it. What an
-/// operator finds changed, or has to change, is in the notices.
+/// Removes access for everyone but the owner, to the directory and its contents. The notices list
+/// what was changed, and what an operator has to change.
 fn close_to_others(directory: &Path) -> Result<Vec<AccessNotice>, StoreError> {
     let database = directory.join(file::NAME);
     let files = [
@@ -400,14 +400,14 @@ fn close_to_others(directory: &Path) -> Result<Vec<AccessNotice>, StoreError> {
     notices().map_err(|error| io_error(&error, doing()))
 }
 
-/// Whether a name in a data directory is one that Tallybook gives.
+/// Whether a name in a data directory is one that Tallybook uses.
 fn is_ours(name: &std::ffi::OsStr) -> bool {
     let name = name.to_string_lossy();
     name == lock::NAME || matches!(&*name, "backups" | "reports") || name.starts_with(file::NAME)
 }
 
-/// A write-ahead log without its database holds acknowledged batches; a new database would
-/// throw them away.
+/// A write-ahead log without its database holds acknowledged batches; a new database would discard
+/// them.
 fn refuse_orphaned_log(path: &Path) -> Result<(), StoreError> {
     let log = file::wal(path);
     if file::size(&log)? == 0 {

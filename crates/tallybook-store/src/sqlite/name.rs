@@ -73,7 +73,7 @@ pub(super) fn read(
     Ok(names)
 }
 
-/// How many names the log has; their ids are below.
+/// How many names the log has; their ids are below this number.
 fn count(connection: &Connection, log: LogId) -> Result<u64, Failure> {
     let last: Option<i64> = connection
         .prepare_cached("SELECT max(id) FROM names WHERE log = ?")?

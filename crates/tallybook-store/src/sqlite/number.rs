@@ -1,7 +1,7 @@
-//! Between Rust's numbers and SQLite's only integer, the signed 64-bit one.
+//! Conversion between Rust's numbers and SQLite's only integer type, signed 64-bit.
 //!
-//! Invariant: nothing wraps. A number too large to be stored is refused; a stored one that cannot
-//! have been written is damage.
+//! Invariant: nothing wraps. A number too large to store is refused; a stored one that cannot have
+//! been written is damage.
 
 use super::failure::Failure;
 use tallybook_core::time::Instant;

@@ -1,18 +1,18 @@
 //! How batches and blobs are stored: as a zstd frame with a checksum.
 //!
-//! Invariant: what is unpacked is what was packed. SQLite has no checksums of its own, so even what
-//! does not get smaller stands in a frame (zstd then keeps its blocks as they are, which costs
-//! some bytes): a changed byte is an error and never another value.
+//! Invariant: what is unpacked is what was packed. SQLite has no checksums of its own, so even
+//! incompressible data is stored in a frame (zstd then keeps the blocks as they are, at the cost of
+//! a few bytes): a changed byte is an error, never a different value.
 
 use super::failure::Failure;
 
 /// Level 1: the writer must not wait, and higher levels gain a few percent on packed columns.
 const LEVEL: i32 = 1;
 
-/// No value is larger: blobs are at most some megabytes. Keeps a damaged size from being allocated.
+/// An upper bound on values: blobs are at most some megabytes. Prevents allocating a damaged size.
 const LARGEST: usize = 1 << 30;
 
-/// The codec of every value so far; another one gets another number.
+/// The codec of every value so far; a new codec would get a new number.
 const ZSTD: i64 = 1;
 
 /// Bytes ready to be stored.
@@ -48,7 +48,7 @@ impl Packed {
         self.size
     }
 
-    /// What is stored.
+    /// The stored bytes.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -72,7 +72,7 @@ pub(super) fn unpack(codec: i64, size: i64, bytes: &[u8], what: &str) -> Result<
     Ok(unpacked)
 }
 
-/// The same, of a value whose size is not known.
+/// The same, for a value of unknown size.
 #[cfg(any(test, feature = "testing"))]
 pub(super) fn unpacked(bytes: &[u8]) -> Option<Vec<u8>> {
     zstd::stream::decode_all(bytes).ok()
@@ -108,7 +108,7 @@ mod tests {
             for place in 0..packed.bytes().len() {
                 let mut damaged = packed.bytes().to_vec();
                 damaged[place] ^= 0x55;
-                // A bit that the format does not use is harmless; a changed value is not.
+                // A flipped bit that the format does not use is harmless; a changed value is not.
                 if let Ok(unpacked) = unpack(ZSTD, 1200, &damaged, "it") {
                     assert_eq!(unpacked, bytes, "byte {place}");
                 }

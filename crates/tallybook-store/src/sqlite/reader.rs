@@ -1,6 +1,6 @@
 //! Reads: a few read-only connections, used from tokio's threads for blocking work.
 //!
-//! Invariant: a read sees everything that was answered before it began, and one consistent state.
+//! Invariant: a read sees one consistent state, including everything acknowledged before it began.
 
 use super::connection;
 use super::failure::Failure;
@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 /// How many reads run at once; more wait.
 const CONNECTIONS: usize = 4;
 
-/// The connections that no read is using now.
+/// The idle connections.
 #[derive(Debug)]
 pub(super) struct Readers {
     path: PathBuf,
@@ -33,7 +33,7 @@ impl Readers {
         }
     }
 
-    /// Runs `read` on a connection. `doing` says what it does, for errors.
+    /// Runs `read` on a connection. `doing` describes the task in errors.
     pub(super) async fn read<T, F>(&self, doing: &'static str, read: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -43,7 +43,7 @@ impl Readers {
             doing: doing.to_owned(),
             detail,
         };
-        // The permit goes with the work: a caller that stops waiting does not stop the read.
+        // The permit moves into the task: a caller that stops waiting does not stop the read.
         let permit = Arc::clone(&self.permits)
             .acquire_owned()
             .await

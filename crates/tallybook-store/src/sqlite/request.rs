@@ -1,4 +1,4 @@
-//! What the writer is asked to write.
+//! Requests to the writer.
 //!
 //! Invariant: [`Write::apply`] runs inside a savepoint, so it may stop at the first failure and
 //! leave the rest to be rolled back.
@@ -12,7 +12,7 @@ use tallybook_core::ids::{Digest, LogId, Seq};
 use tallybook_core::time::Instant;
 use tokio::sync::oneshot;
 
-/// One thing to write and whom to tell.
+/// One write and the channel for its answer.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) write: Write,
@@ -46,7 +46,7 @@ impl PackedAppend {
     }
 }
 
-/// One thing to write, all of it or nothing.
+/// One atomic write.
 #[derive(Debug)]
 pub(super) enum Write {
     Append {
@@ -67,12 +67,12 @@ pub(super) enum Write {
         expected: u64,
         bytes: Vec<u8>,
     },
-    /// Gives back some space that nothing uses.
+    /// Releases some unused space.
     ReleaseSpace,
-    /// Lets the database grow to so many pages and no further.
+    /// Limits the database to this many pages.
     #[cfg(any(test, feature = "testing"))]
     LimitPages(u32),
-    /// Makes the writer die.
+    /// Makes the writer panic.
     #[cfg(any(test, feature = "testing"))]
     Panic,
 }
@@ -92,8 +92,8 @@ impl Write {
         }
     }
 
-    /// Writes it. Says whether a manifest was swapped, or whether there is more space to give back;
-    /// otherwise true.
+    /// Writes it. Returns whether a manifest was swapped, or whether there is more space to
+    /// release; otherwise true.
     pub(super) fn apply(&self, connection: &Connection) -> Result<bool, Failure> {
         match self {
             Self::Append { appends, effects } => {
@@ -122,7 +122,8 @@ impl Write {
     }
 }
 
-/// Logs in order, whatever order the caller had, so that every backend reports the same conflict.
+/// Applies logs in order of id, whatever the caller's order, so that every backend reports the same
+/// conflict.
 fn apply_appends(connection: &Connection, appends: &[PackedAppend]) -> Result<(), Failure> {
     let mut ordered: Vec<&PackedAppend> = appends.iter().collect();
     ordered.sort_by_key(|append| append.log);

@@ -1,8 +1,8 @@
-//! The data format: its mark, its number, and the steps from each format to the next.
+//! The data format: its application id, its number, and the migrations between formats.
 //!
 //! To change the format: add `migrations/N.sql` (never edit one that was released), append it to
-//! [`MIGRATIONS`], and keep a database of the format before as a fixture that must open for ever.
-//! All steps run in one transaction at the start; an older program refuses what a newer one wrote.
+//! [`MIGRATIONS`], and keep a database of the previous format as a fixture that must always open.
+//! All steps run in one transaction at startup; an older program refuses what a newer one wrote.
 //! Invariant: `user_version` says which steps were run, and changes with them or not at all.
 
 use super::checksum;
@@ -12,7 +12,7 @@ use rusqlite::Connection;
 /// Marks a database as Tallybook's: "TlyB" in SQLite's `application_id`.
 pub(super) const APPLICATION_ID: u32 = 0x546c_7942;
 
-/// The newest data format: that which the steps lead to.
+/// The newest data format, which the steps lead to.
 pub(super) const FORMAT: u32 = 3;
 
 /// Step N - 1 leads from format N - 1 to format N.
@@ -41,12 +41,12 @@ pub(super) fn format(connection: &Connection) -> Result<u32, Failure> {
     Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }
 
-/// The mark of an open database.
+/// The application id of an open database.
 pub(super) fn application_id(connection: &Connection) -> Result<u32, Failure> {
     Ok(connection.pragma_query_value(None, "application_id", |row| row.get(0))?)
 }
 
-/// Runs the steps that are missing, all in one transaction.
+/// Runs the missing steps, all in one transaction.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), Failure> {
     let from = format(connection)?;
     if from == FORMAT {
@@ -63,8 +63,8 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Checks that every table and index is as a new database has it. Without this a flipped bit in
-/// what a table says of itself could go unnoticed.
+/// Checks that every table and index is as a new database has it. Without this a flipped bit in a
+/// table's definition could go unnoticed.
 pub(super) fn check(connection: &Connection) -> Result<(), Failure> {
     let mut new = Connection::open_in_memory()?;
     checksum::register(&new)?;
@@ -93,7 +93,7 @@ pub(super) fn touch(connection: &Connection) -> Result<(), Failure> {
     Ok(connection.pragma_update(None, "user_version", format)?)
 }
 
-/// The first table that the newest format has and this database has not.
+/// The first table of the newest format that this database lacks.
 pub(super) fn missing_table(connection: &Connection) -> Result<Option<&'static str>, Failure> {
     let mut statement = connection
         .prepare("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?")?;

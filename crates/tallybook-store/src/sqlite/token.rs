@@ -1,6 +1,6 @@
 //! The access tokens' rows.
 //!
-//! Invariant: a damaged row is an error, and never a token that may do something else.
+//! Invariant: a damaged row is an error, never a token with different permissions.
 
 use super::checksum::{TOKENS, is_sound, seal};
 use super::failure::Failure;
@@ -9,7 +9,7 @@ use crate::TokenRow;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tallybook_core::time::Instant;
 
-/// What is read: at last whether the row is what was written.
+/// The columns to read, ending with whether the row's checksum is correct.
 fn columns() -> String {
     let sum = TOKENS.sum();
     format!("id, hash, grants, created_at, expires_at, revoked_at, checksum = {sum}")
@@ -40,7 +40,7 @@ pub(super) fn add(connection: &Connection, token: &TokenRow) -> Result<(), Failu
     seal(connection, &TOKENS, connection.last_insert_rowid())
 }
 
-/// Marks a token revoked; the first time stands.
+/// Marks a token revoked; the first revocation stands.
 pub(super) fn revoke(connection: &Connection, id: &str, at: Instant) -> Result<(), Failure> {
     match is_sound(connection, &TOKENS, "id", id)? {
         Some(true) => {}

@@ -1,10 +1,9 @@
-//! The one thread that writes, and group commit.
+//! The writer thread, and group commit.
 //!
-//! Requests wait in a queue; the writer takes all that are there, runs each in a savepoint of one
-//! transaction, commits once, and only then answers. Invariants: a request that fails leaves
-//! nothing and harms no other; nobody is told that a thing was written before it is on disk; every
-//! request is answered, if only by its answer's sender being dropped. Look next:
-//! [`super::request`].
+//! Requests wait in a queue; the writer takes all that are waiting, runs each in a savepoint of one
+//! transaction, commits once, and only then answers. Invariants: a failed request leaves nothing
+//! behind and affects no other; no write is acknowledged before it is on disk; every request is
+//! answered, if only by dropping the sender of its answer. Look next: [`super::request`].
 
 use super::checkpoint::{self, Checkpointer};
 use super::connection;
@@ -20,7 +19,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 
-/// How many requests may wait before callers wait to ask.
+/// How many requests may be queued before callers have to wait.
 const QUEUE: usize = 1024;
 
 /// About how many bytes share one commit: bounds the memory and the time of a transaction.
@@ -62,7 +61,7 @@ impl Writer {
         })
     }
 
-    /// Has something written, durably; says what [`Write::apply`] said.
+    /// Writes durably; returns the result of [`Write::apply`].
     pub(super) async fn write(&self, write: Write) -> Result<bool, AppendError> {
         let (answer, answered) = oneshot::channel();
         let stopped = || StoreError::Io {
@@ -75,7 +74,7 @@ impl Writer {
             .send(Request { write, answer })
             .await
             .map_err(|_| AppendError::Refused(stopped()))?;
-        // The writer took the request and died over it: perhaps before the commit, perhaps after.
+        // The writer took the request and panicked, before or after the commit.
         answered
             .await
             .unwrap_or_else(|_| Err(AppendError::Unknown(stopped())))
@@ -86,7 +85,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.queue = None;
         if let Some(thread) = self.thread.take() {
-            // A panic was already printed by the panic hook; its callers were answered.
+            // The panic hook already printed any panic; its callers were answered.
             let _ = thread.join();
         }
     }
@@ -95,19 +94,19 @@ impl Drop for Writer {
 struct WriterThread {
     path: PathBuf,
     health: Arc<Health>,
-    /// `None` after a commit with unknown outcome: opened again before the next group.
+    /// `None` after a commit with unknown outcome: reopened before the next group.
     connection: Option<Connection>,
     checkpointer: Checkpointer,
 }
 
-/// How an attempt to commit a group ended.
+/// The outcome of an attempt to commit a group.
 enum Attempt {
     /// Committed; an answer for each request.
     Committed(Vec<Result<bool, AppendError>>),
-    /// SQLite rolled back the whole transaction because of one request: the others may be tried
+    /// SQLite rolled back the whole transaction because of one request: the others may be retried
     /// without it.
     Undone { culprit: usize, error: AppendError },
-    /// All share the same fate.
+    /// All failed alike.
     Failed(AppendError),
 }
 
@@ -150,7 +149,7 @@ impl WriterThread {
                 for (index, request) in group.into_iter().enumerate() {
                     match error.take_if(|_| index == culprit) {
                         Some(error) => request.answer(Err(error)),
-                        // Each alone, so that whoever cannot be written harms only himself.
+                        // Each alone, so that a failing request affects no other.
                         None => self.serve(vec![request]),
                     }
                 }
@@ -171,14 +170,14 @@ impl WriterThread {
             self.connection = Some(connection);
         } else {
             drop(connection);
-            // Before the answer, so that whoever reads the log after it reads what will stay. If
+            // Before the answer, so that a caller who then reads the log sees its settled state. If
             // this fails too, the next group tries again before it writes.
             self.connection = self.reopen().ok();
         }
         attempt
     }
 
-    /// Also says whether the connection may be used again.
+    /// Also returns whether the connection may be reused.
     fn commit_group(&self, connection: &Connection, group: &[Request]) -> (Attempt, bool) {
         if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
             let error = self.refusal(error.into());
@@ -224,10 +223,10 @@ impl WriterThread {
         }
     }
 
-    /// Opens a connection after a commit with unknown outcome, and ends the doubt.
+    /// Opens a connection after a commit with unknown outcome, and settles the outcome.
     ///
-    /// Such a commit may stand whole in the write-ahead log although no reader sees it, and a crash
-    /// would bring it back. A commit of nothing, synced, takes its place there.
+    /// Such a commit may be complete in the write-ahead log although no reader sees it, and a crash
+    /// would revive it. An empty, synced commit overwrites it.
     fn reopen(&self) -> Result<Connection, StoreError> {
         let connection = connection::open_writer(&self.path)?;
         schema::touch(&connection)
@@ -244,14 +243,14 @@ impl WriterThread {
         };
         if let Ok(true) = checkpoint::finish(&connection) {
             let keep_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
-            // When this fails an empty log file stays behind, which is as good.
+            // If this fails an empty log file is left behind, which is harmless.
             let _ = connection.set_db_config(keep_log, false);
         }
     }
 }
 
 /// Runs one request in a savepoint. The inner error is the request's own and leaves the others'
-/// work; the outer one means that the whole transaction is gone or must go.
+/// work intact; the outer one means that the whole transaction is, or must be, rolled back.
 fn apply_alone(connection: &Connection, write: &Write) -> Result<Result<bool, Failure>, Failure> {
     connection.execute_batch("SAVEPOINT request")?;
     match write.apply(connection) {
@@ -271,13 +270,14 @@ fn apply_alone(connection: &Connection, write: &Write) -> Result<Result<bool, Fa
     }
 }
 
-/// Ends the transaction, if there still is one; says whether it is certain to be gone.
+/// Rolls back the transaction, if there still is one; returns whether it is certain to be gone.
 fn roll_back(connection: &Connection) -> bool {
     connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok()
 }
 
-/// A commit that found no space, or never began, has not written its last frame; after any other
-/// failure (a sync, above all) it may be on disk all the same.
+/// Whether a failed commit certainly did not happen: one that found no space, or never began, has
+/// not written its last frame; after any other failure (of a sync, above all) it may still be on
+/// disk.
 fn is_certain(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),

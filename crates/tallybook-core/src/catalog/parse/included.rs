@@ -1,4 +1,4 @@
-//! Reads what stands under `included` and `multipliers`.
+//! Reads the statements under `included` and `multipliers`.
 //!
 //! Invariant: an account's usage of a SKU has at most one pool, and a SKU at most one table of
 //! multipliers. Look next: `catalog/included.rs` for what they mean.
@@ -118,7 +118,7 @@ fn covers(catalog: &mut Catalog, place: usize, line: &mut Line<'_>) -> Result<()
     Ok(())
 }
 
-/// Whether some kind of account has both.
+/// Whether some kind of account has both pools.
 fn overlap(left: &Pool, right: &Pool) -> bool {
     let kinds = [
         AccountKind::Enterprise,
@@ -175,7 +175,7 @@ fn multiplied(
     }
 }
 
-/// The place of the SKU with this id.
+/// The index of the SKU with this id.
 fn sku(catalog: &Catalog, word: &Word<'_>, line: &Line<'_>) -> Result<usize, CatalogError> {
     let mut skus = catalog.skus.entries.iter();
     let place = skus.position(|sku| sku.id == word.text);

@@ -1,13 +1,13 @@
 //! One line of a catalogue's text as words, each with its column.
 //!
-//! Invariant: every error has the line and the column of the word that it is about, or of the
-//! line's end where a word is missing. Look next: `problem.rs` for what can be wrong.
+//! Invariant: every error has the line and column of the offending word, or of the line's end where
+//! a word is missing. Look next: `problem.rs` for the possible errors.
 
 use super::problem::{CatalogError, Problem};
 use crate::money::Quantity;
 use crate::time::Day;
 
-/// A word and where it stands.
+/// A word and its position.
 pub(super) struct Word<'a> {
     pub(super) text: &'a str,
     column: usize,
@@ -112,7 +112,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// A number that is not negative.
+    /// A non-negative number.
     pub(super) fn number(&mut self, what: &'static str) -> Result<Quantity, CatalogError> {
         let word = self.word(what)?;
         let text = || word.text.to_owned();

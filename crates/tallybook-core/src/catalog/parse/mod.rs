@@ -1,8 +1,9 @@
-//! Reads a catalogue's text: a statement a line, words by white space, texts in double quotes.
+//! Reads a catalogue's text: one statement per line, words separated by white space, texts in
+//! double quotes.
 //!
-//! Invariant: whatever is not understood is an error with its line and column; nothing is skipped
-//! but white space and comments. The head of `github.txt` describes the statements. Look next:
-//! `included.rs` for what stands under `included` and `multipliers`.
+//! Invariant: anything not understood is an error with its line and column; only white space and
+//! comments are skipped. The head of `github.txt` describes the statements. Look next:
+//! `included.rs` for the statements under `included` and `multipliers`.
 
 mod included;
 mod line;
@@ -39,7 +40,7 @@ impl Kind {
     }
 }
 
-/// The entry that the lines below it are about, by its place.
+/// The entry that the lines below it describe, by its index.
 #[derive(Clone, Copy)]
 struct Current {
     kind: Kind,
@@ -49,7 +50,7 @@ struct Current {
 /// Reads `text` over a catalogue whose `layer` is the text's own.
 pub(super) fn parse(base: Catalog, text: &str) -> Result<Catalog, CatalogError> {
     let mut catalog = base;
-    // Entries from here on are the text's own: they cannot be opened again by their id alone.
+    // Entries from here on are the text's own: they cannot be reopened by their id alone.
     let beneath = [
         catalog.products.entries.len(),
         catalog.units.entries.len(),
@@ -87,7 +88,7 @@ pub(super) fn parse(base: Catalog, text: &str) -> Result<Catalog, CatalogError> 
     Ok(catalog)
 }
 
-/// A statement that begins an entry, or names one of the catalogue beneath by its id alone.
+/// A statement that begins an entry, or reopens one of the underlying catalogue by its id alone.
 fn entry(
     catalog: &mut Catalog,
     kind: Kind,
@@ -120,7 +121,7 @@ fn entry(
     }
 }
 
-/// A statement that is about the entry above it.
+/// A statement that describes the entry above it.
 fn part(
     catalog: &mut Catalog,
     current: Option<Current>,

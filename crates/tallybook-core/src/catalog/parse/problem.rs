@@ -1,7 +1,7 @@
 //! What can be wrong with a catalogue's text.
 //!
-//! Invariant: a message tells what was found and what is needed, in words that a person who edits
-//! the text knows; line and column stand before it.
+//! Invariant: a message says what was found and what is expected, in words familiar to a person who
+//! edits the text; line and column come first.
 
 use crate::decimal::ParseDecimalError;
 use crate::time::CalendarError;
@@ -14,7 +14,7 @@ pub struct CatalogError {
     pub line: usize,
     /// In characters, from 1.
     pub column: usize,
-    /// What is wrong there.
+    /// The problem at that position.
     pub problem: Problem,
 }
 
@@ -28,16 +28,16 @@ pub enum Problem {
          seat, model and prefix)"
     )]
     UnknownStatement(String),
-    /// A word that the statement needs is not there.
+    /// A word that the statement needs is missing.
     #[error("{0} is missing")]
     Missing(&'static str),
-    /// A word more than the statement takes.
+    /// A word that the statement does not take.
     #[error("unexpected '{0}'")]
     Unexpected(String),
     /// A quoted text does not end on its line.
     #[error("the text that begins here has no closing quote")]
     OpenQuote,
-    /// Something stands directly behind a closing quote.
+    /// Something directly follows a closing quote.
     #[error("white space is needed after a closing quote")]
     NoSpaceAfterQuote,
     /// An id is not made of lower-case letters, digits, '_' and '-'.
@@ -49,13 +49,13 @@ pub enum Problem {
     /// A statement names a product, unit or SKU that is not defined above it.
     #[error("there is no {1} '{0}' above this line")]
     Undefined(String, &'static str),
-    /// A line without an entry that it could be about.
+    /// A line with no entry above it to describe.
     #[error("'{0}' must follow the {1} that it is about")]
     Orphan(String, &'static str),
-    /// The report is none of those that a SKU can be in besides detailed and summarized.
+    /// The report is neither of the two, besides detailed and summarized, that a SKU can be in.
     #[error("'{0}' must be premium_request or ai_credit")]
     InvalidReport(String),
-    /// The SKU has a report line already.
+    /// The SKU already has a report line.
     #[error("the SKU already has a report")]
     SecondReport,
     /// The price is not a decimal number.
@@ -67,10 +67,10 @@ pub enum Problem {
     /// The day is not a date.
     #[error("'{0}' is not a day: {1}")]
     InvalidDay(String, CalendarError),
-    /// A price without a day, or with an earlier day, below another.
+    /// A price without a day, or with an earlier one, below another price.
     #[error("prices must stand in the order of their days")]
     PriceOrder,
-    /// A plan, seat or multiplier without a day, or with an earlier day, below another of its kind.
+    /// A plan, seat or multiplier without a day, or with an earlier one, below another of its kind.
     #[error("the lines of '{0}' must stand in the order of their days")]
     DayOrder(String),
     /// Not a decimal number.
@@ -91,13 +91,13 @@ pub enum Problem {
     /// Two pools would cover one account's usage of a SKU.
     #[error("'{0}' is covered by '{1}' already")]
     Covered(String, String),
-    /// Two tables of multipliers would hold for one SKU.
+    /// Two tables of multipliers would apply to one SKU.
     #[error("'{0}' has multipliers already")]
     Multiplied(String),
     /// A `for` line below a `covers` line, which was checked without it.
     #[error("'for' must stand above the first 'covers'")]
     LateKinds,
-    /// An own text has an edition.
+    /// A site's own text states an edition.
     #[error("only a catalogue by itself has an edition, a text over another one does not")]
     EditionOfOwn,
 }

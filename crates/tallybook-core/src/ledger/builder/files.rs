@@ -1,8 +1,9 @@
-//! The files of one import side by side: usage that two of them state would count twice.
+//! Compares the files of one import: usage that two of them state would count twice.
 //!
 //! Two files of a kind overlap where both have lines of the same day, SKU and organization, unless
-//! they are parts by repository: if no repository of that organization is in both files, nothing
-//! can be in both. Names are compared as everywhere: without case, SKUs by their catalogue ids.
+//! they were split by repository: if the files have no repository of that organization in common,
+//! no line can be in both. Names are compared as usual: ignoring case, and SKUs by their catalogue
+//! ids.
 
 use super::intern::{Interner, SkuInterner};
 use super::part::PartBuilder;
@@ -20,7 +21,7 @@ type QuickSet<T> = HashSet<T, BuildHasherDefault<QuickHasher>>;
 /// What one file states, by day, SKU and organization.
 #[derive(Debug)]
 pub(super) struct FileSums {
-    /// Its place among the import's files.
+    /// Its index among the import's files.
     pub(super) file: usize,
     pub(super) cells: CellSums,
     /// (Organization, repository) of its lines; code 0 is a line without one.
@@ -38,7 +39,7 @@ impl FileSums {
         }
     }
 
-    /// Adds a line, and says how many sums it made that were not there.
+    /// Adds a line, and returns how many new sums it created.
     pub(super) fn add(
         &mut self,
         (day, sku, organization): (Day, u32, u32),
@@ -59,25 +60,25 @@ impl FileSums {
 /// Usage of the same days, SKUs and organizations in two files of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileOverlap {
-    /// The kind of both.
+    /// The kind of both files.
     pub kind: ReportKind,
-    /// The earlier one's place among the files.
+    /// The earlier file's index.
     pub first: usize,
-    /// The later one's.
+    /// The later file's index.
     pub again: usize,
-    /// The first day that both have.
+    /// The first day in both.
     pub first_day: Day,
-    /// The last one.
+    /// The last day in both.
     pub last_day: Day,
-    /// How many days both have.
+    /// The number of days in both.
     pub days: usize,
-    /// What the earlier file states of what both have.
+    /// What the earlier file states of the shared usage.
     pub first_sum: CellSum,
-    /// What the later one states of it.
+    /// What the later file states of it.
     pub again_sum: CellSum,
 }
 
-/// Codes under which names are equal that are spelled differently.
+/// Codes that are equal for names that differ only in spelling.
 struct Folded {
     skus: Vec<u32>,
     organizations: Vec<u32>,
@@ -112,7 +113,7 @@ fn codes(texts: impl Iterator<Item = String>) -> Vec<u32> {
     texts.map(code).collect()
 }
 
-/// What two files have in common, while it is added up.
+/// Running totals of what two files have in common.
 #[derive(Default)]
 struct Common {
     days: BTreeSet<Day>,
@@ -120,8 +121,8 @@ struct Common {
     again: CellSum,
 }
 
-/// Every overlap of two files, in the order of the files. Usage that is in more than two is
-/// compared with the first of them.
+/// Every overlap of two files, in the order of the files. Usage in more than two files is compared
+/// with the first of them.
 pub(super) fn overlaps(
     parts: &[PartBuilder],
     skus: &SkuInterner,

@@ -1,6 +1,6 @@
 //! Dense codes for the texts of one import.
 //!
-//! Invariant: a text has one code, and the codes are the places in `values`.
+//! Invariant: a text has one code, which is its index in `values`.
 
 use super::size::Size;
 use crate::hash::{QuickHasher, QuickMap};
@@ -9,7 +9,7 @@ use crate::report::Line;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// Gives texts dense codes in the order in which they come; code 0 is the absent name.
+/// Assigns texts dense codes in order of arrival; code 0 is the absent name.
 #[derive(Debug)]
 pub(super) struct Interner {
     pub values: Vec<Arc<str>>,
@@ -29,8 +29,8 @@ impl Interner {
     }
 
     pub(super) fn find(&self, text: &str) -> Option<u32> {
-        // Apart, for it is the most frequent name, and because comparing empty slices by the C
-        // library touches their dangling pointers, which costs hundreds of cycles.
+        // A separate case, because it is the most frequent name, and because comparing empty slices
+        // in the C library touches their dangling pointers, which costs hundreds of cycles.
         if text.is_empty() {
             return (!self.values.is_empty()).then_some(0);
         }
@@ -59,7 +59,7 @@ impl Interner {
     }
 }
 
-/// Gives (product, SKU, unit) dense codes, without building a key for each line.
+/// Assigns (product, SKU, unit) dense codes, without building a key for each line.
 #[derive(Debug, Default)]
 pub(super) struct SkuInterner {
     pub values: Vec<RawSku>,

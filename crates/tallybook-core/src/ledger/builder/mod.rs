@@ -1,8 +1,8 @@
 //! From report lines to an import's record and chunks.
 //!
-//! Invariant: memory is bounded: a chunk is handed out as soon as it is full, and what stays are
-//! names, sums and at most [`MOST_OPEN_LINES`] lines. Nothing here knows ids of the dictionary.
-//! Look next: `part` for what is held of each kind.
+//! Invariant: memory is bounded: a chunk is handed out as soon as it is full, leaving only names,
+//! sums and at most [`MOST_OPEN_LINES`] lines. Nothing here knows dictionary ids.
+//! Look next: `part` for the state kept for each kind.
 
 mod files;
 mod intern;
@@ -29,7 +29,7 @@ use size::Size;
 /// The most lines held at once, over all months and kinds.
 pub const MOST_OPEN_LINES: usize = 4 * MOST_LINES;
 
-/// For whom usage is imported; decides what a line without an organization means.
+/// What the usage is imported for; decides what a line without an organization means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
     /// A whole enterprise.
@@ -44,14 +44,14 @@ pub enum Scope {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct LineRefused {
-    /// The column that is to blame.
+    /// The offending column.
     pub column: &'static str,
     /// Why.
     pub reason: String,
 }
 
-/// A chunk that is full: [`Self::encode`] it, on another thread if there is one, put it into the
-/// store, and give its [`Staged`] back to the builder.
+/// A full chunk: [`Self::encode`] it, on another thread if available, put it into the store, and
+/// return its [`Staged`] to the builder.
 #[derive(Debug)]
 pub struct FullChunk {
     kind: ReportKind,
@@ -95,14 +95,14 @@ pub struct ImportBuilder {
     texts: Interner,
     parts: Vec<PartBuilder>,
     open_lines: usize,
-    /// The file whose lines come, by its place among the files.
+    /// The file being read, by its index among the files.
     file: usize,
     has_file: bool,
     size: Size,
     most: Most,
 }
 
-/// The finished import, but for its files.
+/// The finished import, without its files.
 #[derive(Debug)]
 pub struct Finished {
     /// What its codes stand for.
@@ -114,7 +114,7 @@ pub struct Finished {
 }
 
 impl Finished {
-    /// The record, with the files that it was made of.
+    /// The record, with the files that it was made from.
     #[must_use]
     pub fn into_record(
         self,
@@ -150,17 +150,18 @@ impl ImportBuilder {
         }
     }
 
-    /// Sets how much the import may hold; see [`Self::check_size`].
+    /// Sets the limits of what the import may hold; see [`Self::check_size`].
     pub fn limit(&mut self, most: Most) {
         self.most = most;
     }
 
-    /// Whether the import holds more than it may; to be asked after each line.
+    /// Fails if the import holds more than its limits allow; call it after each line.
     pub fn check_size(&self) -> Result<(), TooMuch> {
         self.size.check(&self.most)
     }
 
-    /// The lines that follow are of another file. Without it all lines are of one.
+    /// Starts another file; the lines that follow belong to it. If never called, all lines belong
+    /// to one file.
     pub fn begin_file(&mut self) {
         self.file += usize::from(self.has_file);
         self.has_file = true;
@@ -174,9 +175,9 @@ impl ImportBuilder {
         files::overlaps(&self.parts, &self.skus, names, catalog)
     }
 
-    /// Adds a line of a report of `kind`. A chunk that is full is handed out to be staged.
+    /// Adds a line of a report of `kind`. Returns a chunk that has become full, to be staged.
     ///
-    /// `admit` is asked once about every organization that a line names.
+    /// `admit` is called once for every organization that a line names.
     pub fn push(
         &mut self,
         kind: ReportKind,
@@ -291,7 +292,7 @@ impl ImportBuilder {
         Some(self.close(part, 0))
     }
 
-    /// Ends the import. Fails when a chunk that was handed out did not come back as staged.
+    /// Finishes the import. Fails when a chunk that was handed out was not staged.
     pub fn finish(self) -> Result<Finished, Unstaged> {
         let mut staged = Vec::new();
         let mut parts = Vec::new();
@@ -353,7 +354,7 @@ impl ImportBuilder {
 #[error("a chunk of the import was not stored")]
 pub struct Unstaged;
 
-/// The organization and the repository's own name, as the scope has it.
+/// The organization and the repository's own name, resolved by the scope.
 fn place<'a>(scope: &'a Scope, line: &Line<'a>) -> Result<(&'a str, &'a str), LineRefused> {
     let foreign = |login: &Name, kind: &str| LineRefused {
         column: "organization",

@@ -1,4 +1,4 @@
-//! The lines of one kind while they are collected: open months, and running sums.
+//! The lines of one kind as they are collected: open months and running sums.
 
 use super::files::FileSums;
 use crate::ids::Digest;
@@ -14,7 +14,7 @@ pub(super) struct PartBuilder {
     pub days: Option<(Day, Day)>,
     /// By SKU code.
     pub sums: Vec<(u64, Totals)>,
-    /// Of each file that has lines of the kind.
+    /// For each file that has lines of the kind.
     pub files: Vec<FileSums>,
     pub open: Vec<OpenMonth>,
     /// The month of the last line: reports are mostly sorted by date.
@@ -43,7 +43,7 @@ impl PartBuilder {
         }
     }
 
-    /// Counts a line of a file, and says how many sums are new.
+    /// Counts a line of a file, and returns how many sums are new.
     pub(super) fn count(
         &mut self,
         file: usize,
@@ -74,7 +74,7 @@ impl PartBuilder {
         all
     }
 
-    /// The open month of an hour.
+    /// The index of the open month that contains an hour.
     pub(super) fn month(&mut self, hour: Hour) -> usize {
         let contains = |open: &OpenMonth| {
             let since = hour.index() - open.first_hour.index();

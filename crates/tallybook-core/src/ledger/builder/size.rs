@@ -1,15 +1,15 @@
-//! How much an import in the making holds in memory, and how much it may.
+//! How much memory an import under construction holds, and how much it may hold.
 
-/// How much one import may hold.
+/// The limits of one import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Most {
-    /// Different names and texts; they may have 256 bytes each on average.
+    /// Distinct names and texts; they may take 256 bytes each on average.
     pub names: usize,
     /// Sums by day, SKU and organization, and repositories by organization, of each file.
     pub sums: usize,
 }
 
-/// Bytes that a name may have on average.
+/// Average bytes that a name may take.
 pub(super) const NAME_BYTES: usize = 256;
 
 impl Default for Most {
@@ -21,16 +21,16 @@ impl Default for Most {
     }
 }
 
-/// An import holds more than it may.
+/// An import exceeds its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TooMuch {
-    /// Names.
+    /// Too many names.
     #[error("the import has more than {0} different names")]
     Names(usize),
-    /// Bytes of names.
+    /// Too many bytes of names.
     #[error("the different names in the import have more than {0} bytes")]
     NameBytes(usize),
-    /// Sums.
+    /// Too many sums.
     #[error("the import has more than {0} sums by day, SKU, organization and repository")]
     Sums(usize),
 }
@@ -49,12 +49,12 @@ impl Size {
         self.name_bytes += text.len();
     }
 
-    /// Bytes of texts that no table keeps: [`Self::release`] them with their chunk.
+    /// Adds bytes of texts that no table keeps: [`Self::release`] them with their chunk.
     pub(super) fn add_bytes(&mut self, bytes: usize) {
         self.name_bytes += bytes;
     }
 
-    /// Memory that [`Self::add_bytes`] counted was given back.
+    /// Releases memory that [`Self::add_bytes`] counted.
     pub(super) fn release(&mut self, bytes: usize) {
         self.name_bytes -= bytes;
     }

@@ -1,4 +1,4 @@
-//! The columns of recorded events, and how single usage stands between them as bytes.
+//! The columns of recorded events, and the encoding of a single usage among them.
 //!
 //! Invariant: every code that is read is in the dictionary, every count within its range.
 
@@ -10,7 +10,7 @@ use crate::packed::Packed;
 use crate::time::{Hour, Timestamp};
 use std::collections::HashMap;
 
-/// How a payload begins.
+/// The head of a payload.
 pub(super) struct Head {
     pub format: u8,
     /// The number of events.

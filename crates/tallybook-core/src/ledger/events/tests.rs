@@ -1,4 +1,4 @@
-//! Recorded events, there and back.
+//! Recorded events: encoding round trips.
 
 use super::*;
 use crate::money::Quantity;
@@ -58,7 +58,7 @@ prop_compose! {
             _ => EventBody::Amend(target, usage),
         };
         let time = Timestamp::from_micros(micros).unwrap();
-        // Only of usage events it is known.
+        // Only usage events carry it.
         let failed = failed.into_iter().filter(|_| kind == 0).map(|(name, reason)| FailedAmend {
             name,
             reason: AmendFailure::ALL[reason],
@@ -80,7 +80,7 @@ proptest! {
         prop_assert_eq!(read.unwrap(), events);
     }
 
-    /// What no writer wrote is an error or other events, never a panic.
+    /// Corrupt bytes give an error or other events, never a panic.
     #[test]
     fn damaged_events_are_no_panic(
         events in proptest::collection::vec(any_event(), 1..6),
@@ -137,7 +137,7 @@ fn a_target_that_was_known_is_read_back() {
     assert_eq!(read[0].admitted(&dictionary).unwrap(), events[0]);
 }
 
-/// The first format says nothing of a target's tokens, nor of amends that failed.
+/// The first format records neither a target's tokens nor failed amends.
 #[test]
 fn the_first_format_is_read_for_ever() {
     let mut dictionary = Dictionary::default();

@@ -1,28 +1,28 @@
-//! What corrections say of usage events, and which of them wait or have failed.
+//! What corrections do to usage events, and which corrections are waiting or have failed.
 //!
 //! Invariant: the same for the same set of events, whatever their order. Any void wins, else the
-//! amend with the greatest (time, source, id) of those that have a price. Amends that wait are all
-//! kept, for only the usage event's hour tells which of them have one; the batch that brings the
-//! usage event says which have not.
+//! amend with the greatest (time, source, id) of those that have a price. All waiting amends are
+//! kept, because only the usage event's hour decides which of them have a price; the batch with the
+//! usage event records which do not.
 
 use crate::event::{EventKey, EventName};
 use crate::ledger::events::{AmendFailure, Codes, Stated};
 use crate::time::{Hour, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What corrections say of one usage event.
+/// The corrections of one usage event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Correction {
-    /// What the event itself says; `None` while it has not come.
+    /// What the event itself says; `None` until it arrives.
     pub(super) target: Option<Stated>,
     pub(super) voided: bool,
-    /// While the event has not come every amend, afterwards the winning one.
+    /// Every amend until the event arrives, afterwards only the winning one.
     pub(super) amends: BTreeMap<AmendOrder, Codes>,
-    /// The corrections that wait for the event.
+    /// The corrections waiting for the event.
     pub(super) waiting: BTreeSet<EventKey>,
 }
 
-/// By which the greatest amend wins.
+/// The order in which the greatest amend wins.
 pub(super) type AmendOrder = (Timestamp, EventName);
 
 impl Correction {
@@ -33,7 +33,7 @@ impl Correction {
         }
     }
 
-    /// What counts.
+    /// The usage that counts.
     pub(super) fn effective(&self) -> Option<Stated> {
         let target = self.target.filter(|_| !self.voided)?;
         let amend = self.amends.last_key_value();
@@ -41,7 +41,7 @@ impl Correction {
         Some(Stated { codes, ..target })
     }
 
-    /// Adds an amend that may act.
+    /// Adds an amend that may be applied.
     pub(super) fn amend(&mut self, order: AmendOrder, codes: Codes) {
         self.amends.insert(order, codes);
         if self.target.is_some() {
@@ -49,8 +49,8 @@ impl Correction {
         }
     }
 
-    /// The event came; of the amends that waited for it, `may_act` tells which have a price. Gives
-    /// the corrections that waited.
+    /// Records the event's arrival; `may_act` tells which of the waiting amends have a price.
+    /// Returns the corrections that were waiting.
     pub(super) fn arrive(
         &mut self,
         stated: Stated,
@@ -68,36 +68,36 @@ impl Correction {
         }
     }
 
-    /// What the event that it is about says, once that has come.
+    /// What the target event says, once it has arrived.
     #[must_use]
     pub fn target(&self) -> Option<Stated> {
         self.target
     }
 
-    /// Whether the event that it is about has not come.
+    /// Whether the target event has not arrived yet.
     #[must_use]
     pub fn is_pending(&self) -> bool {
         self.target.is_none()
     }
 
-    /// The amends that may act once the event comes.
+    /// The amends that may be applied once the event arrives.
     pub fn waiting_amends(&self) -> impl Iterator<Item = (&EventName, &Codes)> {
         let amends = self.amends.iter().filter(|_| self.is_pending());
         amends.map(|((_, name), codes)| (name, codes))
     }
 }
 
-/// A correction that does not act: its usage event has not come, or what it says has no price.
+/// A correction that has no effect: its usage event has not arrived, or what it says has no price.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenCorrection {
     /// The correction.
     pub name: EventName,
     /// Its own time.
     pub time: Timestamp,
-    /// The usage event that it is about.
+    /// The usage event that it targets.
     pub target: EventName,
     /// What an amend says; `None` for a void.
     pub amend: Option<Codes>,
-    /// Why an amend has failed, and the hour of its usage event; `None` while it waits.
+    /// Why an amend failed, and the hour of its usage event; `None` while it is waiting.
     pub failed: Option<(Hour, AmendFailure)>,
 }

@@ -1,10 +1,10 @@
-//! Metered usage as bytes: what a checkpoint keeps, so that a start need not read every event.
+//! The encoding of metered usage in a checkpoint, which spares startup from reading every event.
 //!
 //! Derived: bytes of another format are `None`, and the log is read instead.
 //!
-//! Layout: format; events; names by dimension; months, each its newest batch, the blob of its rows
-//! and their number; corrections by the key of their usage event and corrections that do not act by
-//! their own, each sorted by key.
+//! Layout: format; events; names by dimension; months, each with its newest batch, the blob of its
+//! rows and their number; corrections by the key of their usage event, then open corrections by
+//! their own key, each sorted by key.
 
 use super::super::events::{
     self, AmendFailure, read_codes, read_stated, write_codes, write_stated,
@@ -24,8 +24,8 @@ const FORMAT: u8 = 2;
 const WHAT: &str = "metered usage";
 
 impl Metered {
-    /// Its bytes but for its rows, which `stored` names by month; a month that it lacks is left
-    /// out. The same for the same usage under the same dictionary.
+    /// Its bytes without the rows, which `stored` names by month; months missing from `stored` are
+    /// left out. Deterministic for the same usage and dictionary.
     #[must_use]
     pub fn encode(&self, stored: &BTreeMap<Month, StoredRows>) -> Vec<u8> {
         let mut out = Writer::new();

@@ -1,10 +1,10 @@
-//! What an account's usage events add up to, month by month, corrections heeded.
+//! What an account's usage events add up to, month by month, with corrections applied.
 //!
 //! Invariant: a pure function of the set of events, whatever order and batches they came in: rows
-//! only add, and a correction takes back what it replaces. A copy shares what it has in common with
-//! the original, so that a view may keep it while the account goes on. What a checkpoint stored of
-//! a month is named here, and read when a statement needs it. Look next: [`corrections`] for which
-//! of them acts, [`rows`] for sums, [`encode`] for how all this is kept between starts.
+//! only add, and a correction takes back what it replaces. Copies share unchanged data with the
+//! original, so a view may keep one while the account moves on. Rows that a checkpoint stored are
+//! only named here, and read when a statement needs them. Look next: [`corrections`] for which
+//! correction wins, [`rows`] for sums, [`encode`] for how all this is kept between starts.
 
 pub mod corrections;
 pub mod encode;
@@ -26,11 +26,11 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Default)]
 pub struct Metered {
     months: BTreeMap<Month, MonthUsage>,
-    /// By the usage event that they are about.
+    /// By the usage event that they target.
     corrections: Layered<EventKey, Correction>,
-    /// Corrections that do not act, by their own keys; `None` is one that no longer waits.
+    /// Corrections without effect, by their own keys; `None` marks one that is no longer open.
     open: Layered<EventKey, Option<OpenCorrection>>,
-    /// By dimension, the dictionary ids of the names that events ever used.
+    /// By dimension, the dictionary ids of all names that events ever used.
     names: Arc<[BTreeSet<u32>; 6]>,
     /// Usage events and corrections.
     events: u64,
@@ -64,7 +64,7 @@ impl Metered {
             } else {
                 None
             };
-            // A correction came first: what counts is what it says.
+            // A correction arrived first: it decides what counts.
             if let Some((key, known)) = known {
                 let mut arrived = known.clone();
                 let waited = arrived.arrive(stated, |amend| !failed.contains_key(&amend.key(log)));
@@ -79,7 +79,7 @@ impl Metered {
         }
     }
 
-    /// A correction no longer waits for its usage event.
+    /// Removes a correction that no longer waits for its usage event.
     fn close(
         &self,
         key: EventKey,
@@ -151,7 +151,7 @@ impl Metered {
                 continue;
             };
             for (place, code) in codes.names[1..].iter().enumerate() {
-                // The cost center, which comes last, is no name that events use.
+                // The last dimension, cost center, is not used by events.
                 if let Some(id) = code.checked_sub(1)
                     && !self.names[place].contains(&id)
                 {
@@ -167,30 +167,30 @@ impl Metered {
         self.months.get(&month)
     }
 
-    /// Months that have usage.
+    /// The months that have usage.
     pub fn months(&self) -> impl Iterator<Item = (Month, &MonthUsage)> {
         self.months.iter().map(|(month, usage)| (*month, usage))
     }
 
-    /// What corrections say of an event.
+    /// The corrections of an event.
     #[must_use]
     pub fn correction(&self, key: EventKey) -> Option<&Correction> {
         self.corrections.get(&key)
     }
 
-    /// What amends say of usage events that have not come, and that no void undoes.
+    /// What amends say of usage events that have not arrived and are not voided.
     pub fn awaited(&self) -> impl Iterator<Item = &Codes> {
         let pending = self.corrections.iter().map(|(_, correction)| correction);
         let acting = pending.filter(|it| it.is_pending() && !it.voided);
         acting.flat_map(|it| it.amends.values())
     }
 
-    /// Corrections that do not act, in no order.
+    /// Corrections without effect, in no particular order.
     pub fn open_corrections(&self) -> impl Iterator<Item = &OpenCorrection> {
         self.open.iter().filter_map(|(_, open)| open.as_ref())
     }
 
-    /// Usage events and corrections, ever.
+    /// The number of usage events and corrections ever folded.
     #[must_use]
     pub fn events(&self) -> u64 {
         self.events
@@ -201,13 +201,13 @@ impl Metered {
         self.names[dimension as usize].iter().copied()
     }
 
-    /// How many names events ever used: grows when [`Self::names`] does.
+    /// The number of names that events ever used; grows when [`Self::names`] does.
     #[must_use]
     pub fn name_count(&self) -> usize {
         self.names.iter().map(BTreeSet::len).sum()
     }
 
-    /// Bytes held, near enough to decide what to drop.
+    /// Approximate bytes held, accurate enough for cache eviction.
     #[must_use]
     pub fn memory(&self) -> usize {
         let rows: usize = self.months.values().map(MonthUsage::memory).sum();
@@ -224,7 +224,7 @@ struct Delta {
     open: HashMap<EventKey, Option<OpenCorrection>>,
 }
 
-/// By their keys, why amends of usage events that a batch brings do not act.
+/// Why amends of usage events in a batch have no effect, by the amends' keys.
 type Failures = HashMap<EventKey, AmendFailure>;
 
 fn failures(log: LogId, events: &[Recorded]) -> Failures {

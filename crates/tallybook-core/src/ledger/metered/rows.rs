@@ -1,8 +1,8 @@
-//! Sums of usage by hour, SKU and names: what events and corrections add to.
+//! Sums of usage by hour, SKU and names, which events and corrections add to.
 //!
-//! Invariant: adding is all that happens here, so that order never matters. A month is what a
-//! checkpoint stored of it, by name, and what came since: a few sorted runs of rows, each at least
-//! twice as long as the next, shared between copies.
+//! Invariant: rows are only ever added, so order never matters. A month consists of the rows that a
+//! checkpoint stored, by reference, and the rows since then: a few sorted runs, each at least twice
+//! as long as the next, shared between copies.
 //!
 //! Layout of stored rows (`TBU2`): month, count, then as columns hour, the six names, events,
 //! quantity; whether any has tokens, and if so, as columns, the four counts, how many events say
@@ -26,11 +26,11 @@ pub struct Row {
     pub quantity: i128,
     /// SKU, organization, repository, user, model and workflow; see [`Codes`].
     pub names: [u32; 6],
-    /// How many events count here; a row of none is no usage. Below zero only in a part of a sum.
+    /// How many events count here; a row with none is not usage. Negative only in a partial sum.
     pub events: i64,
-    /// Counts of tokens; few events have any.
+    /// Token counts; few events have any.
     pub tokens: Option<Box<TokenSums>>,
-    /// Hours since the month's first.
+    /// Hours since the start of the month.
     pub hour: u16,
 }
 
@@ -75,7 +75,7 @@ pub struct StoredRows {
     pub blob: Digest,
     /// How many.
     pub count: u32,
-    /// The newest batch that they are of.
+    /// The newest batch that they include.
     pub through: Seq,
 }
 
@@ -103,7 +103,7 @@ impl MonthUsage {
         }
     }
 
-    /// A month as a checkpoint has it.
+    /// A month restored from a checkpoint.
     pub(super) fn of_stored(stored: StoredRows) -> Self {
         Self {
             stored: Some(stored),
@@ -113,20 +113,20 @@ impl MonthUsage {
         }
     }
 
-    /// The newest batch that had something to say of the month: with the log, it determines the
-    /// month's usage.
+    /// The newest batch that affected the month: together with the log, it determines the month's
+    /// usage.
     #[must_use]
     pub fn through(&self) -> Seq {
         self.through
     }
 
-    /// What is to be read from a checkpoint beside [`Self::recent`].
+    /// The rows to read from a checkpoint in addition to [`Self::recent`].
     #[must_use]
     pub fn stored(&self) -> Option<StoredRows> {
         self.stored
     }
 
-    /// How many rows, stored and recent; those of one key may be several.
+    /// The number of rows, stored and recent; a key may have several.
     #[must_use]
     pub fn len(&self) -> usize {
         let stored = self.stored.map_or(0, |stored| stored.count as usize);
@@ -139,15 +139,15 @@ impl MonthUsage {
         self.len() == 0
     }
 
-    /// The rows that no checkpoint has; those of one key may be several, which add up, also with a
-    /// stored one.
+    /// The rows that no checkpoint has. A key may have several, which add up with each other and
+    /// with a stored one.
     pub fn recent(&self) -> impl Iterator<Item = &Row> {
         self.runs.iter().flat_map(|run| run.iter())
     }
 
     /// The rows that count, stored and recent: those of a key whose events were all taken back are
-    /// left out, whether or not a checkpoint has summed them up. Those of one key may be several,
-    /// which add up.
+    /// left out, whether or not a checkpoint has summed them up. A key may have several rows, which
+    /// add up.
     #[must_use]
     pub fn counting<'a>(&'a self, stored: &'a [Row]) -> Vec<&'a Row> {
         let all = || stored.iter().chain(self.recent());
@@ -166,7 +166,7 @@ impl MonthUsage {
             .collect()
     }
 
-    /// Every row, one of a key, sorted by key: the recent ones joined with the stored ones.
+    /// Every row, one per key, sorted by key: the recent ones merged with the stored ones.
     #[must_use]
     pub fn joined(&self, stored: &[Row]) -> Vec<Row> {
         let runs = self.runs.iter().rev();
@@ -308,7 +308,7 @@ pub fn decode(
     Ok(Some(rows))
 }
 
-/// Sorts rows, and adds up those of one key.
+/// Sorts rows, and adds up those with equal keys.
 fn summed(mut rows: Vec<Row>) -> Vec<Row> {
     rows.sort_unstable_by_key(Row::key);
     rows.dedup_by(|next, kept| {
@@ -322,7 +322,7 @@ fn summed(mut rows: Vec<Row>) -> Vec<Row> {
     rows
 }
 
-/// Two sorted runs as one.
+/// Merges two sorted runs.
 fn joined(left: &[Row], right: &[Row]) -> Vec<Row> {
     let mut sum = Vec::with_capacity(left.len() + right.len());
     let (mut left, mut right) = (left.iter().peekable(), right.iter().peekable());

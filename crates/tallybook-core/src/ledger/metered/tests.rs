@@ -1,4 +1,4 @@
-//! Events in any order and batching against a model that knows them all at once.
+//! Events in any order and batching against a model that sees them all at once.
 
 use super::rows::StoredRows;
 use super::*;
@@ -12,21 +12,21 @@ use proptest::prelude::*;
 
 const LOG: LogId = LogId(3);
 
-/// An account's log of events in the making.
+/// An account's log of events under construction.
 #[derive(Default)]
 struct Log {
     dictionary: Dictionary,
     metered: Metered,
     seq: u64,
-    /// Usage events so far, for what corrections carry.
+    /// Usage events so far, for the copies that corrections carry.
     known: HashMap<EventKey, Stated>,
-    /// Every event that was taken.
+    /// Every accepted event.
     taken: Vec<Admitted>,
 }
 
 impl Log {
-    /// Commits what may be taken of a batch, as the engine plans it: an amend whose event has come
-    /// is refused without a price, one that comes first fails when its event comes.
+    /// Commits the acceptable events of a batch, as the engine plans it: an amend without a price
+    /// is refused if its event has arrived, and fails later if it comes first.
     fn commit(&mut self, batch: &[Event]) {
         let mut admitted: Vec<Admitted> = Vec::new();
         for event in batch {
@@ -64,14 +64,14 @@ impl Log {
         self.taken.extend(admitted);
     }
 
-    /// The hour of a usage event that has come.
+    /// The hour of a usage event that has arrived.
     fn usage_of(&self, name: &EventName, batch: &[Admitted]) -> Option<Hour> {
         let mut all = self.taken.iter().chain(batch).map(|taken| &taken.event);
         let event = all.find(|event| event.name == *name && !event.is_correction())?;
         Some(event.time.instant().hour())
     }
 
-    /// The amends that waited for a usage event and have no price in its hour.
+    /// The amends waiting for a usage event that have no price in its hour.
     fn failing(&self, event: &Event, batch: &[Admitted]) -> Vec<FailedAmend> {
         let hour = event.time.instant().hour();
         let all = self.taken.iter().chain(batch).map(|taken| &taken.event);
@@ -84,7 +84,7 @@ impl Log {
         failed.collect()
     }
 
-    /// The ids of the corrections that wait, and of the amends that have failed.
+    /// The ids of waiting corrections, and of failed amends.
     fn open(&self) -> [BTreeSet<String>; 2] {
         let ids = |failed: bool| {
             let open = self.metered.open_corrections();
@@ -177,7 +177,7 @@ fn model(events: &[Event]) -> Sums {
     sums
 }
 
-/// A small world, so that corrections meet their targets and rows meet their like.
+/// Drawn from few values, so that corrections hit their targets and rows share keys.
 fn any_event(number: usize) -> impl Strategy<Value = Event> {
     let organization = proptest::option::of(0..2u8);
     let tokens = proptest::array::uniform4(proptest::option::weighted(0.3, 0..3u64));

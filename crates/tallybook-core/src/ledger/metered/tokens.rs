@@ -1,7 +1,8 @@
-//! Counts of tokens that events carry, as sums beside their quantities.
+//! Token counts that events carry, summed alongside their quantities.
 //!
-//! Invariant: a sum of signed counts, so that order never matters. What a batch of the first format
-//! does not say of a target that it takes back is unknown, and makes the sum unknown.
+//! Invariant: a sum of signed counts, so that order never matters. A batch of the first format does
+//! not record the token counts of a target that it takes back: they are unknown, and make the sum
+//! unknown.
 
 use crate::event::Tokens;
 
@@ -10,9 +11,9 @@ use crate::event::Tokens;
 pub struct TokenSums {
     /// The counts.
     pub(super) counts: [i128; 4],
-    /// How many events say each.
+    /// How many events state each.
     pub(super) said: [i64; 4],
-    /// How many events were taken back whose counts are not known.
+    /// How many events with unknown counts were taken back.
     pub(super) unknown: i64,
 }
 
@@ -49,13 +50,13 @@ impl TokenSums {
         self.unknown += other.unknown;
     }
 
-    /// The counts that events say.
+    /// The counts that events state.
     #[must_use]
     pub fn known(&self) -> [Option<i128>; 4] {
         std::array::from_fn(|place| (self.said[place] != 0).then_some(self.counts[place]))
     }
 
-    /// Whether nothing was taken back whose counts are not known.
+    /// Whether no event with unknown counts was taken back.
     #[must_use]
     pub fn all_known(&self) -> bool {
         self.unknown == 0

@@ -1,22 +1,22 @@
 //! The differences that applying makes, in words.
 //!
-//! Invariant: what is already so is no difference.
+//! Invariant: a value that is already in force is not a difference.
 
 use crate::account::AccountName;
 use crate::catalog::Fact;
 use crate::name::Name;
 use std::borrow::Cow;
 
-/// One difference between what is known and what is declared.
+/// One difference between the current state and the declared one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// Of what: `organization octo-org`.
+    /// The subject: `organization octo-org`.
     pub subject: String,
     /// Which of its fields: `owners`.
     pub field: Cow<'static, str>,
-    /// As it is; `None` when the subject or the field is new.
+    /// The current value; `None` when the subject or the field is new.
     pub before: Option<String>,
-    /// As it will be; `(removed)` when nothing is said of it any more.
+    /// The new value; `(removed)` when there is none any more.
     pub after: String,
 }
 
@@ -47,7 +47,7 @@ impl<'a> Changes<'a> {
         }
     }
 
-    /// A new subject is a difference also when nothing more is said of it.
+    /// A new subject is a difference even if none of its fields are declared.
     pub(super) fn existence(&mut self) {
         if self.is_new {
             self.field("exists", None, "yes");

@@ -1,7 +1,7 @@
-//! Who pays for an organization, as declarations and reports say it.
+//! Who pays for an organization, according to declarations and reports.
 //!
-//! Invariant: only a declaration says whose an organization is. What reports say holds until there
-//! is one, and stays on record as what was so before.
+//! Invariant: only a declaration decides who owns an organization. What reports say holds until
+//! there is one, and stays on record as the earlier state.
 
 use super::{DeclareError, Draft};
 use crate::account::AccountKind;
@@ -20,16 +20,16 @@ impl Draft<'_> {
         }
     }
 
-    /// The enterprise whose import introduced an organization: it pays, unless the declaration says
-    /// otherwise, as a plan or discounts of its own do.
+    /// The enterprise whose import introduced an organization: it pays unless the declaration says
+    /// otherwise, for instance by a plan or discounts of the organization's own.
     pub(super) fn introduced_into(&self, declared: &OrganizationDeclaration) -> Option<Name> {
         let has_terms = declared.plan.is_some() || declared.discounts.is_some();
         let payer = self.site.directory.payer(&declared.login)?;
         (payer.kind == AccountKind::Enterprise && !has_terms).then_some(payer.name)
     }
 
-    /// Who paid for an organization until it was declared goes on record before who pays from now
-    /// on: what that account was billed stays with it. Gives the former payer, for people.
+    /// Records who paid for an organization before it was declared, ahead of the new payer: usage
+    /// billed to the former account stays there. Returns the former payer, for display.
     pub(super) fn put_former_payer(&mut self, fact: &OrganizationFact) -> Option<String> {
         if self.known_organization(&fact.login).is_some() {
             return None;
@@ -55,7 +55,7 @@ impl Draft<'_> {
     }
 }
 
-/// Who pays, for people: an enterprise's slug, or `itself`.
+/// Who pays, for display: an enterprise's slug, or `itself`.
 pub(super) fn shown_payer(fact: &OrganizationFact) -> String {
     let enterprise = fact.enterprise.as_ref();
     enterprise.map_or("itself".to_owned(), |name| name.as_str().to_owned())

@@ -2,27 +2,27 @@
 //!
 //! Invariant: an account that holds usage of an organization is among them, whoever pays now: by
 //! declaration, by the import that introduced the organization, or because it is the organization's
-//! own account. The order is that in which they came to pay; each is there once.
+//! own account. Accounts are listed once each, in the order in which they became payers.
 
 use super::Directory;
 use crate::account::{AccountKind, AccountName};
 use crate::ids::LogId;
 use crate::name::Name;
 
-/// An account that paid for an organization before the one that pays now.
+/// An account that paid for an organization before the current payer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PastPayer {
-    /// Which.
+    /// The account.
     pub account: AccountName,
     /// Its log.
     pub log: LogId,
-    /// The organization to which answers are limited; `None` for the organization's own account.
+    /// The organization that answers are limited to; `None` for the organization's own account.
     pub only: Option<Name>,
 }
 
 impl Directory {
-    /// Every account that has paid for an organization, in the order in which they came to pay; the
-    /// one that pays now is among them, and not always the last.
+    /// Every account that has paid for an organization, in the order in which they became payers,
+    /// including the current one, which is not always last.
     #[must_use]
     pub fn payers_of(&self, organization: &Name) -> Vec<AccountName> {
         let mut payers: Vec<AccountName> = Vec::new();
@@ -35,7 +35,7 @@ impl Directory {
         let declared: Vec<AccountName> =
             declared.map_or_else(Vec::new, super::Organization::all_payers);
         let itself = AccountName::new(AccountKind::Organization, organization.clone());
-        // What nobody declared was before what somebody did.
+        // Undeclared payers come before declared ones.
         let undeclared = |account: &AccountName| !declared.contains(account);
         let itself = self.logs.get_key_value(&itself).map(|(account, _)| account);
         let introduced = self.importer(organization);
@@ -49,7 +49,7 @@ impl Directory {
         payers
     }
 
-    /// Those that have a log and paid for an organization before `now` did.
+    /// The accounts with a log that paid for an organization before `now`.
     pub(super) fn past_payers(&self, organization: &Name, now: &AccountName) -> Vec<PastPayer> {
         let payers = self.payers_of(organization).into_iter();
         let past = payers.filter(|account| account != now);
@@ -65,7 +65,8 @@ impl Directory {
     }
 }
 
-/// What of an account's usage is an organization's: all of it, when the account is its own.
+/// The organization to limit an account's usage to; `None` when the account is the organization's
+/// own.
 pub(super) fn limit(account: &AccountName, organization: &Name) -> Option<Name> {
     let is_own = account.kind == AccountKind::Organization && account.name == *organization;
     (!is_own).then(|| organization.clone())

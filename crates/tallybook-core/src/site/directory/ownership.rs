@@ -1,7 +1,8 @@
-//! Which organizations are an account's own, and which people it knows: what its tenants may name,
-//! and what they may be told of names.
+//! Which organizations belong to an account, and which people it knows: the names that its tenants
+//! may use, and what they may learn about names.
 //!
-//! Invariant: reports decide nothing here, and neither does what other accounts declare of people.
+//! Invariant: reports decide nothing here, and neither do other accounts' declarations about
+//! people.
 
 use super::{Directory, Relation};
 use crate::account::{AccountKind, AccountName};
@@ -11,15 +12,15 @@ use crate::time::Day;
 use std::collections::HashSet;
 
 impl Directory {
-    /// Whether usage of an organization on `day` is the account's own: by declaration the account
-    /// pays for it now, or paid on that day. An organization that was never declared is at most
-    /// its own.
+    /// Whether an organization's usage on `day` belongs to the account: by declaration the account
+    /// pays for it now, or paid on that day. An undeclared organization can only belong to its own
+    /// account.
     #[must_use]
     pub fn is_own(&self, account: &AccountName, organization: &Name, day: Day) -> bool {
         self.is_own_now(account, organization) || self.was_own(account, organization, day)
     }
 
-    /// [`Self::is_own`], whatever the day.
+    /// [`Self::is_own`], for any day.
     #[must_use]
     pub fn is_own_now(&self, account: &AccountName, organization: &Name) -> bool {
         let is_itself = account.kind == AccountKind::Organization && account.name == *organization;
@@ -33,7 +34,7 @@ impl Directory {
         };
         let payers = &declared.payers;
         payers.iter().enumerate().any(|(place, (from, _))| {
-            // The first payer also pays for what was used before anything was declared.
+            // The first payer also pays for usage before any declaration.
             let has_begun = place == 0 || from.day() <= day;
             let end = payers.get(place + 1).map(|(until, _)| until.day());
             declared.payer(place).as_ref() == Some(account)
@@ -51,7 +52,7 @@ impl Directory {
         !is_declared && claim.is_none_or(|payer| payer == *account)
     }
 
-    /// Whether live imports alone say who pays for an organization.
+    /// Whether only live imports determine who pays for an organization.
     #[must_use]
     pub fn is_introduced(&self, organization: &Name) -> bool {
         let is_declared = self.organizations.contains_key(organization);
@@ -65,7 +66,7 @@ impl Directory {
         self.sightings.import_of(log, organization)
     }
 
-    /// Whether `earlier` knows the same payers of an organization, now and before.
+    /// Whether `earlier` has the same current and past payers of an organization.
     #[must_use]
     pub fn has_payers_of(&self, earlier: &Self, organization: &Name) -> bool {
         let history = |directory: &Self| {
@@ -85,7 +86,7 @@ impl Directory {
         self.relation(user, account) != Relation::None
     }
 
-    /// Everybody whom the account [`Self::knows`].
+    /// Everyone whom the account [`Self::knows`].
     #[must_use]
     pub fn people_of<'a>(&'a self, account: &'a AccountName) -> HashSet<&'a Name> {
         let organizations: Vec<_> = match account.kind {
