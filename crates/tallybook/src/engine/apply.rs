@@ -1,8 +1,8 @@
-//! Applying declarations: plan, leave out what is already so, commit once.
+//! Applying declarations: plan, drop what is already in force, commit once.
 //!
-//! Invariant: what is applied leaves every statement with a price for every line, and every event
-//! with the payer that it had. Look next: [`super::what_if`] for what a month would cost,
-//! [`recorded`] for what the audit log says.
+//! Invariant: after an application every line of a statement still has a price, and every event
+//! keeps its payer. Look next: [`super::what_if`] for what a month would cost, [`recorded`] for the
+//! audit log entries.
 
 mod recorded;
 
@@ -29,34 +29,35 @@ use tallybook_core::time::{Day, Instant};
 /// How declarations are applied.
 #[derive(Debug, Clone, Default)]
 pub struct ApplyOptions {
-    /// Only say what would change.
+    /// Only report what would change.
     pub dry_run: bool,
-    /// Let organizations that have usage go to another payer from now on.
+    /// Allow organizations that have usage to move to another payer from now on.
     pub move_payers: bool,
-    /// The version of the catalogue on which they were made; refused when it is another by now.
+    /// The catalogue version that the declarations are based on; they are refused if it has changed
+    /// since.
     pub if_version: Option<Seq>,
     /// With a dry run: what a month would cost.
     pub what_if: Option<WhatIf>,
 }
 
-/// What came of applying declarations.
+/// The result of applying declarations.
 #[derive(Debug)]
 pub struct Applied {
-    /// The differences, made or only found.
+    /// The differences, applied or (in a dry run) only found.
     pub changes: Vec<Change>,
-    /// The version of the catalogue that is in force now.
+    /// The catalogue version now in force.
     pub version: Seq,
-    /// What the month that was asked about costs, and would cost.
+    /// What the month in question costs, and would cost.
     pub what_if: Vec<AccountDifference>,
 }
 
 /// Why declarations were not applied; nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// They cannot be.
+    /// They are invalid.
     #[error(transparent)]
     Declare(#[from] DeclareError),
-    /// Usage that an organization has would be split between two payers.
+    /// An organization's usage would be split between two payers.
     #[error(
         "organization {organization} has usage that {payer} pays for ({known}); to let {wanted} \
          pay for what it uses from now on, and leave with {payer} what it used until now, say so \
@@ -69,16 +70,16 @@ pub enum ApplyError {
         payer: AccountName,
         /// Who would pay.
         wanted: AccountName,
-        /// By what the usage is known: an import, or events.
+        /// The source of the usage: an import, or events.
         known: String,
     },
-    /// Usage could not be priced any more.
+    /// Existing usage could no longer be priced.
     #[error(
         "{account} has usage of {sku} on {day}, and the new catalogue has {what}; keep it priced \
          for that day"
     )]
     InUse {
-        /// Whose usage.
+        /// The account with the usage.
         account: AccountName,
         /// The SKU, as the events name it.
         sku: String,
@@ -87,20 +88,20 @@ pub enum ApplyError {
         /// What is missing.
         what: String,
     },
-    /// Usage that has not come could not be priced when it comes.
+    /// Usage that has yet to arrive could no longer be priced.
     #[error(
         "{account} has an amend to {sku} whose usage event has not come, and the new catalogue has \
          {what}; keep it priced on every day on which it has a price"
     )]
     Awaited {
-        /// Whose usage.
+        /// The account with the usage.
         account: AccountName,
         /// The SKU, as the amend names it.
         sku: String,
         /// What is missing.
         what: String,
     },
-    /// Somebody else changed the catalogue in the meantime.
+    /// The catalogue was changed in the meantime.
     #[error("the catalogue is at version {}, not {}", current.0, expected.0)]
     OtherVersion {
         /// The version in force.
@@ -108,10 +109,10 @@ pub enum ApplyError {
         /// The one that was expected.
         expected: Seq,
     },
-    /// The question what a month would cost names an account that does not exist.
+    /// The what-if question names an account that does not exist.
     #[error("there is no {0}")]
     NoAccount(AccountName),
-    /// With the changes, an amount would be beyond what can be counted.
+    /// With the changes, an amount would overflow.
     #[error(transparent)]
     Unrated(Unrated),
     /// The engine failed.
@@ -125,12 +126,12 @@ pub(super) struct Prepared {
     pub changes: Changes,
     pub catalogue: Option<NewCatalogue>,
     differences: Vec<Change>,
-    /// Whose settings subjects are that do not say so themselves: repositories.
+    /// The accounts of subjects that do not name their account themselves: repositories.
     payers: BTreeMap<String, AccountName>,
 }
 
 impl Engine {
-    /// Applies declarations, all or none, and gives the differences; a dry run only gives them.
+    /// Applies declarations, all or none, and returns the differences; a dry run only returns them.
     pub async fn apply(
         &self,
         now: Instant,
@@ -146,7 +147,7 @@ impl Engine {
         Ok(applied.changes)
     }
 
-    /// [`Self::apply`] with everything that can be asked of it.
+    /// [`Self::apply`] with all options.
     pub async fn apply_with(
         &self,
         now: Instant,
@@ -155,7 +156,7 @@ impl Engine {
         options: &ApplyOptions,
     ) -> Result<Applied, ApplyError> {
         if options.dry_run {
-            // Nobody has to wait for a question.
+            // A dry run does not need the writer's turn.
             let prepared = self.prepare(actor, declarations, options).await?;
             let what_if = match &options.what_if {
                 Some(asked) => self.what_if(now, &prepared, asked).await?,
@@ -176,7 +177,7 @@ impl Engine {
             let site = &prepared.site;
             let version = prepared.catalogue.as_ref().map(|_| Versions {
                 before: site.catalogue.version(),
-                // The batch that is about to be written.
+                // The batch about to be written.
                 after: site.seq.next(),
             });
             for deed in deeds(&differences, &prepared.payers, version) {
@@ -232,7 +233,7 @@ impl Engine {
         })
     }
 
-    /// Usage stays with the account that paid for it, so that a new payer has to be meant.
+    /// Usage stays with the account that paid for it, so a change of payer must be explicit.
     async fn check_payers(
         &self,
         site: &Site,
@@ -247,7 +248,8 @@ impl Engine {
                 continue;
             };
             if site.directory.is_introduced(&fact.login) {
-                // Only a report said who pays. The plan keeps that on record, and tells it.
+                // Only a report determined the payer. The plan keeps that on record, and reports
+                // it.
                 continue;
             }
             let wanted = match &fact.enterprise {
@@ -270,8 +272,7 @@ impl Engine {
         Ok(())
     }
 
-    /// By what usage of an organization is known that an account pays for; `None` when there is
-    /// none.
+    /// The source of an organization's usage that an account pays for; `None` when there is none.
     async fn usage_with(
         &self,
         site: &Site,
@@ -289,7 +290,7 @@ impl Engine {
         Ok(metered.then(|| "from events".to_owned()))
     }
 
-    /// What is not yet so, and whose repositories are among it.
+    /// The settings not yet in force, and the payers of the repositories among them.
     async fn differences(
         &self,
         site: &Site,
@@ -381,7 +382,7 @@ fn difference(account: &Account, setting: &Setting) -> Change {
     }
 }
 
-/// Discounts as a person reads them: `12.5% on sku actions_linux from 2026-01-01`.
+/// Discounts for display: `12.5% on sku actions_linux from 2026-01-01`.
 fn listed(discounts: &[NegotiatedDiscount]) -> String {
     let texts: Vec<String> = discounts.iter().map(ToString::to_string).collect();
     texts.join(", ")

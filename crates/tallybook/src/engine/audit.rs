@@ -1,7 +1,7 @@
-//! The audit log: who did what, from where, and what it was about.
+//! The audit log: who did what, from where, and to what.
 //!
-//! Invariant: what changes something is recorded in the commit that changes it; no line holds a
-//! secret. Look next: [`super::commit::Changes::audit`] for changes of the ledger.
+//! Invariant: every change is recorded in the commit that makes it; no line holds a secret. Look
+//! next: [`super::commit::Changes::audit`] for changes of the ledger.
 
 use super::{Engine, EngineError};
 use serde_json::{Map, Value};
@@ -9,10 +9,10 @@ use tallybook_core::account::AccountName;
 use tallybook_core::time::Instant;
 use tallybook_store::{AppendError, AuditFilter, AuditRow, Effect, NumberedAudit, Store};
 
-/// From where commands on a data directory act.
+/// The address of commands on a data directory.
 const LOCAL: &str = "local";
 
-/// The most characters that are recorded of a text that may have any length.
+/// The most characters recorded of a text of unlimited length.
 const LONGEST_TEXT: usize = 16_000;
 
 /// Who does something.
@@ -20,16 +20,16 @@ const LONGEST_TEXT: usize = 16_000;
 pub struct Actor {
     /// A kind and a name: `token ID`, `user LOGIN`, `command NAME`; or `server`.
     pub name: String,
-    /// The user as whom a token acts.
+    /// The user that a token acts as.
     pub user: Option<String>,
     /// The client's address, or [`LOCAL`].
     pub address: Option<String>,
-    /// Whether they may create what does not exist.
+    /// Whether they may create accounts that do not exist.
     pub is_site_admin: bool,
 }
 
 impl Actor {
-    /// A command on a data directory: whoever may read the files may do everything.
+    /// A command on a data directory: anyone who can read the files may do everything.
     #[must_use]
     pub fn command(name: &str) -> Self {
         Self {
@@ -40,7 +40,7 @@ impl Actor {
         }
     }
 
-    /// The server by itself: it makes and removes reports, and refuses credentials.
+    /// The server itself: it generates and removes reports, and refuses credentials.
     #[must_use]
     pub fn server() -> Self {
         Self {
@@ -51,7 +51,7 @@ impl Actor {
         }
     }
 
-    /// The line of the audit log that says what this actor did.
+    /// The audit log line for what this actor did.
     #[must_use]
     pub fn did(&self, at: Instant, deed: Deed) -> Effect {
         let account = deed.account.map(|it| format!("{}/{}", it.kind, it.name));
@@ -69,12 +69,12 @@ impl Actor {
 
 macro_rules! actions {
     ($($(#[$doc:meta])+ $variant:ident = $word:literal,)+) => {
-        /// What is recorded: a noun and a verb.
+        /// The recorded actions: a noun and a verb.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Action { $($(#[$doc])+ $variant,)+ }
 
         impl Action {
-            /// All of them, by their nouns.
+            /// All of them, sorted by noun.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
             /// The word in the log.
@@ -89,11 +89,11 @@ macro_rules! actions {
 actions! {
     /// A billing file or a catalogue was applied.
     Apply = "apply",
-    /// A copy of everything was written, or sent.
+    /// A copy of all data was written, or sent.
     BackupCreate = "backup.create",
-    /// The data directory was made from a backup.
+    /// The data directory was restored from a backup.
     BackupRestore = "backup.restore",
-    /// An import was taken in.
+    /// An import was made.
     ImportCreate = "import.create",
     /// An import was reverted.
     ImportRevert = "import.revert",
@@ -101,17 +101,17 @@ actions! {
     LinkRefuse = "link.refuse",
     /// A report was completed.
     ReportComplete = "report.complete",
-    /// A report was asked for.
+    /// A report was requested.
     ReportCreate = "report.create",
-    /// A report was deleted by somebody.
+    /// A report was deleted by a user.
     ReportDelete = "report.delete",
     /// A file of a report was downloaded.
     ReportDownload = "report.download",
-    /// A report was deleted because its time had passed.
+    /// A report was deleted because it had expired.
     ReportExpire = "report.expire",
     /// A report was written by a command on the data directory.
     ReportExport = "report.export",
-    /// A report could not be made.
+    /// Generating a report failed.
     ReportFail = "report.fail",
     /// A token was made.
     TokenCreate = "token.create",
@@ -124,8 +124,7 @@ actions! {
 }
 
 impl Action {
-    /// Whether a filter with this text asks for something that can be there: for an action, or for
-    /// all those of a noun.
+    /// Whether this text is a valid filter: an action, or the noun of some actions.
     #[must_use]
     pub fn is_known(text: &str) -> bool {
         Self::ALL.iter().any(|action| {
@@ -146,9 +145,9 @@ impl Action {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deed {
     action: Action,
-    /// Whose account it is about; `None` when it is about the site.
+    /// The account that it affects; `None` for the site.
     account: Option<AccountName>,
-    /// To what, and what was there before and is after.
+    /// What was affected, and its values before and after.
     detail: Map<String, Value>,
 }
 
@@ -172,7 +171,7 @@ impl Deed {
         }
     }
 
-    /// Says more of it. Never a secret.
+    /// Adds a detail, which must not be a secret.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.detail.insert(name.to_owned(), value.into());
@@ -180,7 +179,7 @@ impl Deed {
     }
 }
 
-/// A text as it is recorded: what is too long ends in an ellipsis.
+/// A text as recorded: one that is too long is cut and ends in an ellipsis.
 #[must_use]
 pub fn shortened(text: &str) -> String {
     match text.char_indices().nth(LONGEST_TEXT) {
@@ -195,8 +194,8 @@ pub fn is_long(text: &str) -> bool {
     text.chars().nth(LONGEST_TEXT).is_some()
 }
 
-/// [`Engine::record`] for a database that need not be understood: a backup's, before anything else
-/// is done with it.
+/// [`Engine::record`] for a store without an engine: a restored backup, before anything else uses
+/// it.
 pub async fn record(store: &dyn Store, lines: Vec<Effect>) -> Result<(), EngineError> {
     let recorded = store.append(Vec::new(), lines).await;
     recorded.map_err(|error| match error {
@@ -206,12 +205,12 @@ pub async fn record(store: &dyn Store, lines: Vec<Effect>) -> Result<(), EngineE
 }
 
 impl Engine {
-    /// Records what changed nothing in the ledger: a download, a backup. All of it or nothing.
+    /// Records actions that did not change the ledger: a download, a backup. All of them or none.
     pub async fn record(&self, lines: Vec<Effect>) -> Result<(), EngineError> {
         record(self.store.as_ref(), lines).await
     }
 
-    /// The newest `limit` lines of the audit log that the filter lets through, the newest first.
+    /// The newest `limit` lines of the audit log that match the filter, newest first.
     pub async fn audit(
         &self,
         filter: AuditFilter,

@@ -1,9 +1,8 @@
-//! Blobs: those that the ledger names, and derived ones.
+//! Blobs: those named by the ledger, and derived ones.
 //!
-//! Invariant: a derived blob says in its first bytes which account it belongs to, and of which
-//! generation its content is, so that equal content of two accounts, or of one account at two
-//! times, is never one blob. One that is missing or damaged is no error: it is made again from the
-//! log by whoever reads it.
+//! Invariant: a derived blob begins with its account and generation, so that equal content of two
+//! accounts, or of one account at two times, is never stored as one blob. A missing or damaged one
+//! is not an error: the reader rebuilds it from the log.
 //!
 //! Layout of a derived blob: `TBD1`, log and generation in 64 bits each, its content.
 
@@ -15,29 +14,29 @@ use tallybook_store::{Store, StoreError};
 const MAGIC: &[u8; 4] = b"TBD1";
 const HEAD: usize = MAGIC.len() + 8 + 8;
 
-/// A blob that the ledger names: that it is missing is damage.
+/// Reads a blob named by the ledger; if it is missing, the store is damaged.
 pub(super) async fn named(store: &dyn Store, blob: Digest) -> Result<Vec<u8>, EngineError> {
     let bytes = store.get_blob(blob).await?;
     bytes.ok_or_else(|| EngineError::damaged(format!("blob {blob}"), "missing"))
 }
 
-/// Whose a derived blob is.
+/// The owner of a derived blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Owner {
     /// The account's log.
     pub log: LogId,
-    /// What tells its content from that of another time.
+    /// Distinguishes its content from that of other times.
     pub generation: u64,
 }
 
 impl Owner {
-    /// Of what is up to date up to a batch.
+    /// The owner of content that covers the log up to a batch.
     pub(super) fn through(log: LogId, seq: Seq) -> Self {
         let generation = seq.0;
         Self { log, generation }
     }
 
-    /// Of a statement.
+    /// The owner of a statement.
     pub(super) fn statement(log: LogId, fingerprint: Digest) -> Self {
         let (words, _) = fingerprint.0.as_chunks::<8>();
         let generation = u64::from_le_bytes(words[0]);
@@ -73,10 +72,10 @@ impl Deref for Content {
     }
 }
 
-/// Why a derived blob can't be used; what it held is made again from the log.
+/// Why a derived blob can't be used; its content is rebuilt from the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unusable {
-    /// There is none of that name.
+    /// There is no such blob.
     #[error("missing")]
     Missing,
     /// Its bytes are not what was written.
@@ -104,7 +103,7 @@ pub(super) async fn read_derived(
     }
 }
 
-/// Reads a derived blob; `None`, with a warning that says what will be made again, when it can't be
+/// Reads a derived blob; `None`, after a warning that says what will be rebuilt, when it can't be
 /// used.
 pub(super) async fn derived(
     store: &dyn Store,
@@ -121,7 +120,7 @@ pub(super) async fn derived(
     }
 }
 
-/// Says that a derived blob can't be used and what is made again.
+/// Logs that a derived blob can't be used and what is rebuilt.
 pub(super) fn warn_unusable(log: LogId, blob: Digest, what: &str, reason: &dyn ToString) {
     let reason = reason.to_string();
     let log = log.0;

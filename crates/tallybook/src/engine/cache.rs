@@ -1,10 +1,10 @@
 //! Statements in memory: the least recently used dropped first.
 //!
-//! Invariant: what is kept and what is being made are together no more than the limit, however many
-//! ask for however much; one thing that alone is larger is made by itself. Summaries and tables are
-//! kept apart: tables are much larger, and most questions need one of them or none. Short
-//! statements are kept as long as their account: those of many thousand small accounts would fill
-//! memory with what is quickly made again.
+//! Invariant: cached values and values being built together never exceed the limit, whatever the
+//! load; a single larger value is built alone. Summaries and tables are cached separately: tables
+//! are much larger, and most queries need at most one of them. Short statements are cached only
+//! while their account is: those of thousands of small accounts would fill memory with values that
+//! are quick to rebuild.
 
 use lru::LruCache;
 use std::collections::{HashMap, HashSet};
@@ -14,22 +14,22 @@ use tallybook_core::ids::{Digest, LogId};
 use tallybook_core::statement::{Detail, Source, Table};
 use tokio::sync::{AcquireError, OnceCell, OwnedSemaphorePermit, Semaphore};
 
-/// Where a value is, or will be once somebody has made it.
+/// The slot of a value, filled once it has been built.
 pub(super) type Slot<T> = Arc<OnceCell<T>>;
 
-/// What is being made is counted in units of so many bytes.
+/// The unit for memory reserved for values being built, in bytes.
 const UNIT: usize = 4096;
 
 const DETAILS: [Detail; 2] = [Detail::Lines, Detail::Days];
 
-/// A statement of at most so many bytes is read or made again in about a millisecond.
+/// A statement of at most this many bytes is read or rebuilt in about a millisecond.
 const SHORT: usize = 64 * 1024;
 
 /// Statements by their fingerprints.
 #[derive(Debug)]
 pub(super) struct Cache {
     limit: usize,
-    /// One permit a unit of what may be in the making at once.
+    /// One permit per unit of memory for values being built.
     making: Arc<Semaphore>,
     state: Mutex<State>,
 }
@@ -40,13 +40,13 @@ struct State {
     tables: LruCache<(Digest, Detail), Entry<Arc<Table>>>,
     /// The summaries of each account.
     logs: HashMap<LogId, HashSet<Digest>>,
-    /// Whose each summary is: of what two accounts have in common, whoever asked first.
+    /// The account of each summary; one shared by two accounts belongs to the first that asked.
     owners: HashMap<Digest, LogId>,
-    /// Rises with each use: which of a summary and a table is the older.
+    /// Incremented with each use, to compare the age of summaries and tables.
     uses: u64,
-    /// Of what is kept.
+    /// Bytes of cached values.
     bytes: usize,
-    /// Of what is being made.
+    /// Bytes reserved for values being built.
     reserved: usize,
 }
 
@@ -68,7 +68,7 @@ impl Default for State {
 struct Entry<T> {
     slot: Slot<T>,
     used: u64,
-    /// 0 until it is made.
+    /// 0 until it is built.
     bytes: usize,
 }
 
@@ -82,7 +82,7 @@ impl<T> Default for Entry<T> {
     }
 }
 
-/// Room for something that is being made; given back when dropped.
+/// Memory reserved for a value being built; released when dropped.
 #[derive(Debug)]
 pub(super) struct Room<'a> {
     cache: &'a Cache,
@@ -110,7 +110,7 @@ impl Cache {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where an account's summary, or short statement, is kept.
+    /// The slot of an account's summary, or short statement.
     pub(super) fn summary(&self, log: LogId, fingerprint: Digest) -> Slot<Source> {
         let mut state = self.state();
         let used = state.next_use();
@@ -121,14 +121,14 @@ impl Cache {
         use_slot(&mut state.summaries, fingerprint, used)
     }
 
-    /// Where a table of a long statement is kept.
+    /// The slot of a table of a long statement.
     pub(super) fn table(&self, fingerprint: Digest, detail: Detail) -> Slot<Arc<Table>> {
         let mut state = self.state();
         let used = state.next_use();
         use_slot(&mut state.tables, (fingerprint, detail), used)
     }
 
-    /// Waits until there is room to make something, and drops what is kept in its place.
+    /// Waits until there is room to build a value, and evicts cached values to make room.
     pub(super) async fn room(&self, bytes: usize) -> Result<Room<'_>, AcquireError> {
         let most = self.limit / UNIT;
         let units = u32::try_from(bytes.div_ceil(UNIT).min(most)).unwrap_or(u32::MAX);
@@ -144,8 +144,8 @@ impl Cache {
         })
     }
 
-    /// Counts what was made, and drops others until the limit holds. Nothing when it was dropped in
-    /// the meantime.
+    /// Counts a built value, and evicts others until the limit holds. Does nothing if it was
+    /// dropped in the meantime.
     pub(super) fn made(&self, fingerprint: Digest) {
         let mut state = self.state();
         let State {
@@ -162,16 +162,16 @@ impl Cache {
         state.shrink(self.limit, Some(fingerprint));
     }
 
-    /// Drops a statement that nobody will ask for again.
+    /// Drops a statement that will not be requested again.
     pub(super) fn forget(&self, fingerprint: Digest) {
         self.state().remove(fingerprint);
     }
 
-    /// Drops an account's short statements; those that take long to make stay.
+    /// Drops an account's short statements; those that are slow to rebuild stay.
     pub(super) fn forget_short(&self, log: LogId) {
         let mut state = self.state();
         let known = state.logs.get(&log).into_iter().flatten();
-        // One that is being made has no bytes. It stays, for it must not be made twice.
+        // One being built has size 0. It stays, because it must not be built twice.
         let is_short = |it: &&Digest| (1..=SHORT).contains(&state.size(**it));
         let short: Vec<Digest> = known.filter(is_short).copied().collect();
         short.into_iter().for_each(|it| state.remove(it));
@@ -189,7 +189,7 @@ fn use_slot<K: Eq + Hash, T>(entries: &mut LruCache<K, Entry<T>>, key: K, used: 
     Arc::clone(&entry.slot)
 }
 
-/// Sets an entry's size once it is made, and gives by how much that grew.
+/// Sets an entry's size once it is built, and returns the increase.
 fn weigh<T>(entry: Option<&mut Entry<T>>, memory: impl Fn(&T) -> usize) -> usize {
     let Some(entry) = entry else {
         return 0;
@@ -205,8 +205,8 @@ impl State {
         self.uses
     }
 
-    /// Drops the least recently used, but for what is `keep`'s, until the limit holds or nothing
-    /// more can be dropped.
+    /// Evicts the least recently used values, except those of `keep`, until the limit holds or
+    /// nothing is left to evict.
     fn shrink(&mut self, limit: usize, keep: Option<Digest>) {
         while self.bytes + self.reserved > limit {
             let summary = oldest(&self.summaries, |it| Some(*it) == keep);
@@ -258,7 +258,7 @@ impl State {
     }
 }
 
-/// The least recently used of what is made, but for what is to be kept: its last use and its key.
+/// The least recently used built entry, except the one to keep: its last use and its key.
 fn oldest<K: Copy + Eq + Hash, T>(
     entries: &LruCache<K, Entry<T>>,
     keep: impl Fn(&K) -> bool,

@@ -1,7 +1,8 @@
-//! The site's catalogue: the built-in edition, the own text over it, and earlier versions.
+//! The site's catalogue: the built-in edition, the site's own text over it, and earlier versions.
 //!
-//! Invariant: a catalogue is in force only if the own text can be read over the edition, and if it
-//! prices all metered usage. Look next: [`super::apply`], by which an own text is put in force.
+//! Invariant: a catalogue is put in force only if the site's own text can be layered over the
+//! edition, and if it prices all metered usage. Look next: [`super::apply`], which puts a site's
+//! own text in force.
 
 use super::apply::ApplyError;
 use super::commit::{Changes, Committed, Turn};
@@ -24,20 +25,20 @@ pub struct CatalogueVersion {
     pub version: Seq,
     /// The site's own text; empty when it had none.
     pub own: String,
-    /// The edition with the own text over it.
+    /// The edition with the site's own text over it.
     pub catalog: Arc<Catalog>,
 }
 
 impl Engine {
-    /// Gives the site the built-in catalogue, unless it has this edition or a newer one.
+    /// Adopts the built-in catalogue, unless the site has this edition or a newer one.
     pub(super) async fn adopt_builtin_catalog(&self, now: Instant) -> Result<(), EngineError> {
         self.adopt_catalog(Catalog::BUILTIN, now).await
     }
 
-    /// Gives the site an edition of the built-in catalogue, unless it has this one or a newer.
+    /// Adopts an edition of the built-in catalogue, unless the site has this one or a newer one.
     ///
-    /// One over which the site's own text cannot be read is left alone, with a warning: the edition
-    /// in force goes on until the text is changed.
+    /// An edition that is incompatible with the site's own text is skipped, with a warning: the
+    /// current edition stays in force until the text is changed.
     pub async fn adopt_catalog(&self, text: &str, now: Instant) -> Result<(), EngineError> {
         let builtin = Catalog::parse(text)
             .map_err(|error| EngineError::System(format!("the built-in catalogue: {error}")))?;
@@ -70,7 +71,8 @@ impl Engine {
         Err(EngineError::Contention(Turn::ATTEMPTS))
     }
 
-    /// Whether an edition goes with the own text and prices all usage; else why not.
+    /// Whether an edition is compatible with the site's own text and prices all usage; else why
+    /// not.
     async fn check_edition(
         &self,
         site: &Site,
@@ -93,7 +95,7 @@ impl Engine {
         }
     }
 
-    /// Refuses a catalogue without which some metered usage could not be priced any more.
+    /// Refuses a catalogue with which some metered usage could no longer be priced.
     pub(super) async fn check_priced(&self, site: &Site, next: &Catalog) -> Result<(), ApplyError> {
         let lost = site.catalog.lost_prices(next);
         if lost.is_empty() {
@@ -181,7 +183,7 @@ fn clash(error: &CatalogError) -> String {
     format!("the own catalogue, {error}")
 }
 
-/// Whether every sum of a month's events has a price.
+/// Checks that every sum of a month's events has a price.
 fn check_rows(
     account: &Account,
     month: Month,
@@ -205,7 +207,7 @@ fn check_rows(
     Ok(())
 }
 
-/// Whether no amend that waits for its event loses its price on any day: the event may be of each.
+/// Checks that no waiting amend loses its price on any day: its event may be of any day.
 fn check_awaited(account: &Account, lost: &[LostPrice]) -> Result<(), ApplyError> {
     for codes in account.metered.awaited() {
         let sku = sku_text(account, codes.names[0])?;
@@ -234,7 +236,7 @@ fn sku_text(account: &Account, code: u32) -> Result<String, EngineError> {
     Ok(text.to_string())
 }
 
-/// What a catalogue lacks of a SKU's price on a day.
+/// What a catalogue lacks to price a SKU on a day.
 fn missing_price(catalog: &Catalog, sku: &str, day: Day) -> Option<String> {
     match catalog.sku(sku) {
         None => Some("no such SKU".to_owned()),

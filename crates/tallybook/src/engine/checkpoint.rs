@@ -1,7 +1,7 @@
-//! Checkpoints: statements in the store, so that a start need not fold the ledger again.
+//! Checkpoints: statements in the store, so that a restart need not fold the ledger again.
 //!
 //! Invariant: derived and disposable. A manifest names the blobs of their parts by month and
-//! fingerprint; one that is missing or damaged, or was made by other rules, is made again from the
+//! fingerprint; one that is missing or damaged, or was made by other rules, is rebuilt from the
 //! ledger. Look next: [`super::manifests`] for how they are named and deleted.
 
 use super::EngineError;
@@ -16,7 +16,7 @@ use tallybook_core::ids::{Digest, LogId, Seq};
 use tallybook_core::statement::Statement;
 use tallybook_core::time::{Instant, Month};
 
-/// A statement on its way into the store.
+/// A statement to be stored.
 pub(super) struct Checkpoint {
     pub log: LogId,
     pub statement: Statement,
@@ -25,8 +25,8 @@ pub(super) struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Stores it beside whatever else happens. A failure costs only the next start some time, so
-    /// that it is logged and nobody waits for it.
+    /// Stores it in the background. A failure only slows the next start, so it is logged and
+    /// nothing waits for it.
     pub(super) async fn store(self, manifests: Arc<Manifests>, cache: Arc<Cache>) {
         let (log, month) = (self.log, self.statement.month());
         let stored = match self.put(&manifests, &cache).await {
@@ -38,7 +38,7 @@ impl Checkpoint {
         }
     }
 
-    /// Gives the blobs that it replaces.
+    /// Returns the blobs that it replaces.
     async fn put(self, manifests: &Manifests, cache: &Cache) -> Result<Vec<Dropped>, EngineError> {
         let Self {
             log,
@@ -47,7 +47,7 @@ impl Checkpoint {
             at,
         } = self;
         let (month, owner) = (statement.month(), Owner::statement(log, fingerprint));
-        // Part by part: the bytes of all of them would be as much memory again as the lines.
+        // Part by part: all parts at once would take as much memory again as the lines.
         let room = cache.room(statement.memory()).await?;
         let naming = manifests.naming().await;
         let mut blobs = Vec::new();
@@ -68,27 +68,27 @@ impl Checkpoint {
     }
 }
 
-/// Which blobs hold which month's statement: an account's manifest.
+/// An account's manifest: which blobs hold which month's statement.
 ///
 /// Layout, format 3: `TBK3`, number of months, then of each the month, the fingerprint, the number
 /// of parts and their blobs; whether the account has a checkpoint, and then its batch, its blob,
 /// the blobs of its rows and its runs, of each its last batch, and the first key and the blob of
-/// each segment; at last the hash of all that. Manifests of earlier formats name blobs that are not
-/// read any more, and so say nothing.
+/// each segment; finally the hash of all that. Manifests of earlier formats name blobs that are no
+/// longer read, so they are treated as empty.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Checkpoints {
     months: Vec<Known>,
     account: Option<AccountKnown>,
 }
 
-/// The checkpoint of an account: what its log says up to one batch.
+/// The checkpoint of an account: its state up to one batch of its log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AccountKnown {
     /// The newest batch that it covers.
     pub at: Seq,
     /// The account's state.
     pub state: Digest,
-    /// The rows of the months that its events say something of.
+    /// The rows of the months that have events.
     pub rows: Vec<Digest>,
     /// Runs of the keys of its events, the oldest first.
     pub runs: Vec<RunKnown>,
@@ -118,12 +118,12 @@ pub(super) struct Known {
     pub month: Month,
     /// What the statement is a function of.
     pub fingerprint: Digest,
-    /// By part.
+    /// The blobs, by part.
     pub blobs: Vec<Digest>,
 }
 
 impl Checkpoints {
-    /// Every blob that it names. Blocks of keys are named by the indexes that are among them.
+    /// Every blob that it names. Blocks of keys are not included: the indexes name them.
     pub(super) fn named(&self) -> HashSet<Digest> {
         let parts = self.months.iter().flat_map(|known| &known.blobs);
         let account = self.account.iter().flat_map(|known| {
@@ -141,7 +141,7 @@ impl Checkpoints {
         known.map_or(&[], |known| &known.blobs)
     }
 
-    /// Adds a month's blobs, and gives those that they replace.
+    /// Adds a month's blobs, and returns those that they replace.
     fn put(&mut self, month: Month, fingerprint: Digest, blobs: Vec<Digest>) -> Vec<Digest> {
         let old = self.months.iter().position(|known| known.month == month);
         let old = old.map(|place| self.months.swap_remove(place).blobs);
@@ -154,17 +154,17 @@ impl Checkpoints {
         old.unwrap_or_default()
     }
 
-    /// The account's.
+    /// The account's checkpoint.
     pub(super) fn account(&self) -> Option<&AccountKnown> {
         self.account.as_ref()
     }
 
-    /// Replaces the account's.
+    /// Replaces the account's checkpoint.
     pub(super) fn set_account(&mut self, account: AccountKnown) -> Option<AccountKnown> {
         self.account.replace(account)
     }
 
-    /// Every month's.
+    /// Every month's checkpoint.
     pub(super) fn all(&self) -> &[Known] {
         &self.months
     }
@@ -202,7 +202,7 @@ impl Checkpoints {
 
     /// `None` when an earlier version of the program wrote it.
     pub(super) fn decode(bytes: &[u8]) -> Result<Option<Self>, DecodeError> {
-        // Nothing else checks a manifest: it carries its own hash.
+        // A manifest is not protected by any other hash, so it carries its own.
         let content = bytes
             .len()
             .checked_sub(32)

@@ -1,7 +1,7 @@
-//! The only way to write: plan on the newest state, append by compare-and-swap, fold.
+//! The only write path: plan on the newest state, append by compare-and-swap, fold.
 //!
 //! Invariant: what is returned is durable and folded. A lost race changes nothing and is planned
-//! again on what is new; a commit of unknown outcome is looked up by its id before anything else.
+//! again on the new state; a commit of unknown outcome is first looked up by its id.
 
 pub use super::audit::Actor;
 use super::audit::Deed;
@@ -17,7 +17,7 @@ use tallybook_core::site::entry::SiteEntry;
 use tallybook_core::time::Instant;
 use tallybook_store::{Append, AppendError, Effect, NameRow};
 
-/// How often a lost race is tried again.
+/// How often to retry after a lost race.
 const ATTEMPTS: u32 = 16;
 
 /// What one commit records.
@@ -35,13 +35,13 @@ impl Changes {
     }
 }
 
-/// The writer's turn: nobody else commits while it is held.
+/// The writer's turn: nothing else commits while it is held.
 pub(crate) struct Turn<'a> {
     engine: &'a Engine,
     _writing: tokio::sync::MutexGuard<'a, ()>,
 }
 
-/// What came of one attempt.
+/// The outcome of one attempt.
 pub(crate) enum Committed {
     /// It is durable and folded.
     Done,

@@ -1,4 +1,4 @@
-//! Where random numbers come from: ids, commit ids and salts.
+//! The source of random numbers, for ids, commit ids and salts.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

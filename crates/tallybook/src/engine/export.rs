@@ -1,8 +1,8 @@
 //! Usage reports over a snapshot: line by line to a sink.
 //!
-//! Invariant: everything in a report is of the one snapshot; memory is a month's statement, or a
-//! month's rows of a report of requests, whatever the report's length. Where several accounts have
-//! usage in a month, their rows are sorted and added up as those of one.
+//! Invariant: everything in a report comes from one snapshot; memory is bounded by one month's
+//! statement, or by one month's rows of a request-level report, whatever the report's length. Where
+//! several accounts have usage in a month, their rows are merged as if they were one account.
 //! Look next: [`tallybook_core::export`] for columns and order.
 
 use super::snapshot::{Part, Snapshot};
@@ -21,14 +21,14 @@ use tallybook_core::statement::build::{BYTES_A_LINE, StatementBuilder};
 use tallybook_core::statement::{Summary, Table};
 use tallybook_core::time::Month;
 
-/// What a report is asked to hold.
+/// The requested contents of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExportRequest {
     /// Which report.
     pub kind: ReportKind,
     /// Which days.
     pub days: Days,
-    /// How cells that hold a text are written.
+    /// How text cells are written.
     pub cells: Cells,
 }
 
@@ -37,11 +37,11 @@ pub trait ExportSink: Send + 'static {
     /// Takes one line; an error ends the export.
     fn line(&mut self, line: &[u8]) -> io::Result<()>;
 
-    /// Told when a month is done, of how many.
+    /// Called when a month is done, with the total number of months.
     fn month_done(&mut self, done: u64, of: u64);
 }
 
-/// Why a report could not be made.
+/// Why generating a report failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// The usage could not be read.
@@ -59,7 +59,7 @@ impl From<tokio::task::JoinError> for ExportError {
 }
 
 impl Engine {
-    /// Gives every line of a report to `sink`, and gives that back.
+    /// Writes every line of a report to `sink`, and returns the sink.
     pub async fn export<S: ExportSink>(
         &self,
         snapshot: &Snapshot,
@@ -111,8 +111,8 @@ impl Engine {
         .await?
     }
 
-    /// One statement of what several accounts used of a month: its rows come in one order, and what
-    /// they have in common is one row.
+    /// Merges several accounts' usage of a month into one statement, whose rows are in one order
+    /// with equal keys added up.
     async fn merged(
         &self,
         months: Vec<AccountMonth>,
@@ -174,10 +174,10 @@ impl Engine {
     }
 }
 
-/// A month of an account, and the organization to which it is limited.
+/// A month of an account, and the organization that it is limited to.
 type AccountMonth = (Arc<Summary>, Arc<Table>, Option<Name>);
 
-/// Adds what imports say of a month of an account, and the stored rows of its events.
+/// Adds an account's imported lines of a month, and the stored rows of its events.
 fn add_month(
     requests: &mut Requests<'_>,
     plan: &MonthPlan,

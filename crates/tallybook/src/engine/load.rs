@@ -1,7 +1,7 @@
 //! From logs to state: read, check, fold.
 //!
-//! Invariant: a batch is folded only after its hash, its place in the chain and its names were
-//! checked.
+//! Invariant: a batch is folded only after its hash, its position in the chain and its names have
+//! been checked.
 
 use super::EngineError;
 use super::blob::{Owner, derived, warn_unusable};
@@ -20,7 +20,7 @@ use tallybook_store::{LogRow, Store, StoredName};
 /// Bytes of batches read at a time.
 const PAGE_BYTES: usize = 8 * 1024 * 1024;
 
-/// State that a log folds to.
+/// State folded from a log.
 trait Folded {
     fn position(&self) -> (LogId, Seq, Digest);
     fn dictionary(&mut self) -> &mut Dictionary;
@@ -69,7 +69,7 @@ pub(crate) async fn account_from_log(
     Ok(account)
 }
 
-/// Reads an account's log from its first batch, and shows each batch when it is folded.
+/// Reads an account's log from its first batch, calling back for each batch once it is folded.
 pub(super) async fn replay(
     store: &dyn Store,
     log: LogId,
@@ -97,7 +97,7 @@ pub(super) async fn account_through(
     Ok(account)
 }
 
-/// An account as its log says, most of it from its checkpoint if it has one.
+/// An account's state according to its log, loaded mostly from its checkpoint if it has one.
 pub(crate) async fn account(
     store: &dyn Store,
     log: LogId,
@@ -113,15 +113,14 @@ pub(crate) async fn account(
     account_from_log(store, log, name).await
 }
 
-/// An account as of its checkpoint; `None` when the log does not go as far, or gives another
-/// checkpoint.
+/// An account as of its checkpoint; `None` when the log is shorter, or contradicts the checkpoint.
 async fn checkpointed(
     store: &dyn Store,
     log: LogId,
     name: &AccountName,
     known: &AccountKnown,
 ) -> Result<Option<Account>, EngineError> {
-    // A log that lost its end does not go on from what it once was.
+    // A truncated log must not continue from a state beyond its end.
     if store.head(log).await? < known.at {
         return Ok(None);
     }
@@ -144,7 +143,7 @@ async fn checkpointed(
     }
 }
 
-/// An account's state as its checkpoint has it; `None` when that can't be read.
+/// An account's state from its checkpoint; `None` when that can't be read.
 async fn state(
     store: &dyn Store,
     log: LogId,
@@ -161,7 +160,7 @@ async fn state(
     }))
 }
 
-/// The account that a stored state is of; `None` when another format wrote it.
+/// The account of a stored state; `None` when it has another format.
 async fn account_of(
     store: &dyn Store,
     log: LogId,
@@ -198,13 +197,13 @@ async fn account_of(
     Ok(Some(account))
 }
 
-/// Reads what the site's log has beyond `site`.
+/// Folds the batches of the site's log that `site` lacks.
 pub(crate) async fn catch_up_site(store: &dyn Store, site: &mut Site) -> Result<(), EngineError> {
     catch_up(store, site, None, |_, _| Ok(())).await
 }
 
-/// Folds what a log has beyond `state`, up to a batch if one is given, and shows each batch when it
-/// is folded.
+/// Folds the batches of a log that `state` lacks, up to a batch if one is given, calling back for
+/// each batch once it is folded.
 async fn catch_up<T: Folded + Send>(
     store: &dyn Store,
     state: &mut T,
@@ -218,7 +217,7 @@ async fn catch_up<T: Folded + Send>(
         if rows.is_empty() {
             return Ok(());
         }
-        // Names are read after the batches, so that those of every batch read are among them.
+        // Names are read after the batches, so that they include those of every batch read.
         let from = state.dictionary().next_id();
         let names = store.read_names(log, from).await?;
         let mut names = names.into_iter();

@@ -1,8 +1,8 @@
-//! The manifests of all logs, and who may delete what they named.
+//! The manifests of all logs, and the deletion of blobs that they no longer name.
 //!
 //! Invariant: a derived blob is deleted only when its log's manifest does not name it, and while
-//! nobody is about to name one: blobs are written and named under [`Naming`], which deleting
-//! excludes. A manifest that is damaged says nothing, and everything is made again from the log.
+//! none is about to be named: blobs are written and named under [`Naming`], which excludes
+//! deletion. A damaged manifest is treated as empty, and everything is rebuilt from the log.
 
 use super::EngineError;
 use super::checkpoint::Checkpoints;
@@ -14,8 +14,8 @@ use tallybook_core::time::Instant;
 use tallybook_store::{Store, StoreError};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// Seconds for which blobs stay that a newer checkpoint has no use for: answers that were begun
-/// before it may still read them. What still waits when the server ends is swept at its next start.
+/// How long blobs that a newer checkpoint replaced are kept, in seconds: answers that began earlier
+/// may still read them. Those still pending when the server stops are swept at its next start.
 const SECONDS_KEPT: i64 = 600;
 
 /// The manifests of one store.
@@ -26,11 +26,11 @@ pub(super) struct Manifests {
     waiting: Mutex<Vec<Waiting>>,
 }
 
-/// Swaps of manifests since the start.
+/// Manifest swaps since startup.
 #[derive(Default)]
 struct Swaps {
     count: u64,
-    /// The number of each log's last one.
+    /// The number of each log's last swap.
     last: BTreeMap<LogId, u64>,
 }
 
@@ -41,8 +41,8 @@ impl Swaps {
     }
 }
 
-/// Held from before the first derived blob is written until a manifest names them all. Whoever
-/// wants the writer's turn, too, takes that first.
+/// Held from before the first derived blob is written until a manifest names them all. To hold the
+/// writer's turn as well, take that first.
 pub(super) struct Naming<'a> {
     _gate: RwLockReadGuard<'a, ()>,
 }
@@ -61,7 +61,7 @@ impl From<Digest> for Dropped {
     }
 }
 
-/// Blobs that are to be deleted later.
+/// Blobs with a pending deletion.
 struct Waiting {
     since: Instant,
     log: LogId,
@@ -78,7 +78,7 @@ impl Manifests {
         }
     }
 
-    /// Where they are.
+    /// Their store.
     pub(super) fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }
@@ -89,17 +89,17 @@ impl Manifests {
         Naming { _gate }
     }
 
-    /// Waits until nobody is about to name a derived blob, and lets nobody begin.
+    /// Waits until no derived blob is about to be named, and blocks new naming.
     pub(super) async fn deleting(&self) -> RwLockWriteGuard<'_, ()> {
         self.gate.write().await
     }
 
-    /// A log's manifest and its version. A damaged one is replaced by one that says nothing.
+    /// A log's manifest and its version. A damaged one is replaced by an empty one.
     pub(super) async fn load(&self, log: LogId) -> Result<(u64, Checkpoints), EngineError> {
         load(self.store.as_ref(), log).await
     }
 
-    /// Replaces a manifest, unless it has another version; says whether it did.
+    /// Replaces a manifest, unless its version has changed; returns whether it did.
     pub(super) async fn swap(
         &self,
         _naming: &Naming<'_>,
@@ -107,7 +107,7 @@ impl Manifests {
         version: u64,
         known: &Checkpoints,
     ) -> Result<bool, EngineError> {
-        // Also when it fails: then it is not known whether it was swapped.
+        // Also on failure: then it is unknown whether it was swapped.
         lock(&self.swaps).note(log);
         Ok(self
             .store
@@ -115,8 +115,8 @@ impl Manifests {
             .await?)
     }
 
-    /// Puts a derived blob again that was missing or damaged, if the manifest still names it, or
-    /// the index that does.
+    /// Stores a missing or damaged derived blob again, if the manifest, or an index in it, still
+    /// names it.
     pub(super) async fn mend(
         &self,
         log: LogId,
@@ -124,13 +124,13 @@ impl Manifests {
         bytes: Vec<u8>,
         at: Instant,
     ) -> Result<(), EngineError> {
-        // If it is dropped in between, a blob is left that nothing names, and that is swept.
+        // If it is dropped in between, a blob that nothing names is left behind and later swept.
         let (_, known) = self.load(log).await?;
         if !known.named().contains(&named) {
             return Ok(());
         }
         match self.store.put_blob(bytes.into(), at).await {
-            // A damaged database is not written to; what was made again is used all the same.
+            // A damaged database is not written to; the rebuilt value is used anyway.
             Ok(_) | Err(StoreError::Damaged { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -153,7 +153,7 @@ impl Manifests {
         Ok(self.store.delete_blobs(gone.collect(), None).await?)
     }
 
-    /// Has blobs of a log deleted some minutes after `since`.
+    /// Schedules the deletion of a log's blobs some minutes after `since`.
     pub(super) fn delete_later(&self, since: Instant, log: LogId, dropped: Vec<Dropped>) {
         if !dropped.is_empty() {
             let waiting = Waiting {
@@ -175,7 +175,7 @@ impl Manifests {
         Ok(())
     }
 
-    /// What waits to be deleted.
+    /// The blobs with a pending deletion.
     pub(super) fn waiting(&self) -> BTreeSet<Digest> {
         let waiting = lock(&self.waiting);
         let dropped = waiting.iter().flat_map(|it| &it.dropped);
@@ -185,12 +185,12 @@ impl Manifests {
             .collect()
     }
 
-    /// How many swaps there were.
+    /// The number of swaps so far.
     pub(super) fn swaps(&self) -> u64 {
         lock(&self.swaps).count
     }
 
-    /// The logs whose manifests were swapped since there were so many swaps.
+    /// The logs whose manifests were swapped since the count was `count`.
     pub(super) fn swapped_since(&self, count: u64) -> BTreeSet<LogId> {
         let swaps = lock(&self.swaps);
         let since = swaps.last.iter().filter(|(_, number)| **number > count);
@@ -198,7 +198,7 @@ impl Manifests {
     }
 }
 
-/// A log's manifest and its version. A damaged one is replaced by one that says nothing.
+/// A log's manifest and its version. A damaged one is replaced by an empty one.
 pub(super) async fn load(store: &dyn Store, log: LogId) -> Result<(u64, Checkpoints), EngineError> {
     loop {
         let Some(manifest) = store.manifest(log).await? else {
@@ -215,7 +215,7 @@ pub(super) async fn load(store: &dyn Store, log: LogId) -> Result<(u64, Checkpoi
     }
 }
 
-/// Puts a manifest that says nothing in the place of a damaged one; says whether it still was.
+/// Replaces a damaged manifest by an empty one; returns whether it was still the damaged one.
 async fn replace(
     store: &dyn Store,
     log: LogId,
@@ -230,7 +230,7 @@ async fn replace(
     );
     let nothing = Checkpoints::default().encode();
     match store.swap_manifest(log, version, nothing).await {
-        // A damaged database is not written to; its log can be read all the same.
+        // A damaged database is not written to; its log can still be read.
         Err(StoreError::Damaged { .. }) => Ok(true),
         other => Ok(other?),
     }

@@ -1,7 +1,7 @@
 //! The engine joins rules and store: one writer that commits, many readers over snapshots.
 //!
-//! Invariant: what a [`View`] shows is a function of the account's and the site's newest batches
-//! that it names, and never changes. Nothing here knows HTTP or JSON.
+//! Invariant: what a [`View`] shows is a function of the account's and the site's batches that it
+//! names, and never changes. Nothing here knows HTTP or JSON.
 //! Look next: [`load`] for how logs become state, [`commit`] for the only way to write,
 //! [`statements`] for reading, [`imports`] for importing.
 
@@ -44,27 +44,27 @@ use tallybook_core::statement::RULES;
 use tallybook_core::time::Month;
 use tallybook_store::{Store, StoreError};
 
-/// What went wrong, for whoever runs the server; never shown to clients in detail.
+/// What went wrong, for operators; details are never shown to clients.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum EngineError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// What the store gave is not what a writer wrote.
+    /// Stored data is not what was written.
     #[error("{what} is damaged: {detail}")]
     Damaged {
         /// Which log, batch or blob.
         what: String,
-        /// How that shows.
+        /// The evidence of the damage.
         detail: String,
     },
-    /// The operating system gave no random numbers, or a background task died.
+    /// The operating system returned no random numbers, or a background task panicked.
     #[error("{0}")]
     System(String),
-    /// Usage that was taken in cannot be priced any more.
+    /// Accepted usage can no longer be priced.
     #[error(transparent)]
     Unrated(#[from] Unrated),
-    /// Other writers were always faster; nothing was changed.
+    /// Other writers kept winning the race; nothing was changed.
     #[error("gave up after {0} attempts to commit: other writers were always faster")]
     Contention(u32),
 }
@@ -105,9 +105,10 @@ impl From<tokio::task::JoinError> for EngineError {
 pub struct Options {
     /// Bytes of statements kept in memory.
     pub cache_bytes: usize,
-    /// Where ids and salts come from.
+    /// The source of ids and salts.
     pub entropy: Entropy,
-    /// Keys of events of one account in memory at which they become a run in the store.
+    /// The number of one account's event keys in memory at which they are written to a run in the
+    /// store.
     pub recent_keys: usize,
 }
 
@@ -124,7 +125,7 @@ impl Default for Options {
     }
 }
 
-/// How often an account is loaded when commits to it are faster than the reader.
+/// How often loading an account is retried when commits to it outpace the reader.
 const ATTEMPTS_TO_LOAD: u32 = 16;
 
 /// The engine over one store.
@@ -140,7 +141,7 @@ pub struct Engine {
     sessions: imports::Sessions,
     /// Checkpoints that are being stored.
     later: tokio_util::task::TaskTracker,
-    /// Held from reading what is newest until the commit is folded: one writer.
+    /// Held from reading the newest state until the commit is folded: one writer.
     writing: tokio::sync::Mutex<()>,
 }
 
@@ -154,9 +155,10 @@ pub struct View {
     pub(crate) owners: Arc<Owners>,
     spellings: Arc<Spellings>,
     terms: Arc<Terms>,
-    /// What identifies each month's statement; made on first use, for every answer asks.
+    /// The fingerprint of each month's statement; computed on first use, because every answer needs
+    /// it.
     fingerprints: RwLock<BTreeMap<Month, Digest>>,
-    /// Made on first use, as well.
+    /// Also computed on first use.
     rates: rates::RatesByMonths,
     /// [`AsOf`] as text.
     as_of_text: Arc<str>,
@@ -207,7 +209,7 @@ impl View {
                 spellings.declare(Dimension::Organization, declared.as_str());
             }
         }
-        // Whether a person is declared elsewhere must not show in how the account spells a name.
+        // How the account spells a name must not reveal whether a person is declared elsewhere.
         for person in directory.people_of(&account.name) {
             if let Some(declared) = directory.user(person) {
                 spellings.declare(Dimension::User, declared.login.as_str());
@@ -253,8 +255,8 @@ impl View {
         }
     }
 
-    /// The view after a batch. What usage events leave as it was is shared with the view before,
-    /// for they come by the thousand.
+    /// The view after a batch. Parts that usage events do not change are shared with the previous
+    /// view, because events arrive by the thousand.
     fn after(&self, site: Arc<Site>, account: Arc<Account>) -> Self {
         let as_it_was = self.site.seq == site.seq
             && self.account.settings.len() == account.settings.len()
@@ -266,7 +268,7 @@ impl View {
         Self::with(site, account, owners, spellings, Arc::clone(&self.terms))
     }
 
-    /// What answers over this view are a function of.
+    /// The state that answers over this view are a function of.
     #[must_use]
     pub fn as_of(&self) -> AsOf {
         AsOf::new(&self.site, &self.account)
@@ -278,15 +280,15 @@ impl View {
         &self.as_of_text
     }
 
-    /// What identifies the history that this view is of: a hash over the newest batches of both
-    /// logs, which chain all earlier ones. The numbers of [`Self::as_of`] come again when a server
-    /// is restored to an older state and goes on differently; this does not.
+    /// Identifies the history of this view: a hash of the newest batches of both logs, which chain
+    /// all earlier ones. The numbers of [`Self::as_of`] recur when a server is restored to an older
+    /// state and continues differently; this does not.
     #[must_use]
     pub fn state(&self) -> Digest {
         self.state
     }
 
-    /// What identifies the statement of a month.
+    /// The fingerprint of a month's statement.
     pub(crate) fn fingerprint(&self, month: Month) -> Digest {
         let known = self
             .fingerprints
@@ -305,7 +307,7 @@ impl View {
         fingerprint
     }
 
-    /// What the statement of a month is made of.
+    /// The plan of a month's statement.
     pub(crate) fn plan(&self, month: Month) -> MonthPlan {
         MonthPlan::new(&self.owners, &self.account, &self.terms, month)
     }
@@ -317,7 +319,7 @@ impl View {
     }
 }
 
-/// A tracker that may be waited for at any time.
+/// A task tracker that can be awaited at any time.
 fn closed_tracker() -> tokio_util::task::TaskTracker {
     let tracker = tokio_util::task::TaskTracker::new();
     tracker.close();
@@ -333,7 +335,8 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Opens a store: reads the site's log, and gives an empty site the built-in catalogue.
+    /// Opens a store: reads the site's log, and adopts the built-in catalogue if the site is empty
+    /// or has an older edition.
     pub async fn open(
         store: Arc<dyn Store>,
         options: Options,
@@ -360,8 +363,8 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Deletes what newer checkpoints have replaced for long enough, and gives the space that
-    /// nothing uses back to the file system. To be done now and then while the engine is in use.
+    /// Deletes blobs that newer checkpoints replaced some time ago, and returns unused space to the
+    /// file system. Call it periodically while the engine is in use.
     pub async fn tidy_up(&self, now: tallybook_core::time::Instant) -> Result<(), EngineError> {
         self.manifests.delete_due(now).await?;
         while self.store.release_space().await? {}
@@ -392,22 +395,23 @@ impl Engine {
         Arc::clone(&site)
     }
 
-    /// The account that a path's name stands for, as it is now.
+    /// The current state of the account that a path's name refers to.
     pub async fn view(&self, found: &Found) -> Result<Arc<View>, EngineError> {
         match found.log {
             Some(log) => self.view_of(log, &found.payer).await,
             None => {
-                // Known by name alone: an account without a single batch.
+                // Known only by name: an account without any batches.
                 let account = Account::new(LogId(u64::MAX), found.payer.clone());
                 Ok(Arc::new(View::new(self.site(), Arc::new(account))))
             }
         }
     }
 
-    /// The account of a log, as it is now.
+    /// The current state of the account of a log.
     pub async fn view_of(&self, log: LogId, name: &AccountName) -> Result<Arc<View>, EngineError> {
         for _ in 0..ATTEMPTS_TO_LOAD {
-            // The site comes second: an account must not meet a catalogue that is older than it.
+            // The site is read second: an account must not be combined with a catalogue older than
+            // it.
             let (account, site) = match self.views.get(log) {
                 Some(view) => {
                     let site = self.site();
@@ -434,7 +438,8 @@ impl Engine {
         self.with_dropped(self.views.publish(view));
     }
 
-    /// The view that was kept. The account that had to go for it takes its short statements along.
+    /// Returns the view that was kept. Also drops the short statements of the account evicted for
+    /// it.
     fn with_dropped(&self, kept: views::Kept) -> Arc<View> {
         if let Some(dropped) = kept.dropped {
             self.cache.forget_short(dropped.account.log);

@@ -1,7 +1,7 @@
-//! Sums by rate over a snapshot: what summaries ask for.
+//! Sums by rate over a snapshot, for summaries.
 //!
-//! Invariant: what is kept beside a view depends on the view alone, never on a question: which
-//! rates its months have, in the order of answers. Every question is summed anew. Look next:
+//! Invariant: what is cached with a view depends only on the view, never on a query: the rates of
+//! its months, in answer order. Every query is summed afresh. Look next:
 //! [`tallybook_core::query::rates`].
 
 use super::snapshot::Snapshot;
@@ -13,22 +13,22 @@ use tallybook_core::query::{Query, Totals};
 use tallybook_core::statement::Source;
 use tallybook_core::time::Month;
 
-/// Sums by rate: the answer to a question that groups by nothing else.
+/// Sums by rate: the answer to a query that groups by nothing else.
 #[derive(Debug)]
 pub struct RateSums {
-    /// The rates that could be in the answer.
+    /// The rates that may occur in the answer.
     pub order: Arc<RateOrder>,
-    /// By place in the order of the rates; `None` where no usage counts.
+    /// By index in the order of rates; `None` where no usage counts.
     pub sums: Vec<Option<Totals>>,
 }
 
-/// By the first and the last month of a question. Questions are about a month or a year, so that
-/// there are hardly more of them than months with usage.
+/// By the first and last month of a query. Queries cover a month or a year, so there are hardly
+/// more entries than months with usage.
 #[derive(Debug, Default)]
 pub(super) struct RatesByMonths(RwLock<HashMap<(Month, Month), Arc<RateOrder>>>);
 
 impl RatesByMonths {
-    /// `sources` are those of the months.
+    /// `sources` holds the sources of the months.
     fn get<'a>(
         &self,
         months: (Month, Month),
@@ -41,7 +41,7 @@ impl RatesByMonths {
         drop(known);
         let is_empty = sources.clone().next().is_none();
         let order = Arc::new(order_of(sources));
-        // Months without usage cost nothing to look at again.
+        // Months without usage are not worth caching.
         if !is_empty {
             let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
             known.insert(months, Arc::clone(&order));
@@ -69,7 +69,7 @@ impl Engine {
         let loaded = self.load(snapshot, query, period).await?;
         let order = match snapshot.parts() {
             [only] => only.view.rates.get(months, loaded.sources()),
-            // An organization that moved: nothing is kept beside several views.
+            // An organization that moved: nothing is cached for several views.
             _ => Arc::new(order_of(loaded.sources())),
         };
         let sums = order.sums(period, &loaded.asked(), snapshot.context());

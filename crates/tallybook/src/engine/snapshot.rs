@@ -1,9 +1,9 @@
-//! What an answer is read from: the account that pays for what a path names, and for an
-//! organization the accounts that paid before.
+//! The source of an answer: the account that pays for what a path names, and for an organization
+//! the accounts that paid before.
 //!
 //! Invariant: all its views are of one state of the site, and never change; each counts with the
 //! part of its usage that is the organization's. Look next: [`super::statements`] and
-//! [`super::rates`] for how it is asked, [`super::export`] for how it is written.
+//! [`super::rates`] for queries, [`super::export`] for reports.
 
 use super::{AsOf, Engine, EngineError, View};
 use std::borrow::Cow;
@@ -18,34 +18,34 @@ use tallybook_core::query::Query;
 use tallybook_core::site::Site;
 use tallybook_core::site::directory::Found;
 
-/// Accounts at one time, and how much of their usage counts.
+/// Accounts at one time, and the part of their usage that counts.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// That of the account that pays now comes first, then those of past payers, oldest first.
+    /// The current payer first, then past payers, oldest first.
     parts: Vec<Part>,
     spellings: Arc<[Arc<Spellings>]>,
     as_of_text: Arc<str>,
     state: Digest,
 }
 
-/// An account, and how much of its usage counts.
+/// An account, and the part of its usage that counts.
 #[derive(Debug, Clone)]
 pub struct Part {
     /// The account.
     pub view: Arc<View>,
-    /// The organization to which it is limited.
+    /// The organization that it is limited to.
     pub only: Option<Name>,
 }
 
 impl From<Arc<View>> for Snapshot {
-    /// All of one account.
+    /// All usage of one account.
     fn from(view: Arc<View>) -> Self {
         Self::new(vec![Part { view, only: None }])
     }
 }
 
 impl Snapshot {
-    /// `parts` is not empty, and of one state of the site.
+    /// `parts` must not be empty, and must share one state of the site.
     fn new(parts: Vec<Part>) -> Self {
         let spellings = parts.iter().map(|part| Arc::clone(&part.view.spellings));
         let (as_of_text, state) = match &parts[..] {
@@ -60,13 +60,13 @@ impl Snapshot {
         }
     }
 
-    /// The accounts; the one that pays now comes first.
+    /// The accounts; the current payer comes first.
     #[must_use]
     pub fn parts(&self) -> &[Part] {
         &self.parts
     }
 
-    /// The account that pays now.
+    /// The current payer.
     #[must_use]
     pub fn payer(&self) -> &Arc<View> {
         &self.parts[0].view
@@ -87,14 +87,14 @@ impl Snapshot {
         }
     }
 
-    /// What answers are a function of, as text: [`AsOf`] of one account; of several, with the
-    /// newest batch of each, in the order of [`Self::parts`].
+    /// The state that answers are a function of, as text: like [`AsOf`], but for several accounts
+    /// with the newest batch of each, in the order of [`Self::parts`].
     #[must_use]
     pub fn as_of_text(&self) -> &str {
         &self.as_of_text
     }
 
-    /// What identifies the history of all its logs, as [`View::state`] does of one account's.
+    /// Identifies the history of all its logs, as [`View::state`] does for one account.
     #[must_use]
     pub fn state(&self) -> Digest {
         self.state
@@ -109,7 +109,7 @@ impl Snapshot {
 }
 
 impl Part {
-    /// What is asked of this account.
+    /// The query for this account.
     pub(super) fn limit<'a>(&self, query: &'a Query) -> Cow<'a, Query> {
         match &self.only {
             None => Cow::Borrowed(query),
@@ -141,7 +141,7 @@ fn state(parts: &[Part]) -> Digest {
 }
 
 impl Engine {
-    /// Everything that a path's name stands for, as it is now; `None` when there is no such name.
+    /// The current snapshot of what a path's name refers to; `None` when there is no such name.
     pub async fn snapshot(
         &self,
         name: &AccountName,

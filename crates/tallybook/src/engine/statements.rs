@@ -1,8 +1,8 @@
 //! Statements: from memory, else from a checkpoint, else from the ledger.
 //!
-//! Invariant: a statement is known by its fingerprint (rules, catalogue, month, live imports), so
-//! that one in the cache or in a checkpoint is never stale. Each is made once, however many ask.
-//! Tables are read only when a question needs them. Look next: [`super::cache`].
+//! Invariant: a statement is identified by its fingerprint (rules, catalogue, month, live imports),
+//! so one in the cache or in a checkpoint is never stale. Each is built once, however many requests
+//! wait for it. Tables are read only when a query needs them. Look next: [`super::cache`].
 
 use super::blob::{Owner, derived, named, warn_unusable};
 use super::checkpoint::Checkpoint;
@@ -23,29 +23,29 @@ use tallybook_core::statement::encode::parts_of;
 use tallybook_core::statement::{Detail, Source, Statement, Summary, Table, TablePart};
 use tallybook_core::time::{Instant, Month};
 
-/// Reads of one request that go on at once: as many as there may be cores, and no more, for each
-/// holds a blob in memory.
+/// Concurrent reads of one request: as many as there are cores, and no more, because each holds a
+/// blob in memory.
 static AT_ONCE: LazyLock<usize> =
     LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
 
-/// A statement of fewer lines, some of events, is made again rather than stored.
+/// A statement with events and fewer lines than this is rebuilt rather than stored.
 const WORTH_STORING: usize = 2_000;
 
-/// How warnings call what is stored here.
+/// The name of stored parts in warnings.
 const WHAT: &str = "a part of a statement";
 
-/// What a checkpoint has of a statement.
+/// The result of reading part of a statement from a checkpoint.
 enum Stored<T> {
     /// It was read.
     Read(T),
-    /// It has it, and it can't be read: it is to be stored again.
+    /// It exists but can't be read: it must be stored again.
     Lost,
-    /// Nothing.
+    /// The checkpoint does not have it.
     None,
 }
 
 impl Engine {
-    /// The statement of a month, whole.
+    /// The complete statement of a month.
     pub async fn statement(&self, view: &View, month: Month) -> Result<Statement, EngineError> {
         let source = self.source(view, month).await?;
         let (lines, days) = futures_util::try_join!(
@@ -70,7 +70,7 @@ impl Engine {
         Ok((Arc::clone(source.summary()), lines))
     }
 
-    /// What answers every question that needs no table, at least.
+    /// A source that can answer at least every query that needs no table.
     pub(super) async fn source(&self, view: &View, month: Month) -> Result<Source, EngineError> {
         let fingerprint = view.fingerprint(month);
         let slot = self.cache.summary(view.account.log, fingerprint);
@@ -90,7 +90,7 @@ impl Engine {
         Ok(source.clone())
     }
 
-    /// What is at hand of a month, and a table, if its statement has such a one.
+    /// A month's source with a table, if its statement has one.
     async fn with_table(
         &self,
         view: &View,
@@ -101,7 +101,7 @@ impl Engine {
         with(source, detail, table, view)
     }
 
-    /// A table that is not at hand, if a statement has such a one.
+    /// Loads a table of a statement, if it has one.
     async fn table(
         &self,
         view: &View,
@@ -168,7 +168,7 @@ impl Engine {
         Ok(Arc::clone(statement.summary()).into())
     }
 
-    /// Stores a statement beside whatever else happens.
+    /// Stores a statement in the background.
     fn store_later(&self, view: &View, statement: &Statement, fingerprint: Digest, at: Instant) {
         let checkpoint = Checkpoint {
             log: view.account.log,
@@ -180,8 +180,8 @@ impl Engine {
         self.later.spawn(checkpoint.store(manifests, cache));
     }
 
-    /// A month that events change is stored now and then only, if it is long, and its older
-    /// statement dropped.
+    /// Whether a statement is worth storing. A month that events change is stored only now and
+    /// then, and only if it is long; its older statement is dropped.
     fn worth_storing(
         &self,
         view: &View,
@@ -197,8 +197,8 @@ impl Engine {
         if let Some(replaced) = advice.replaced {
             self.cache.forget(replaced);
         }
-        // A short one is sooner made again than stored, and a server of many small accounts would
-        // have to store one for each question.
+        // A short one is rebuilt more quickly than it is stored, and a server with many small
+        // accounts would have to store one for every query.
         advice.store && lines(plan) >= WORTH_STORING
     }
 
@@ -223,12 +223,12 @@ impl Engine {
         table.ok_or_else(|| missing(month, view))
     }
 
-    /// Waits until every checkpoint that was begun is stored, or has failed.
+    /// Waits until every pending checkpoint is stored or has failed.
     pub async fn settle(&self) {
         self.later.wait().await;
     }
 
-    /// Makes a statement from the ledger alone.
+    /// Builds a statement from the ledger alone.
     pub(super) async fn fold(
         &self,
         view: &View,
@@ -259,7 +259,7 @@ impl Engine {
         .await?
     }
 
-    /// What the checkpoint of a month says before its tables.
+    /// Reads the summary of a month's checkpoint, without its tables.
     async fn checkpointed(
         &self,
         view: &View,
@@ -276,8 +276,8 @@ impl Engine {
         Ok(read.map_or(Stored::Lost, Stored::Read))
     }
 
-    /// A table of a long statement from its checkpoint, each part read, checked and decoded beside
-    /// the others.
+    /// A table of a long statement from its checkpoint; parts are read, checked and decoded in
+    /// parallel.
     async fn checkpointed_table(
         &self,
         view: &View,
@@ -296,7 +296,7 @@ impl Engine {
                 Stored::Lost
             });
         };
-        // What is stored of the parts being read is about as large as what becomes of them.
+        // The stored parts being read are about as large as the decoded table.
         let memory = summary.table_memory(detail).unwrap_or_default();
         let _room = self.cache.room(2 * memory).await?;
         let owner = Owner::statement(log, fingerprint);
@@ -319,7 +319,8 @@ impl Engine {
         }
     }
 
-    /// A part of a checkpoint; `None` when it can't be read, or was made by other rules.
+    /// A part of a checkpoint; `None` when it can't be read, or was made by another version of the
+    /// rules.
     async fn read<T: Send + 'static>(
         &self,
         owner: Owner,
@@ -360,7 +361,7 @@ impl Engine {
         answered.map_err(|error| EngineError::System(error.to_string()))
     }
 
-    /// As much of each month of each account as a question needs.
+    /// Loads as much of each month of each account as a query needs.
     pub(super) async fn load<'a>(
         &self,
         snapshot: &Snapshot,
@@ -376,7 +377,7 @@ impl Engine {
         Ok(loaded)
     }
 
-    /// As much of each month of a period as a question needs; months without usage left out.
+    /// Loads as much of each month of a period as a query needs, without months that have no usage.
     pub(super) async fn sources(
         &self,
         view: &View,
@@ -399,7 +400,7 @@ impl Engine {
         Ok(sources)
     }
 
-    /// What [`Self::source_for`] gives, if that is in memory and nobody has to wait.
+    /// The result of [`Self::source_for`], if it is in memory and needs no waiting.
     fn at_hand(&self, view: &View, query: &Query, period: Period, month: Month) -> Option<Source> {
         let fingerprint = view.fingerprint(month);
         let slot = self.cache.summary(view.account.log, fingerprint);
@@ -413,7 +414,7 @@ impl Engine {
         }
     }
 
-    /// As much of a month as a question needs.
+    /// Loads as much of a month as a query needs.
     async fn source_for(
         &self,
         view: &View,
@@ -429,7 +430,7 @@ impl Engine {
     }
 }
 
-/// What is asked of each account of a snapshot, and the months that it is asked of.
+/// The query for each account of a snapshot, with its loaded months.
 pub(super) struct Loaded<'a>(Vec<(Cow<'a, Query>, Vec<Source>)>);
 
 impl Loaded<'_> {
@@ -447,7 +448,7 @@ impl Loaded<'_> {
     }
 }
 
-/// A source with a table that was not at hand.
+/// Adds a newly loaded table to a source.
 fn with(
     source: Source,
     detail: Detail,
@@ -462,7 +463,7 @@ fn with(
     with.map_err(|error| EngineError::damaged(what(month, view), error))
 }
 
-/// A statement, in errors.
+/// The name of a statement in errors.
 fn what(month: Month, view: &View) -> String {
     format!("{month} of {}", view.account.name)
 }
@@ -474,7 +475,7 @@ fn missing(month: Month, view: &View) -> EngineError {
     )
 }
 
-/// The lines of a month at most: fewer where some are of one hour, SKU and names.
+/// An upper bound on a month's lines: there are fewer if some share hour, SKU and names.
 fn lines(plan: &MonthPlan) -> usize {
     let reported = plan.chunks().map(|(_, chunk)| chunk.lines as usize);
     reported.sum::<usize>() + plan.metered_rows()

@@ -45,13 +45,13 @@ impl Tokens {
 }
 
 impl Engine {
-    /// The token whose secret has this hash, also when it is expired or revoked.
+    /// The token whose secret has this hash, even if expired or revoked.
     #[must_use]
     pub fn token(&self, hash: &[u8; 32]) -> Option<TokenRow> {
         self.tokens.all().get(hash).cloned()
     }
 
-    /// The token with this id, also when it is expired or revoked.
+    /// The token with this id, even if expired or revoked.
     #[must_use]
     pub fn token_with_id(&self, id: &str) -> Option<TokenRow> {
         let all = self.tokens.all();
@@ -76,7 +76,7 @@ impl Engine {
         self.effects(vec![Effect::AddToken(row), audit]).await
     }
 
-    /// Revokes the token with this id. Says whether there was a live one.
+    /// Revokes the token with this id. Returns whether there was a live one.
     pub async fn revoke_token(
         &self,
         id: &str,
@@ -118,7 +118,7 @@ impl Engine {
     async fn effects(&self, effects: Vec<Effect>) -> Result<(), EngineError> {
         let _turn = self.turn().await;
         let done = self.store.append(Vec::new(), effects).await;
-        // Also after a failure: an unknown outcome is what the store says now.
+        // Also after a failure: if the outcome is unknown, the store decides.
         self.tokens.reload(self.store.as_ref()).await?;
         match done {
             Ok(()) => Ok(()),
@@ -132,7 +132,7 @@ impl Engine {
 
 /// What a token may do, and until when.
 fn rights(row: &TokenRow) -> Value {
-    // Grants are JSON; what is not is shown as it stands.
+    // Grants are JSON; anything else is shown unchanged.
     let grants = serde_json::from_str(&row.grants).unwrap_or_else(|_| json!(row.grants));
     let expires_at = row.expires_at.map(|at| at.to_string());
     json!({"grants": grants, "expires_at": expires_at})

@@ -1,12 +1,12 @@
 //! The accounts in memory: as many as there is room for, the least recently used dropped first.
 //!
-//! Invariant: of an account only the newest view is here, and none is handed out that is older than
-//! what this process has committed. What is dropped is loaded again on its next use; its short
-//! statements go with it, see [`super::Engine::view_of`].
+//! Invariant: only the newest view of an account is here, and a view older than this process's last
+//! commit is never returned. A dropped view is reloaded on its next use; its short statements are
+//! dropped with it, see [`super::Engine::view_of`].
 //!
 //! This is the one place that relies on this process being the only one that commits:
-//! [`State::published`] says how far each log has come, because every commit passes through
-//! [`Views::publish`]. Servers that share a store will have to ask the store instead.
+//! [`State::published`] knows the end of each log, because every commit passes through
+//! [`Views::publish`]. Servers that share a store would have to ask the store instead.
 
 use super::View;
 use lru::LruCache;
@@ -27,7 +27,8 @@ pub(super) struct Views(Mutex<State>);
 struct State {
     views: LruCache<LogId, Arc<View>>,
     /// The newest batch of each log to which this process has committed. It outlives the view, so
-    /// that a reader who loaded an account while it was dropped cannot bring back an older state.
+    /// that a reader who was loading the account while it was dropped cannot bring back an older
+    /// state.
     published: HashMap<LogId, Seq>,
 }
 
@@ -40,11 +41,11 @@ impl Default for State {
     }
 }
 
-/// What came of keeping a view.
+/// The result of keeping a view.
 pub(super) struct Kept {
-    /// The newest view of the account: the one that was to be kept, or a newer one.
+    /// The newest view of the account: the given one, or a newer one.
     pub view: Arc<View>,
-    /// An account that had to go for it.
+    /// The account evicted for it, if any.
     pub dropped: Option<Arc<View>>,
 }
 

@@ -1,6 +1,7 @@
-//! Statements made ahead of their first reader.
+//! Builds statements ahead of their first reader.
 //!
-//! Invariant: changes no answer, only how soon it comes. Look next: [`super::statements`].
+//! Invariant: changes only the speed of answers, never their content. Look next:
+//! [`super::statements`].
 
 use super::{Engine, EngineError, View};
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use tallybook_core::time::Month;
 
 impl Engine {
     /// Makes the statements of an import's months in the background, so that the first reader need
-    /// not wait. A failure costs only that reader some time.
+    /// not wait. A failure only slows that reader down.
     pub fn warm_later(self: &Arc<Self>, view: Arc<View>, import: &Import) {
         let months = import.months();
         let engine = Arc::clone(self);
@@ -21,7 +22,7 @@ impl Engine {
     }
 
     /// Makes the statements of some months and their checkpoints, so that the first reader need not
-    /// wait. Lines that are in a checkpoint already stay there.
+    /// wait. Lines that are already in a checkpoint are not loaded.
     pub async fn warm(
         &self,
         view: &View,

@@ -1,7 +1,7 @@
 //! What a month would cost if a billing file were applied.
 //!
-//! Invariant: nothing is written and nothing is kept: statements of what is not so are made beside
-//! the cache. What would be is computed by the same rules from the same usage as what is.
+//! Invariant: nothing is written and nothing is cached: hypothetical statements bypass the cache.
+//! They are computed by the same rules from the same usage as real ones.
 
 use super::apply::{ApplyError, Prepared};
 use super::{Engine, EngineError, View};
@@ -16,37 +16,37 @@ use tallybook_core::site::Site;
 use tallybook_core::statement::Source;
 use tallybook_core::time::{Hour, Instant, Month};
 
-/// A question what a month would cost.
+/// The question of what a month would cost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WhatIf {
     /// The month.
     pub month: Month,
-    /// Whose; every account that has metered usage in the month when none is named. An organization
-    /// that moved stands for all accounts that have paid for it.
+    /// The account; if none is named, every account with metered usage in the month. An
+    /// organization that moved stands for all accounts that have paid for it.
     pub account: Option<AccountName>,
 }
 
-/// What an account's month costs, and what it would.
+/// What an account's month costs, and would cost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountDifference {
-    /// Whose.
+    /// The account.
     pub account: AccountName,
     /// By SKU, in the order of their ids.
     pub skus: Vec<SkuDifference>,
-    /// The sum as it is.
+    /// The current total.
     pub before: Totals,
-    /// The sum as it would be.
+    /// The hypothetical total.
     pub after: Totals,
 }
 
-/// What usage of a SKU costs, and what it would.
+/// What usage of a SKU costs, and would cost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SkuDifference {
     /// The SKU's id.
     pub sku: String,
-    /// As it is.
+    /// The current sums.
     pub before: Totals,
-    /// As it would be.
+    /// The hypothetical sums.
     pub after: Totals,
 }
 
@@ -80,7 +80,7 @@ impl Engine {
             }
         };
         let mut differences = Vec::new();
-        // Of several accounts, those that have something to say.
+        // Of several accounts, only those with metered usage in the month.
         let all = asked.account.is_some() && accounts.len() == 1;
         for (log, name) in accounts {
             let view = self.view_of(log, &name).await?;
@@ -97,7 +97,7 @@ impl Engine {
         Ok(differences)
     }
 
-    /// Sums by SKU, from the ledger alone: a view of what is not so must leave no trace.
+    /// Sums by SKU, from the ledger alone: a hypothetical view must leave no trace.
     async fn month_sums(&self, view: &View, month: Month) -> Result<Sums, ApplyError> {
         let statement = self.fold(view, &view.plan(month)).await;
         let statement = statement.map_err(|error| match error {
@@ -151,7 +151,7 @@ fn difference(account: AccountName, before: Sums, mut after: Sums) -> AccountDif
             before,
         })
         .collect();
-    // Usage goes under another id when a name changes hands.
+    // Usage appears under a different id when a name is reassigned to another SKU.
     skus.extend(after.into_iter().map(|(sku, after)| SkuDifference {
         sku,
         before: Totals::default(),

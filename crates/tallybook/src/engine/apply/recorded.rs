@@ -1,6 +1,6 @@
-//! What the audit log says of an application of declarations.
+//! The audit log entries for an application of declarations.
 //!
-//! Invariant: whatever is cut for its length, what changed is told.
+//! Invariant: texts may be shortened, but the change itself is always recorded.
 
 use crate::engine::audit::{Action, Deed, is_long, shortened};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use tallybook_core::account::AccountName;
 use tallybook_core::ids::Seq;
 use tallybook_core::site::declare::Change;
 
-/// The most differences that one line tells.
+/// The most differences in one line.
 const MOST_IN_LINE: usize = 1_000;
 
 /// A catalogue's versions before and after.
@@ -18,8 +18,8 @@ pub(super) struct Versions {
     pub after: Seq,
 }
 
-/// What the audit log says of an application: lines for each account whose settings it changed,
-/// and for the site's. `payers` says whose settings the other subjects are.
+/// The audit log entries for an application: lines for each account whose settings it changed, and
+/// for the site. `payers` gives the accounts of the other subjects.
 pub(super) fn deeds(
     differences: &[Change],
     payers: &BTreeMap<String, AccountName>,
@@ -73,7 +73,7 @@ fn recorded(change: &Change) -> Value {
         "after": shortened(&after),
     });
     if before.iter().chain([&after]).any(|text| is_long(text)) {
-        // What was cut off may be what changed: long texts are lists of names.
+        // The part cut off may be what changed: long texts are lists of names.
         let (added, removed) = differences(before.as_deref().unwrap_or_default(), &after);
         told["added"] = shortened(&added).into();
         told["removed"] = shortened(&removed).into();
@@ -81,8 +81,8 @@ fn recorded(change: &Change) -> Value {
     told
 }
 
-/// A mail address must be possible to delete, which a line of the log is not: it says only that
-/// there was one and is one.
+/// It must be possible to delete a mail address, but not a line of the log, so the line only
+/// records whether there was one and is one.
 fn shown(change: &Change, text: &str) -> String {
     match &*change.field {
         "email" if !text.is_empty() => "(an address)".to_owned(),
@@ -90,7 +90,7 @@ fn shown(change: &Change, text: &str) -> String {
     }
 }
 
-/// What stands in the second list and not in the first, and the other way.
+/// Entries in the second list but not in the first, and vice versa.
 fn differences(before: &str, after: &str) -> (String, String) {
     let before: BTreeSet<&str> = before.split(", ").collect();
     let after: BTreeSet<&str> = after.split(", ").collect();

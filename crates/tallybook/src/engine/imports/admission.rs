@@ -1,8 +1,8 @@
 //! Which organizations an import may name.
 //!
-//! Invariant: a tenant's import names none but its own, and learns nothing of the others: one that
-//! is another account's and one that does not exist are told alike. Whose an organization is, the
-//! core says ([`tallybook_core::site::directory`]).
+//! Invariant: a tenant's import names only its own organizations, and learns nothing about others:
+//! the answer is the same whether an organization belongs to another account or does not exist.
+//! Ownership is decided in [`tallybook_core::site::directory`].
 
 use super::ImportError;
 use super::session::Target;
@@ -13,13 +13,13 @@ use tallybook_core::name::Name;
 use tallybook_core::site::directory::Directory;
 use tallybook_core::time::Day;
 
-/// The most organizations that a refusal tells.
+/// The most organizations that a refusal lists.
 const MOST_TOLD: usize = 50;
 
-/// Organizations that an import names and that are not its account's own.
+/// Organizations that an import names but that do not belong to its account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotOwn {
-    /// Whose import it was to be.
+    /// The account that the import was for.
     pub account: AccountName,
     /// The organizations, at most fifty.
     pub organizations: BTreeSet<Name>,
@@ -36,7 +36,7 @@ impl NotOwn {
         }
     }
 
-    /// Of one organization.
+    /// A refusal of one organization.
     pub(super) fn of(account: &AccountName, organization: &str) -> Self {
         let mut not_own = Self::new(account);
         not_own.add(organization);
@@ -71,7 +71,7 @@ impl fmt::Display for NotOwn {
 /// Decides line by line which organizations an import may name.
 #[derive(Debug)]
 pub(super) struct Admission {
-    /// Spellings of organizations that the account paid for on some days only.
+    /// Spellings of organizations that the account paid for only on some days.
     former: HashSet<Box<str>>,
     not_own: NotOwn,
 }
@@ -84,7 +84,7 @@ impl Admission {
         }
     }
 
-    /// Whether each line that names the organization has to be asked about.
+    /// Whether every line that names the organization must be checked.
     pub(super) fn depends_on_day(&self, organization: &str) -> bool {
         !self.former.is_empty() && self.former.contains(organization)
     }
@@ -115,7 +115,7 @@ impl Admission {
         self.not_own.organizations.is_empty()
     }
 
-    /// Everything that was refused to a tenant.
+    /// Fails with everything that was refused to a tenant.
     pub(super) fn finish(&self) -> Result<(), ImportError> {
         if self.is_clean() {
             Ok(())
@@ -145,7 +145,7 @@ pub(super) fn admit_now(
     }
 }
 
-/// Asks again at the commit: what was admitted by an older state of the site still has to hold.
+/// Checks again at the commit: what an older state of the site admitted must still be allowed.
 pub(super) fn admit_again(
     directory: &Directory,
     target: &Target,

@@ -1,5 +1,5 @@
-//! Usage that an import states and events have reported, too: found before it counts twice, or told
-//! after it does.
+//! Usage that an import states and events have also reported: refused before it counts twice, or
+//! reported afterwards.
 //!
 //! Look next: [`tallybook_core::fold::also_metered`] for what is compared.
 
@@ -11,7 +11,8 @@ use tallybook_core::name::Name;
 use tallybook_core::time::Month;
 
 impl Engine {
-    /// What `record` and the events of a view both state; nothing where no event is of its months.
+    /// The usage that both `record` and the events of a view state; empty if no event is in its
+    /// months.
     pub(in crate::engine) async fn also_metered(
         &self,
         view: &Arc<View>,

@@ -1,6 +1,6 @@
-//! The commit of an import that is staged, and what is said of it.
+//! The commit of a staged import, and its outcome.
 //!
-//! Invariant: what is checked is checked under the writer's turn, on what was committed by then.
+//! Invariant: all checks run under the writer's turn, on the newest committed state.
 //! Look next: [`super::session`], which stages.
 
 use super::admission::admit_again;
@@ -31,8 +31,8 @@ impl Engine {
         now: Instant,
     ) -> Result<ImportOutcome, ImportError> {
         let (record, target) = (&staged.record, &staged.target);
-        // Before the turn, because events wait meanwhile, and before the commit, because what is
-        // committed must not fail any more.
+        // Before the turn, because events wait meanwhile, and before the commit, because nothing
+        // may fail after it.
         let site = self.site();
         let view = self.importing(&site, target).await?;
         let mut also_metered = self.also_metered(&view, record).await?;
@@ -87,7 +87,7 @@ impl Engine {
         Err(EngineError::Contention(Turn::ATTEMPTS).into())
     }
 
-    /// What is said of an import that `view` has.
+    /// The outcome of an import that `view` includes.
     async fn outcome(
         &self,
         staged: &StagedImport,
@@ -108,7 +108,7 @@ impl Engine {
         })
     }
 
-    /// The account that an import goes to; an empty one when it is new.
+    /// The account that an import belongs to; an empty one when it is new.
     async fn importing(&self, site: &Arc<Site>, target: &Target) -> Result<Arc<View>, EngineError> {
         if let Some(log) = site.directory.log_of(&target.account) {
             return self.view_of(log, &target.account).await;
@@ -147,19 +147,20 @@ pub(super) fn named_organizations(record: &ImportRecord, target: &Target) -> BTr
     organizations
 }
 
-/// The names among texts, each in its least spelling, so that the order of lines does not matter.
+/// The distinct names among texts, each in its smallest spelling, so that the order of lines does
+/// not matter.
 fn spellings<'a>(texts: impl Iterator<Item = &'a Arc<str>>) -> BTreeSet<Name> {
     let mut texts: Vec<_> = texts.filter(|text| !text.is_empty()).collect();
     texts.sort();
     let mut names = BTreeSet::new();
     for text in texts {
-        // What is there already stays.
+        // The existing spelling stays.
         names.insert(Name::new(Arc::clone(text)));
     }
     names
 }
 
-/// What neither the account's declarations nor its live usage knew.
+/// The names that neither the account's declarations nor its live usage had.
 fn created(before: &View, record: &ImportRecord) -> Created {
     let site = &before.site;
     let new = |dimension: Dimension, known: &dyn Fn(&Name) -> bool| -> Vec<String> {
@@ -193,7 +194,7 @@ fn created(before: &View, record: &ImportRecord) -> Created {
             site.directory.payer(name).is_some()
         }),
         repositories: new(Dimension::Repository, &never),
-        // Of people only what the account itself knows: others' are none of its business.
+        // For people, only the account's own knowledge counts: what others know must not show.
         users: new(Dimension::User, &|name| people.contains(name)),
         cost_centers: new(Dimension::CostCenter, &never),
         products: uncatalogued(skus.iter().map(|raw| &raw.product).collect(), &|text| {

@@ -1,7 +1,7 @@
-//! Imports: stage chunks, then make them visible by one small batch; revert by another.
+//! Imports: stage chunks, then make them visible with one small batch; revert with another.
 //!
 //! Invariant: an import counts whole or not at all. Look next: [`session`] for the way in,
-//! [`commit`] for what makes it count, [`sweep`] for what becomes of chunks that no batch names.
+//! [`commit`] for what makes it count, [`sweep`] for the removal of chunks that no batch names.
 
 mod admission;
 mod also_metered;
@@ -37,7 +37,7 @@ pub enum ImportError {
     /// The named account does not exist, and the actor may not create it.
     #[error("there is no {0}")]
     NoAccount(AccountName),
-    /// A name that cannot be a slug or login.
+    /// A name that is not a valid slug or login.
     #[error("{name}: a name {error}")]
     BadName {
         /// The name.
@@ -45,7 +45,7 @@ pub enum ImportError {
         /// Why.
         error: tallybook_core::account::InvalidName,
     },
-    /// An organization in the report belongs to somebody else.
+    /// An organization in the report belongs to another account.
     #[error("organization {organization} belongs to {payer}, so this import is refused")]
     OtherPayer {
         /// The organization.
@@ -53,7 +53,7 @@ pub enum ImportError {
         /// Who pays for it.
         payer: AccountName,
     },
-    /// A tenant's report names organizations that are not declared as its own.
+    /// A tenant's report names organizations that it does not own by declaration.
     #[error("{0}")]
     NotOwn(NotOwn),
     /// Two of the files are the same: their usage would count twice.
@@ -64,7 +64,7 @@ pub enum ImportError {
         /// The other.
         again: Arc<str>,
     },
-    /// Two of the files state usage of the same days, and were not said to be parts of one report.
+    /// Two of the files state usage of the same days, without being declared parts of one report.
     #[error(
         "two files state usage of the same days, SKUs and organizations, so that it would count \
          twice: {}; leave one of them out, or say that they are parts of one report (--join, over \
@@ -72,7 +72,7 @@ pub enum ImportError {
         in_both(.0)
     )]
     FilesOverlap(Vec<JoinedFiles>),
-    /// The account would have more names than it may.
+    /// The account would have too many names.
     #[error("{account} would have more than {most} different names")]
     TooManyNames {
         /// The account.
@@ -80,7 +80,8 @@ pub enum ImportError {
         /// The most that it may have.
         most: u32,
     },
-    /// Events have reported some of the usage, and the import was to be refused then.
+    /// Events have reported some of the usage, and the caller asked to refuse the import in that
+    /// case.
     #[error("events report some of this usage, too: {}", both(.0))]
     AlsoMetered(Vec<AlsoMetered>),
     /// There is no live import of this id.
@@ -91,7 +92,7 @@ pub enum ImportError {
     Engine(#[from] EngineError),
 }
 
-/// The first few SKUs that both state, as an error tells them.
+/// The first few SKUs that both state, for an error message.
 fn both(usage: &[AlsoMetered]) -> String {
     const TOLD: usize = 5;
     let one = |both: &AlsoMetered| {
@@ -108,13 +109,13 @@ fn both(usage: &[AlsoMetered]) -> String {
     texts.join("; ")
 }
 
-/// Why a line was not taken.
+/// Why a line was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum PushError {
     /// The line is at fault.
     #[error(transparent)]
     Line(#[from] LineRefused),
-    /// The import holds more than it may.
+    /// The import exceeds its limits.
     #[error(transparent)]
     TooMuch(#[from] TooMuch),
     /// The engine failed.
@@ -125,17 +126,17 @@ pub enum PushError {
 /// What an import did.
 #[derive(Debug, Clone)]
 pub struct ImportOutcome {
-    /// The account whose usage it is.
+    /// The account that owns the usage.
     pub account: AccountName,
     /// The import.
     pub import: Arc<Import>,
-    /// The same bytes were live already: nothing was changed.
+    /// The same bytes were already live: nothing was changed.
     pub repeated: bool,
     /// What did not exist before.
     pub created: Created,
     /// Usage that it now hides, or that hides part of it.
     pub overlaps: Vec<Overlap>,
-    /// Usage that events have reported, too: both count.
+    /// Usage that events have also reported: both count.
     pub also_metered: Vec<AlsoMetered>,
     /// Files that state usage of the same days: both count, as parts of one report.
     pub joined: Vec<JoinedFiles>,
@@ -146,15 +147,16 @@ pub struct ImportOutcome {
 /// What a revert did.
 #[derive(Debug, Clone)]
 pub struct RevertOutcome {
-    /// The account whose usage it was.
+    /// The account that owned the usage.
     pub account: AccountName,
     /// The import, now reverted.
     pub import: Arc<Import>,
-    /// Usage that it had hidden and that counts again (as `hidden`), unless others hide it too.
+    /// Usage that it had hidden and that counts again (as `hidden`), unless other imports hide it
+    /// too.
     pub overlaps: Vec<Overlap>,
 }
 
-/// Names that an import brought.
+/// Names that an import introduced.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Created {
     /// The account itself.
@@ -180,11 +182,11 @@ pub struct Created {
 pub struct Overlap {
     /// The import that yields, and the kind of its part.
     pub hidden: (ImportId, ReportKind),
-    /// What of it is hidden.
+    /// The hidden part.
     pub hidden_sum: CellSum,
     /// The import that counts, and the kind of its part.
     pub counted: (ImportId, ReportKind),
-    /// Its own sums of the same days, SKUs and organizations.
+    /// Its own sums for the same days, SKUs and organizations.
     pub counted_sum: CellSum,
 }
 

@@ -1,4 +1,4 @@
-//! What the audit log says of imports and reverts.
+//! The audit log entries of imports and reverts.
 
 use super::commit::named_organizations;
 use super::session::Target;
@@ -9,7 +9,7 @@ use tallybook_core::ledger::record::ImportRecord;
 use tallybook_core::name::Name;
 use tallybook_core::site::Site;
 
-/// The most files, and the most organizations, of an import that are named.
+/// The most files, and the most organizations, of an import that are listed.
 const MOST_NAMED: usize = 100;
 
 /// An import counts, and introduces what the site did not know: who pays for an organization is

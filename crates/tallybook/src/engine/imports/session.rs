@@ -1,4 +1,4 @@
-//! An import in the making: lines in, chunks out to the store, one commit at the end.
+//! An import in progress: lines in, chunks out to the store, one commit at the end.
 //!
 //! Invariant: nothing counts before [`ImportSession::commit`]; a session that is dropped leaves
 //! only chunks that nothing names. Encoding and storing a chunk overlap with reading the next one.
@@ -24,17 +24,17 @@ use tokio::task::JoinHandle;
 pub(super) struct Target {
     pub account: AccountName,
     pub scope: Scope,
-    /// The organization to which the import is limited, when somebody else pays for it.
+    /// The organization that the import is limited to, when another account pays for it.
     pub only: Option<Name>,
     /// Whether it may name organizations that were never declared.
     pub introduces: bool,
-    /// What was known of organizations when the import began.
+    /// The state of the site when the import began.
     pub site: Arc<Site>,
 }
 
-/// An import in the making. Pushing blocks: call it from a thread that may.
+/// An import in progress. Pushing blocks: call it from a thread that may block.
 pub struct ImportSession {
-    /// Its chunks are not swept.
+    /// Keeps its chunks from being swept.
     _live: Live,
     engine: Arc<Engine>,
     target: Target,
@@ -110,14 +110,14 @@ impl ImportSession {
         }
     }
 
-    /// Takes files that state usage of the same days as the parts of one report. Otherwise they
-    /// refuse the import.
+    /// Treats files that state usage of the same days as parts of one report. Otherwise such files
+    /// cause the import to be refused.
     #[must_use]
     pub fn join(self, join: bool) -> Self {
         Self { join, ..self }
     }
 
-    /// Limits what the import may hold, and how many names the account may have after it.
+    /// Limits the size of the import, and the number of names that the account may have after it.
     #[must_use]
     pub fn limit(mut self, most: Most, most_account_names: u32) -> Self {
         self.builder.limit(most);
@@ -127,7 +127,8 @@ impl ImportSession {
         }
     }
 
-    /// The lines that follow are of another file, in the order of the files at the commit.
+    /// Starts another file, in the order of the files at the commit; the lines that follow belong
+    /// to it.
     pub fn begin_file(&mut self) {
         self.builder.begin_file();
     }
@@ -140,7 +141,7 @@ impl ImportSession {
             return Ok(());
         };
         if !self.admission.is_clean() {
-            // The commit will refuse the import, and nothing of it has to be stored.
+            // The commit will refuse the import, so nothing needs to be stored.
             return Ok(());
         }
         if let Some(staging) = self.staging.take() {
@@ -154,8 +155,8 @@ impl ImportSession {
         Ok(())
     }
 
-    /// Gives a line to the builder. One of an organization that is not the tenant's own is noted
-    /// and left out, so that the commit can tell all of them.
+    /// Passes a line to the builder. A line of an organization that is not the tenant's own is
+    /// noted and skipped, so that the commit can list all of them.
     fn take(&mut self, kind: ReportKind, line: &Line<'_>) -> Result<Option<FullChunk>, PushError> {
         let (target, admission, day) = (&self.target, &mut self.admission, line.hour.day());
         let depends_on_day = admission.depends_on_day(line.organization);
@@ -166,7 +167,7 @@ impl ImportSession {
                 error.to_string()
             })
         };
-        // The builder asks once about a name.
+        // The builder asks only once about each name.
         let again = match depends_on_day {
             true => admit(line.organization),
             false => Ok(()),
@@ -181,7 +182,7 @@ impl ImportSession {
         }
     }
 
-    /// Encodes and stores a chunk beside the reading of the next one.
+    /// Encodes and stores a chunk while the next one is read.
     fn stage(&mut self, chunk: FullChunk) {
         let (store, now) = (Arc::clone(&self.engine.store), self.now);
         self.staging = Some(self.runtime.spawn(async move {
@@ -253,7 +254,7 @@ fn check_files(files: &[ImportedFile]) -> Result<(), ImportError> {
     Ok(())
 }
 
-/// Stores a blob, and gives it back without its bytes.
+/// Stores a blob, and returns it without its bytes.
 async fn put(store: &dyn Store, mut staged: Staged, at: Instant) -> Result<Staged, EngineError> {
     let bytes = std::mem::take(&mut staged.bytes);
     let digest = store.put_blob(bytes.into(), at).await?;

@@ -1,7 +1,7 @@
-//! An import whose chunks are stored, before its commit: what must hold for it to count.
+//! A staged import, whose chunks are stored but not committed, and the checks before its commit.
 //!
-//! Invariant: what was said of it is checked on the newest state of its account, and only when the
-//! same bytes are not live already. Look next: [`super::session`], which makes it.
+//! Invariant: the caller's conditions are checked on the newest state of its account, and only if
+//! the same bytes are not already live. Look next: [`super::session`], which makes it.
 
 use super::ImportError;
 use super::session::Target;
@@ -10,7 +10,7 @@ use tallybook_core::ledger::Account;
 use tallybook_core::ledger::builder::FileOverlap;
 use tallybook_core::ledger::record::ImportRecord;
 
-/// The first few pairs of files, as an error tells them.
+/// The first few pairs of files, for an error message.
 pub(super) fn in_both(files: &[JoinedFiles]) -> String {
     const TOLD: usize = 5;
     let one = |joined: &JoinedFiles| {
@@ -71,7 +71,7 @@ impl StagedImport {
         self.joined.iter().map(named).collect()
     }
 
-    /// What must hold unless the same bytes are live already.
+    /// Checks the caller's conditions, which do not apply if the same bytes are already live.
     pub(super) fn check(&self, account: &Account) -> Result<(), ImportError> {
         if !self.joined.is_empty() && !self.join {
             return Err(ImportError::FilesOverlap(self.joined()));

@@ -1,8 +1,8 @@
-//! Sweeping: blobs that nothing names are deleted: chunks of imports that were never committed, and
-//! what an earlier run of the server left of its checkpoints.
+//! Sweeping: deletes blobs that nothing names: chunks of imports that were never committed, and
+//! leftover checkpoints of an earlier run of the server.
 //!
-//! Invariant: what any batch of any log names, or any manifest, stays, also when another account
-//! stored the same bytes; so does whatever somebody is about to name.
+//! Invariant: a blob stays if any batch of any log or any manifest names it, even if another
+//! account stored the same bytes, or if it is about to be named.
 
 use super::{Engine, EngineError};
 use crate::engine::commit::Turn;
@@ -15,10 +15,10 @@ use tallybook_core::time::Instant;
 use tallybook_store::BlobInfo;
 use tokio::sync::RwLockWriteGuard;
 
-/// About how many bytes are deleted before commits have their turn again.
+/// About how many bytes are deleted before commits get a turn.
 const BYTES_AT_A_TIME: u64 = 64 << 20;
 
-/// The imports in the making, each with the time from which its chunks are.
+/// The imports in progress, each with the time of its earliest chunk.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Sessions(Mutex<State>);
 
@@ -41,7 +41,7 @@ impl Sessions {
     }
 }
 
-/// An import in the making, until it is dropped.
+/// Marks an import as in progress until dropped.
 pub(super) struct Live {
     engine: Arc<Engine>,
     number: u64,
@@ -68,15 +68,15 @@ impl Drop for Live {
 /// Blobs that nothing named when the logs and manifests were read.
 struct Candidates {
     blobs: BTreeMap<Digest, BlobInfo>,
-    /// All were put before.
+    /// All were stored before this time.
     before: Instant,
-    /// What the logs and manifests were when they were read.
+    /// The state of the logs and manifests when they were read.
     heads: BTreeSet<(LogId, Seq)>,
     swaps: u64,
 }
 
 impl Candidates {
-    /// Takes some of them out, without those that `kept` has.
+    /// Takes some of them out, except those in `kept`.
     fn take(&mut self, bytes: u64, kept: &BTreeSet<Digest>) -> Vec<Digest> {
         let (mut taken, mut size) = (Vec::new(), 0);
         while size < bytes
@@ -91,15 +91,15 @@ impl Candidates {
     }
 }
 
-/// While this is held nobody commits, and nobody is about to name a derived blob.
+/// While this is held nothing commits, and no derived blob is about to be named.
 struct Held<'a> {
     _deleting: RwLockWriteGuard<'a, ()>,
     _turn: Turn<'a>,
 }
 
 impl Engine {
-    /// Deletes blobs that no batch and no manifest names and that were put before `before`, but for
-    /// those that wait to be deleted, as answers may still read them. Gives how many.
+    /// Deletes blobs that no batch and no manifest names and that were stored before `before`,
+    /// except those with a pending deletion, which answers may still read. Returns how many.
     pub async fn sweep(&self, before: Instant) -> Result<usize, EngineError> {
         let mut candidates = self.candidates(before).await?;
         let mut count = 0;
@@ -123,7 +123,7 @@ impl Engine {
         Ok(candidates.blobs.into_values().collect())
     }
 
-    /// Reads what every log and every manifest names, beside whatever else happens.
+    /// Reads what every log and every manifest names, without blocking other work.
     async fn candidates(&self, before: Instant) -> Result<Candidates, EngineError> {
         let swaps = self.manifests.swaps();
         let heads: BTreeSet<_> = self.store.heads().await?.into_iter().collect();
@@ -143,7 +143,7 @@ impl Engine {
         })
     }
 
-    /// Reading took a while. Now nobody commits or names anything: only what has changed is asked.
+    /// Blocks commits and naming. Reading took a while, so what has changed since is read again.
     async fn hold(&self, candidates: &mut Candidates) -> Result<Held<'_>, EngineError> {
         let turn = self.turn().await;
         let deleting = self.manifests.deleting().await;
@@ -164,7 +164,7 @@ impl Engine {
         })
     }
 
-    /// Removes what some logs and their manifests name.
+    /// Removes candidates that some logs and their manifests name.
     async fn keep_named(
         &self,
         logs: &BTreeSet<LogId>,
@@ -172,7 +172,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let site = self.site();
         for log in logs.iter().filter(|log| **log != LogId::SITE) {
-            // Of a log without an account it is not known what it names.
+            // What a log without an account names is unknown.
             let name = site.directory.account_of(*log);
             let name = name.ok_or_else(|| {
                 EngineError::damaged(format!("log {}", log.0), "it has no account")

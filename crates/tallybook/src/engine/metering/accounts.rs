@@ -1,8 +1,8 @@
-//! The accounts that a submission's events are about: those that pay, and those that have paid for
+//! The accounts that a submission's events involve: those that pay, and those that have paid for
 //! the events' organizations.
 //!
 //! Invariant: the same site and events give the same accounts in the same order. Look next:
-//! [`super::check`] for what is known of each event.
+//! [`super::check`] for the checks of each event.
 
 use super::check::Checked;
 use super::submission::Payer;
@@ -16,7 +16,7 @@ use tallybook_core::site::Site;
 use tallybook_core::site::entry::SiteEntry;
 use tallybook_core::time::Instant;
 
-/// Values, each once, in the order in which they came.
+/// Distinct values, in order of insertion.
 #[derive(Debug)]
 pub(super) struct Distinct<T> {
     values: Vec<T>,
@@ -33,7 +33,7 @@ impl<T> Default for Distinct<T> {
 }
 
 impl<T: Clone + Eq + Hash> Distinct<T> {
-    /// The place of a value, which is added where it is new.
+    /// The index of a value, which is added if new.
     pub(super) fn place(&mut self, value: T) -> usize {
         *self.places.entry(value).or_insert_with_key(|value| {
             self.values.push(value.clone());
@@ -41,22 +41,23 @@ impl<T: Clone + Eq + Hash> Distinct<T> {
         })
     }
 
-    /// The values, in the order of their places.
+    /// The values, in order of index.
     pub(super) fn into_values(self) -> Vec<T> {
         self.values
     }
 }
 
-/// Accounts in the making.
+/// The accounts collected so far.
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
     names: Distinct<AccountName>,
-    /// By the place of a payer, the places of the accounts that have paid for its organization.
+    /// By the index of a payer, the indexes of the accounts that have paid for its organization.
     histories: HashMap<usize, Vec<usize>>,
 }
 
 impl Accounts {
-    /// The place of an account that pays for an event; `place` is that of what the event names.
+    /// The index of an account that pays for an event; `place` is the index of the event's payer
+    /// fields.
     pub(super) fn add(
         &mut self,
         site: &Site,
@@ -72,7 +73,7 @@ impl Accounts {
         account
     }
 
-    /// The accounts, and the histories of the payers, by their places.
+    /// The accounts, and the histories of the payers by index.
     pub(super) fn finish(mut self, payers: usize) -> (Vec<AccountName>, Vec<Vec<usize>>) {
         let history = |payer| self.histories.remove(&payer).unwrap_or_default();
         let histories = (0..payers).map(history).collect();
@@ -81,8 +82,8 @@ impl Accounts {
 }
 
 impl Engine {
-    /// Finds who pays as the site is now, and gives every payer that has none a log. One that then
-    /// gets no event stays empty.
+    /// Finds the payers in the site's current state, and opens a log for every payer without one.
+    /// It stays empty if it then gets no event.
     pub(super) async fn open_accounts(
         &self,
         turn: &Turn<'_>,
@@ -126,7 +127,7 @@ fn history(site: &Site, payer: &Payer) -> Vec<AccountName> {
     if payers.len() < 2 {
         return Vec::new();
     }
-    // One without a log knows no event.
+    // An account without a log has no events.
     payers.retain(|account| site.directory.log_of(account).is_some());
     payers
 }

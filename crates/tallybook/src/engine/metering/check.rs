@@ -1,8 +1,8 @@
-//! What can be said of an event without its account's log: who pays, and whether it has a price.
+//! Checks of an event that do not need its account's log: who pays, and whether it has a price.
 //!
-//! Invariant: pure but for hashing; the same site gives the same answer. What is refused here is
-//! refused whatever the log holds. The site may change before the events' turn to be committed
-//! comes: who pays is asked again then ([`Checked::resolve_again`]), and so are prices.
+//! Invariant: pure; the same site gives the same answer. An event refused here is refused whatever
+//! the log holds. The site may change before the events are committed: payers are then resolved
+//! again ([`Checked::resolve_again`]), and prices are checked again.
 
 use super::accounts::{Accounts, Distinct};
 use super::look_up::Looked;
@@ -25,47 +25,47 @@ pub(super) const MOST_AHEAD: i64 = 300;
 /// A submission whose events have a payer and a price.
 #[derive(Debug)]
 pub(super) struct Checked {
-    /// What may yet be taken.
+    /// The events that may still be accepted.
     pub events: Vec<CheckedEvent>,
-    /// Accounts that pay for the events, and those that have paid for their organizations.
+    /// The accounts that pay for the events, and those that have paid for their organizations.
     pub accounts: Vec<AccountName>,
-    /// By what the events name who pays.
+    /// The distinct payer fields of the events.
     payers: Vec<Payer>,
-    /// By place among those, see [`Checked::history`].
+    /// By index into `payers`; see [`Checked::history`].
     histories: Vec<Vec<usize>>,
-    /// The revision of the directory's payers by which they were found.
+    /// The revision of the directory's payers that they were resolved with.
     payers_revision: u64,
     /// What the sender may write.
     pub allowed: Allowed,
     pub rejected: Vec<Rejection>,
     pub on_error: OnError,
-    /// The catalogue by which they have a price.
+    /// The catalogue that they were priced with.
     pub catalog: Arc<Catalog>,
-    /// What is known of the keys of an account's events, by its place, as far as it was asked.
+    /// The keys looked up so far, by index of the account.
     pub looked: HashMap<usize, Looked>,
 }
 
-/// An event and what is known of it.
+/// An event and the results of its checks.
 #[derive(Debug)]
 pub(super) struct CheckedEvent {
     pub index: u64,
     pub event: Arc<Event>,
-    /// Its place in [`Checked::accounts`].
+    /// Its index in [`Checked::accounts`].
     pub account: usize,
-    /// Its place in [`Checked::payers`].
+    /// Its index in [`Checked::payers`].
     payer: usize,
-    /// A hash over what it says.
+    /// A hash of its content.
     pub content: u64,
 }
 
 impl Checked {
-    /// Whether a bad event spoils the rest.
+    /// Whether a bad event causes the whole submission to be refused.
     pub(super) fn is_refused(&self) -> bool {
         self.on_error == OnError::Reject && !self.rejected.is_empty()
     }
 
-    /// Asks again who pays, where that may have changed since it was asked: an event is billed to
-    /// the account that pays when it is committed.
+    /// Resolves the payers again if they may have changed: an event is billed to the account that
+    /// pays when it is committed.
     pub(super) fn resolve_again(&mut self, site: &Site) {
         let revision = site.directory.payers_revision();
         if revision == self.payers_revision {
@@ -97,23 +97,23 @@ impl Checked {
         let (accounts, histories) = accounts.finish(self.payers.len());
         if !is_as_before || accounts != self.accounts || histories != self.histories {
             (self.accounts, self.histories) = (accounts, histories);
-            // What was asked of an account's keys was about other events.
+            // The keys looked up so far belong to other accounts.
             self.looked.clear();
         }
     }
 
-    /// The places of all accounts that have paid for an event's organization; none where it has
-    /// had but one payer.
+    /// The indexes of all accounts that have paid for an event's organization; empty if it has had
+    /// only one payer.
     pub(super) fn history(&self, event: &CheckedEvent) -> &[usize] {
         &self.histories[event.payer]
     }
 
-    /// The organization by which an event names who pays.
+    /// The organization that determines an event's payer.
     pub(super) fn organization(&self, event: &CheckedEvent) -> Option<&Name> {
         self.payers[event.payer].organization.as_ref()
     }
 
-    /// The answer when nothing is left to be taken.
+    /// The answer when no event is left to accept.
     pub(super) fn into_receipt(self) -> Receipt {
         Receipt {
             rejected: self.rejected,
@@ -122,7 +122,7 @@ impl Checked {
     }
 }
 
-/// Checks every event by itself.
+/// Checks every event separately.
 pub(super) fn check(site: &Site, now: Instant, submission: Submission) -> Checked {
     let allowed = submission.allowed;
     let mut events = Vec::with_capacity(submission.events.len());
@@ -167,7 +167,7 @@ pub(super) fn check(site: &Site, now: Instant, submission: Submission) -> Checke
 
 pub(super) type Refusal = (RejectionCode, String);
 
-/// Who pays for an event that may be taken.
+/// The payer of an event that may be accepted.
 fn accept(
     site: &Site,
     now: Instant,
@@ -185,14 +185,14 @@ fn accept(
     let account = find_payer(site, allowed, event, payer)?;
     match &event.body {
         EventBody::Usage(usage) => price(&site.catalog, usage, event.time.instant().day())?,
-        // It counts in the hour of its target, which only the log knows.
+        // It counts in the hour of its target, which is only in the log.
         EventBody::Amend(_, usage) => drop(sku(&site.catalog, usage)?),
         EventBody::Void(_) => {}
     }
     Ok(account)
 }
 
-/// Who pays for an event, if the sender may write to that account.
+/// The payer of an event, if the sender may write to that account.
 fn find_payer(
     site: &Site,
     allowed: &Allowed,
@@ -222,7 +222,7 @@ fn find_payer(
     let account = account.filter(|account| allowed.may_write(account, event));
     let account = account.ok_or_else(|| unknown(what, name))?;
     match &payer.organization {
-        // An organization of another account is answered as one that does not exist.
+        // An organization of another account is treated as nonexistent.
         Some(login) if of_organization(login).as_ref() != Some(&account) => {
             Err(unknown("organization", login))
         }
@@ -238,7 +238,7 @@ pub(super) fn sku<'a>(catalog: &'a Catalog, usage: &Usage) -> Result<&'a Sku, Re
     })
 }
 
-/// Usage that cannot be priced is not taken: nobody would be billed for it.
+/// Usage that cannot be priced is refused: it could not be billed.
 pub(super) fn price(catalog: &Catalog, usage: &Usage, day: Day) -> Result<(), Refusal> {
     let sku = sku(catalog, usage)?;
     let model = usage.model.as_ref().map(Name::folded).unwrap_or_default();

@@ -1,24 +1,24 @@
-//! A filter in front of a run of keys: says of most keys that are not in the run that they are not.
+//! A filter in front of a run of keys, which rules out most keys that are not in the run.
 //!
-//! Invariant: never says no of a key that is in it. A blocked Bloom filter: a key's bits are all in
-//! one block of 64 bytes, so that asking costs one cache miss. Keys are hashes already.
+//! Invariant: no false negatives. A blocked Bloom filter: all bits of a key are in one block of 64
+//! bytes, so a lookup costs one cache miss. Keys are already hashes.
 
 use tallybook_core::event::EventKey;
 
-/// Bits a key: about one key in 200 that is not there passes all the same.
+/// Bits per key: a false-positive rate of about one in 200.
 const BITS_A_KEY: usize = 12;
 const BITS_SET: u32 = 6;
 const BLOCK_BITS: usize = 512;
 const WORDS: usize = BLOCK_BITS / 64;
 
-/// The filter of a number of keys.
+/// A Bloom filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Filter {
     blocks: Vec<[u64; WORDS]>,
 }
 
 impl Filter {
-    /// For `count` keys.
+    /// An empty filter for `count` keys.
     pub(super) fn new(count: usize) -> Self {
         let blocks = (count * BITS_A_KEY).div_ceil(BLOCK_BITS).max(1);
         Self {
@@ -26,7 +26,7 @@ impl Filter {
         }
     }
 
-    /// Lets a key pass.
+    /// Adds a key.
     pub(super) fn add(&mut self, key: EventKey) {
         let (block, mut bits) = self.place(key);
         for _ in 0..BITS_SET {
@@ -35,7 +35,7 @@ impl Filter {
         }
     }
 
-    /// Whether a key may be there.
+    /// Whether a key may be in the run.
     pub(super) fn passes(&self, key: EventKey) -> bool {
         let (block, mut bits) = self.place(key);
         let block = &self.blocks[block];
@@ -46,8 +46,8 @@ impl Filter {
         })
     }
 
-    /// Which block, and the bits that say where in it. Runs are cut by the first bytes of a key, so
-    /// that its last ones choose the block.
+    /// The block, and the bits that select positions in it. Runs are partitioned by the first bytes
+    /// of a key, so its last bytes choose the block.
     fn place(&self, key: EventKey) -> (usize, u64) {
         let [a0, a1, a2, a3, a4, a5, a6, a7, b @ ..] = key.0;
         let bits = u64::from_le_bytes([a0, a1, a2, a3, a4, a5, a6, a7]);
@@ -63,7 +63,7 @@ impl Filter {
         words.flat_map(|word| word.to_le_bytes()).collect()
     }
 
-    /// Reads it back; `None` when there is no whole number of blocks.
+    /// Reads it back; `None` when the length is not a whole number of blocks.
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let (words, rest) = bytes.as_chunks::<8>();
         let words: Vec<u64> = words.iter().map(|word| u64::from_le_bytes(*word)).collect();

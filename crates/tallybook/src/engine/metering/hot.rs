@@ -1,7 +1,7 @@
-//! Months that events still change: each batch makes another statement of them.
+//! Hot months, whose statement changes with each batch of events.
 //!
-//! Invariant: costs only time when it errs. Of such a month one statement is kept in memory, the
-//! last that was made, and it is stored now and then, not each time: it would be stale at once.
+//! Invariant: wrong advice costs only time. Only the latest statement of such a month is kept in
+//! memory, and it is stored only now and then, because it would be stale at once.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,10 +11,10 @@ use tallybook_core::time::{Instant, Month};
 /// Seconds between two checkpoints of a month that events change.
 const SECONDS_APART: i64 = 600;
 
-/// Months that are remembered; a few hundred bytes each.
+/// The most months remembered; a few hundred bytes each.
 const MOST_MONTHS: usize = 100_000;
 
-/// The last statement of each.
+/// The latest statement of each.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Hot {
     months: Mutex<HashMap<(LogId, Month), Made>>,
@@ -26,17 +26,17 @@ struct Made {
     stored_at: Instant,
 }
 
-/// What to do about a statement that was just made.
+/// What to do with a new statement.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::engine) struct Advice {
-    /// An older one, which nobody will ask for again.
+    /// An older one, which will not be requested again.
     pub replaced: Option<Digest>,
     /// Whether it is worth a checkpoint.
     pub store: bool,
 }
 
 impl Hot {
-    /// A statement was made of an account whose newest batch is of `at`.
+    /// Notes a new statement of an account whose newest batch is from `at`.
     pub(in crate::engine) fn made(
         &self,
         log: LogId,

@@ -1,10 +1,10 @@
-//! Every event ever taken, by the hash of its name: what makes a redelivery a duplicate.
+//! Every event ever accepted, by the hash of its name, to recognise redeliveries as duplicates.
 //!
 //! Invariant: derived from the log, and exact: a key is here if and only if a batch up to `at`
-//! holds its event. Recent keys are in memory, older ones in runs in the store. Used only by
-//! whoever has the writer's turn; the runs, which never change, are [`Published`] for everybody.
-//! Look next: [`super::run`] for older keys, [`super::seal`] for how keys grow old,
-//! [`super::look_up`] for who asks them.
+//! holds its event. Recent keys are in memory, older ones in runs in the store. Used only while
+//! holding the writer's turn; the runs, which are immutable, are also [`Published`] to other tasks.
+//! Look next: [`super::run`] for older keys, [`super::seal`] for how recent keys become runs,
+//! [`super::look_up`] for lookups.
 
 use super::run::{Pair, Run};
 use super::seal::MOST_RECENT;
@@ -22,14 +22,14 @@ use tallybook_core::names::Dictionary;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     pub seq: Seq,
-    /// Among the events of the batch.
+    /// Its index in the batch.
     pub index: u32,
 }
 
-/// What is remembered of an event.
+/// What is remembered about an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Known {
-    /// A hash over what it says.
+    /// A hash of its content.
     pub content: u64,
     pub place: Place,
     pub is_correction: bool,
@@ -43,7 +43,7 @@ pub(super) struct Keys {
     recent: HashMap<EventKey, Known>,
     /// The longest first.
     runs: Arc<[Run]>,
-    /// Whether recent keys are on their way into a run.
+    /// Whether recent keys are being written to a run.
     pub sealing: bool,
 }
 
@@ -56,7 +56,7 @@ impl Keys {
         }
     }
 
-    /// What is known of a recent key.
+    /// Looks up a recent key.
     pub(super) fn recent(&self, key: EventKey) -> Option<Known> {
         self.recent.get(&key).copied()
     }
@@ -66,7 +66,7 @@ impl Keys {
         self.recent.len()
     }
 
-    /// Where keys are that are not recent.
+    /// The runs with the older keys.
     pub(super) fn older(&self) -> &Arc<[Run]> {
         &self.runs
     }
@@ -88,7 +88,7 @@ impl Keys {
         pairs
     }
 
-    /// Recent keys up to a batch are in runs now.
+    /// Replaces recent keys up to a batch by runs.
     fn sealed(&mut self, seq: Seq, runs: Arc<[Run]>) {
         self.runs = runs;
         self.recent.retain(|_, known| known.place.seq > seq);
@@ -97,7 +97,8 @@ impl Keys {
     }
 }
 
-/// The runs of accounts in use, for whoever does not have the turn: perhaps not the newest ones.
+/// The runs of accounts in use, for tasks without the writer's turn; they may be slightly out of
+/// date.
 #[derive(Debug, Default)]
 pub(super) struct Published(RwLock<HashMap<LogId, Arc<[Run]>>>);
 
@@ -130,19 +131,18 @@ pub(super) struct AllKeys {
     published: Arc<Published>,
 }
 
-/// Keys kept in memory over all accounts, beyond which the account that was used least recently is
-/// dropped.
+/// Keys kept in memory over all accounts, beyond which the least recently used account is dropped.
 const MOST_KEYS: usize = 600_000;
 
-/// Accounts whose keys are kept in memory, likewise: those of a small one are read again in less
-/// than a millisecond.
+/// Accounts whose keys are kept in memory, likewise: those of a small one are reloaded in less than
+/// a millisecond.
 const MOST_ACCOUNTS: usize = 1024;
 
 /// Bytes of batches read at a time.
 pub(super) const PAGE_BYTES: usize = 8 * 1024 * 1024;
 
 impl AllKeys {
-    /// None yet.
+    /// Starts without any keys.
     pub(super) fn new(published: Arc<Published>) -> Self {
         Self {
             logs: LruCache::unbounded(),
@@ -156,25 +156,25 @@ impl AllKeys {
         self.published.clear();
     }
 
-    /// Recent keys of an account up to a batch are in runs now.
+    /// Notes that recent keys of an account up to a batch are now in runs.
     pub(super) fn sealed(&mut self, log: LogId, seq: Seq, runs: Vec<Run>) {
         match self.logs.peek_mut(&log) {
             Some(keys) if keys.sealing => {
                 keys.sealed(seq, runs.into());
                 self.published.set(log, &keys.runs);
             }
-            // They were loaded again in between, from the checkpoint before: once more.
+            // They were reloaded meanwhile from the previous checkpoint: load them once more.
             _ => self.forget(log),
         }
     }
 
-    /// Forgets the keys of an account: they are loaded again from its newest checkpoint.
+    /// Forgets the keys of an account: they will be reloaded from its newest checkpoint.
     pub(super) fn forget(&mut self, log: LogId) {
         self.logs.pop(&log);
         self.published.set(log, &Arc::default());
     }
 
-    /// The keys of an account, as far as they were loaded.
+    /// The keys of an account loaded so far.
     pub(super) fn of(&mut self, log: LogId) -> &mut Keys {
         self.logs.get_or_insert_mut(log, Keys::default)
     }
@@ -224,7 +224,7 @@ impl AllKeys {
         self.logs.len()
     }
 
-    /// Drops the accounts that were used least recently, until the rest is small enough.
+    /// Drops the least recently used accounts, until the rest is small enough.
     pub(super) fn shrink(&mut self) {
         let mut held: usize = self.logs.iter().map(|(_, keys)| keys.recent_count()).sum();
         while (held > MOST_KEYS || self.logs.len() > MOST_ACCOUNTS) && self.logs.len() > 1 {

@@ -1,13 +1,13 @@
-//! Whether events are known already: asked of what is stored before the writer's turn.
+//! Looks up known events in the store before the writer's turn.
 //!
-//! Invariant: what is found is so for ever, for nothing leaves a log. That something was not found
-//! is said of the runs that were asked, and of no other: [`Looked`] names them, and whoever has the
-//! turn asks the others, among them what recent keys became in the meantime.
+//! Invariant: a hit stays valid for ever, because nothing leaves a log. A miss holds only for the
+//! runs that were searched: [`Looked`] names them, and the holder of the turn searches the others,
+//! including those into which recent keys have moved meanwhile.
 //!
-//! A stream that is sent again mostly comes in the order in which it came first. Its keys are
-//! hashes, and lie each in another block; its batches lie side by side in the log, and are read
-//! instead where a sample of the keys says that it is worth it. The last ones stay in memory, for
-//! what is sent again comes in smaller pieces than what was committed.
+//! A stream that is sent again mostly arrives in its original order. Its keys are hashes, scattered
+//! over the blocks; its batches are adjacent in the log, and are read instead when a sample of the
+//! keys shows that to be worthwhile. The latest batches stay in memory, because redeliveries arrive
+//! in smaller pieces than the original commits.
 
 use super::check::Checked;
 use super::keys::{Known, PAGE_BYTES, pairs_of};
@@ -19,20 +19,20 @@ use tallybook_core::batch::Batch;
 use tallybook_core::event::EventKey;
 use tallybook_core::ids::{LogId, Seq};
 
-/// Fewer keys are looked for one by one.
+/// Fewer keys than this are looked up one by one.
 const WORTH_A_SAMPLE: usize = 256;
 
 /// Keys of a sample, and how many of them must be known for the log to be read.
 const SAMPLE: usize = 32;
 const SAMPLE_KNOWN: usize = 8;
 
-/// Bytes of the log that are read for each key: those of a few events.
+/// Bytes of the log read for each key: those of a few events.
 const BYTES_A_KEY: usize = 256;
 
-/// Keys of batches that stay in memory: some megabytes.
+/// The most keys of batches kept in memory: some megabytes.
 const MOST_KEPT: usize = 100_000;
 
-/// The keys of batches that were read last, the newest first.
+/// The keys of recently read batches, newest first.
 #[derive(Debug, Default)]
 pub(super) struct Batches(Mutex<VecDeque<Arc<Read>>>);
 
@@ -54,7 +54,7 @@ impl Batches {
     fn keep(&self, read: Vec<Arc<Read>>) {
         let mut batches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for read in read {
-            // Two may have read it at once.
+            // Two tasks may have read it at once.
             batches.retain(|known| (known.log, known.seq) != (read.log, read.seq));
             batches.push_front(read);
         }
@@ -65,7 +65,7 @@ impl Batches {
         });
     }
 
-    /// Moves what it has of `asked` to `found`.
+    /// Moves the keys that it has from `asked` to `found`.
     fn find(&self, log: LogId, asked: &mut Vec<EventKey>, found: &mut HashMap<EventKey, Known>) {
         let batches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let of_log = batches.iter().filter(|read| read.log == log);
@@ -99,7 +99,7 @@ impl Read {
     }
 }
 
-/// What was found before the turn, and where.
+/// What was found before the turn, and which runs were searched.
 #[derive(Debug, Default)]
 pub(super) struct Looked {
     runs: Arc<[Run]>,
@@ -107,15 +107,15 @@ pub(super) struct Looked {
 }
 
 impl Looked {
-    /// Whether a run was asked.
+    /// Whether a run was searched.
     pub(super) fn covers(&self, run: &Run) -> bool {
         self.runs.iter().any(|known| known.is(run))
     }
 }
 
 impl Checked {
-    /// The keys of an account's events, and of those that they are about. Events of an organization
-    /// that moved may be in the accounts of its past payers as well.
+    /// The keys of an account's events, and of the events that they correct. Events of an
+    /// organization that moved may be in the accounts of its past payers as well.
     pub(super) fn keys(&self, account: usize, log: LogId) -> Vec<EventKey> {
         let of_account = self
             .events
@@ -147,8 +147,8 @@ impl Engine {
                 Ok(view) => self.find_old(&view, &runs, checked.keys(place, log)).await,
                 Err(error) => Err(error),
             };
-            // What fails here fails again under the turn, and is answered there, unless it was only
-            // that a run was replaced.
+            // A failure here recurs under the turn, and is reported there, unless a run was merely
+            // replaced.
             if let Ok(found) = found {
                 checked.looked.insert(place, Looked { runs, found });
             }
@@ -156,7 +156,7 @@ impl Engine {
         checked
     }
 
-    /// What `runs` know of sorted keys.
+    /// Looks up sorted keys in `runs`.
     pub(super) async fn find_old(
         &self,
         view: &Arc<View>,
@@ -215,7 +215,7 @@ impl Engine {
         Ok(())
     }
 
-    /// The events of as many batches as some bytes of the log hold, at least of one.
+    /// The events of as many batches as fit in a number of bytes of the log, at least one.
     async fn read_batches(
         &self,
         view: &Arc<View>,
@@ -226,7 +226,7 @@ impl Engine {
         let before = Seq(first.0.saturating_sub(1));
         let rows = self.store.read_log(log, before, bytes).await?;
         let view = Arc::clone(view);
-        // Hashing some ten thousand names takes milliseconds.
+        // Hashing tens of thousands of names takes milliseconds.
         let read = tokio::task::spawn_blocking(move || {
             let mut batches = Vec::new();
             for row in rows.into_iter().take_while(|row| row.seq <= last) {
@@ -254,8 +254,8 @@ fn found_seqs(asked: &[EventKey], found: &HashMap<EventKey, Known>) -> Vec<u64> 
     seqs
 }
 
-/// The first and last of the batches among which a sample's lie most densely; `None` when too few
-/// keys of it were known.
+/// The first and last batch of the range where a sample's batches are densest; `None` when too few
+/// of its keys were known.
 fn dense(seqs: &[u64]) -> Option<(Seq, Seq)> {
     if seqs.len() < SAMPLE_KNOWN {
         return None;
@@ -270,7 +270,7 @@ fn dense(seqs: &[u64]) -> Option<(Seq, Seq)> {
     while last + 1 < seqs.len() && seqs[last + 1] - seqs[last] <= gap {
         last += 1;
     }
-    // The sample does not meet the outermost batches.
+    // The sample does not hit the outermost batches.
     let margin = (seqs[last] - seqs[first]) / SAMPLE as u64 * 4;
     let first = seqs[first].saturating_sub(margin).max(1);
     Some((Seq(first), Seq(seqs[last].saturating_add(margin))))

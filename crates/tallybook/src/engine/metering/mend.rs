@@ -1,7 +1,7 @@
-//! Keys whose blobs are missing or damaged, made again from the log.
+//! Rebuilds missing or damaged blobs of keys from the log.
 //!
-//! Invariant: a run holds the keys of all events of some batches and no other, so that any part of
-//! it follows from them and from the keys between which it lies.
+//! Invariant: a run holds the keys of all events of some batches and no other, so any part of it
+//! can be derived from those batches and the range of its keys.
 
 use super::keys::{PAGE_BYTES, pairs_of};
 use super::run::{Block, Pair, Place, Run, Segment};
@@ -16,7 +16,7 @@ use tallybook_core::ids::{Digest, LogId, Seq};
 use tallybook_core::time::Instant;
 
 impl Engine {
-    /// The runs that an account's checkpoint names; `None` when the log gives others.
+    /// The runs that an account's checkpoint names; `None` when they disagree with the log.
     pub(super) async fn read_runs(
         &self,
         view: &Arc<View>,
@@ -48,8 +48,8 @@ impl Engine {
         Ok(Some(runs))
     }
 
-    /// The blocks that a checkpoint's indexes name. Those of an index that can't be read are made
-    /// again with it.
+    /// The blocks that a checkpoint's indexes name. Those of an unreadable index are rebuilt with
+    /// it.
     pub(in crate::engine) async fn blocks_of(
         &self,
         log: LogId,
@@ -66,7 +66,7 @@ impl Engine {
         Ok(blocks)
     }
 
-    /// Makes a segment again, whose keys are below `end`; `None` when the log gives another one.
+    /// Rebuilds a segment, whose keys are below `end`; `None` when the log gives a different one.
     async fn remake_segment(
         &self,
         view: &Arc<View>,
@@ -81,7 +81,7 @@ impl Engine {
         Ok((again.index == known.index).then_some(again))
     }
 
-    /// Makes blocks of a run again.
+    /// Rebuilds blocks of a run.
     pub(super) async fn remake_blocks(
         &self,
         view: &Arc<View>,
@@ -114,7 +114,7 @@ impl Engine {
         Ok(blocks)
     }
 
-    /// Makes every block of some runs again that can't be read.
+    /// Rebuilds every unreadable block of some runs.
     pub(super) async fn mend_runs(
         &self,
         view: &Arc<View>,
@@ -134,7 +134,7 @@ impl Engine {
         Ok(())
     }
 
-    /// The keys of a run that are wanted, sorted.
+    /// The wanted keys of a run, sorted.
     async fn pairs_between(
         &self,
         view: &Arc<View>,

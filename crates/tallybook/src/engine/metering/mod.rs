@@ -1,11 +1,11 @@
-//! Usage events in: who pays, what is new, one commit for all who wait.
+//! Intake of usage events: find the payer and what is new, with one commit for all waiting callers.
 //!
-//! Invariant: an event counts exactly once. What was acknowledged is on disk; what is in the log
-//! is never taken again, however late it comes back, and whoever sends something else under a known
-//! name is refused. Submissions that arrive while a commit is on its way share the next one.
-//! Look next: [`check`] for what is refused by itself, [`look_up`] for what is asked before the
-//! turn, [`plan`] for what is new, [`keys`] for how every event is remembered, [`seal`] for how an
-//! account is kept between starts.
+//! Invariant: an event counts exactly once. What was acknowledged is on disk; an event in the log
+//! is never accepted again, however late it is redelivered, and a different event with a known name
+//! is refused. Submissions that arrive during a commit share the next one.
+//! Look next: [`check`] for checks of single events, [`look_up`] for lookups before the turn,
+//! [`plan`] for what is new, [`keys`] for how every event is remembered, [`seal`] for how an
+//! account persists between restarts.
 
 mod accounts;
 mod check;
@@ -38,13 +38,13 @@ use super::Engine;
 use std::sync::Arc;
 use tallybook_core::time::Instant;
 
-/// What the engine holds for taking in events.
+/// The engine's state for event intake.
 #[derive(Debug)]
 pub(super) struct Metering {
     queue: Queue,
     published: Arc<Published>,
     batches: Batches,
-    /// Held only by whoever has the writer's turn.
+    /// Locked only while holding the writer's turn.
     keys: tokio::sync::Mutex<AllKeys>,
     pub(super) hot: hot::Hot,
 }
@@ -63,7 +63,7 @@ impl Default for Metering {
 }
 
 impl Metering {
-    /// Drops what was remembered: the log is no longer what it was thought to be.
+    /// Drops the cached keys: the log is not what it was assumed to be.
     pub(super) fn forget(&self) {
         self.queue.forget();
         self.batches.clear();
@@ -71,15 +71,16 @@ impl Metering {
 }
 
 impl Engine {
-    /// Takes events in. The answer comes after the commit; a submission whose caller stops waiting
-    /// is seen through to its end.
+    /// Accepts events. Returns after the commit; a submission whose caller stops waiting is still
+    /// completed.
     pub async fn submit(
         self: &Arc<Self>,
         now: Instant,
         submission: Submission,
     ) -> Result<Receipt, SubmitError> {
         let engine = Arc::clone(self);
-        // Hashing some thousand events takes milliseconds: not on a worker that answers requests.
+        // Hashing thousands of events takes milliseconds: keep it off the threads that answer
+        // requests.
         let checked =
             tokio::task::spawn_blocking(move || check::check(&engine.site(), now, submission))
                 .await

@@ -1,7 +1,7 @@
 //! From waiting submissions to one commit: what is new, what is a duplicate, what conflicts.
 //!
-//! Invariant: planned on the newest state while holding the writer's turn. A submission that is all
-//! or nothing leaves no trace when one of its events is refused. Look next: [`corrections`].
+//! Invariant: planned on the newest state while holding the writer's turn. An all-or-nothing
+//! submission leaves no trace when one of its events is refused. Look next: [`corrections`].
 
 mod alone;
 mod corrections;
@@ -32,10 +32,10 @@ use tallybook_core::time::Instant;
 type Answer = Result<Receipt, SubmitError>;
 
 impl Engine {
-    /// Commits everything that waits, and answers it.
+    /// Commits all waiting submissions, and answers them.
     pub(super) async fn commit_waiting(self: &Arc<Self>, now: Instant) {
         let turn = self.turn().await;
-        // Of those who wait, the first to get the turn commits for all.
+        // The first waiter to get the turn commits for everyone.
         let jobs = self.metering.queue.take();
         if jobs.is_empty() {
             return;
@@ -52,7 +52,7 @@ impl Engine {
             }
         };
         for (answer, waiting) in answers.into_iter().zip(waiting) {
-            // Whoever no longer waits has lost only the answer.
+            // A caller that no longer waits only misses the answer.
             drop(waiting.send(answer));
         }
     }
@@ -65,7 +65,7 @@ impl Engine {
     ) -> Result<Vec<Answer>, EngineError> {
         let mut keys = self.metering.keys.lock().await;
         let answers = self.commit_new(turn, now, submissions, &mut keys).await;
-        // Also when nothing was new: whoever looks for a key brings its account's keys to memory.
+        // Even if nothing was new: looking for a key loads its account's keys into memory.
         keys.shrink();
         answers
     }
@@ -127,33 +127,33 @@ impl Engine {
     }
 }
 
-/// A commit in the making.
+/// A commit being planned.
 struct Plan<'a> {
     engine: &'a Engine,
     keys: &'a mut AllKeys,
     accounts: BTreeMap<LogId, Planned>,
-    /// Users whom nobody knew, each in the least spelling.
+    /// New users, each in the smallest spelling.
     met: BTreeMap<Name, Name>,
-    /// The batch that was read last: corrections of one batch mostly come together.
+    /// The batch that was read last: corrections of one batch mostly arrive together.
     read: Option<Batch>,
 }
 
-/// What one account's log gets.
+/// The additions to one account's log.
 struct Planned {
     view: Arc<View>,
     events: Vec<Admitted>,
     new: HashMap<EventKey, Known>,
-    /// Of these events, amends whose usage event is not known, by that event; as places.
+    /// Indexes of amends among these events whose usage event is unknown, by that event.
     waiting: HashMap<EventKey, Vec<usize>>,
-    /// What is known of keys that are not recent, as far as it was asked for.
+    /// Older keys, as far as they were looked up.
     older: HashMap<EventKey, Known>,
 }
 
 /// What is to be done with one event.
 enum Verdict {
-    /// It counts; whether it is a correction whose event has not come.
+    /// It counts; the flag marks a correction whose event has not arrived.
     New(Admitted, bool),
-    /// As [`Verdict::New`], but in the logs of other accounts than that which pays.
+    /// Like [`Verdict::New`], but in the logs of accounts other than the payer.
     NewIn(Vec<LogId>, Admitted, bool),
     Duplicate,
     Refused(RejectionCode, String),
@@ -170,7 +170,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Plans all of a submission, or what is good of it, as it wants.
+    /// Plans all of a submission, or only its valid events, as requested.
     async fn plan_submission(&mut self, checked: &Checked) -> Result<Answer, EngineError> {
         let mut logs = Vec::with_capacity(checked.accounts.len());
         for account in &checked.accounts {
@@ -184,7 +184,7 @@ impl<'a> Plan<'a> {
         let mut met = HashSet::new();
         let catalog = Arc::clone(&self.engine.site().catalog);
         let repriced = (!Arc::ptr_eq(&catalog, &checked.catalog)).then_some(&*catalog);
-        // Usage first, so that corrections that are sent together with it find it in any order.
+        // Usage first, so that corrections in the same submission find their target in any order.
         let (usage, corrections): (Vec<_>, Vec<_>) =
             (checked.events.iter()).partition(|checked| !checked.event.is_correction());
         for event in usage.into_iter().chain(corrections) {
@@ -250,7 +250,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Loads what has to be known of an account.
+    /// Loads what planning needs of an account.
     async fn account(&mut self, account: &AccountName) -> Result<LogId, EngineError> {
         let site = self.engine.site();
         let log = site.directory.log_of(account);
@@ -272,8 +272,8 @@ impl<'a> Plan<'a> {
         Ok(log)
     }
 
-    /// Asks the store for what it knows of a submission's keys, all of an account at once: only the
-    /// runs that were not asked before the turn.
+    /// Looks up a submission's keys in the store, all of an account at once, and only in runs that
+    /// were not searched before the turn.
     async fn look_up(&mut self, logs: &[LogId], checked: &Checked) -> Result<(), EngineError> {
         for (place, log) in logs.iter().enumerate() {
             let keys = self.keys.of(*log);
@@ -298,8 +298,8 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    /// What is to be done with an event; `repriced` is the catalogue, where it has become another
-    /// since the event was checked.
+    /// What to do with an event; `repriced` is the catalogue, if it has changed since the event was
+    /// checked.
     async fn event(
         &mut self,
         log: LogId,

@@ -1,7 +1,7 @@
-//! Submissions that wait for the writer's turn.
+//! Submissions waiting for the writer's turn.
 //!
-//! Invariant: bounded. When more events wait than the limit, the next submission is told to come
-//! back, before memory grows.
+//! Invariant: bounded. When too many events are waiting, the next submission is refused and told to
+//! retry, before memory grows.
 
 use super::check::Checked;
 use super::{Receipt, SubmitError};
@@ -10,20 +10,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
-/// Events that may wait for a commit.
+/// The most events that may wait for a commit.
 const MOST_WAITING: usize = 200_000;
 
-/// Events of one commit, but for a single larger submission.
+/// The most events in one commit, unless a single submission is larger.
 const MOST_A_COMMIT: usize = 50_000;
 
-/// A submission and whoever waits for its answer.
+/// A submission and the channel for its answer.
 #[derive(Debug)]
 pub(super) struct Job {
     pub checked: Checked,
     pub answer: oneshot::Sender<Result<Receipt, SubmitError>>,
 }
 
-/// Submissions in the order in which they came.
+/// Submissions in order of arrival.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
@@ -33,11 +33,11 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct Waiting {
     jobs: VecDeque<Job>,
-    /// Of the jobs, and of submissions that have room.
+    /// Events of the jobs, and of submissions that have reserved room.
     events: usize,
 }
 
-/// Room for a submission; given back when it is dropped without one.
+/// Room for a submission; released if dropped unused.
 #[derive(Debug)]
 pub(super) struct Reserved<'a> {
     queue: &'a Queue,
@@ -45,13 +45,13 @@ pub(super) struct Reserved<'a> {
 }
 
 impl Reserved<'_> {
-    /// Adds the submission, of as many events as there is room for.
+    /// Adds the submission, which has as many events as reserved.
     pub(super) fn push(
         mut self,
         checked: Checked,
     ) -> oneshot::Receiver<Result<Receipt, SubmitError>> {
         let (answer, receiver) = oneshot::channel();
-        // From now on the events are the job's.
+        // From here on the job accounts for the events.
         self.events -= checked.events.len();
         self.queue.waiting().jobs.push_back(Job { checked, answer });
         receiver
@@ -65,7 +65,8 @@ impl Drop for Reserved<'_> {
 }
 
 impl Queue {
-    /// Makes room for a submission of so many events; refused when too much waits already.
+    /// Reserves room for a submission of this many events; refused when too many are already
+    /// waiting.
     pub(super) fn reserve(&self, events: usize) -> Result<Reserved<'_>, SubmitError> {
         let mut waiting = self.waiting();
         if waiting.events > 0 && waiting.events + events > MOST_WAITING {
@@ -83,7 +84,7 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes what goes into the next commit.
+    /// Takes the submissions for the next commit.
     pub(super) fn take(&self) -> Vec<Job> {
         let mut waiting = self.waiting();
         let mut jobs = Vec::new();
@@ -99,12 +100,12 @@ impl Queue {
         jobs
     }
 
-    /// Says that what is remembered of the logs must not be believed.
+    /// Marks the cached keys as unreliable.
     pub(super) fn forget(&self) {
         self.forget.store(true, Ordering::Release);
     }
 
-    /// Whether that was said since the last time that this was asked.
+    /// Whether [`Self::forget`] was called since the last call of this.
     pub(super) fn was_forgotten(&self) -> bool {
         self.forget.swap(false, Ordering::AcqRel)
     }

@@ -2,11 +2,11 @@
 //!
 //! Invariant: immutable and derived: the keys of all events of some batches. A segment's index
 //! names its blocks; a block holds some keys in order, each with what is known of its event. Look
-//! next: [`super::mend`], which makes again from the log what can't be read.
+//! next: [`super::mend`], which rebuilds unreadable parts from the log.
 //!
-//! Layout of a block (`TBE1`): entries of 32 bytes: key, content, and batch, place and kind in 64
-//! bits. Of an index (`TBI1`): number of keys; number of blocks, of each the first key and the
-//! blob; the filter.
+//! Layout of a block (`TBE1`): entries of 32 bytes: key, content, and batch, index and kind in 64
+//! bits. Layout of an index (`TBI1`): number of keys; number of blocks, with the first key and the
+//! blob of each; the filter.
 
 use super::filter::Filter;
 use super::keys::{self, Known};
@@ -22,18 +22,18 @@ use tallybook_core::ids::{Digest, LogId, Seq};
 use tallybook_core::time::Instant;
 use tallybook_store::Store;
 
-/// Keys of a block: read as a whole when one of them is asked for, and named by its index, which is
-/// in memory. The fewer, the sooner a key is found, and the more memory is used: with so many 0.19
-/// bytes a key beside the filter's 1.5.
+/// Keys per block, which is read as a whole and named by the in-memory index. Smaller blocks make
+/// lookups faster but take more memory: this size costs 0.19 bytes per key on top of the filter's
+/// 1.5.
 const BLOCK_KEYS: usize = 256;
 
-/// Keys of a segment: its index is read as a whole.
+/// Keys per segment, whose index is read as a whole.
 pub(super) const SEGMENT_KEYS: usize = 1 << 20;
 
-/// Blocks that are written or read at a time.
+/// How many blocks are written or read at a time.
 const AT_A_TIME: usize = 128;
 
-/// How a block begins.
+/// The magic bytes of a block.
 const BLOCK: &[u8; 4] = b"TBE1";
 
 const ENTRY: usize = 32;
@@ -58,12 +58,12 @@ pub(super) struct Segment {
     /// The blob of its index.
     pub index: Digest,
     count: usize,
-    /// By their first keys.
+    /// The blocks, by their first keys.
     blocks: Vec<(EventKey, Digest)>,
     filter: Filter,
 }
 
-/// Where a block is in a run: its segment, and its place there.
+/// A block's position in a run: its segment, and its index there.
 pub(super) type Place = (usize, usize);
 
 impl Run {
@@ -83,7 +83,7 @@ impl Run {
         self.segments.push(Arc::new(segment));
     }
 
-    /// How many keys.
+    /// The number of keys.
     pub(super) fn len(&self) -> usize {
         self.segments.iter().map(|segment| segment.count).sum()
     }
@@ -93,12 +93,12 @@ impl Run {
         (self.after, self.through)
     }
 
-    /// Whose its blobs are.
+    /// The owner of its blobs.
     pub(super) fn owner(&self) -> Owner {
         Owner::through(self.log, self.through)
     }
 
-    /// How a manifest names it.
+    /// Its entry in a manifest.
     pub(super) fn known(&self) -> RunKnown {
         let segments = self.segments.iter().filter_map(|segment| {
             let (first, index) = (segment.blocks.first()?.0, segment.index);
@@ -110,8 +110,8 @@ impl Run {
         }
     }
 
-    /// Stores sorted keys as an empty run, joined with runs that it is to replace. Memory holds one
-    /// segment.
+    /// Stores sorted keys, merged with the runs that this run replaces; the run must be empty.
+    /// Holds one segment in memory.
     pub(super) async fn write(
         mut self,
         store: &Arc<dyn Store>,
@@ -151,7 +151,7 @@ impl Run {
         }
     }
 
-    /// Adds to `found` what the run has of `keys`, which are sorted, and gives those whose block
+    /// Adds to `found` those of the sorted `keys` that the run has, and returns those whose block
     /// can't be read.
     pub(super) async fn find(
         &self,
@@ -185,12 +185,12 @@ impl Run {
         Ok(lost)
     }
 
-    /// Whether it may have a key; if not, it has not.
+    /// Whether it may have a key; false means it certainly does not.
     pub(super) fn may_have(&self, key: EventKey) -> bool {
         self.block_of(key).is_some()
     }
 
-    /// Whether it is the same run: its segments are named by what they hold.
+    /// Whether it is the same run: segments are named by their content.
     pub(super) fn is(&self, other: &Self) -> bool {
         let mine = self.segments.iter().map(|segment| segment.index);
         mine.eq(other.segments.iter().map(|segment| segment.index))
@@ -202,7 +202,7 @@ impl Run {
         self.segments[place.0].filter.passes(key).then_some(place)
     }
 
-    /// The block between whose keys a key lies.
+    /// The block whose key range includes a key.
     pub(super) fn place_of(&self, key: EventKey) -> Option<Place> {
         let begins = |segment: &Arc<Segment>| segment.blocks.first().is_some_and(|it| it.0 <= key);
         let segment = self.segments.partition_point(begins).checked_sub(1)?;
@@ -226,7 +226,7 @@ impl Run {
         (segment.index, segment.blocks[block].1)
     }
 
-    /// Reads a block; `None`, with a warning, when it can't be used.
+    /// Reads a block; `None`, after a warning, when it can't be used.
     pub(super) async fn block(
         &self,
         store: &Arc<dyn Store>,
@@ -239,14 +239,14 @@ impl Run {
             .ok())
     }
 
-    /// By index, the blobs of its blocks.
+    /// For each index, the blobs of its blocks.
     pub(super) fn blobs(&self) -> impl Iterator<Item = (Digest, Vec<Digest>)> + '_ {
         let segments = self.segments.iter();
         segments.map(|segment| (segment.index, segment.blocks().collect()))
     }
 }
 
-/// Goes through a run in order, a block at a time.
+/// Iterates over a run in order, a block at a time.
 struct Cursor {
     owner: Owner,
     blocks: std::vec::IntoIter<Digest>,
@@ -367,7 +367,7 @@ impl Segment {
     }
 }
 
-/// The bytes of a block, whose length is right.
+/// The bytes of a block, with a valid length.
 #[derive(Debug)]
 pub(super) struct Block(Vec<u8>);
 
@@ -404,7 +404,7 @@ impl Block {
         }))
     }
 
-    /// What its blob holds.
+    /// The content of its blob.
     pub(super) fn content(&self) -> &[u8] {
         &self.0
     }
@@ -419,7 +419,7 @@ impl Block {
         self.entries().iter().map(decode_entry).collect()
     }
 
-    /// What it has of a key.
+    /// Its entry for a key.
     pub(super) fn find(&self, key: EventKey) -> Option<Pair> {
         let entries = self.entries();
         let place = entries.binary_search_by(|entry| entry[..key.0.len()].cmp(&key.0));
@@ -441,7 +441,7 @@ fn decode_entry(entry: &[u8; ENTRY]) -> Pair {
         content: word(2),
         place: keys::Place {
             seq: Seq(place >> 24),
-            // 23 bits: a batch has fewer events.
+            // 23 bits are enough for the events of a batch.
             index: u32::try_from(place >> 1 & 0x7f_ffff).unwrap_or(u32::MAX),
         },
         is_correction: place & 1 == 1,

@@ -1,7 +1,8 @@
-//! Checkpoints of accounts: what a log says up to one batch, and the keys of its events as runs.
+//! Checkpoints of accounts: an account's state up to one batch of its log, and the keys of its
+//! events as runs.
 //!
-//! Invariant: derived and disposable, like every checkpoint; made beside whatever else happens from
-//! a view, which never changes. A start then reads only what came after. Look next: [`super::run`],
+//! Invariant: derived and disposable, like every checkpoint; made in the background from a view,
+//! which is immutable. A restart then reads only what came after. Look next: [`super::run`],
 //! [`crate::engine::load`], which reads it.
 
 use super::keys::{Keys, PAGE_BYTES, pairs_of};
@@ -20,20 +21,20 @@ use tallybook_core::ledger::metered::Metered;
 use tallybook_core::ledger::metered::rows::{MonthUsage, StoredRows};
 use tallybook_core::time::{Instant, Month};
 
-/// The default of [`crate::engine::Options::recent_keys`]: some megabytes, and some hundredths of a
-/// second to read again.
+/// The default of [`crate::engine::Options::recent_keys`]: some megabytes, which take some
+/// hundredths of a second to reload.
 pub(in crate::engine) const RECENT_KEYS: usize = 1 << 16;
 
-/// However much an account has, it keeps no more recent keys than so many.
+/// The most recent keys that an account keeps, however large it is.
 pub(super) const MOST_RECENT: usize = 1 << 19;
 
-/// What a new checkpoint leaves behind.
+/// The result of storing a checkpoint.
 struct Sealed {
     runs: Vec<Run>,
     metered: Metered,
 }
 
-/// An account's recent keys on their way into the store.
+/// An account's recent keys that are being stored.
 pub(super) struct Sealing {
     view: Arc<View>,
     pairs: Vec<Pair>,
@@ -41,10 +42,10 @@ pub(super) struct Sealing {
 }
 
 impl Sealing {
-    /// Whether an account has so many recent keys that they should become a run; and if so, them.
+    /// The recent keys of an account, if there are enough of them to become a run.
     pub(super) fn due(keys: &mut Keys, view: &Arc<View>, limit: usize) -> Option<Self> {
-        // Storing a month again costs as much as it has rows: the more it has, the more must have
-        // come since.
+        // Storing a month again costs in proportion to its rows, so a larger month waits for more
+        // new keys.
         let changed = view.account.metered.months().map(|(_, usage)| usage);
         let changed = changed.filter(|usage| usage.recent().next().is_some());
         let rows: usize = changed.map(MonthUsage::len).sum();
@@ -62,7 +63,7 @@ impl Sealing {
 }
 
 impl Engine {
-    /// Stores an account's checkpoint. A failure costs only memory, and the next start some time.
+    /// Stores an account's checkpoint. A failure only costs memory, and slows the next start.
     pub(super) async fn seal(&self, sealing: Sealing) {
         let account = Arc::clone(&sealing.view.account);
         let at = account.at.unwrap_or(Instant::EARLIEST);
@@ -87,7 +88,7 @@ impl Engine {
         }
     }
 
-    /// Goes on from a checkpoint; whoever has the turn sees the keys and the view change together.
+    /// Switches to a checkpoint; the holder of the turn sees the keys and the view change together.
     async fn take_over(
         &self,
         account: &Account,
@@ -104,7 +105,7 @@ impl Engine {
     }
 
     /// Stores the checkpoint of an account that has none, so that the keys of a long log need not
-    /// all be in memory, and gives its runs.
+    /// all be in memory, and returns its runs.
     pub(super) async fn seal_from_log(&self, view: &Arc<View>) -> Result<Vec<Run>, EngineError> {
         let log = view.account.log;
         tracing::info!(log = log.0, "a checkpoint of a long log is made again");
@@ -142,7 +143,7 @@ impl Engine {
         Ok(sealed.ok_or_else(newer)?.runs)
     }
 
-    /// Lets go of the rows that a checkpoint has: the newest view goes on from the checkpoint.
+    /// Drops rows from memory that a checkpoint has: the newest view continues from the checkpoint.
     async fn slim(&self, sealed: &Account, metered: Metered) -> Result<(), EngineError> {
         let Some(newest) = self.views.get(sealed.log) else {
             return Ok(());
@@ -164,15 +165,16 @@ impl Engine {
             }
         }
         let (site, account) = (Arc::clone(&newest.site), Arc::new(account));
-        // A newer one stays, whose account holds its rows in memory.
+        // A newer view stays; its account keeps its rows in memory.
         if let Some(kept) = self.views.keep(newest.after(site, account)) {
             self.with_dropped(kept);
         }
         Ok(())
     }
 
-    /// Adds the keys of the batches after one and through another to the runs of an account. A run
-    /// is joined with those that are not twice as long: few are left to be asked.
+    /// Adds the keys of the batches after one and through another to the runs of an account. The
+    /// new run is merged with those that are not at least twice as long, so that few runs have to
+    /// be searched.
     async fn add_run(
         &self,
         view: &Arc<View>,
@@ -203,7 +205,7 @@ impl Engine {
         Ok(())
     }
 
-    /// `None` when somebody else stored a newer one.
+    /// `None` when a newer one has been stored.
     async fn store_account(
         &self,
         naming: &Naming<'_>,
@@ -247,7 +249,7 @@ impl Engine {
         Ok(Some(Sealed { runs, metered }))
     }
 
-    /// Stores the rows of the months that changed, and gives those of all.
+    /// Stores the rows of the months that changed, and returns those of all months.
     async fn store_rows(
         &self,
         account: &Arc<Account>,
@@ -291,8 +293,8 @@ impl Engine {
         })
     }
 
-    /// Names a checkpoint in the manifest, and gives the one that it replaces; `None` when there is
-    /// a newer one.
+    /// Names a checkpoint in the manifest, and returns the one that it replaces; `None` when there
+    /// is a newer one.
     async fn swap_account(
         &self,
         naming: &Naming<'_>,
@@ -324,8 +326,8 @@ fn sorted(mut pairs: Vec<Pair>) -> Vec<Pair> {
     pairs
 }
 
-/// What a checkpoint named, whose runs are known as far as they are in use. What the next one
-/// names, too, is not deleted.
+/// The blobs that a checkpoint named; its runs are known only if in use. Blobs that the next
+/// checkpoint also names are not deleted.
 fn dropped(old: &AccountKnown, runs: &[Run]) -> Vec<Dropped> {
     let blobs = old.rows.iter().chain([&old.state]);
     let indexes = runs.iter().flat_map(Run::blobs);

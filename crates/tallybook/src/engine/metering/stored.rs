@@ -1,7 +1,7 @@
-//! An account's state as its checkpoint keeps it.
+//! An account's state as stored in its checkpoint.
 //!
-//! Invariant: derived; bytes of another format are `None`, and the log is read instead. The batches
-//! that hold more than events are few: they are named, and read again.
+//! Invariant: derived; bytes of another format are `None`, and the log is read instead. The few
+//! batches that hold more than events are listed, and read again.
 
 use crate::engine::EngineError;
 use crate::engine::blob::Owner;
@@ -39,7 +39,7 @@ pub(super) fn rows_blob(log: LogId, month: Month, through: Seq, rows: &[Row]) ->
     Owner::through(log, through).blob(&rows::encode(month, rows))
 }
 
-/// The blobs of an account's checkpoint but for its keys, as its log gives them.
+/// The blobs of an account's checkpoint, except its keys, as derived from its log.
 pub(in crate::engine) struct Whole {
     /// By month.
     pub rows: BTreeMap<Month, Arc<[u8]>>,
@@ -47,7 +47,7 @@ pub(in crate::engine) struct Whole {
 }
 
 impl Whole {
-    /// Of an account that was read from its log alone.
+    /// The blobs of an account that was read from its log alone.
     pub(in crate::engine) fn new(account: &Account) -> Self {
         let mut blobs = BTreeMap::new();
         let mut stored = BTreeMap::new();
@@ -55,7 +55,7 @@ impl Whole {
             let (rows, through) = (usage.joined(&[]), usage.through());
             let bytes = rows_blob(account.log, month, through, &rows);
             let blob = Digest::of(&bytes);
-            // A month's rows are numbered by 32 bits.
+            // A month's rows are numbered with 32 bits.
             let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
             let of_month = StoredRows {
                 blob,
@@ -86,7 +86,7 @@ impl Whole {
     ) -> Result<(), EngineError> {
         for bytes in self.rows.into_values().chain([self.state]) {
             match store.put_blob(bytes, at).await {
-                // A damaged database is not written to; its log can be read all the same.
+                // A damaged database is not written to; its log can still be read.
                 Ok(_) | Err(StoreError::Damaged { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -106,7 +106,7 @@ pub(in crate::engine) struct Stored {
 }
 
 impl Stored {
-    /// `None` when another format wrote it.
+    /// `None` when it has another format.
     pub(in crate::engine) fn decode(bytes: &[u8], log: LogId) -> Result<Option<Self>, DecodeError> {
         let mut r = Reader::new(bytes);
         if r.raw(4, "account")? != b"TBA1" {
@@ -136,7 +136,7 @@ impl Stored {
         }))
     }
 
-    /// Its metered usage; `None` when another format wrote it.
+    /// Its metered usage; `None` when it has another format.
     pub(in crate::engine) fn metered(
         &self,
         dictionary: &Dictionary,

@@ -1,6 +1,6 @@
-//! The rows of a month that a checkpoint stored, made again from the log when they can't be read.
+//! The rows of a month that a checkpoint stored, rebuilt from the log when they can't be read.
 //!
-//! Look next: [`tallybook_core::ledger::metered::rows`] for what they are.
+//! Look next: [`tallybook_core::ledger::metered::rows`] for the rows themselves.
 
 use super::stored::rows_blob;
 use crate::engine::blob::{Owner, derived, warn_unusable};

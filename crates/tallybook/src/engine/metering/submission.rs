@@ -1,53 +1,53 @@
-//! What is submitted, and what comes of it.
+//! Submissions of events, and their outcome.
 
 use tallybook_core::account::AccountName;
 use tallybook_core::event::Event;
 use tallybook_core::ids::Seq;
 use tallybook_core::name::Name;
 
-/// An event with the one thing that it does not itself say.
+/// An event and its payer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incoming {
     /// The event.
     pub event: Event,
-    /// The enterprise that pays, where the sender says so. Corrections find their payer in the same
-    /// way as usage does: by what their data names.
+    /// The fields that determine the payer. Corrections find their payer in the same way as usage:
+    /// by the names in their data.
     pub payer: Payer,
 }
 
-/// By what the payer is found: the first that is given.
+/// The fields that determine the payer: the first one given counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Payer {
     /// An enterprise.
     pub enterprise: Option<Name>,
-    /// An organization, billed to whoever paid for it at the event's time.
+    /// An organization, billed to the account that paid for it at the event's time.
     pub organization: Option<Name>,
-    /// A user, who pays alone.
+    /// A user with an account of their own.
     pub user: Option<Name>,
 }
 
-/// Events that are taken in together.
+/// Events submitted together.
 #[derive(Debug, Clone, Default)]
 pub struct Submission {
-    /// The events, each with its place in what was sent.
+    /// The events, each with its index in the request.
     pub events: Vec<(u64, Incoming)>,
-    /// What happens to the good ones beside a bad one.
+    /// What happens to the valid events when one is invalid.
     pub on_error: OnError,
     /// What the sender may write.
     pub allowed: Allowed,
 }
 
-/// What happens to good events beside bad ones.
+/// What happens to valid events when others are invalid.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OnError {
-    /// One bad event and nothing changes.
+    /// One invalid event, and nothing changes.
     #[default]
     Reject,
-    /// The good ones are taken.
+    /// The valid ones are accepted.
     Skip,
 }
 
-/// What a sender may write; whatever else is answered like an account that does not exist.
+/// What a sender may write; anything else is treated as an account that does not exist.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Allowed {
     /// The accounts; `None` is every one.
@@ -57,7 +57,7 @@ pub struct Allowed {
 }
 
 impl Payer {
-    /// Without what has no say: a user pays only where nothing else is named.
+    /// Drops the fields that do not count: a user pays only if nothing else is named.
     pub(super) fn what_counts(self) -> Self {
         let user = match (&self.enterprise, &self.organization) {
             (None, None) => self.user,
@@ -68,9 +68,9 @@ impl Payer {
 }
 
 impl Allowed {
-    /// Whether an event may be written to an account: from its source, and about the source of the
-    /// event that a correction names. Asked without the log, so that the answer does not tell
-    /// whether that event exists.
+    /// Whether an event may be written to an account, given its source, and for a correction the
+    /// source of its target. Decided without the log, so that the answer does not reveal whether
+    /// the target exists.
     pub(super) fn may_write(&self, account: &AccountName, event: &Event) -> bool {
         let accounts = self.accounts.as_ref();
         accounts.is_none_or(|accounts| accounts.contains(account))
@@ -84,55 +84,55 @@ impl Allowed {
     }
 }
 
-/// What came of a submission.
+/// The outcome of a submission.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Receipt {
-    /// Events that count now.
+    /// Events that count from now on.
     pub accepted: u64,
-    /// Events that counted before.
+    /// Events that already counted.
     pub duplicates: u64,
-    /// Of the accepted ones, corrections whose event has not come.
+    /// Accepted corrections whose event has not arrived.
     pub pending: u64,
     /// Events that do not count, in the order in which they were sent.
     pub rejected: Vec<Rejection>,
-    /// The newest batch of each account that was written to, in the order of the accounts.
+    /// The newest batch of each account written to, in the order of the accounts.
     pub commits: Vec<(AccountName, Seq)>,
 }
 
 /// An event that does not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
-    /// Its place in what was sent, from 0.
+    /// Its index in the request, from 0.
     pub index: u64,
     /// Why, for programs.
     pub code: RejectionCode,
-    /// Why, for people.
+    /// Why, in words.
     pub reason: String,
 }
 
 /// Why an event does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RejectionCode {
-    /// It is not an event, or a value in it is not what it must be.
+    /// It is not an event, or one of its values is invalid.
     Invalid,
     /// Its time is too far ahead.
     InFuture,
-    /// Nobody whom the sender may bill is named.
+    /// It names no account that the sender may bill.
     UnknownPayer,
     /// The catalogue has no such SKU.
     UnknownSku,
     /// The SKU has no price at that time.
     NoPrice,
-    /// Its amount is beyond what can be counted.
+    /// Its amount overflows.
     Overflow,
-    /// An event of this name is known, and says something else.
+    /// An event with this name is known, with different content.
     Conflict,
     /// It corrects a correction.
     NotUsage,
 }
 
 impl RejectionCode {
-    /// As the wire has it.
+    /// The code in API answers.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -148,13 +148,13 @@ impl RejectionCode {
     }
 }
 
-/// Why nothing was taken in.
+/// Why nothing was accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
-    /// Some events are bad, and the submission is all or nothing.
+    /// Some events are invalid, and the submission is all or nothing.
     #[error("{} of the events were rejected", .0.rejected.len())]
     Rejected(Receipt),
-    /// More is waiting to be committed than memory is kept for.
+    /// Too many events are waiting to be committed.
     #[error("too much is waiting to be committed")]
     Busy,
     /// The engine failed; nothing of it is acknowledged.

@@ -1,4 +1,4 @@
-//! An account's keys against its log.
+//! Verifies an account's keys against its log.
 //!
 //! Invariant: changes nothing, reads every block, and takes time in proportion to the events: the
 //! keys of a run are compared with those of its batches by a sum of hashes, which does not depend
@@ -15,16 +15,16 @@ use tallybook_core::event::EventKey;
 use tallybook_core::ids::{Digest, LogId, Seq};
 use tallybook_core::names::Dictionary;
 
-/// Blocks that are read at a time.
+/// How many blocks are read at a time.
 const AT_A_TIME: usize = 64;
 
-/// The keys of the events of each run's batches, as the log gives them.
+/// The keys of the events of each run's batches, derived from the log.
 #[derive(Debug)]
 pub(in crate::engine) struct KeySums {
     runs: Vec<(Seq, Sum)>,
 }
 
-/// A sum over keys and what is known of their events.
+/// A sum over keys and their entries.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Sum {
     keys: u64,
@@ -49,7 +49,7 @@ impl Sum {
 }
 
 impl KeySums {
-    /// Of the runs of a checkpoint, nothing yet.
+    /// Starts with nothing read, for the runs of a checkpoint.
     pub(in crate::engine) fn new(known: &AccountKnown) -> Self {
         let runs = known.runs.iter().map(|run| (run.through, Sum::default()));
         let runs = runs.collect();
@@ -73,7 +73,8 @@ impl KeySums {
 }
 
 impl Engine {
-    /// Compares the runs of a checkpoint with the keys that the log gives, and gives their blobs.
+    /// Compares the runs of a checkpoint with the keys derived from the log, and returns their
+    /// blobs.
     pub(in crate::engine) async fn verify_runs(
         &self,
         log: LogId,
@@ -115,7 +116,7 @@ impl Engine {
         Ok(run)
     }
 
-    /// Reads every block of a run: keys rise, each is found, and all are summed up.
+    /// Reads every block of a run, checks that keys ascend and can be found, and sums them up.
     async fn verify_run(&self, run: &Run) -> Result<Sum, EngineError> {
         let mut sum = Sum::default();
         let mut last: Option<EventKey> = None;

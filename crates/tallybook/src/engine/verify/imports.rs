@@ -1,4 +1,4 @@
-//! Imports against their lines: every chunk is read, and its sums are made again.
+//! Verifies imports against their lines: every chunk is read, and its sums are recomputed.
 
 use crate::engine::blob::named;
 use crate::engine::{Engine, EngineError};
@@ -16,7 +16,7 @@ use tallybook_core::query::Totals;
 use tallybook_core::time::Hour;
 
 impl Engine {
-    /// Gives the import's lines.
+    /// Returns the number of the import's lines.
     pub(super) async fn verify_import(&self, import: &Arc<Import>) -> Result<u64, EngineError> {
         let mut lines = 0;
         for part in &import.record.parts {

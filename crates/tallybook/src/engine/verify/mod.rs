@@ -1,8 +1,8 @@
-//! `tallybook verify`: read everything again, recompute everything, say the first difference.
+//! `tallybook verify`: read everything again, recompute everything, report the first difference.
 //!
-//! Invariant: nothing is written. What is compared is what was stored (batches, names, chunks,
-//! sums, and all that is derived from them) with what follows from the ledger alone; every blob is
-//! read. The time is about that of importing and replaying the same. Look next: [`imports`], and
+//! Invariant: nothing is written. Stored data (batches, names, chunks, sums, and everything derived
+//! from them) is compared with what follows from the ledger alone; every blob is read. It takes
+//! about as long as importing and replaying the same data. Look next: [`imports`], and
 //! `super::metering` for keys of events.
 
 mod imports;
@@ -22,10 +22,10 @@ use tallybook_core::statement::{Source, Statement};
 use tallybook_core::time::Month;
 use tallybook_store::StoreError;
 
-/// How often an account is verified again whose checkpoints changed meanwhile.
+/// How often to retry verifying an account whose checkpoints changed meanwhile.
 const ATTEMPTS: u32 = 5;
 
-/// What was read and found to agree.
+/// Counts of what was read and found consistent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Verified {
     /// Accounts.
@@ -40,11 +40,11 @@ pub struct Verified {
     pub ledger_blobs: u64,
     /// Statements recomputed.
     pub statements: u64,
-    /// Checkpoints compared with what the ledger gives, byte by byte.
+    /// Checkpoints compared byte by byte with what the ledger gives.
     pub checkpoints: u64,
-    /// Blobs of checkpoints; they are made again when they are lost.
+    /// Blobs of checkpoints, which are rebuilt if lost.
     pub derived_blobs: u64,
-    /// Blobs that nothing names, which the next start of the server removes.
+    /// Blobs that nothing names; the next start of the server removes them.
     pub unused_blobs: u64,
     /// Their size as stored, in bytes.
     pub unused_bytes: u64,
@@ -53,16 +53,16 @@ pub struct Verified {
 /// How far a verification has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Batches and blobs that were read.
+    /// Batches and blobs read so far.
     pub done: u64,
     /// All of them.
     pub total: u64,
 }
 
-/// Who is told how far a verification has come.
+/// The callback for the progress of a verification.
 type Watcher<'a> = &'a (dyn Fn(Progress) + Send + Sync);
 
-/// Counts what was read.
+/// Counts what has been read.
 struct Meter<'a> {
     done: AtomicU64,
     total: u64,
@@ -77,7 +77,7 @@ impl Meter<'_> {
     }
 }
 
-/// A difference in what is derived: the ledger is sound.
+/// A difference in derived data: the ledger is sound.
 pub(in crate::engine) fn derived(
     what: impl std::fmt::Display,
     detail: impl ToString,
@@ -92,10 +92,10 @@ impl Engine {
         self.verify_watched(&|_| {}).await
     }
 
-    /// The same, and tells `watcher` how far it has come.
+    /// The same, reporting progress to `watcher`.
     pub async fn verify_watched(&self, watcher: Watcher<'_>) -> Result<Verified, EngineError> {
         self.store.check().await?;
-        // Before the site's log: an account that is opened in between is not looked for.
+        // Read before the site's log, so that an account opened in between is not expected.
         let heads = self.store.heads().await?;
         let batches: u64 = heads.iter().map(|(_, seq)| seq.0).sum();
         let meter = Meter {
@@ -123,13 +123,13 @@ impl Engine {
                 .await?;
         }
         self.verify_unused(&mut verified, &meter).await?;
-        // At last, for whatever else finds a difference says more of it.
+        // Last, because the other checks give more specific errors.
         self.store.check_rows().await?;
         Ok(verified)
     }
 
-    /// Adds an account to what was verified. What its checkpoint names may be deleted meanwhile,
-    /// when there is a newer one: then the account is verified again.
+    /// Verifies an account and adds it to the counts. Blobs of its checkpoint may be deleted
+    /// meanwhile if there is a newer one: then the account is verified again.
     async fn verify_account(
         &self,
         site: &Arc<Site>,
@@ -216,10 +216,10 @@ impl Engine {
             .await
     }
 
-    /// The site's and an account's log name the same live imports. The chain of a log tells when a
-    /// batch in its middle is gone; that its end is gone shows only in the other log.
+    /// Checks that the site's and an account's log name the same live imports. The chain of a log
+    /// reveals a missing batch in its middle, but a missing end shows only in the other log.
     async fn verify_agreement(&self, log: LogId, name: &AccountName) -> Result<(), EngineError> {
-        // Nobody commits between the two reads.
+        // Prevents commits between the two reads.
         let _turn = self.turn().await;
         let site = load::site(self.store.as_ref()).await?;
         let account = load::account_from_log(self.store.as_ref(), log, name).await?;
@@ -232,7 +232,8 @@ impl Engine {
         }
     }
 
-    /// Compares an account's checkpoint with what its log gives, and gives how many blobs it has.
+    /// Compares an account's checkpoint with what its log gives, and returns the number of its
+    /// blobs.
     async fn verify_checkpoint(
         &self,
         (log, name): (LogId, &AccountName),
@@ -249,7 +250,7 @@ impl Engine {
             return Err(derived(what(), "it is not what the log gives"));
         }
         for blob in known.rows.iter().chain([&known.state]) {
-            // Their names are the hashes of what they must be.
+            // Their names are the hashes of the expected content.
             self.read_named(*blob).await?;
             meter.add(1);
         }
@@ -300,7 +301,7 @@ impl Engine {
                 meter.add(blobs.len() as u64);
             }
         }
-        // Statements of earlier states of the log: whole, but with nothing to compare them with.
+        // Statements of earlier states of the log: readable, but with nothing to compare them with.
         for known in stored.values() {
             for blob in &known.blobs {
                 self.read_named(*blob).await?;
@@ -312,7 +313,7 @@ impl Engine {
     }
 
     /// Compares a stored statement's parts with those of the statement. Parts that were made by
-    /// other rules or in another format are not compared: they are never read, and made again.
+    /// other rules or in another format are not compared: they are never read but rebuilt.
     async fn verify_statement(
         &self,
         view: &View,
@@ -371,7 +372,7 @@ impl Engine {
     }
 }
 
-/// An import that is live as one of the two logs says, but not as the other does.
+/// An import that is live in one of the two logs but not in the other.
 fn in_one_log_only(site: &Site, account: &Account) -> Option<ImportId> {
     let seen = site.directory.sightings();
     let seen = seen.filter(|(_, log)| *log == account.log);

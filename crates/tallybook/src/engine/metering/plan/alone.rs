@@ -1,4 +1,4 @@
-//! What fails of one submission leaves the others of the commit as they are.
+//! Isolates submissions: the failure of one does not affect the others in a commit.
 
 use super::{Answer, Plan};
 use crate::engine::metering::check::Checked;
@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use tallybook_core::ids::LogId;
 
 impl Plan<'_> {
-    /// Plans one submission. When what is stored of its accounts can't be read, it fails alone, and
+    /// Plans one submission. If stored data of its accounts can't be read, it fails alone, and
     /// leaves no trace in the commit.
     pub(super) async fn submission(&mut self, checked: &Checked) -> Answer {
         let planned = self.accounts.iter();

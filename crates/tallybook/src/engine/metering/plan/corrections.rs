@@ -1,8 +1,8 @@
-//! Corrections: what their target said, and which of those that waited for it have no price.
+//! Corrections: what their target said, and which waiting amends have no price.
 //!
-//! Invariant: a correction acts on what the log says, wherever its target is: in the state, in an
-//! earlier batch, or in the batch in the making. Which amends fail is decided once, when their
-//! usage event is planned, and recorded with it.
+//! Invariant: a correction finds its target wherever it is: in memory, in an earlier batch, or in
+//! the batch being planned. Which amends fail is decided once, when their usage event is planned,
+//! and recorded with it.
 
 use super::{Plan, Verdict};
 use crate::engine::EngineError;
@@ -37,7 +37,7 @@ impl Plan<'_> {
         };
         if let Some(usage) = event.usage() {
             let catalog = &self.engine.site().catalog;
-            // It counts in the hour of its target: as long as that is not known, so is the price.
+            // It counts in the hour of its target: while that is unknown, so is the price.
             let checked = match known {
                 Some(known) => price(catalog, usage, self.day_of(log, key, known, stated)?),
                 None => sku(catalog, usage).map(drop),
@@ -54,7 +54,7 @@ impl Plan<'_> {
         Ok(Verdict::New(admitted, known.is_none()))
     }
 
-    /// Of the amends that wait for a new usage event, those that have no price on its day.
+    /// The amends waiting for a new usage event that have no price on its day.
     pub(super) fn failed_amends(
         &self,
         log: LogId,
@@ -122,8 +122,8 @@ impl Plan<'_> {
         })
     }
 
-    /// What a usage event in an earlier batch said; `None` when it is in the batch in the making,
-    /// or when the account knows already.
+    /// What a usage event in an earlier batch said; `None` when it is in the batch being planned,
+    /// or the account already knows.
     pub(super) async fn stated(
         &mut self,
         log: LogId,
@@ -163,7 +163,7 @@ impl Plan<'_> {
     }
 }
 
-/// Why an amend failed, from why usage like it would be refused.
+/// Maps the reason for refusing usage to the reason for an amend's failure.
 fn failure(code: RejectionCode) -> AmendFailure {
     match code {
         RejectionCode::UnknownSku => AmendFailure::UnknownSku,

@@ -1,10 +1,10 @@
 //! Events of organizations that have had more than one payer.
 //!
-//! Invariant: such an event is known by its name in all accounts that have paid for its
-//! organization, so that one that comes again with another time counts once, and a correction finds
-//! its event in the account that paid for it. A correction goes to the log that holds its event.
-//! Until that has come, it waits in every log to which its sender may write, so that it acts
-//! whichever account the event is billed to, and the order in which they come makes no difference.
+//! Invariant: such an event is looked up by name in all accounts that have paid for its
+//! organization, so that a redelivery with a different time counts once, and a correction finds its
+//! event in the account that paid for it. A correction goes to the log that holds its event. Until
+//! that event arrives, the correction waits in every log that its sender may write to, so that it
+//! applies whichever account the event is billed to, and the order of arrival makes no difference.
 
 use super::{Plan, Verdict, conflict};
 use crate::engine::EngineError;
@@ -16,18 +16,18 @@ use tallybook_core::event::EventName;
 use tallybook_core::ids::{LogId, NameId};
 use tallybook_core::name::Name;
 
-/// Where an event of such an organization may be known.
+/// The logs that may hold an event of such an organization.
 pub(super) struct Moved<'a> {
     organization: &'a Name,
-    /// That of the account that pays at the event's time.
+    /// The log of the account that pays at the event's time.
     log: LogId,
-    /// Those of the other accounts, and whether the sender may write to them.
+    /// The logs of the other accounts, and whether the sender may write to them.
     others: Vec<(LogId, bool)>,
 }
 
 impl<'a> Moved<'a> {
-    /// `None` for the events of most organizations, which have had but one payer. `logs` are those
-    /// of the accounts.
+    /// `None` for events of most organizations, which have had only one payer. `logs` holds the
+    /// logs of the accounts.
     pub(super) fn of(checked: &'a Checked, event: &CheckedEvent, logs: &[LogId]) -> Option<Self> {
         let organization = checked.organization(event)?;
         let history = checked.history(event).iter();
@@ -54,7 +54,7 @@ impl<'a> Moved<'a> {
 }
 
 impl Plan<'_> {
-    /// What is to be done with an event of an organization that has had more than one payer.
+    /// What to do with an event of an organization that has had more than one payer.
     pub(super) async fn moved_event(
         &mut self,
         moved: &Moved<'_>,
@@ -69,7 +69,7 @@ impl Plan<'_> {
                 if known.content == checked.content {
                     return Ok(Verdict::Duplicate);
                 }
-                // Other organizations of that account have names of their own.
+                // Other organizations of that account have their own event names.
                 if self.is_usage_of(moved, *other, &event.name, known).await? {
                     return Ok(conflict(&event.name));
                 }
@@ -96,8 +96,8 @@ impl Plan<'_> {
         })
     }
 
-    /// The log of another account that holds a usage event of the organization, among those to
-    /// which the sender may write: what is in others is answered as what does not exist.
+    /// The log of another account that holds a usage event of the organization, among those that
+    /// the sender may write to: events in other logs are treated as nonexistent.
     async fn holder(
         &mut self,
         moved: &Moved<'_>,

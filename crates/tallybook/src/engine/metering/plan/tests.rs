@@ -62,8 +62,8 @@ fn used(id: &str, sku: &str) -> Incoming {
     Incoming { event, payer }
 }
 
-/// The catalogue may become another while events wait for their commit: what has no price then is
-/// refused like what never had one, and what has one is taken.
+/// The catalogue may change while events wait for their commit: events that then have no price are
+/// refused, and those that have one are accepted.
 #[tokio::test]
 async fn what_loses_its_price_on_the_way_is_refused() {
     let engine = engine().await;
@@ -95,8 +95,8 @@ async fn what_loses_its_price_on_the_way_is_refused() {
     engine.verify().await.expect("nothing differs");
 }
 
-/// An organization may get another payer while events wait for their commit: they are billed to
-/// the account that pays by then, and refused where the sender may not write to that.
+/// An organization's payer may change while events wait for their commit: they are billed to the
+/// account that pays by then, and refused if the sender may not write to it.
 #[tokio::test]
 async fn who_pays_is_asked_again_when_it_may_have_changed() {
     let engine = engine().await;
@@ -146,7 +146,7 @@ async fn who_pays_is_asked_again_when_it_may_have_changed() {
     engine.verify().await.expect("nothing differs");
 }
 
-/// An amend that waits for its event in the same commit fails as it does in any other.
+/// An amend that waits for an event in the same commit fails like any other.
 #[tokio::test]
 async fn an_amend_that_shares_the_commit_of_its_event_fails_too() {
     let engine = engine().await;
@@ -163,7 +163,7 @@ sku later \"Later\" gpu minutes
     };
     amend.event.body = EventBody::Amend(usage.event.name.clone(), said);
     amend.event.time = Timestamp::parse("2026-02-06T00:00:00Z").expect("a time");
-    // The order in which they wait is the order in which they are planned.
+    // Submissions are planned in the order in which they wait.
     let mut answers = Vec::new();
     for incoming in [amend, usage] {
         let submission = Submission {
@@ -191,7 +191,7 @@ sku later \"Later\" gpu minutes
     engine.verify().await.expect("nothing differs");
 }
 
-/// Keys of accounts that are in use are in memory, and of no more than a thousand accounts.
+/// Keys of accounts in use are in memory, for at most a thousand accounts.
 #[tokio::test]
 async fn keys_of_the_accounts_used_least_recently_go() {
     let engine = engine().await;
@@ -224,6 +224,6 @@ async fn keys_of_the_accounts_used_least_recently_go() {
     for number in [0, 1_099, 500] {
         assert_eq!(send(number).await.duplicates, 1);
     }
-    // Also when nothing was new.
+    // Even when nothing was new.
     assert_eq!(engine.metering.keys.lock().await.len(), 1024);
 }
