@@ -1,9 +1,9 @@
 //! The billing file: who exists, who pays and who may look, as `tallybook apply -f` reads it.
 //!
-//! YAML, and so JSON too. The site's own catalogue stands in it as a text (`catalog`), or in a file
-//! beside it (`catalog_file`), which only the command line can read. Invariant: a file is
-//! understood whole or refused with line, column and reason; names are checked here, what they mean
-//! for what is known already is decided by the core. Look next: `tallybook_core::declaration`.
+//! YAML, and therefore also JSON. The site's own catalogue is embedded as a text (`catalog`), or in
+//! a separate file (`catalog_file`), which only the command line can read. Invariant: a file is
+//! understood completely or refused with line, column and reason; names are checked here, but how
+//! they affect the current state is decided by the core. Look next: `tallybook_core::declaration`.
 
 mod discount;
 mod yaml;
@@ -42,17 +42,17 @@ impl fmt::Display for BillingFileError {
     }
 }
 
-/// What a billing file says.
+/// The contents of a billing file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BillingFile {
-    /// What it declares itself.
+    /// What the file itself declares.
     pub declarations: Vec<Declaration>,
-    /// The path of the own catalogue's text, from the folder of the billing file.
+    /// The path of the site's catalogue, relative to the billing file's folder.
     pub catalog_file: Option<String>,
 }
 
 /// Reads a billing file's text: catalogue, enterprises, then organizations, users and repositories.
-/// One that names a file beside it is refused: here is no folder.
+/// One that refers to another file is refused: there is no folder here.
 pub fn parse(text: &str) -> Result<Vec<Declaration>, BillingFileError> {
     let file = read(text)?;
     match file.catalog_file {
@@ -63,7 +63,7 @@ pub fn parse(text: &str) -> Result<Vec<Declaration>, BillingFileError> {
     }
 }
 
-/// Reads a billing file's text, which may name a file beside it.
+/// Reads a billing file's text, which may refer to a catalogue file.
 pub fn read(text: &str) -> Result<BillingFile, BillingFileError> {
     let file: Option<File> = yaml::from_str(text)?;
     let mut file = file.unwrap_or_default();
@@ -83,7 +83,7 @@ pub fn read(text: &str) -> Result<BillingFile, BillingFileError> {
     })
 }
 
-/// The same billing file with the own catalogue's text in it, for a server.
+/// The same billing file with the catalogue's text embedded, for sending to a server.
 pub fn with_catalog(text: &str, catalog: &str) -> Result<String, BillingFileError> {
     let mut file: serde_json::Map<String, Value> = yaml::from_str(text)?;
     file.remove("catalog_file");
@@ -153,7 +153,7 @@ struct Repository {
 /// A slug or login.
 struct Login(Name);
 
-/// Several logins, none twice.
+/// Several distinct logins.
 struct Logins(Vec<Name>);
 
 /// `owner/name`.
@@ -162,7 +162,7 @@ struct FullName {
     name: Name,
 }
 
-/// A name for people.
+/// A display name.
 struct Text(String);
 
 struct Email(String);
@@ -171,7 +171,7 @@ struct PlanWord(Plan);
 
 struct VisibilityWord(Visibility);
 
-/// Reads a text and checks it where it stands, so that the error has the text's own place.
+/// Reads and checks a text during parsing, so that the error has the text's own position.
 struct Checked<T> {
     expecting: &'static str,
     check: fn(&str) -> Result<T, String>,
@@ -296,7 +296,7 @@ impl File {
         self.check_payers()
     }
 
-    /// An organization has one payer.
+    /// Checks that each organization has one payer.
     fn check_payers(&self) -> Result<(), BillingFileError> {
         let mut payers: HashMap<_, &Name> = HashMap::new();
         for (index, enterprise) in self.enterprises.iter().enumerate() {

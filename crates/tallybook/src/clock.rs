@@ -1,12 +1,12 @@
 //! The one file that reads the clock.
 //!
-//! Everywhere else `now` is an argument or comes from a [`Clock`] that was handed in, so that tests
-//! and the demo can choose the time. `cargo xtask tidy` refuses a clock that is read elsewhere.
+//! Everywhere else `now` is an argument or comes from a [`Clock`] passed in, so that tests and the
+//! demo can choose the time. `cargo xtask tidy` refuses code that reads the clock elsewhere.
 
 use std::time::{Duration, SystemTime};
 use tallybook_core::time::Instant;
 
-/// What time it is: the machine's, or always the same.
+/// A source of time: the machine's clock, or a fixed instant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Clock {
     /// The machine's clock.
@@ -16,7 +16,7 @@ pub enum Clock {
     Fixed(Instant),
 }
 
-/// The machine's clock is outside the years that billing can know.
+/// The machine's clock is outside the supported range of years.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the machine's clock is outside the years 2000 to 9999: set it right first")]
 pub struct ClockError;
@@ -42,12 +42,12 @@ fn system_now() -> Result<Instant, ClockError> {
     Instant::from_seconds(seconds).map_err(|_| ClockError)
 }
 
-/// Measures how long something takes; says nothing of the time of day.
+/// Measures elapsed time, independent of the time of day.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch(std::time::Instant);
 
 impl Stopwatch {
-    /// Begins to measure.
+    /// Starts measuring.
     #[must_use]
     #[expect(
         clippy::disallowed_methods,
@@ -64,7 +64,7 @@ impl Stopwatch {
     }
 }
 
-/// The time that deadlines count by: the runtime's, which a test can pause.
+/// The time for deadlines: the runtime's, which a test can pause.
 #[must_use]
 pub fn runtime_now() -> tokio::time::Instant {
     tokio::time::Instant::now()

@@ -1,7 +1,7 @@
 //! The program: one writer and many readers over the ledger, and the faces that clients see.
 //!
-//! A library so that tests and benchmarks reach what the binary runs. Invariant: no rule of billing
-//! is here; the rules are `tallybook-core`'s. Look next: [`cli`] for what each command does,
+//! A library so that tests and benchmarks can use what the binary runs. Invariant: no billing rules
+//! are here; they are in `tallybook-core`. Look next: [`cli`] for what each command does,
 //! [`engine`] for reading and writing, [`http`] for the routes; ARCHITECTURE.md is the map.
 
 pub mod auth;

@@ -1,4 +1,4 @@
-//! The program `tallybook`: everything is in the library, beginning at `cli`.
+//! The program `tallybook`: everything is in the library, starting at `cli`.
 
 use std::process::ExitCode;
 

@@ -1,13 +1,12 @@
-//! Logs: one JSON object a line on stderr, or text when stderr is a terminal.
+//! Logs: one JSON object per line on stderr, or text when stderr is a terminal.
 //!
-//! Invariant: a log line never holds a token, a query of a link, or an authorization header; who
-//! writes a line logs ids. What is logged is chosen by `TALLYBOOK_LOG` (`info`,
-//! `tallybook=debug,warn`, ...).
+//! Invariant: a log line never contains a token, the query of a link, or an authorization header;
+//! log ids instead. `TALLYBOOK_LOG` selects what is logged (`info`, `tallybook=debug,warn`, ...).
 
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
-/// The text of `TALLYBOOK_LOG` is no filter.
+/// The text of `TALLYBOOK_LOG` is not a valid filter.
 #[derive(Debug, thiserror::Error)]
 #[error("TALLYBOOK_LOG: '{filter}' is not a log filter: {reason}")]
 pub struct FilterError {
@@ -15,7 +14,7 @@ pub struct FilterError {
     reason: String,
 }
 
-/// Starts logging; once a process.
+/// Starts logging; call it once per process.
 pub fn start(filter: &str) -> Result<(), FilterError> {
     let fail = |reason: String| FilterError {
         filter: filter.to_owned(),

@@ -1,7 +1,7 @@
 //! The accounts that a token was made for.
 //!
-//! Invariant: at least one account is named, because a token for all accounts is a site
-//! administrator's; every name was checked.
+//! Invariant: at least one account is named, because only a site administrator's token covers all
+//! accounts; every name has been validated.
 
 use serde::{Deserialize, Serialize};
 use tallybook_core::account::{AccountKind, AccountName, check_name};
@@ -47,7 +47,7 @@ impl Accounts {
         self.0.contains(account)
     }
 
-    /// Each as it is written: `enterprise/octo-ent`.
+    /// Each in its text form: `enterprise/octo-ent`.
     #[must_use]
     pub fn texts(&self) -> Vec<String> {
         let accounts = self.0.iter();

@@ -1,7 +1,7 @@
 //! From an `Authorization` header to a [`Viewer`].
 //!
 //! Invariant: the text of a secret lives no longer than the request, and is compared by hash or in
-//! constant time. Looking a hash up is the caller's: nothing here reads a database.
+//! constant time. Looking up a hash is up to the caller: nothing here reads a database.
 
 use super::grants::Grants;
 use super::secret;
@@ -12,18 +12,19 @@ use subtle::ConstantTimeEq;
 use tallybook_core::time::Instant;
 use tallybook_store::TokenRow;
 
-/// Why nobody is known to be asking; each is answered 401.
+/// Why a request is not authenticated; each is answered 401.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unauthenticated {
     /// No `Authorization` header.
     #[error("Requires authentication")]
     Absent,
-    /// Another scheme, or a token that is unknown, expired or revoked. Which of them is not told.
+    /// Another scheme, or a token that is unknown, expired or revoked. The answer does not say
+    /// which.
     #[error("Bad credentials")]
     Bad,
 }
 
-/// The hash of a secret that somebody sent.
+/// The hash of a secret that a client sent.
 #[derive(Clone, Copy)]
 pub struct Credential {
     hash: [u8; 32],
@@ -45,7 +46,7 @@ impl Credential {
         Ok(Self { hash })
     }
 
-    /// Under which the token is stored.
+    /// The hash that the token is stored under.
     #[must_use]
     pub const fn hash(&self) -> [u8; 32] {
         self.hash
@@ -60,7 +61,7 @@ pub struct AdminToken {
 }
 
 impl AdminToken {
-    /// What logs call it; stored tokens' ids have no dash.
+    /// Its id in logs; stored tokens' ids have no dash.
     pub const ID: &'static str = "environment-admin";
 
     /// Keeps the hash of the configured text.
@@ -78,7 +79,7 @@ impl AdminToken {
         }
     }
 
-    /// What tells this secret from another without telling it.
+    /// Identifies this secret without revealing it.
     #[must_use]
     pub fn proof(&self) -> [u8; 32] {
         *blake3::hash(&self.hash).as_bytes()
@@ -92,21 +93,22 @@ impl AdminToken {
     }
 }
 
-/// Who is asking, by which token.
+/// Who is asking, and with which token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Viewer {
     /// The token's public id, for logs and for counting requests.
     pub token_id: String,
     /// What it may do.
     pub grants: Grants,
-    /// The shape of GitHub's answers to it; `None` is the server's.
+    /// The dialect of GitHub's answers for it; `None` is the server's default.
     pub dialect: Option<Dialect>,
     /// When it stops working.
     pub expires_at: Option<Instant>,
 }
 
 impl Viewer {
-    /// The viewer that a stored token stands for at `now`. Unreadable grants are no credentials.
+    /// The viewer that a stored token represents at `now`. A token with unreadable grants is
+    /// rejected.
     pub fn of(token: &TokenRow, now: Instant) -> Result<Self, Unauthenticated> {
         let expired = token.expires_at.is_some_and(|at| at <= now);
         let revoked = token.revoked_at.is_some_and(|at| at <= now);

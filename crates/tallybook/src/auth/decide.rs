@@ -1,26 +1,26 @@
 //! Who may do what: one pure function over one table.
 //!
 //! Invariant: nothing is allowed that the table does not allow. Whether the account exists is
-//! answered before; an account that the viewer has nothing to do with is answered as one that does
-//! not exist. The table is what GitHub documents for its billing endpoints, and our own rules.
+//! decided beforehand; an account unrelated to the viewer is treated as nonexistent. The table is
+//! what GitHub documents for its billing endpoints, and our own rules.
 
 use super::credential::Viewer;
 use super::grants::{Grants, Level, Permission, Scope};
 use tallybook_core::account::AccountKind;
 pub use tallybook_core::site::directory::Relation;
 
-/// What the bearer of a token is to the account that a path names.
+/// The relation of a token's bearer to the account that a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// The token acts as a user, who is this to the account.
+    /// The token acts as a user with this relation to the account.
     User(Relation),
-    /// The token acts as no user, and was made for this account, or for who pays for it.
+    /// The token acts as no user, and was made for this account or its payer.
     Named,
-    /// Nothing.
+    /// No relation.
     None,
 }
 
-/// Endpoints that are guarded alike.
+/// Endpoints that share access rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EndpointFamily {
     /// Reads an enterprise's billing.
@@ -29,11 +29,11 @@ pub enum EndpointFamily {
     OrganizationBilling,
     /// Reads a user's billing.
     UserBilling,
-    /// Looks at an account's imports.
+    /// Reads an account's imports.
     Imports(AccountKind),
     /// Imports into an account, reverts its imports.
     WriteImports(AccountKind),
-    /// Sends usage events; for which accounts, the events' payers are held against the token.
+    /// Sends usage events; the events' payers are checked against the token's accounts.
     Events,
     /// Tokens, apply, verify, backup.
     Site,
@@ -42,19 +42,19 @@ pub enum EndpointFamily {
 /// Why not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// The account is answered as one that does not exist: 404.
+    /// The account is treated as nonexistent: 404.
     #[error("Not Found")]
     NotFound,
     /// A member without a role in billing: 403, in GitHub's words.
     #[error("No access to billing usage data.")]
     NoBillingRole,
-    /// The role is right, the kind of token or its permissions are not: 403.
+    /// The role suffices, but the kind of token or its permissions do not: 403.
     #[error("Resource not accessible by personal access token")]
     TokenKind,
-    /// The role is right, the token's scopes are not: 403.
+    /// The role suffices, but the token's scopes do not: 403.
     #[error("Your token has not been granted the required scopes: {}", .0.join(" or "))]
     MissingScope(&'static [&'static str]),
-    /// The role and the token let read, and reading is not writing: 403.
+    /// The role and the token allow reading but not writing: 403.
     #[error(
         "Imports and reverts need a token that was made for them \
          (tallybook token create --import --account KIND/NAME) or a site administrator's."
@@ -78,7 +78,7 @@ impl EndpointFamily {
         }
     }
 
-    /// Classic scopes of which any opens the family (`X-Accepted-OAuth-Scopes`).
+    /// Classic scopes, any of which grants access to the family (`X-Accepted-OAuth-Scopes`).
     #[must_use]
     pub const fn accepted_scopes(self) -> &'static [&'static str] {
         match self {
@@ -94,7 +94,7 @@ impl EndpointFamily {
     }
 
     /// Permissions of fine-grained tokens (`X-Accepted-GitHub-Permissions`); `None` where
-    /// fine-grained tokens do not work.
+    /// fine-grained tokens are not accepted.
     #[must_use]
     pub const fn accepted_permission(self) -> Option<(Permission, Level)> {
         match self {
@@ -113,9 +113,10 @@ impl EndpointFamily {
     }
 }
 
-/// Whether `viewer`, whose `standing` to the account this is, may use an endpoint of `family`.
+/// Whether `viewer`, with this `standing` towards the account, may use an endpoint of `family`.
 ///
-/// First the role, then the token: a wrong token is only told to somebody with the right role.
+/// The role is checked before the token: only a user with the right role learns that the token is
+/// wrong.
 pub fn authorize(
     family: EndpointFamily,
     viewer: &Viewer,
@@ -125,13 +126,13 @@ pub fn authorize(
         return Ok(());
     }
     match (family, family.account_kind()) {
-        // Whose usage it is no role decides: only a token that was made for sending, and a site
-        // administrator's, may say what somebody is billed for.
+        // No role allows stating usage: only a token made for sending events, or a site
+        // administrator's, may determine what an account is billed for.
         (EndpointFamily::Events, _) => match viewer.grants {
             Grants::Sender(_) => Ok(()),
             _ => Err(Denied::TokenKind),
         },
-        // The same holds for what is imported.
+        // The same holds for imports.
         (EndpointFamily::WriteImports(kind), _) => {
             authorize(EndpointFamily::Imports(kind), viewer, standing)?;
             if is_importer(viewer) {
@@ -152,7 +153,7 @@ const fn is_importer(viewer: &Viewer) -> bool {
     matches!(viewer.grants, Grants::Importer { .. })
 }
 
-/// Whether the role and the grants of the user as whom the token acts open `family`.
+/// Whether the role and the grants of the user that the token acts as allow access to `family`.
 fn authorize_user(
     family: EndpointFamily,
     kind: AccountKind,
@@ -165,7 +166,7 @@ fn authorize_user(
     check_role(kind, relation)?;
     let granted = match &viewer.grants {
         Grants::SiteAdmin => Ok(()),
-        // They act as no user.
+        // These act as no user.
         Grants::Sender(_) | Grants::Importer { .. } => Err(Denied::NotFound),
         Grants::Classic { scopes, .. } => check_scopes(family, relation, scopes),
         Grants::FineGrained { permissions, .. } => match family.accepted_permission() {
@@ -175,7 +176,7 @@ fn authorize_user(
             _ => Err(Denied::TokenKind),
         },
     };
-    // GitHub answers a user's endpoints 404 whatever is wrong with the token.
+    // GitHub answers 404 on a user's endpoints, whatever is wrong with the token.
     granted.map_err(|denied| match kind {
         AccountKind::User => Denied::NotFound,
         AccountKind::Enterprise | AccountKind::Organization => denied,
@@ -205,7 +206,8 @@ fn check_scopes(
         .iter()
         .filter_map(|name| Scope::parse(name))
         .any(has);
-    // Whose role is the enterprise's reads its organizations by the enterprise's scope too.
+    // A user with a role in the enterprise may also read its organizations with the enterprise's
+    // scope.
     let by_enterprise = family.account_kind() == Some(AccountKind::Organization)
         && relation == Relation::EnterpriseBilling
         && has(Scope::ManageBillingEnterprise);

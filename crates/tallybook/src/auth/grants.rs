@@ -2,8 +2,8 @@
 //! sending usage events, or importing reports.
 //!
 //! Invariant: grants name a user and never exceed what that user's roles allow: both are asked in
-//! [`super::decide`]. A site administrator's have no user, nor have those that send events or
-//! import reports: they write for the accounts that they name and open nothing else. Grants are
+//! [`super::decide`]. Tokens of site administrators have no user, nor do those that send events or
+//! import reports: these write for the accounts that they name and allow nothing else. Grants are
 //! stored as one line of JSON.
 
 use super::accounts::{Accounts, AccountsError};
@@ -11,7 +11,7 @@ use super::sender::{Sender, SenderError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What a token was given.
+/// What a token was granted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Grants {
@@ -21,14 +21,14 @@ pub enum Grants {
     Classic {
         /// The user's login.
         user: String,
-        /// What it was scoped to, in the order of [`Scope`].
+        /// Its scopes, in the order of [`Scope`].
         scopes: Vec<Scope>,
     },
     /// Acts as a user, within permissions.
     FineGrained {
         /// The user's login.
         user: String,
-        /// How far each permission goes.
+        /// The level of each permission.
         permissions: BTreeMap<Permission, Level>,
     },
     /// Sends usage events (`metering:write`) and reads nothing.
@@ -49,7 +49,7 @@ pub enum GrantsError {
     /// No permission has this name.
     #[error("unknown permission {0:?}; known permissions: {known}", known = known_permissions())]
     UnknownPermission(String),
-    /// The permission does not go so far.
+    /// The permission does not have this level.
     #[error("permission {permission}: unknown level {level:?}; known levels: {known}")]
     UnknownLevel {
         /// The permission's name.
@@ -62,25 +62,25 @@ pub enum GrantsError {
     /// A permission is not written `name=level`.
     #[error("permission {0:?} must be written name=level, such as plan=read")]
     Malformed(String),
-    /// The same permission twice.
+    /// The same permission is given twice.
     #[error("permission {0} is given more than once")]
     Repeated(&'static str),
-    /// The accounts of an importing token are at fault.
+    /// The accounts of an importing token are invalid.
     #[error(transparent)]
     Accounts(#[from] AccountsError),
-    /// The accounts or the sources of a sending token are at fault.
+    /// The accounts or the sources of a sending token are invalid.
     #[error(transparent)]
     Sender(#[from] SenderError),
     /// Nothing is granted.
     #[error("a token needs at least one scope or permission")]
     Nothing,
-    /// The stored line is not one that this version writes.
+    /// The stored line is not in a format that this version writes.
     #[error("the stored grants cannot be read: {0}")]
     Unreadable(String),
 }
 
 impl Grants {
-    /// A classic token's, from scope names.
+    /// A classic token's grants, from scope names.
     pub fn classic<'a>(
         user: impl Into<String>,
         scopes: impl IntoIterator<Item = &'a str>,
@@ -100,7 +100,7 @@ impl Grants {
         Ok(Self::Classic { user, scopes })
     }
 
-    /// A fine-grained token's, from texts like `organization_administration=read`.
+    /// A fine-grained token's grants, from texts like `organization_administration=read`.
     pub fn fine_grained<'a>(
         user: impl Into<String>,
         permissions: impl IntoIterator<Item = &'a str>,
@@ -130,8 +130,8 @@ impl Grants {
         }
     }
 
-    /// A sending token's, from accounts such as `enterprise/octo-ent` and, where not every source
-    /// may send by it, sources.
+    /// A sending token's grants, from accounts such as `enterprise/octo-ent` and, if it is limited
+    /// to some sources, those sources.
     pub fn sender<'a>(
         accounts: impl IntoIterator<Item = &'a str>,
         sources: Vec<String>,
@@ -139,7 +139,7 @@ impl Grants {
         Ok(Self::Sender(Sender::new(accounts, sources)?))
     }
 
-    /// An importing token's, from accounts such as `enterprise/octo-ent`.
+    /// An importing token's grants, from accounts such as `enterprise/octo-ent`.
     pub fn importer<'a>(accounts: impl IntoIterator<Item = &'a str>) -> Result<Self, GrantsError> {
         let accounts = Accounts::parse(accounts)?;
         Ok(Self::Importer { accounts })
@@ -156,7 +156,7 @@ impl Grants {
     }
 }
 
-/// A classic token's scope; the names and what implies what are GitHub's.
+/// A classic token's scope; the names and implications are GitHub's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Scope {
     /// Implies every other scope of enterprises.
@@ -213,7 +213,7 @@ impl Scope {
         }
     }
 
-    /// The scope of a name.
+    /// The scope with this name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scope| scope.as_str() == name)
@@ -246,11 +246,11 @@ pub enum Permission {
     Plan,
 }
 
-/// How far a permission goes; writing implies reading.
+/// The level of a permission; writing implies reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
-    /// Looks only.
+    /// Reads only.
     Read,
     /// Changes.
     Write,
@@ -269,7 +269,7 @@ impl Permission {
         }
     }
 
-    /// The levels that it can be given at.
+    /// The levels that it can be granted at.
     #[must_use]
     pub const fn levels(self) -> &'static [Level] {
         match self {

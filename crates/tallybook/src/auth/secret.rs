@@ -1,34 +1,34 @@
 //! Secrets of tokens: random, shown once, stored as a hash.
 //!
 //! Invariant: a secret is `tally_` and 40 letters and digits, 238 bits of the operating system's
-//! randomness, so that a plain hash is enough to keep. Look next: [`super::credential`].
+//! randomness, so storing a plain hash is sufficient. Look next: [`super::credential`].
 
 use std::fmt;
 
-/// What every secret begins with, so that scanners recognise one that leaked.
+/// The prefix of every secret, by which scanners recognise a leaked one.
 pub const PREFIX: &str = "tally_";
 
 const RANDOM_CHARACTERS: usize = 40;
 const ID_CHARACTERS: usize = 12;
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// A token's secret, in the clear: shown once to who made it.
+/// A token's secret in clear text, shown only once, to its creator.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Makes a new one; fails only when the operating system has no randomness to give.
+    /// Makes a new one; fails only when the operating system provides no randomness.
     pub fn generate() -> Result<Self, getrandom::Error> {
         random_text(RANDOM_CHARACTERS).map(|text| Self(format!("{PREFIX}{text}")))
     }
 
-    /// The text, to be shown once.
+    /// The text, to be shown only once.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// What is stored, and looked up, in its place.
+    /// The hash that is stored and looked up in its place.
     #[must_use]
     pub fn hash(&self) -> [u8; 32] {
         hash(&self.0)
@@ -48,7 +48,7 @@ pub fn hash(secret: &str) -> [u8; 32] {
     *blake3::hash(secret.as_bytes()).as_bytes()
 }
 
-/// A new token's public id: short, random, without meaning.
+/// A new token's public id: short and random.
 pub fn generate_id() -> Result<String, getrandom::Error> {
     random_text(ID_CHARACTERS)
 }
@@ -59,8 +59,8 @@ fn random_text(length: usize) -> Result<String, getrandom::Error> {
     let mut bytes = [0u8; 64];
     while text.len() < length {
         getrandom::fill(&mut bytes)?;
-        // Bytes from 248 on are thrown away: 248 is the largest multiple of 62, and without
-        // this the first letters would come up more often.
+        // Bytes from 248 on are discarded: 248 is the largest multiple of 62 in a byte, and without
+        // this the first letters would be more frequent.
         let letters = bytes.iter().filter(|byte| **byte < 248);
         let letters = letters.map(|byte| char::from(ALPHABET[usize::from(byte % 62)]));
         text.extend(letters.take(length - text.len()));

@@ -1,13 +1,13 @@
-//! For whom a sending token may send usage events, and under which sources.
+//! The accounts that a sending token may send usage events for, and the sources it may use.
 //!
-//! Invariant: accounts and sources were checked. What is not named is answered by the engine as an
-//! account that does not exist.
+//! Invariant: accounts and sources have been validated. The engine treats any other account as
+//! nonexistent.
 
 use super::accounts::{Accounts, AccountsError};
 use serde::{Deserialize, Serialize};
 use tallybook_core::account::AccountName;
 
-/// What a sending token was given.
+/// The grants of a sending token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Stored")]
 pub struct Sender {
@@ -15,7 +15,7 @@ pub struct Sender {
     sources: Vec<String>,
 }
 
-/// As it is stored.
+/// The stored form.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
@@ -26,16 +26,16 @@ struct Stored {
 /// Why a sending token is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SenderError {
-    /// The accounts are at fault.
+    /// The accounts are invalid.
     #[error(transparent)]
     Accounts(#[from] AccountsError),
-    /// A source is empty or has a space or control character, so that no event can have it.
+    /// A source is empty or contains a space or control character, so no event can have it.
     #[error("source {0:?} is not a URI reference")]
     Source(String),
 }
 
 impl Sender {
-    /// Reads accounts such as `enterprise/octo-ent`; no sources are every source.
+    /// Reads accounts such as `enterprise/octo-ent`; an empty list of sources means every source.
     pub fn new<'a>(
         accounts: impl IntoIterator<Item = &'a str>,
         sources: Vec<String>,
@@ -55,13 +55,13 @@ impl Sender {
         self.accounts.as_slice()
     }
 
-    /// The sources; none is every one.
+    /// The sources; empty means every source.
     #[must_use]
     pub fn sources(&self) -> &[String] {
         &self.sources
     }
 
-    /// Each account as it is written.
+    /// Each account in its text form.
     #[must_use]
     pub fn account_texts(&self) -> Vec<String> {
         self.accounts.texts()

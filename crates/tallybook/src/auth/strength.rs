@@ -1,14 +1,14 @@
-//! Whether a secret that a person chose can be guessed.
+//! Checks whether a secret chosen by a person can be guessed.
 //!
-//! Invariant: what [`super::secret`] and `openssl rand -hex 32` make is never called weak.
+//! Invariant: secrets from [`super::secret`] and `openssl rand -hex 32` are never considered weak.
 
-/// What must be left when everything guessable is taken out.
+/// The fewest characters that must remain after removing everything guessable.
 const FEWEST_CHARACTERS: usize = 20;
 
-/// The fewest different characters of that.
+/// The fewest distinct characters among those.
 const FEWEST_DIFFERENT: usize = 8;
 
-/// What people put into secrets, in lower case; longer ones before those that they begin with.
+/// Words that people put into secrets, in lower case; longer ones come before their own prefixes.
 const KNOWN: [&str; 29] = [
     "0123456789",
     "1234567890",
@@ -44,13 +44,13 @@ const KNOWN: [&str; 29] = [
 /// Why a secret is easily guessed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Weakness {
-    /// It is short.
+    /// It is too short.
     #[error("has less than {FEWEST_CHARACTERS} characters")]
     Short,
-    /// It is made of words that everybody tries first, and of too little besides.
+    /// It consists mostly of commonly guessed words.
     #[error("has less than {FEWEST_CHARACTERS} characters besides words such as \"{0}\"")]
     Known(&'static str),
-    /// It repeats a few characters.
+    /// It repeats a small set of characters.
     #[error("has less than {FEWEST_DIFFERENT} different characters")]
     Repetitive,
 }

@@ -1,7 +1,7 @@
-//! What is agreed with the bearer of a token: what it may do, and in which dialect it is answered.
+//! A token's terms: what it may do, and the dialect of its answers.
 //!
-//! Invariant: stored as one line of JSON, the grants' with a `dialect` beside them where the token
-//! has one of its own; it changes the shape of answers and never what may be asked.
+//! Invariant: stored as one line of JSON, the grants plus a `dialect` if the token has one of its
+//! own; the dialect changes the shape of answers, never what is allowed.
 
 use super::grants::{Grants, GrantsError};
 use crate::config::Dialect;
@@ -12,7 +12,7 @@ use serde_json::Value;
 pub struct Terms {
     /// What it may do.
     pub grants: Grants,
-    /// The shape of GitHub's answers; `None` is the server's.
+    /// The dialect of GitHub's answers; `None` is the server's default.
     pub dialect: Option<Dialect>,
 }
 
@@ -25,7 +25,7 @@ impl From<Grants> for Terms {
     }
 }
 
-/// The member that says the dialect.
+/// The JSON member for the dialect.
 const DIALECT: &str = "dialect";
 
 impl Terms {

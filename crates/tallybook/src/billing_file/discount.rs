@@ -1,7 +1,7 @@
 //! Negotiated discounts as a billing file states them.
 //!
-//! Invariant: a percentage is read from its digits, never by way of a float; what is on nothing is
-//! on everything, and nothing is on a product and a SKU at once.
+//! Invariant: a percentage is read from its digits, never via a float; a discount without a scope
+//! applies to everything, and none applies to a product and a SKU at once.
 
 use super::Checked;
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! Billing files, good and bad: what they declare, and where an error is said to be.
+//! Billing files, good and bad: what they declare, and the positions of errors.
 
 use super::*;
 
@@ -184,7 +184,7 @@ fn discounts_are_read_from_their_digits() {
     wrong("{percent: 5, off: all}", "unknown field `off`");
 }
 
-/// What is refused after a few characters costs the same however long the text is.
+/// Refusing a text after a few characters costs the same however long it is.
 #[test]
 fn deep_nesting_is_refused_where_it_becomes_too_deep() {
     let check = |error: BillingFileError, most: usize| {
@@ -203,7 +203,7 @@ fn deep_nesting_is_refused_where_it_becomes_too_deep() {
             50 * opening.len(),
         );
     }
-    // Where anything may stand, the depth alone is wrong.
+    // Where any value is allowed, only the depth is wrong.
     let text = format!("{{users: {}", "[".repeat(100_000));
     let error = with_catalog(&text, "").expect_err("too deep");
     assert!(

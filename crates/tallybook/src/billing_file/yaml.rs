@@ -1,7 +1,7 @@
-//! YAML into values, at a cost that the text's length bounds.
+//! Parses YAML into values, at a cost bounded by the text's length.
 //!
-//! Invariant: a text is refused as soon as it is larger, nested more deeply or repeats more by
-//! aliases than a billing file may; nothing after that place is parsed.
+//! Invariant: a text is refused as soon as it exceeds the limits on size, nesting or repetition by
+//! aliases; nothing after that position is parsed.
 
 use super::{BillingFileError, unlocated};
 use serde::de::DeserializeOwned;
@@ -15,7 +15,8 @@ const MAX_BYTES: usize = 16 << 20;
 /// How deep sequences and mappings may nest; a billing file needs five levels.
 const MAX_DEPTH: usize = 32;
 
-/// The most nodes that aliases may repeat: lists of logins that several organizations share.
+/// The most nodes that aliases may repeat: enough for lists of logins shared by several
+/// organizations.
 const MAX_REPEATED: usize = 100_000;
 
 /// Reads a text as one document.
@@ -39,7 +40,7 @@ pub(super) fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, BillingFile
 fn options() -> Options {
     let mut options = Options::default();
     options.with_snippet = false;
-    // What is read into refuses the second of two keys, and names both.
+    // The target types refuse the second of two equal keys, and name both.
     options.duplicate_keys = DuplicateKeyPolicy::PassThrough;
     options.alias_limits.max_total_replayed_events = MAX_REPEATED;
     let mut budget = Budget::default();
@@ -74,7 +75,7 @@ fn reason(error: &Error) -> String {
             breach: BudgetBreach::Depth { .. },
             ..
         } => too_deep(),
-        // Brackets are counted by the parser below, which has no other word for it.
+        // The underlying parser counts brackets, and has no other error for it.
         Error::ExternalMessage { msg, .. } if msg.contains("recursion limit") => too_deep(),
         Error::AliasReplayLimitExceeded { .. } => {
             format!("aliases repeat more than {MAX_REPEATED} values")

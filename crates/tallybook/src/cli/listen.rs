@@ -99,10 +99,10 @@ impl Listening {
 
 async fn end_when_asked(shutdown: CancellationToken) {
     if let Err(error) = asked_to_end().await {
-        tracing::error!(%error, "signals cannot be received: only killing ends the server");
+        tracing::error!(%error, "cannot handle signals: the server can only be killed");
         return;
     }
-    tracing::info!("ending: requests under way are answered first");
+    tracing::info!("shutting down after answering the requests in progress");
     shutdown.cancel();
 }
 

@@ -11,7 +11,7 @@ pub(super) fn connections(limits: &Limits) -> usize {
     let files = match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(files) => files,
         Err(error) => {
-            tracing::warn!(%error, "the limit of open files cannot be raised");
+            tracing::warn!(%error, "could not raise the limit of open files");
             DEFAULT_OPEN_FILES
         }
     };

@@ -254,20 +254,20 @@ async fn tidy_up(engine: Arc<Engine>, clock: Clock) {
         let now = match clock.now() {
             Ok(now) => now,
             Err(error) => {
-                tracing::error!(%error, "nothing was tidied up");
+                tracing::error!(%error, "periodic cleanup skipped: no valid time");
                 continue;
             }
         };
         if !swept {
             match engine.sweep(now).await {
                 Ok(0) => {}
-                Ok(blobs) => tracing::info!(blobs, "removed what earlier runs left over"),
-                Err(error) => tracing::error!(%error, "what earlier runs left was not removed"),
+                Ok(blobs) => tracing::info!(blobs, "removed leftovers of earlier runs"),
+                Err(error) => tracing::error!(%error, "could not remove leftovers of earlier runs"),
             }
             swept = true;
         }
         if let Err(error) = engine.tidy_up(now).await {
-            tracing::error!(%error, "space that nothing uses was not given back");
+            tracing::error!(%error, "could not return unused space to the file system");
         }
     }
 }

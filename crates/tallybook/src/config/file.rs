@@ -1,9 +1,9 @@
 //! `--config FILE`: the settings of `serve`, in TOML, by the flags' names.
 //!
-//! Invariant: a setting is defined by its flag alone; what is no flag is no key. The file only
-//! replaces defaults: its values go through the parsers of the flags, and a flag or a
-//! variable of the environment wins. `demo` and `restore` take nothing from it, for they must not
-//! touch the directory that `serve` uses by mistake.
+//! Invariant: a setting is defined only by its flag; there are no other keys. The file only
+//! replaces defaults: its values go through the parsers of the flags, and a flag or an environment
+//! variable wins. `demo` and `restore` take nothing from it, because they must not touch the
+//! directory of `serve` by mistake.
 
 use clap::{Arg, Command};
 use std::any::TypeId;
@@ -23,7 +23,7 @@ pub enum ConfigFileError {
         /// What the operating system said.
         reason: std::io::Error,
     },
-    /// It is not TOML, or has a key or type that is not known.
+    /// It is not TOML, or has an unknown key or a wrong type.
     #[error("{}: {reason}", path.display())]
     Invalid {
         /// The file.
@@ -70,7 +70,7 @@ fn parse(text: &str, command: &Command) -> Result<Defaults, String> {
     Ok(Defaults(values))
 }
 
-/// What the file may set, by name: the flags of `serve`, and what is logged.
+/// What the file may set, by name: the flags of `serve` and the log settings.
 fn settings(command: &Command) -> Vec<(&str, &Arg)> {
     let log = command.get_arguments().filter(|it| it.get_id() == "log");
     let serve = command.find_subcommand("serve").into_iter();
@@ -82,7 +82,7 @@ fn settings(command: &Command) -> Vec<(&str, &Arg)> {
         .collect()
 }
 
-/// Whether a flag is given a number, a size or a time, for which the file may have an integer.
+/// Whether a flag takes a number, a size or a time, for which the file may use an integer.
 fn is_number(setting: &Arg) -> bool {
     let of_flag = setting.get_value_parser().type_id();
     [
@@ -95,7 +95,7 @@ fn is_number(setting: &Arg) -> bool {
     .any(|number| of_flag == *number)
 }
 
-/// The text that the flag would be given; the flag's parser decides what is right.
+/// The text that would be passed to the flag; the flag's parser validates it.
 fn value_of(value: &DeValue<'_>, is_number: bool) -> Result<String, String> {
     match value {
         DeValue::String(text) => Ok(text.clone().into_owned()),
@@ -120,7 +120,7 @@ fn value_of(value: &DeValue<'_>, is_number: bool) -> Result<String, String> {
     }
 }
 
-/// One line: where, and what.
+/// One line with position and problem.
 fn describe(text: &str, span: Option<Range<usize>>, message: &str) -> String {
     let Some(span) = span else {
         return message.to_owned();

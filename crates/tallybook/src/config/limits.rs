@@ -1,13 +1,13 @@
 //! Every limit that protects the server, in one place, with its flag, variable, help and default.
 //!
-//! Invariant: each is said once, in [`limits`]; an answer that is caused by a limit names its flag.
+//! Invariant: each is defined once, in [`limits`]; an answer caused by a limit names its flag.
 
 use super::{parse_bytes, parse_seconds};
 use clap::builder::Resettable;
 use std::time::Duration;
 
-/// Defines limits. Of each: its help; the field; the constant by which errors name the flag; the
-/// flag and variable; what its value is called; the default; and how a value is read.
+/// Defines limits. For each: its help; the field; the constant by which errors name the flag; the
+/// flag and variable; the name of its value; the default; and the value parser.
 macro_rules! limits {
     ($(#[$about:meta])* $name:ident {
         $($(#[$help:meta])+
@@ -46,7 +46,7 @@ macro_rules! limits {
     };
 }
 
-/// The defaults of flags, whatever the environment says.
+/// The defaults of flags, ignoring the environment.
 fn defaults<A: clap::Args>() -> A {
     let command = A::augment_args(clap::Command::new("defaults"));
     let command = command.mut_args(|argument| argument.env(Resettable::Reset));
@@ -55,7 +55,7 @@ fn defaults<A: clap::Args>() -> A {
     read.expect("each default is a value of its flag")
 }
 
-/// Reads a number that is not 0.
+/// Reads a number of at least 1.
 fn at_least_one() -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..)
 }

@@ -1,8 +1,8 @@
-//! By which server mail is sent, and from whom: flags, and what they amount to.
+//! The mail server and sender: flags, and the settings that they resolve to.
 //!
-//! Invariant: [`MailSettings`] can be used: each file was read, and nothing that was given is
-//! passed over. Without a host there is no mail, and then nothing else may be given. Look next:
-//! [`crate::mail`], which sends.
+//! Invariant: [`MailSettings`] are ready to use: all files have been read, and no given setting is
+//! ignored. Without a host there is no mail, and then no other mail setting may be given. Look
+//! next: [`crate::mail`], which sends.
 
 use super::parse_seconds;
 use lettre::message::Mailbox;
@@ -70,7 +70,7 @@ pub struct MailArguments {
 /// How the connection to the server is secured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Security {
-    /// TLS after STARTTLS; a server that has none gets no mail.
+    /// TLS after STARTTLS; nothing is sent through a server without it.
     #[default]
     Starttls,
     /// TLS from the first byte.
@@ -89,12 +89,12 @@ impl Security {
     }
 }
 
-/// A password, which no log shows.
+/// A password, which is never logged.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(String);
 
 impl Password {
-    /// Checks a password: it is one line that is not empty.
+    /// Checks a password: it must be one non-empty line.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.is_empty() || text.contains(char::is_control) {
             return Err("a password is needed, without control characters".to_owned());
@@ -102,7 +102,7 @@ impl Password {
         Ok(Self(text.to_owned()))
     }
 
-    /// The text, for the server alone.
+    /// The text, for the mail server only.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -115,7 +115,7 @@ impl fmt::Debug for Password {
     }
 }
 
-/// By which server mail is sent, and from whom.
+/// The mail server and sender.
 #[derive(Debug, Clone)]
 pub struct MailSettings {
     /// The server: a name or an address.
@@ -124,29 +124,29 @@ pub struct MailSettings {
     pub port: u16,
     /// How the connection is secured.
     pub security: Security,
-    /// With which name and password, where the server wants them.
+    /// The user name and password, if the server requires them.
     pub credentials: Option<(String, Password)>,
-    /// Certificates that are trusted beside the system's.
+    /// Certificates trusted in addition to the system's.
     pub authorities: Vec<CertificateDer<'static>>,
     /// How long the server may take for one mail.
     pub timeout: Duration,
-    /// Whom mail is from.
+    /// The sender.
     pub from: Mailbox,
 }
 
-/// What is wrong with the settings of mail; names the flag.
+/// What is wrong with the mail settings; names the flag.
 #[derive(Debug, thiserror::Error)]
 pub enum MailSettingsError {
-    /// Something was given that has no meaning without something else.
+    /// A setting was given that has no meaning without another.
     #[error("{0} needs {1}")]
     Needs(&'static str, &'static str),
-    /// Two were given that say the same, or contradict each other.
+    /// Two settings were given that mean the same, or contradict each other.
     #[error("{0} cannot be used with {1}")]
     Conflict(&'static str, &'static str),
     /// A file cannot be used.
     #[error("cannot use {} ({flag}): {reason}", path.display())]
     File {
-        /// Which setting names it.
+        /// The setting that names it.
         flag: &'static str,
         /// The file.
         path: PathBuf,
@@ -162,11 +162,11 @@ const PASSWORD: &str = "--smtp-password";
 const PASSWORD_FILE: &str = "--smtp-password-file";
 const CA_FILE: &str = "--smtp-ca-file";
 
-/// For how long one mail is waited for.
+/// How long to wait for one mail.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 impl MailArguments {
-    /// Reads the files and checks what belongs together; `None` when there is no server.
+    /// Reads the files and checks that the settings fit together; `None` when there is no server.
     pub fn settings(self) -> Result<Option<MailSettings>, MailSettingsError> {
         let Some(host) = self.host else {
             return match self.without_host() {
@@ -207,7 +207,7 @@ impl MailArguments {
         }))
     }
 
-    /// What was given although there is no server.
+    /// A setting that was given although there is no server.
     fn without_host(&self) -> Option<&'static str> {
         let given = [
             (self.port.is_some(), "--smtp-port"),

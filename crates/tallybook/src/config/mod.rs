@@ -1,9 +1,8 @@
 //! Settings: what `serve` needs to know before it starts, resolved from flag, environment, file and
 //! default, in that order.
 //!
-//! Invariant: a value of these types is valid; what is wrong with a text is said with the name of
-//! the flag. Look next: [`limits`] for every limit in one place, [`mail`] for how mail is sent,
-//! [`file`] for `--config`.
+//! Invariant: a value of these types is valid; an error in a text names the flag. Look next:
+//! [`limits`] for every limit in one place, [`mail`] for how mail is sent, [`file`] for `--config`.
 
 pub mod file;
 pub mod limits;
@@ -19,32 +18,32 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Everything that `serve` and `demo` are told.
+/// All settings of `serve` and `demo`.
 #[derive(Debug, Clone)]
 pub struct ServerSettings {
-    /// The data directory; made when it is not there.
+    /// The data directory; created if missing.
     pub data: PathBuf,
     /// Where to listen.
     pub listen: SocketAddr,
-    /// What links are made of; `http(s)://` and the listening address when not set.
+    /// The base of links; `http(s)://` and the listening address if not set.
     pub public_url: Option<PublicUrl>,
-    /// The shape of GitHub's answers.
+    /// The dialect of GitHub's answers.
     pub dialect: Dialect,
-    /// How many months before the current one can be asked for; 0 is all.
+    /// How many months before the current one can be queried; 0 is all.
     pub history_months: u32,
     /// How many days usage reports are kept.
     pub report_days: u32,
-    /// Requests an hour and token; 0 is no limit.
+    /// Requests per hour and token; 0 is no limit.
     pub rate_limit: u32,
-    /// Memory for statements, in bytes.
+    /// Memory for cached statements, in bytes.
     pub cache_bytes: u64,
-    /// Certificate and key, when the server speaks TLS itself.
+    /// Certificate and key, if the server terminates TLS itself.
     pub tls: Option<TlsFiles>,
-    /// Whose `X-Forwarded-For` is believed.
+    /// The proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: TrustedProxies,
-    /// By which server mail is sent; without it, none is.
+    /// The mail server; without it, no mail is sent.
     pub mail: Option<MailSettings>,
-    /// How large things may be.
+    /// The limits that protect the server.
     pub limits: Limits,
 }
 
@@ -60,10 +59,10 @@ pub struct TlsFiles {
 /// Which shape GitHub's usage answers have; see the table in `wire`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Dialect {
-    /// As GitHub documents it.
+    /// As GitHub documents them.
     #[default]
     Documented,
-    /// As GitHub was seen to send it.
+    /// As GitHub was observed to send them.
     Observed,
 }
 
@@ -77,7 +76,7 @@ impl Dialect {
         }
     }
 
-    /// The dialect of a word.
+    /// The dialect with this name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Documented, Self::Observed]
@@ -86,7 +85,7 @@ impl Dialect {
     }
 }
 
-/// The URL by which clients reach the server, without a slash at its end.
+/// The URL by which clients reach the server, without a trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicUrl(String);
 
@@ -110,7 +109,7 @@ impl PublicUrl {
         }
     }
 
-    /// The URL, without a slash at its end.
+    /// The URL, without a trailing slash.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -136,7 +135,7 @@ impl fmt::Display for PublicUrl {
     }
 }
 
-/// Parses where to listen: an address and a port, or `localhost:PORT`.
+/// Parses a listening address: an address and a port, or `localhost:PORT`.
 pub fn parse_listen(text: &str) -> Result<SocketAddr, String> {
     let text = match text.strip_prefix("localhost:") {
         Some(port) => format!("127.0.0.1:{port}"),
@@ -164,7 +163,7 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
 /// Parses a time: whole seconds, at least one.
 pub fn parse_seconds(text: &str) -> Result<Duration, String> {
     match text.parse() {
-        // A day is longer than anybody waits, and what is longer was not meant in seconds.
+        // No one waits longer than a day; a larger number was probably not meant in seconds.
         Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
         _ => Err("a number of seconds from 1 to 86400 is needed".to_owned()),
     }

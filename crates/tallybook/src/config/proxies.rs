@@ -1,11 +1,11 @@
-//! Which proxies are believed when they say for whom they ask.
+//! The proxies that are trusted to state the client's address.
 //!
 //! Invariant: an address in `X-Forwarded-For` counts only if every hop after it is trusted, because
-//! a client can write anything into the header that its request begins with.
+//! a client can start the header with anything.
 
 use std::net::{IpAddr, SocketAddr};
 
-/// The networks whose `X-Forwarded-For` is believed; none by default.
+/// The networks whose `X-Forwarded-For` is trusted; none by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<Network>);
 
@@ -36,7 +36,7 @@ impl TrustedProxies {
     }
 
     /// The client's address: the last one of `forwarded` that is not a trusted proxy's, or the
-    /// peer's when it is no trusted proxy. What can't be read ends the chain.
+    /// peer's if the peer is not a trusted proxy. An unreadable hop ends the chain.
     pub fn client<'a>(
         &self,
         peer: IpAddr,
@@ -95,7 +95,7 @@ impl Network {
     }
 }
 
-/// An address as a number, and of how many bits.
+/// An address as a number, and its number of bits.
 fn bits(address: IpAddr) -> (u128, u32) {
     match address {
         IpAddr::V4(v4) => (v4.to_bits().into(), 32),
@@ -141,10 +141,10 @@ mod tests {
             let client = proxies.client(ip(peer), hops.iter().copied());
             client.to_string()
         };
-        // Nobody but a trusted proxy is believed.
+        // Only a trusted proxy is believed.
         assert_eq!(client("203.0.113.9", &["1.1.1.1"]), "203.0.113.9");
         assert_eq!(client("10.0.0.1", &[]), "10.0.0.1");
-        // What a client wrote itself stands before what the proxy added.
+        // What the client wrote comes before what the proxy added.
         let forged = ["1.1.1.1", "203.0.113.9", "10.0.0.2"];
         assert_eq!(client("10.0.0.1", &forged), "203.0.113.9");
         assert_eq!(client("10.0.0.1", &["10.0.0.3"]), "10.0.0.3");

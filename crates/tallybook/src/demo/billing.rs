@@ -1,4 +1,4 @@
-//! The billing file of the demo: everybody whom its reports name.
+//! The billing file of the demo: everyone named in its reports.
 
 use super::company::{
     BILLING_MANAGER, Company, ENTERPRISE_NAME, ENTERPRISE_SLUG, ORGANIZATIONS, OWNER,
@@ -29,7 +29,7 @@ fn write_all(out: &mut String, company: &Company) -> std::fmt::Result {
             .iter()
             .map(|user| company.users[*user].login.as_str());
         let members: Vec<&str> = members.filter(|login| *login != OWNER).collect();
-        // Beside the enterprise's owner, somebody of the organization manages its billing.
+        // Besides the enterprise's owner, a member of the organization manages its billing.
         let (managers, members) = members.split_at(members.len().min(1));
         writeln!(out, "  - login: {login}")?;
         writeln!(out, "    owners: [{OWNER}]")?;

@@ -1,6 +1,6 @@
-//! Who the demo's enterprise is: organizations, repositories, people and cost centers.
+//! The demo's enterprise: organizations, repositories, people and cost centers.
 //!
-//! Invariant: a function of the seed alone; the days of the data do not change who exists.
+//! Invariant: a function of the seed alone, independent of the days of the data.
 
 use super::random::{Random, Weights};
 use tallybook_core::account::Visibility;
@@ -32,7 +32,7 @@ pub(super) const COST_CENTERS: [&str; 8] = [
     "Developer Experience",
     "Customer Tools",
 ];
-/// Repositories of [`OWNER`]'s own.
+/// Repositories that [`OWNER`] owns personally.
 pub(super) const PERSONAL_REPOSITORIES: [(&str, Visibility); 3] = [
     ("dotfiles", Visibility::Public),
     ("hello-world", Visibility::Public),
@@ -93,7 +93,7 @@ const WORKFLOWS: [&str; 7] = [
     "dynamic/github-code-scanning/codeql",
 ];
 
-/// Everybody and everything.
+/// The enterprise with its people and repositories.
 pub(super) struct Company {
     pub(super) repositories: Vec<Repository>,
     pub(super) users: Vec<User>,
@@ -111,16 +111,16 @@ pub(super) struct Repository {
     pub(super) runners: Vec<&'static str>,
     pub(super) workflows: Vec<&'static str>,
     pub(super) cost_center: Option<usize>,
-    /// Thousandths of a gigabyte of artifacts when the data begins.
+    /// Megabytes of artifacts when the data begins.
     pub(super) artifacts_megabytes: u64,
 }
 
 pub(super) struct User {
     pub(super) login: String,
     pub(super) organization: usize,
-    /// The SKU of the Copilot seat, and the month (from 0) of the data in which it was given.
+    /// The SKU of the Copilot seat, and the month (from 0) of the data in which it was assigned.
     pub(super) seat: Option<(&'static str, i32)>,
-    /// How much they ask of Copilot, 1 to 64.
+    /// How heavily they use Copilot, 1 to 64.
     pub(super) appetite: u64,
     pub(super) cost_center: Option<usize>,
 }
@@ -177,7 +177,7 @@ fn repositories(random: &mut Random) -> Vec<Repository> {
         .collect();
     random.shuffle(&mut names);
     names.truncate(REPOSITORIES - 3);
-    // Names that everybody tries first.
+    // Names that people try first.
     names.splice(0..0, ["api", "web", "docs"].map(String::from));
     let mut repositories = Vec::with_capacity(names.len());
     for (rank, name) in names.into_iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The demo's enterprise: what it is, what it used, and the reports that say so.
+//! The demo's enterprise, its usage, and the reports of it.
 //!
 //! Invariant: the same seed and last day give the same bytes, on every machine; the reports of an
 //! earlier last day are a prefix of those with the same first month. No floats, no clock.
@@ -41,7 +41,7 @@ impl Dataset {
     ///
     /// # Panics
     ///
-    /// Never with the built-in catalogue as its own tests accept it.
+    /// Never with the built-in catalogue, as its tests verify.
     #[must_use]
     pub fn new(seed: u64, until: Day) -> Self {
         Self {
@@ -66,7 +66,7 @@ impl Dataset {
         })
     }
 
-    /// The billing file (YAML, for `tallybook apply`) that declares everybody in the reports.
+    /// The billing file (YAML, for `tallybook apply`) that declares everyone in the reports.
     #[must_use]
     pub fn billing_file(&self) -> String {
         billing::file(&self.company)

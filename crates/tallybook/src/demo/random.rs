@@ -1,7 +1,7 @@
-//! Numbers that look random and are the same for the same seed, on every machine and for ever.
+//! Pseudo-random numbers that are the same for the same seed, on every machine and for ever.
 //!
-//! SplitMix64 (Steele, Lea, Flood 2014). Invariant: only integers, so that nothing depends on how a
-//! machine rounds. Not for secrets.
+//! SplitMix64 (Steele, Lea, Flood 2014). Invariant: only integers, so nothing depends on a
+//! machine's rounding. Not for secrets.
 
 /// A stream of numbers.
 pub(super) struct Random {
@@ -9,7 +9,7 @@ pub(super) struct Random {
 }
 
 impl Random {
-    /// A stream of its own for every sequence of `parts`.
+    /// A separate stream for every sequence of `parts`.
     pub(super) fn new(parts: &[u64]) -> Self {
         let mut random = Self {
             state: 0x7461_6c6c_7962_6f6f,
@@ -40,12 +40,12 @@ impl Random {
         low + self.below(high - low + 1)
     }
 
-    /// Yes, `percent` times of a hundred.
+    /// True with a probability of `percent` in a hundred.
     pub(super) fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
-    /// 1 to 2^`bits`: small numbers often, large ones seldom.
+    /// 1 to 2^`bits`: small numbers often, large ones rarely.
     pub(super) fn skewed(&mut self, bits: u32) -> u64 {
         let magnitude = self.below(u64::from(bits) + 1);
         1 + self.below(1 << magnitude)
@@ -69,7 +69,7 @@ impl Random {
         weights.0.partition_point(|sum| *sum <= at)
     }
 
-    /// In another order.
+    /// Shuffles the items.
     pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             let other = self.index(last + 1);

@@ -1,4 +1,4 @@
-//! Money for the demo's usage: list prices, and what the plan includes as discounts.
+//! Prices the demo's usage: list prices, and the plan's included usage as discounts.
 //!
 //! Invariant: gross is quantity x price, rounded once; a discount never exceeds it. Included usage
 //! is spent in the order of the report's lines. Facts sections 4.5 and 4.6 are the source.
@@ -22,7 +22,7 @@ pub(super) struct Row {
     pub(super) price: Price,
     pub(super) gross: Amount,
     pub(super) discount: Amount,
-    /// Premium requests that the seat includes a month, and whether this line is beyond them.
+    /// Premium requests that the seat includes per month, and whether this line exceeds them.
     pub(super) quota: u32,
     pub(super) exceeds_quota: bool,
 }
@@ -46,7 +46,7 @@ impl Row {
 
 /// What is left of the month's included usage of an enterprise.
 struct Pools {
-    /// Minutes act as money at the price of standard Linux.
+    /// Minutes count as money at the price of standard Linux.
     minutes: Amount,
     storage: Quantity,
     packages: Quantity,
@@ -130,7 +130,7 @@ impl Pools {
     }
 }
 
-/// Puts money to the `usage` of one month.
+/// Prices the `usage` of one month.
 pub(super) fn rate(catalog: &Catalog, company: &Company, age: i32, usage: Usage) -> Vec<Row> {
     let Some(first) = usage.keys().next() else {
         return Vec::new();
@@ -164,7 +164,7 @@ pub(super) fn rate_personal(catalog: &Catalog, usage: Usage) -> Vec<Row> {
     rows
 }
 
-/// The detailed report knows no models: lines that differ only by theirs become one.
+/// The detailed report has no models: lines that differ only by model become one.
 pub(super) fn without_models(rows: &[Row]) -> Vec<Row> {
     let mut merged: Vec<Row> = Vec::with_capacity(rows.len());
     for row in rows {

@@ -1,6 +1,6 @@
 //! The demo's usage in the layouts that GitHub writes.
 //!
-//! Invariant: what is written is what `tallybook::import` reads without a bad line.
+//! Invariant: `tallybook::import` reads every written report without a bad line.
 
 use super::company::{Company, OWNER, PERSONAL_REPOSITORIES};
 use super::rated::Row;
@@ -285,7 +285,7 @@ impl Money {
     }
 }
 
-/// None of the demo's names holds a quote, so none is doubled.
+/// None of the demo's names contains a quote, so none needs doubling.
 fn write_line(out: &mut dyn Write, fields: &[&str]) -> io::Result<()> {
     for (index, field) in fields.iter().enumerate() {
         out.write_all(if index == 0 { b"\"" } else { b",\"" })?;

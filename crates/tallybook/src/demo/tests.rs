@@ -1,4 +1,4 @@
-//! The demo is the same every time, and is what the importer reads.
+//! The demo is reproducible, and the importer reads it.
 
 use super::*;
 use crate::billing_file;
@@ -148,7 +148,7 @@ fn every_report_reads_back_and_they_agree() {
             detailed = found;
             continue;
         }
-        // The finer report says the same as the detailed one about its SKUs.
+        // The finer report agrees with the detailed one on its SKUs.
         for (key, gross) in &found.by_sku {
             assert_eq!(detailed.by_sku.get(key), Some(gross), "{key:?}");
         }

@@ -1,7 +1,7 @@
 //! What the demo's enterprise uses, day by day.
 //!
-//! Invariant: a day's usage is a function of (seed, first month, day): asking for fewer days gives
-//! the beginning of the same data. Quantities only; money is put to them in `rated.rs`.
+//! Invariant: a day's usage is a function of (seed, first month, day): fewer days give a prefix of
+//! the same data. Quantities only; `rated.rs` prices them.
 
 use super::company::{Company, ORGANIZATIONS};
 use super::random::Random;
@@ -10,7 +10,7 @@ use tallybook_core::account::Visibility;
 use tallybook_core::money::Quantity;
 use tallybook_core::time::{Day, Month};
 
-/// What one line of a report is about, in the order of reports.
+/// The key of one line of a report, in the order of reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
     pub(super) day: Day,
@@ -22,11 +22,11 @@ pub(super) struct Key {
     pub(super) model: &'static str,
 }
 
-/// How much of it.
+/// The quantity of a line.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Measure {
     pub(super) quantity: Quantity,
-    /// What the same requests cost in AI credits; only for premium requests.
+    /// The cost of the same requests in AI credits; only for premium requests.
     pub(super) credits: Quantity,
 }
 
@@ -51,7 +51,7 @@ const MODELS: [(&str, u64, u64); 9] = [
     ("GPT-5 mini", 0, 1_800),
 ];
 
-/// One day of everything.
+/// One day of usage.
 pub(super) struct DayOfUse<'a> {
     company: &'a Company,
     random: Random,
@@ -140,7 +140,7 @@ impl<'a> DayOfUse<'a> {
         }
     }
 
-    /// Artifacts of some repositories, and what grows beside them; a day is 24 gigabyte-hours.
+    /// Storage of artifacts, packages and caches; one gigabyte for one day is 24 gigabyte-hours.
     fn storage(&mut self) {
         for at in (0..self.company.repositories.len()).step_by(8) {
             let repository = &self.company.repositories[at];
@@ -216,7 +216,7 @@ impl<'a> DayOfUse<'a> {
         }
     }
 
-    /// A user-month is counted by the day: 1 / days of the month, cut after nine decimals.
+    /// A user-month is counted by the day: 1 / days of the month, truncated to nine decimals.
     fn daily_share(&self) -> i128 {
         UNIT / i128::from(self.day.month().days())
     }
@@ -253,7 +253,7 @@ impl<'a> DayOfUse<'a> {
         }
     }
 
-    /// Inference that programs ask for, and the sandboxes of agents.
+    /// Inference by programs, and the sandboxes of agents.
     fn models(&mut self) {
         let tokens = self.random.skewed(22) * self.pace / 100;
         let key = self.key("models_inference", 4);

@@ -226,7 +226,7 @@ async fn replace(
     tracing::warn!(
         log = log.0,
         reason,
-        "a manifest is damaged: what it named is made again from the log"
+        "a manifest is damaged: its checkpoints are rebuilt from the log"
     );
     let nothing = Checkpoints::default().encode();
     match store.swap_manifest(log, version, nothing).await {

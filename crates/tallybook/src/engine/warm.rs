@@ -16,7 +16,7 @@ impl Engine {
         let engine = Arc::clone(self);
         self.later.spawn(async move {
             if let Err(error) = engine.warm(&view, months).await {
-                tracing::error!(%error, "the statements of an import could not be made ahead");
+                tracing::error!(%error, "could not precompute the statements of an import");
             }
         });
     }

@@ -1,12 +1,12 @@
-//! What came of events, as programs and people are told.
+//! The outcome of submitted events, for programs and people.
 //!
-//! Invariant: an atomic refusal says that nothing was taken, whatever would have been.
+//! Invariant: an atomic refusal reports that nothing was accepted, even if some events were valid.
 
 use crate::engine::metering::{Receipt, Rejection, RejectionCode};
 use crate::wire::events::{CommitAnswer, EventsAnswer, RejectedEvent};
 use crate::wire::imports::AccountAnswer;
 
-/// The answer to events of which the good ones were taken. `bad` are those that could not be read.
+/// The answer when the valid events were accepted. `bad` are those that could not be read.
 #[must_use]
 pub fn taken(receipt: Receipt, bad: Vec<Rejection>) -> EventsAnswer {
     let mut rejected = receipt.rejected;
@@ -32,7 +32,7 @@ pub fn taken(receipt: Receipt, bad: Vec<Rejection>) -> EventsAnswer {
     }
 }
 
-/// The answer to events of which none was taken because some are bad.
+/// The answer when no event was accepted because some are invalid.
 #[must_use]
 pub fn refused(rejected: Vec<Rejection>, sent: usize) -> EventsAnswer {
     let count = rejected.len();
@@ -44,7 +44,7 @@ pub fn refused(rejected: Vec<Rejection>, sent: usize) -> EventsAnswer {
     }
 }
 
-/// Whether a rejection is that something else is known under an event's name.
+/// Whether an event was rejected because a different one with its name is known.
 #[must_use]
 pub fn has_conflict(rejected: &[Rejection]) -> bool {
     let mut codes = rejected.iter().map(|rejection| rejection.code);

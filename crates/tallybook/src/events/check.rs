@@ -1,7 +1,7 @@
-//! From an event's members to an event: what each value must be, and which members go together.
+//! Makes an event of its members: checks each value, and which members go together.
 //!
-//! Invariant: what comes out needs nothing but the directory and the catalogue to be taken; what is
-//! wrong is said with the member's path. Look next: [`super::value`] for single values.
+//! Invariant: accepting the result only requires the directory and the catalogue; an error names
+//! the member's path. Look next: [`super::value`] for single values.
 
 use super::members::{Attributes, Data, Target, TokenCounts, read_object};
 use super::{Fault, Lengths, value};
@@ -11,10 +11,10 @@ use tallybook_core::account::check_name;
 use tallybook_core::event::{Event, EventBody, EventName, Tokens, Usage};
 use tallybook_core::name::Name;
 
-/// What stands behind the login of a GitHub App.
+/// The suffix of a GitHub App's login.
 const BOT: &str = "[bot]";
 
-/// Makes an event of its attributes.
+/// Makes an event from its attributes.
 pub(super) fn event(attributes: &Attributes<'_>, lengths: Lengths) -> Result<Incoming, Fault> {
     let version = needed("specversion", attributes.specversion, value::string)?;
     if version != "1.0" {
@@ -50,7 +50,7 @@ pub(super) fn event(attributes: &Attributes<'_>, lengths: Lengths) -> Result<Inc
     })
 }
 
-/// Members that say what was used, which an event that takes usage back has no place for.
+/// Members that state usage, which a void must not have.
 const VOID_REFUSES: [&str; 6] = [
     "sku",
     "quantity",
@@ -109,7 +109,7 @@ fn usage(data: &Data<'_>) -> Result<Usage, Fault> {
         workflow: given("data.workflow_path", data.workflow, value::text)?.map(Into::into),
         tokens: tokens(data.tokens)?,
     };
-    // A user's own repositories are of no organization.
+    // A user's own repositories have no organization.
     if usage.repository.is_some() && usage.organization.is_none() && !is_user_s(data) {
         let reason = "needs data.organization, whose repository it is";
         return Err(Fault::new("data.repository", reason));
@@ -166,7 +166,7 @@ fn login(member: &str, json: Option<&str>) -> Result<Option<Name>, Fault> {
     Ok(Some(Name::from(&*text)))
 }
 
-/// Apps act under a login that no person can have.
+/// Apps have logins that no person can have.
 fn user(json: Option<&str>) -> Result<Option<Name>, Fault> {
     let member = "data.user";
     let Some(text) = given(member, json, value::string)? else {
@@ -188,7 +188,7 @@ fn repository(json: Option<&str>) -> Result<Option<Name>, Fault> {
     }
 }
 
-/// `null` is nothing.
+/// `null` counts as absent.
 fn present(json: Option<&str>) -> Option<&str> {
     json.filter(|json| *json != "null")
 }

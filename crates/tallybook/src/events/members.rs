@@ -1,8 +1,8 @@
-//! An event's members as they stand in its JSON, before anything is made of them.
+//! An event's members as raw JSON, before they are interpreted.
 //!
-//! Invariant: each value is the text that was sent, so that numbers are exact; a member given twice
-//! is refused, for two readers of such an event would not agree on what it says. `null` is the same
-//! as nothing, as `CloudEvents` has it. Look next: [`super::check`].
+//! Invariant: each value is the text as sent, so that numbers are exact; a duplicate member is
+//! refused, because readers could disagree on which one counts. `null` means absent, as in
+//! `CloudEvents`. Look next: [`super::check`].
 
 use super::Fault;
 use serde::de::{DeserializeSeed, Error, MapAccess, Visitor};
@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 
-/// The most members that one object may have; people have a dozen.
+/// The most members that one object may have; real events have a dozen.
 const MOST_MEMBERS: usize = 64;
 
 macro_rules! members {
@@ -80,13 +80,13 @@ members! {
     }
 }
 
-/// A set of members that are known, each with a place for its value.
+/// A set of known members, each with a slot for its value.
 pub(super) trait Members<'a>: Default {
-    /// The place for the value of a key; `None` when the key is not known.
+    /// The slot for the value of a key; `None` when the key is unknown.
     fn slot(&mut self, key: &str) -> Option<&mut Option<&'a str>>;
 }
 
-/// What to do with a member that is not known.
+/// What to do with an unknown member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unknown {
     Ignore,
@@ -98,7 +98,7 @@ pub(super) fn read(text: &str) -> Result<Attributes<'_>, Fault> {
     object("", text, Unknown::Ignore)
 }
 
-/// The members of an object that is itself the member `path`; others than the known are refused.
+/// The members of an object that is itself the member `path`; unknown members are refused.
 pub(super) fn read_object<'a, M: Members<'a>>(path: &str, text: &'a str) -> Result<M, Fault> {
     object(path, text, Unknown::Refuse)
 }
@@ -126,7 +126,7 @@ struct Object<'f, M> {
     members: M,
     path: &'f str,
     unknown: Unknown,
-    /// What was found wrong, which the error of serde has no place for.
+    /// The fault found, because serde's error cannot carry it.
     fault: &'f RefCell<Option<Fault>>,
 }
 
@@ -186,7 +186,7 @@ impl<'de, M: Members<'de>> Visitor<'de> for Object<'_, M> {
     }
 }
 
-/// A key as a message may repeat it.
+/// A key, made safe to repeat in a message.
 fn shown(key: &str) -> String {
     let short: String = key.chars().take(40).collect();
     short.escape_debug().to_string()

@@ -1,17 +1,18 @@
-//! Reading usage events: `CloudEvents` 1.0 in JSON, one, a batch, or a line each.
+//! Reading usage events: `CloudEvents` 1.0 in JSON: a single event, a batch, or one per line.
 //!
-//! Invariant: every event that was sent is either read exactly or refused by its index, its member
-//! and a reason; a number never is a float, and no member of `data` is passed over. Memory does not
-//! grow with how deep a value is nested: what is not known is skipped without recursion.
+//! Invariant: every event is either read exactly or refused with its index, member and a reason;
+//! numbers are never floats, and no member of `data` is ignored. Memory does not grow with nesting
+//! depth: unknown members are skipped without recursion.
 //!
 //! An event has `specversion` ("1.0"), `id`, `source`, `type` (`usage`, `void` or `amend`), `time`
 //! (RFC 3339) and `data`. `data` of `usage` has `sku` and `quantity` (a number or a decimal string)
 //! and may have `organization`, `repository` (its bare name), `user`, `model`, `workflow_path`,
 //! `enterprise` and `tokens: {input, output, cache_read, cache_write}`. `data` of `void` and
-//! `amend` has `target: {source, id}`; `amend` also has all that the usage should have said. Every
-//! `data` names who pays by `enterprise`, `organization` or `user`, corrections as well: an event
-//! is known within the account that pays for it. Attributes that `CloudEvents` or others define are
-//! passed over. Look next: [`members`] for the JSON, [`check`] for what values must be.
+//! `amend` has `target: {source, id}`; `amend` also has everything that the usage should have
+//! stated. Every `data`, including that of corrections, names the payer by `enterprise`,
+//! `organization` or `user`, because an event's name is unique only within the paying account.
+//! Other attributes, from `CloudEvents` or extensions, are ignored. Look next: [`members`] for the
+//! JSON, [`check`] for valid values.
 
 pub mod answer;
 mod check;
@@ -24,7 +25,7 @@ use serde::de::{DeserializeSeed, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
 
-/// How events are laid out in bytes.
+/// The encoding of a body of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// One event: `application/cloudevents+json`.
@@ -42,7 +43,7 @@ pub enum Format {
 pub struct Lengths {
     /// The longest event, in bytes of JSON.
     pub event_bytes: usize,
-    /// The longest `id` and the longest `source`.
+    /// The longest `id` or `source`, in bytes.
     pub name_bytes: usize,
 }
 
@@ -56,12 +57,12 @@ impl From<&EventLimits> for Lengths {
     }
 }
 
-/// What was read.
+/// The events read so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Events {
-    /// Events that are right by themselves, each with its index.
+    /// Events that are valid on their own, each with its index.
     pub good: Vec<(u64, Incoming)>,
-    /// Events that are not, in their order.
+    /// Invalid events, in order.
     pub bad: Vec<Rejection>,
 }
 
@@ -84,7 +85,7 @@ impl Events {
     }
 }
 
-/// The bytes as a whole are not events.
+/// The body as a whole is not readable as events.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// They are not JSON in UTF-8, or neither an object nor an array.
@@ -151,7 +152,7 @@ pub fn read(
         (_, true) => read_array(text, lengths, most),
         (_, false) => {
             let mut events = Events::default();
-            // What is no JSON at all is the body's fault, as in an array.
+            // If it is not JSON at all, the body is at fault, as with an array.
             let value: &RawValue =
                 serde_json::from_str(text).map_err(|error| malformed(error.to_string()))?;
             events.push(0, read_text(value.get(), lengths));
@@ -160,7 +161,7 @@ pub fn read(
     }
 }
 
-/// Reads one line of NDJSON into `events`; a blank one is no event.
+/// Reads one line of NDJSON into `events`; a blank line is skipped.
 pub fn read_line(events: &mut Events, index: u64, line: &[u8], lengths: Lengths) {
     let line = line.trim_ascii();
     if line.is_empty() {
@@ -173,7 +174,7 @@ pub fn read_line(events: &mut Events, index: u64, line: &[u8], lengths: Lengths)
     events.push(index, read);
 }
 
-/// Refuses a line that was too long to be kept.
+/// Refuses a line that was too long to buffer.
 pub fn refuse_long_line(events: &mut Events, index: u64, lengths: Lengths) {
     events.push(index, Err(too_long(lengths)));
 }
@@ -206,7 +207,7 @@ fn read_array(text: &str, lengths: Lengths, most: usize) -> Result<Events, Unrea
     Ok(array.events)
 }
 
-/// An array of events that are read one by one, so that one which is bad spoils no other.
+/// An array of events that are read one by one, so that an invalid one affects no other.
 struct Array {
     events: Events,
     lengths: Lengths,

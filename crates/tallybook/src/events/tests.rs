@@ -1,4 +1,4 @@
-//! What is an event and what is refused, with which words.
+//! Which events are valid, which are refused, and the messages.
 
 use super::*;
 use proptest::prelude::*;
@@ -52,14 +52,14 @@ fn reason(event: &Value) -> String {
     read_one(&event.to_string()).expect_err("refused")
 }
 
-/// The event with another value at a JSON pointer.
+/// The event with a different value at a JSON pointer.
 fn with(mut event: Value, pointer: &str, value: Value) -> Value {
     let (parent, key) = pointer.rsplit_once('/').unwrap();
     event.pointer_mut(parent).unwrap()[key] = value;
     event
 }
 
-/// The event with a quantity as it is written.
+/// The event with a quantity in its original text.
 fn quantity(text: &str) -> Result<i128, String> {
     let event = usage().to_string();
     let event = event.replace("\"quantity\":3", &format!("\"quantity\":{text}"));
@@ -140,9 +140,9 @@ fn quantities_are_their_digits() {
     assert_eq!(quantity("0"), Ok(0));
     assert_eq!(quantity("-0"), Ok(0));
     assert_eq!(quantity("0.0e5"), Ok(0));
-    // What adding doubles leaves behind is no digit that anybody meant.
+    // Digits left over from adding doubles are noise.
     assert_eq!(quantity("0.07200000000000001"), Ok(72_000_000));
-    // 2^53 + 1, which no double holds.
+    // 2^53 + 1, which no double can represent.
     assert_eq!(quantity("9007199254.740993"), Ok(9_007_199_254_740_993_000));
 }
 
@@ -449,7 +449,7 @@ fn formats_say_what_a_body_is() {
         assert_eq!(indices(read(format, &one).unwrap()), (vec![0], vec![]));
         assert_eq!(indices(read(format, &bad).unwrap()), (vec![], vec![0]));
     }
-    // Lines keep their numbers behind blank ones.
+    // Blank lines count in line numbers.
     let events = read(Format::Lines, &lines).unwrap();
     assert_eq!(indices(events), (vec![0, 3], vec![2]));
     assert_eq!(read(Format::Lines, "\n \n").unwrap().count(), 0);
@@ -500,7 +500,7 @@ proptest! {
         prop_assert!(events.count() <= 2);
     }
 
-    /// Digits that were sent are digits that are counted, by way of a slow and obvious decimal.
+    /// The digits sent are the digits counted, checked with a slow and obvious decimal type.
     #[test]
     fn quantities_agree_with_a_big_decimal(digits in "(0|[1-9][0-9]{0,13})(\\.[0-9]{1,9})?", as_text: bool) {
         let exact: bigdecimal::BigDecimal = digits.parse().unwrap();

@@ -1,7 +1,7 @@
 //! Values of an event's members, from the text of their JSON.
 //!
-//! Invariant: a text is taken exactly as it was sent or refused, never trimmed or shortened; a
-//! quantity comes from its digits. Each function's error is the reason alone.
+//! Invariant: a text is accepted exactly as sent or refused, never trimmed or shortened; a quantity
+//! is read from its digits. Each function's error is only the reason.
 
 use std::borrow::Cow;
 use tallybook_core::money::Quantity;
@@ -10,7 +10,7 @@ use tallybook_core::time::Timestamp;
 /// The longest text in `data`: a path of a workflow, a model, a SKU.
 const MOST_TEXT: usize = 1024;
 
-/// The largest count of tokens: sums of 2^13 of them still fit 64 bits.
+/// The largest count of tokens: sums of 2^13 of them still fit in 64 bits.
 const MOST_TOKENS: u64 = 1_000_000_000_000_000;
 
 type Reason = Cow<'static, str>;
@@ -91,8 +91,8 @@ fn check_length(text: &str, most: usize) -> Result<(), Reason> {
 
 /// A quantity: a JSON number, or its text in a string.
 ///
-/// What an IEEE double leaves behind the ninth decimal is rounded away (0.07200000000000001); other
-/// digits there are refused, and so is what would be rounded to nothing.
+/// Noise of an IEEE double after the ninth decimal is rounded away (0.07200000000000001); other
+/// digits there are refused, and so is a nonzero number that would round to zero.
 pub(super) fn quantity(json: &str) -> Result<Quantity, Reason> {
     let text = match json.as_bytes() {
         [b'"', ..] => string(json)?,
@@ -112,7 +112,7 @@ pub(super) fn quantity(json: &str) -> Result<Quantity, Reason> {
     Ok(quantity)
 }
 
-/// Whether a number has a digit that is not zero before its exponent.
+/// Whether a number has a nonzero digit before its exponent.
 fn has_value(number: &str) -> bool {
     let mut mantissa = number
         .bytes()
@@ -139,7 +139,7 @@ pub(super) fn time(json: &str) -> Result<Timestamp, Reason> {
         .map_err(|error| format!("{error}: a time from the year 2000 to 9999 is needed").into())
 }
 
-/// Whether a text has the form of RFC 3339, as the parser of dates takes much else.
+/// Whether a text has the form of RFC 3339, because the date parser accepts many other forms.
 fn is_rfc_3339(text: &[u8]) -> bool {
     const DATE_AND_TIME: &[u8] = b"0000-00-00T00:00:00";
     const OFFSET: &[u8] = b"+00:00";

@@ -161,7 +161,7 @@ impl Room {
                 }
                 Ok((chunk, End::Last)) => (Ok(chunk), None),
                 Err(error) => {
-                    tracing::error!(%error, "an answer broke off");
+                    tracing::error!(%error, "a response was aborted");
                     (Err(BrokeOff), None)
                 }
             })
@@ -258,7 +258,7 @@ async fn give_up_when_stuck<C>(slot: Arc<Mutex<Slot<C>>>, patience: Duration) {
         let seconds = patience.as_secs();
         tracing::info!(
             seconds,
-            "a client that took too little of an answer is given up"
+            "closing the connection of a client that reads its response too slowly"
         );
         return;
     }

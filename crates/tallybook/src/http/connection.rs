@@ -113,7 +113,7 @@ impl Connections {
         let ended = async { while open.join_next().await.is_some() {} };
         if tokio::time::timeout(grace, ended).await.is_err() {
             let connections = open.len();
-            tracing::warn!(connections, "closed connections before all was answered");
+            tracing::warn!(connections, "closed connections with unanswered requests");
             open.shutdown().await;
         }
     }
@@ -134,7 +134,7 @@ impl Connections {
         shutdown: CancellationToken,
     ) {
         if let Err(error) = socket.set_nodelay(true) {
-            tracing::debug!(%error, "the client was gone before it was served");
+            tracing::debug!(%error, "the client disconnected before it was served");
             return;
         }
         let Some(tls) = &self.tls else {
@@ -153,7 +153,7 @@ impl Connections {
                 self.serve_stream(stream, client, router, shutdown).await;
             }
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-            Err(_) => tracing::debug!("a TLS handshake took too long"),
+            Err(_) => tracing::debug!("a TLS handshake timed out"),
         }
     }
 
@@ -188,7 +188,7 @@ impl Connections {
             }
         });
         if let Err(error) = served.await {
-            tracing::debug!(%error, "a connection broke off");
+            tracing::debug!(%error, "a connection failed");
         }
     }
 }

@@ -201,7 +201,7 @@ pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
             () = tokio::time::sleep(EVERY) => {}
         }
         if let Err(error) = record(&app, shutdown.is_cancelled()).await {
-            tracing::error!(%error, "refused credentials were not recorded in the audit log");
+            tracing::error!(%error, "could not record refused credentials in the audit log");
         }
     }
 }

@@ -1,22 +1,22 @@
-//! The bytes of a report, with their digest on the way, in the caller's thread or ahead of it.
+//! Reads the bytes of a report and digests them on the way, in the caller's thread or ahead of it.
 //!
 //! Invariant: every byte comes once, in order, and an error comes after all bytes before it. The
-//! end of the bytes is said and never guessed: a thread that is lost is an error. Look next:
+//! end of the bytes is signalled explicitly: a thread that dies is an error. Look next:
 //! [`super::physical`], which makes lines of them.
 
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use tallybook_core::ids::Digest;
 
-/// Bytes that are read at once; enough for the digest to use wide registers.
+/// How many bytes are read at once; enough for the digest to use wide registers.
 const BLOCK_BYTES: usize = 1 << 18;
 
-/// Blocks that are read before anybody asks for them.
+/// How many blocks are read ahead.
 const AHEAD: usize = 4;
 
-/// Bytes that know their digest.
+/// A reader that computes the digest of its bytes.
 pub(super) trait Digested: Read {
-    /// Of all bytes, once their end was read.
+    /// The digest of all bytes, once the end has been reached.
     fn digest(&self) -> Option<Digest>;
 }
 
@@ -53,21 +53,21 @@ impl<R: Read> Digested for Digesting<R> {
     }
 }
 
-/// What the thread says.
+/// A message from the thread.
 enum Piece {
     Bytes(Vec<u8>),
     Failed(io::Error),
     End(Digest),
 }
 
-/// Bytes that a thread reads, unpacks and digests beside whoever takes them. Once they are dropped
-/// the thread ends, at the latest when its read does.
+/// A reader whose bytes are read, decompressed and digested by a background thread. When it is
+/// dropped the thread ends, at the latest after its current read.
 pub(super) struct Ahead {
     pieces: Receiver<Piece>,
-    /// Blocks that were taken, to be filled again.
+    /// Consumed blocks, to be refilled.
     spent: SyncSender<Vec<u8>>,
     block: Vec<u8>,
-    /// What of the block was taken.
+    /// How many bytes of the block were consumed.
     taken: usize,
     end: Option<Digest>,
 }
@@ -75,7 +75,7 @@ pub(super) struct Ahead {
 impl Ahead {
     pub(super) fn begin<R: Read + Send + 'static>(input: R) -> io::Result<Self> {
         let (give, pieces) = sync_channel(AHEAD);
-        // The one being taken comes back, too.
+        // The block being consumed comes back, too.
         let (spent, again) = sync_channel(AHEAD + 2);
         std::thread::Builder::new()
             .name("read ahead".to_owned())
@@ -89,9 +89,10 @@ impl Ahead {
         })
     }
 
-    /// Waits for a block that has something; not at the end.
+    /// Waits for a non-empty block; must not be called at the end.
     fn next_block(&mut self) -> io::Result<()> {
-        // There is room for every block there is; without it, or a thread, nobody needs it.
+        // There is room for every existing block; if this fails, the thread is gone and the block
+        // is not needed.
         let _ = self.spent.try_send(std::mem::take(&mut self.block));
         self.taken = 0;
         match self.pieces.recv() {
@@ -104,7 +105,7 @@ impl Ahead {
     }
 }
 
-/// Reads blocks until the end, an error, or nobody wants them.
+/// Reads blocks until the end, an error, or until the receiver is dropped.
 fn read_all<R: Read>(mut input: Digesting<R>, give: &SyncSender<Piece>, again: &Receiver<Vec<u8>>) {
     loop {
         let mut block = again.try_recv().unwrap_or_default();
@@ -114,7 +115,7 @@ fn read_all<R: Read>(mut input: Digesting<R>, give: &SyncSender<Piece>, again: &
             .take(BLOCK_BYTES as u64)
             .read_to_end(&mut block);
         let is_empty = block.is_empty();
-        // What came before an error counts.
+        // Bytes before an error count.
         if !is_empty && give.send(Piece::Bytes(block)).is_err() {
             return;
         }
@@ -125,7 +126,7 @@ fn read_all<R: Read>(mut input: Digesting<R>, give: &SyncSender<Piece>, again: &
                 None => continue,
             },
         };
-        // Nobody may want it any more.
+        // The receiver may be gone.
         let _ = give.send(last);
         return;
     }

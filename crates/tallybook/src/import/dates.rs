@@ -1,8 +1,9 @@
 //! Dates as reports and spreadsheets write them.
 //!
-//! Invariant: the numbers of all dates of a file are read in one order, and never in an order that
-//! nothing tells: neither a date of the file nor the caller. Dates that begin with a year of four
-//! digits need none. Look next: [`super::waiting`], where lines wait for a date that tells it.
+//! Invariant: all dates of a file are read in the same order, which is never guessed: either a date
+//! of the file or the caller determines it. Dates that begin with a four-digit year are
+//! unambiguous. Look next: [`super::waiting`], where lines wait for a date that determines the
+//! order.
 
 use std::fmt;
 use tallybook_core::time::{Day, Hour, Instant};
@@ -14,7 +15,7 @@ pub enum DateOrder {
     MonthDayYear,
     /// `31/10/2025`, `31.10.25`.
     DayMonthYear,
-    /// `25/10/31`; with a year of four digits every order is this one.
+    /// `25/10/31`; a four-digit year in front always means this order.
     YearMonthDay,
 }
 
@@ -22,7 +23,7 @@ impl DateOrder {
     /// Every order.
     pub const ALL: [Self; 3] = [Self::MonthDayYear, Self::DayMonthYear, Self::YearMonthDay];
 
-    /// How callers name it.
+    /// Its name for callers.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -32,7 +33,7 @@ impl DateOrder {
         }
     }
 
-    /// The order that a caller names.
+    /// The order with this name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|order| order.as_str() == text)
@@ -49,16 +50,16 @@ impl fmt::Display for DateOrder {
     }
 }
 
-/// A date that is another day in another order.
+/// A date that means different days in different orders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ambiguous {
     /// Its line.
     pub line: u64,
-    /// As it is written.
+    /// Its text.
     pub text: String,
-    /// What it is when the month comes first.
+    /// The day it means if the month comes first.
     pub month_first: Day,
-    /// What it is when the day comes first.
+    /// The day it means if the day comes first.
     pub day_first: Day,
 }
 
@@ -77,15 +78,15 @@ impl fmt::Display for Ambiguous {
 /// The dates of one file.
 #[derive(Debug)]
 pub(super) struct Dates {
-    /// What the caller said, or a date of the file.
+    /// The order, from the caller or a date of the file.
     order: Option<DateOrder>,
-    /// The line whose date told the order.
+    /// The line whose date determined the order.
     told_by: Option<u64>,
-    /// The first date whose order matters and is not told.
+    /// The first date whose order matters and is unknown.
     ambiguous: Option<Ambiguous>,
-    /// The last day that may be.
+    /// The latest day allowed.
     latest: Option<Day>,
-    /// The day of the line before: reports are sorted by it.
+    /// The day of the previous line: reports are sorted by day.
     last: Option<(String, Hour)>,
 }
 
@@ -100,11 +101,11 @@ impl Dates {
         }
     }
 
-    /// Whether the dates of a line can be read, now that these of it are known.
+    /// Notes the dates of a line, and returns whether they can be read.
     pub(super) fn note<'a>(&mut self, line: u64, texts: impl Iterator<Item = &'a str>) -> bool {
         let mut is_told = true;
         for text in texts {
-            // Nearly every date there is.
+            // The common case.
             if self.order.is_some() || starts_with_a_year(text) {
                 continue;
             }
@@ -122,7 +123,7 @@ impl Dates {
                 }
                 Some((Some(_), None)) => self.tell(line, DateOrder::MonthDayYear),
                 Some((None, Some(_))) => self.tell(line, DateOrder::DayMonthYear),
-                // Its line will be a bad one.
+                // Its line will be a bad line.
                 _ => {}
             }
         }
@@ -139,7 +140,7 @@ impl Dates {
         self.told_by = Some(line);
     }
 
-    /// All dates were noted: where no order matters, any will do.
+    /// Called when all dates have been noted: if no date is ambiguous, any order will do.
     pub(super) fn end(&mut self) -> Result<(), Ambiguous> {
         match self.ambiguous.take() {
             Some(ambiguous) if self.order.is_none() => Err(ambiguous),
@@ -150,7 +151,7 @@ impl Dates {
         }
     }
 
-    /// The hour that a day's column says.
+    /// The hour of a date column.
     pub(super) fn hour(&mut self, text: &str) -> Result<Hour, String> {
         if let Some((known, hour)) = &self.last
             && known == text
@@ -162,7 +163,7 @@ impl Dates {
         Ok(hour)
     }
 
-    /// The hour, and the instant where the text says one.
+    /// The hour, and the instant if the text has one.
     pub(super) fn instant(&self, text: &str) -> Result<(Hour, Option<Instant>), String> {
         let instant = parse_instant(text);
         let hour = match instant {
@@ -206,7 +207,7 @@ impl Dates {
 struct Written<'a>([&'a str; 3]);
 
 impl<'a> Written<'a> {
-    /// Digits with `/`, `.` or `-` between them.
+    /// Parses digits separated by `/`, `.` or `-`.
     fn read(text: &'a str) -> Option<Self> {
         let separator = text.chars().find(|c| matches!(c, '/' | '.' | '-'))?;
         let mut parts = text.split(separator);
@@ -243,7 +244,7 @@ impl<'a> Written<'a> {
     }
 }
 
-/// RFC 3339, with a time: the common form without a detour through a parser for all of them.
+/// RFC 3339, with a time: the common form, without the general parser.
 fn parse_instant(text: &str) -> Option<Instant> {
     let bytes = text.as_bytes();
     let [.., b'T', h1, h2, b':', m1, m2, b':', s1, s2, b'Z'] = *bytes else {

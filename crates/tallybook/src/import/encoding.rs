@@ -1,17 +1,18 @@
-//! How a report's bytes came: plain, gzip or Zstandard, told by the first bytes and never by name.
+//! A report's compression: plain, gzip or Zstandard, detected from the first bytes, never from the
+//! name.
 //!
 //! Invariant: unpacking takes a bounded amount of memory, whatever the bytes are. Look next:
-//! [`super::foreign`] for what is told apart from a report.
+//! [`super::foreign`] for files that are not reports.
 
 use super::error::ReadError;
 use super::foreign::{self, START_BYTES};
 use std::fmt;
 use std::io::{self, BufReader, Chain, Cursor, Read};
 
-/// How the bytes of a report are packed.
+/// How the bytes of a report are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
-    /// As they are.
+    /// Uncompressed.
     Plain,
     /// RFC 1952, any number of members.
     Gzip,
@@ -20,7 +21,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// Tells by the first bytes.
+    /// Detects the encoding from the first bytes.
     fn detect(start: &[u8]) -> Self {
         match start {
             [0x1f, 0x8b, ..] => Self::Gzip,
@@ -40,8 +41,8 @@ impl fmt::Display for Encoding {
     }
 }
 
-/// Unpacks Zstandard with a window of at most 2^`most_window_log` bytes: that much memory is needed
-/// to unpack a frame, and the frame itself says how much.
+/// Decompresses Zstandard with a window of at most 2^`most_window_log` bytes: decompression needs
+/// as much memory as the window, whose size the frame chooses.
 pub struct ZstdDecoder<R: Read> {
     input: zstd::stream::read::Decoder<'static, BufReader<R>>,
     most_window_log: u32,
@@ -58,11 +59,11 @@ pub struct WindowTooLarge {
     pub most_window_log: u32,
 }
 
-/// How libzstd words that a window is larger than the limit.
+/// libzstd's message for a window larger than the limit.
 const WINDOW_TOO_LARGE: &str = "Frame requires too much memory for decoding";
 
 impl<R: Read> ZstdDecoder<R> {
-    /// Reads nothing yet.
+    /// Wraps `input` without reading from it.
     pub fn new(input: R, most_window_log: u32) -> io::Result<Self> {
         let blocks = BufReader::with_capacity(BLOCK_BYTES, input);
         let mut input = zstd::stream::read::Decoder::with_buffer(blocks)?;
@@ -87,7 +88,7 @@ impl<R: Read> Read for ZstdDecoder<R> {
     }
 }
 
-/// Bytes that were looked at, and then the rest.
+/// The peeked bytes, then the rest.
 type Whole<R> = Chain<Cursor<Vec<u8>>, R>;
 
 /// Reads the decompressed bytes.
@@ -110,8 +111,8 @@ impl<R: Read> Read for Decoder<R> {
 /// Compressed bytes are read in blocks of this size.
 const BLOCK_BYTES: usize = 1 << 17;
 
-/// Tells how the `input` of the file named `file` is packed and unpacks it; refuses what can be
-/// seen to be something else than a text.
+/// Detects how the `input` of the file named `file` is compressed, and decompresses it; refuses
+/// data that is evidently not text.
 pub(super) fn decode<R: Read>(
     file: &str,
     input: R,
@@ -142,7 +143,7 @@ pub(super) fn decode<R: Read>(
     Ok((encoding, whole))
 }
 
-/// The first bytes, and a reader of all bytes.
+/// Peeks at the first bytes; returns them and a reader of all bytes.
 fn look_at<R: Read>(
     file: &str,
     encoding: Option<Encoding>,

@@ -1,4 +1,4 @@
-//! Why a report was refused, in words for the person who brought it.
+//! Why a report was refused, in words for the person who supplied it.
 
 use super::dates::Ambiguous;
 use super::encoding::Encoding;
@@ -7,14 +7,14 @@ use super::header::HeaderError;
 use std::fmt;
 use std::io;
 
-/// One line that was not understood.
+/// One line that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadLine {
     /// The file's name.
     pub file: String,
     /// Its number in the decompressed file, from 1 (the header).
     pub line: u64,
-    /// The header of the column that is at fault, when it is one.
+    /// The header of the offending column, if any.
     pub column: Option<String>,
     /// What is wrong with it.
     pub reason: String,
@@ -31,24 +31,24 @@ impl fmt::Display for BadLine {
     }
 }
 
-/// Why a [`super::Sink`] did not take a line.
+/// Why a [`super::Sink`] refused a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SinkError {
-    /// This line is bad; others may be good.
+    /// This line is bad; others may be fine.
     Line {
-        /// The header of the column that is at fault.
+        /// The header of the offending column.
         column: Option<String>,
         /// What is wrong.
         reason: String,
     },
-    /// There is more of something than may be taken.
+    /// A limit of the import is exceeded.
     TooMuch(String),
-    /// Nothing more can be taken.
+    /// No further line can be accepted.
     Fatal(String),
 }
 
 impl SinkError {
-    /// As an error of the file, for there is no line yet.
+    /// As an error of the file, before its first line.
     pub(super) fn at_the_start(self, file: &str) -> ReadError {
         let (Self::Line { reason, .. } | Self::TooMuch(reason) | Self::Fatal(reason)) = self;
         ReadError::Sink {
@@ -71,7 +71,7 @@ pub enum ReadError {
         /// The cause.
         source: io::Error,
     },
-    /// The compressed stream ends in the middle.
+    /// The compressed stream is truncated.
     #[error("{file}: the {encoding} stream is cut off; is the download complete?")]
     Truncated {
         /// The file's name.
@@ -79,7 +79,7 @@ pub enum ReadError {
         /// How it is compressed.
         encoding: Encoding,
     },
-    /// The first bytes show that it is something else than a report.
+    /// The first bytes show that it is not a report.
     #[error("{file}: {foreign}")]
     Foreign {
         /// The file's name.
@@ -87,7 +87,7 @@ pub enum ReadError {
         /// What it is, and what to do.
         foreign: Foreign,
     },
-    /// It has more blank lines than a file may have.
+    /// It exceeds the limit on blank lines.
     #[error("{file}: has more than {limit} blank lines; remove them, or export the report again")]
     TooManyBlankLines {
         /// The file's name.
@@ -95,13 +95,13 @@ pub enum ReadError {
         /// [`super::Limits::blank_lines`].
         limit: u64,
     },
-    /// There is nothing in the file, not even a header.
+    /// The file is empty, without even a header.
     #[error("{file}: is empty; a usage report has at least a header")]
     Empty {
         /// The file's name.
         file: String,
     },
-    /// The first line is longer than a line may be.
+    /// The first line exceeds the line limit.
     #[error("{file}, line 1: the header is longer than {limit} bytes (the limit for a line)")]
     HeaderTooLong {
         /// The file's name.
@@ -109,7 +109,7 @@ pub enum ReadError {
         /// [`super::Limits::line_bytes`].
         limit: usize,
     },
-    /// The file is larger than a file may be.
+    /// The file exceeds the size limit.
     #[error("{file}: holds more than {limit} bytes (the limit for a file, decompressed)")]
     FileTooLong {
         /// The file's name.
@@ -125,7 +125,7 @@ pub enum ReadError {
         /// What is wrong with it.
         error: HeaderError,
     },
-    /// A line was not understood, and bad lines were not to be left out.
+    /// A line could not be read, and bad lines were not to be skipped.
     #[error("{0}")]
     BadLine(BadLine),
     /// Every date of the file can be read in two ways.
@@ -136,10 +136,10 @@ pub enum ReadError {
     Dates {
         /// The file's name.
         file: String,
-        /// The first of these dates that is two days.
+        /// The first ambiguous date.
         ambiguous: Ambiguous,
     },
-    /// More lines than can wait have no date that tells the order of day and month.
+    /// Too many lines passed without a date that determines the order of day and month.
     #[error(
         "{file}: up to line {line} no date tells the order of day and month: say it (--dates mdy \
          or --dates dmy; over HTTP ?dates=mdy or ?dates=dmy)"
@@ -150,7 +150,8 @@ pub enum ReadError {
         /// The last line that was read.
         line: u64,
     },
-    /// The file was given before: parts of a kind are joined, so that it would count twice.
+    /// The same content was given before: the files of one kind are joined, so it would count
+    /// twice.
     #[error("{file}: it has the same content as {first}")]
     Repeated {
         /// The file's name.
@@ -158,14 +159,14 @@ pub enum ReadError {
         /// The name under which it was given first.
         first: String,
     },
-    /// There is more of something than an import may have.
+    /// A limit of the import was exceeded.
     #[error("{file}, line {line}: {reason}")]
     TooMuch {
         /// The file's name.
         file: String,
-        /// The line with which it became too much.
+        /// The line that exceeded it.
         line: u64,
-        /// Of what, and how much is the most.
+        /// The limit and its value.
         reason: String,
     },
     /// The receiver of the lines gave up.
@@ -179,7 +180,7 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// What an I/O error means for a file that is read through a decoder.
+    /// Interprets an I/O error of a file read through a decoder.
     pub(super) fn io(file: &str, encoding: Option<Encoding>, source: io::Error) -> Self {
         let file = file.to_owned();
         let compressed = encoding.filter(|encoding| *encoding != Encoding::Plain);

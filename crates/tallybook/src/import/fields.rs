@@ -1,7 +1,7 @@
-//! One line of CSV as fields: RFC 4180 quotes, strictly, without an allocation a line.
+//! Splits one line of CSV into fields: strict RFC 4180 quoting, without allocations per line.
 //!
-//! Strict because a quote in the wrong place is how damage shows: guessing would move a number into
-//! another column.
+//! Strict because a misplaced quote is a sign of damage: guessing could move a number into another
+//! column.
 
 /// Why a line is not CSV.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -19,7 +19,7 @@ pub(super) enum SplitError {
 struct Span {
     start: usize,
     end: usize,
-    /// In [`Fields::unescaped`], because it had doubled quotes; else in the line.
+    /// Whether it is in [`Fields::unescaped`], because it had doubled quotes, or in the line.
     unescaped: bool,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// Splits `line`; the error comes with the index of the field that is at fault.
+    /// Splits `line`; the error has the index of the offending field.
     pub(super) fn split(&mut self, line: &str) -> Result<(), (usize, SplitError)> {
         self.spans.clear();
         self.unescaped.clear();
@@ -57,7 +57,7 @@ impl Fields {
         self.spans.len()
     }
 
-    /// Whether the last field stands in quotes.
+    /// Whether the last field is quoted.
     pub(super) fn last_is_quoted(&self) -> bool {
         self.last_is_quoted
     }
@@ -113,7 +113,7 @@ impl Fields {
         let from = self.unescaped.len();
         let mut copied = start;
         loop {
-            // Through the first quote of the pair; the second is left out.
+            // Up to and including the first quote of the pair; the second is skipped.
             self.unescaped.push_str(&line[copied..=pair]);
             copied = pair + 2;
             let close = closing_quote(bytes, copied)?;

@@ -1,8 +1,8 @@
-//! Files that are no usage report, told by their first bytes, with what to do about each.
+//! Detects files that are not usage reports from their first bytes, with advice for each kind.
 
 use std::fmt;
 
-/// How many of the first bytes are looked at.
+/// How many of the first bytes are examined.
 pub(super) const START_BYTES: usize = 512;
 
 /// What a file is instead of a usage report.
@@ -28,7 +28,7 @@ const DOWNLOAD_AGAIN: &str = "the download did not bring the report; open its li
                               to see why, for links expire and some need a sign-in";
 const NOT_A_REPORT: &str = "a usage report is a CSV file";
 
-/// What a decompressed file is, if its first bytes show that it is no text with a header.
+/// What a decompressed file is, if its first bytes show that it is not text with a header.
 pub(super) fn detect(start: &[u8]) -> Option<Foreign> {
     let (what, remedy) = by_signature(start).or_else(|| by_text(start))?;
     Some(Foreign { what, remedy })
@@ -51,7 +51,7 @@ fn by_signature(start: &[u8]) -> Option<(&'static str, &'static str)> {
         [b'P', b'A', b'R', b'1', ..] => ("a Parquet file", NOT_A_REPORT),
         _ if start.get(257..262) == Some(b"ustar") => ("a tar archive", UNPACK),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => ("text in UTF-16", SAVE_AS_UTF8),
-        // Latin letters in UTF-16 without a mark.
+        // Latin letters in UTF-16 without a byte order mark.
         [_, 0, _, 0, ..] | [0, _, 0, _, ..] => ("text in UTF-16", SAVE_AS_UTF8),
         _ => return None,
     })

@@ -1,8 +1,8 @@
-//! What a header says: which field is which column, and of which layout the report is.
+//! Interprets a header: which field is which column, and the layout of the report.
 //!
-//! Invariant: the layout is told by all names of the header together, whatever their order and
-//! letter case: it is the one that needs no column which the header lacks, and that has the most of
-//! those which it has.
+//! Invariant: the layout is determined by all names of the header together, whatever their order
+//! and case: of the layouts whose required columns are all present, it is the one with the most
+//! columns in common with the header.
 
 use super::fields::Fields;
 use super::physical::Physical;
@@ -14,7 +14,7 @@ use tallybook_core::report::{Column, Layout};
 /// The most columns of a header that no layout has.
 pub(super) const MOST_UNKNOWN: usize = 32;
 
-/// Why a header is of no known layout.
+/// Why a header matches no known layout.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
     /// Not a line of CSV in UTF-8.
@@ -23,14 +23,14 @@ pub enum HeaderError {
     /// Nothing in it is known.
     #[error("this is not the header of a usage report; {}", Understood)]
     Unknown,
-    /// The export of single interactions, which states neither SKU nor price.
+    /// The export of individual interactions, which states neither SKU nor price.
     #[error(
         "this is the export of premium interactions, which states no SKU, price or amount; \
          download the premium_request report instead ({})",
         Understood
     )]
     Interactions,
-    /// No layout has all the columns that it needs.
+    /// Every layout lacks some required column.
     #[error("the header lacks columns; {0}")]
     Missing(Closest),
     /// Two columns have the same meaning.
@@ -41,12 +41,12 @@ pub enum HeaderError {
         /// The one on the right.
         second: String,
     },
-    /// So many columns that no layout has are no usage report.
+    /// Too many unknown columns for a usage report.
     #[error("the header has more than {MOST_UNKNOWN} columns that no usage report has")]
     TooManyUnknown,
 }
 
-/// Says which reports are understood.
+/// Displays which reports are supported.
 struct Understood;
 
 impl fmt::Display for Understood {
@@ -59,10 +59,10 @@ impl fmt::Display for Understood {
     }
 }
 
-/// How many layouts are named for a header that fits none.
+/// How many layouts are suggested for a header that matches none.
 const MOST_CLOSEST: usize = 2;
 
-/// The layouts that lack the fewest columns, the likeliest first.
+/// The layouts that lack the fewest columns, likeliest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closest(Vec<(Layout, Vec<&'static str>)>);
 
@@ -86,7 +86,7 @@ impl fmt::Display for Closest {
 pub(super) struct UnknownColumn {
     /// The field that holds it.
     pub place: usize,
-    /// What the header calls it; no two are called the same.
+    /// Its heading, which is unique.
     pub heading: Arc<str>,
 }
 
@@ -94,7 +94,7 @@ pub(super) struct UnknownColumn {
 #[derive(Debug, Clone)]
 pub(super) struct Columns {
     places: [Option<usize>; Column::ALL.len()],
-    /// The header as it is written.
+    /// The original headings.
     headers: Vec<String>,
     unknown: Vec<UnknownColumn>,
     last: Option<Column>,
@@ -138,17 +138,17 @@ impl Columns {
         self.headers.len()
     }
 
-    /// A field's header as it is written.
+    /// A field's original heading.
     pub(super) fn header(&self, index: usize) -> Option<&str> {
         self.headers.get(index).map(String::as_str)
     }
 
-    /// What the last column means, when it is known.
+    /// The meaning of the last column, if known.
     pub(super) fn last(&self) -> Option<Column> {
         self.last
     }
 
-    /// Whether the header's last name stands in quotes.
+    /// Whether the last heading is quoted.
     pub(super) fn last_is_quoted(&self) -> bool {
         self.last_is_quoted
     }
@@ -206,7 +206,7 @@ impl Columns {
             return Err(HeaderError::Unknown);
         }
         let mut fits = Layout::ALL.map(|layout| (layout, self.missing(layout)));
-        // Stable: of two that fit equally well, the first stays the first.
+        // A stable sort: of two that fit equally well, the first stays first.
         fits.sort_by_key(|(layout, missing)| (missing.len(), Reverse(self.known_to(*layout))));
         let (best, fewest) = (fits[0].0, fits[0].1.len());
         if fewest == 0 {
@@ -220,10 +220,10 @@ impl Columns {
         )))
     }
 
-    /// The current names of the columns that a layout needs and the header lacks.
+    /// The current names of the required columns that the header lacks.
     fn missing(&self, layout: Layout) -> Vec<&'static str> {
         let has = |column: Column| {
-            // An instant says the day, too.
+            // An instant includes the day.
             let instead = column == Column::Date && self.place(Column::UsedAt).is_some();
             self.place(column).is_some() || instead
         };

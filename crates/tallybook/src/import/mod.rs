@@ -1,11 +1,11 @@
 //! Reading usage reports: a CSV file in any known layout becomes [`Line`]s for a [`Sink`].
 //!
-//! Invariant: a line reaches the sink only when every value in it was understood exactly; whatever
-//! was not is a [`BadLine`] that says where and why, and refuses the file unless
+//! Invariant: a line reaches the sink only if every value in it was read exactly; any other line is
+//! a [`BadLine`] that says where and why, and causes the file to be refused unless
 //! [`ReadOptions::skip_bad_lines`] is set. Memory does not grow with the file. Nothing here knows
 //! accounts, the catalogue or the ledger.
-//! Look next: [`tallybook_core::report::layout`] for the columns, `record.rs` for what makes a line
-//! good.
+//! Look next: [`tallybook_core::report::layout`] for the columns, `record.rs` for the checks of a
+//! line.
 
 mod ahead;
 mod dates;
@@ -38,31 +38,31 @@ use tallybook_core::report::{Line, ReportKind};
 use tallybook_core::time::{Day, Instant};
 use waiting::Waiting;
 
-/// How many left-out lines a summary lists; the rest are only counted.
+/// How many skipped lines a summary lists; the rest are only counted.
 pub const LISTED_BAD_LINES: usize = 1000;
 
 /// How a report is read.
 #[derive(Debug, Clone, Default)]
 pub struct ReadOptions {
-    /// Leave bad lines out and list them, instead of refusing the file.
+    /// Skip and list bad lines, instead of refusing the file.
     pub skip_bad_lines: bool,
-    /// In which order day and month stand, where the year is not first; nothing when the dates of
-    /// each file shall tell.
+    /// The order of day and month where the year is not first; `None` to let the dates of each file
+    /// decide.
     pub dates: Option<DateOrder>,
-    /// The last day that a line may have; nothing when every day will do.
+    /// The latest day that a line may have; `None` for no limit.
     pub latest_day: Option<Day>,
-    /// What is too long.
+    /// The limits of a report.
     pub limits: Limits,
 }
 
-/// The last day that a report may have unless its reader expects usage of the future: tomorrow,
-/// because clocks differ.
+/// The latest day that a report may have unless its reader expects future usage: tomorrow, because
+/// clocks differ.
 #[must_use]
 pub fn latest_day(now: Instant) -> Day {
     now.day().next()
 }
 
-/// What is too long in a report. The reasons that these cause name the limit.
+/// The limits of a report. A refusal caused by one names it.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Bytes of one line, 65,536.
@@ -73,10 +73,10 @@ pub struct Limits {
     pub name_bytes: usize,
     /// Bytes of one file once decompressed, 64 GiB.
     pub file_bytes: u64,
-    /// Compressed bytes of lines that wait for a date that tells the order of day and month,
+    /// Compressed bytes of lines that wait for a date that determines the order of day and month,
     /// 32 MiB: more than a spreadsheet can save.
     pub waiting_bytes: usize,
-    /// Lines of one file that hold nothing, 1,000,000.
+    /// Blank lines of one file, 1,000,000.
     pub blank_lines: u64,
     /// The window of a Zstandard file as a power of two: 27, which is 128 MiB and what
     /// `zstd --long` uses.
@@ -99,7 +99,7 @@ impl Default for Limits {
 
 /// Takes the lines of a report, in the file's order.
 pub trait Sink {
-    /// Called once a file, before its first line.
+    /// Called once per file, before its first line.
     fn begin(&mut self, layout: Layout) -> Result<(), SinkError>;
 
     /// Takes one good line. [`SinkError::Line`] makes it a bad one.
@@ -109,15 +109,15 @@ pub trait Sink {
 /// What one file held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileSummary {
-    /// As the caller named it.
+    /// The name given by the caller.
     pub name: String,
     /// Its header's layout.
     pub layout: Layout,
-    /// The kind of report that the layout is of.
+    /// The kind of report with this layout.
     pub kind: ReportKind,
-    /// How its bytes came.
+    /// Its encoding.
     pub encoding: Encoding,
-    /// Of the decompressed bytes.
+    /// The digest of the decompressed bytes.
     pub digest: Digest,
     /// Decompressed bytes.
     pub bytes: u64,
@@ -125,20 +125,21 @@ pub struct FileSummary {
     pub lines: u64,
     /// The first and the last day of these lines.
     pub days: Option<(Day, Day)>,
-    /// The first [`LISTED_BAD_LINES`] lines that were left out.
+    /// The first [`LISTED_BAD_LINES`] skipped lines.
     pub skipped: Vec<BadLine>,
-    /// All lines that were left out.
+    /// The number of skipped lines.
     pub skipped_lines: u64,
-    /// Columns of the header that no layout has: kept with the lines, and not understood.
+    /// Columns of the header that no layout has: kept with the lines, but not interpreted.
     pub unknown_columns: Vec<String>,
-    /// Lines whose stated net was not exactly gross - discount, but within the tolerance.
+    /// The number of lines whose stated net was not exactly gross - discount, but within the
+    /// tolerance.
     pub adjusted_nets: u64,
 }
 
-/// Reads one report; `name` is how errors call it.
+/// Reads one report; `name` is used in errors.
 ///
-/// The compression is told by the first bytes, the layout by the header. A file with a header and
-/// nothing else is a report of no lines; an empty file is an error.
+/// The compression is detected from the first bytes, the layout from the header. A file with a
+/// header and nothing else is a report of no lines; an empty file is an error.
 pub fn read_file(
     name: &str,
     input: impl Read,
@@ -149,8 +150,8 @@ pub fn read_file(
     read_bytes(name, encoding, Digesting::new(input), options, sink)
 }
 
-/// [`read_file`], of which a thread reads and unpacks what comes next beside the caller's: for
-/// files, whose bytes are there when they are asked for.
+/// Like [`read_file`], with a thread that reads and decompresses ahead: for files, whose bytes are
+/// available at once.
 pub fn read_file_ahead(
     name: &str,
     input: impl Read + Send + 'static,
@@ -244,7 +245,7 @@ struct Reading<'a> {
     skip_bad_lines: bool,
     encoding: Encoding,
     records: RecordReader,
-    /// The lines since the first whose date can be read in two ways, until a date tells which.
+    /// The lines since the first ambiguous date, until a date determines the order.
     waiting: Option<Waiting>,
     waiting_bytes: usize,
     fields: Fields,
@@ -276,7 +277,7 @@ impl Reading<'_> {
         if is_told { self.resume(sink) } else { Ok(()) }
     }
 
-    /// The file ends here.
+    /// Called at the end of the file.
     fn end(&mut self, sink: &mut dyn Sink) -> Result<(), ReadError> {
         if self.waiting.is_none() {
             return Ok(());
@@ -289,7 +290,7 @@ impl Reading<'_> {
         self.resume(sink)
     }
 
-    /// Reads the lines that have waited, now that their dates can be.
+    /// Reads the waiting lines, now that their dates can be read.
     fn resume(&mut self, sink: &mut dyn Sink) -> Result<(), ReadError> {
         let Some(waiting) = self.waiting.take() else {
             return Ok(());
@@ -312,7 +313,7 @@ impl Reading<'_> {
         ReadError::io(self.name, Some(self.encoding), source)
     }
 
-    /// Reads a line; false when its dates need an order that is not told yet.
+    /// Reads a line; false when its dates need an order that is not known yet.
     fn read(&mut self, physical: &Physical<'_>, sink: &mut dyn Sink) -> Result<bool, ReadError> {
         let fault = match self.records.read(physical, &mut self.fields) {
             Ok(read) => match sink.line(&read.line) {

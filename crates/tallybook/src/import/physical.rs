@@ -1,7 +1,7 @@
-//! A stream of bytes as numbered lines, in bounded memory.
+//! Splits a stream of bytes into numbered lines, in bounded memory.
 //!
-//! A record of a usage report is one physical line: no name in one may hold a control character,
-//! so a line break inside quotes is as bad as any other, and a bad line never swallows the next.
+//! A record of a usage report is one physical line: names must not contain control characters, so a
+//! line break inside quotes ends the line like any other, and a bad line never swallows the next.
 
 use super::Limits;
 use super::ahead::Digested;
@@ -10,16 +10,16 @@ use super::error::ReadError;
 use std::io;
 use tallybook_core::ids::Digest;
 
-/// Bytes that are asked for at once.
+/// How many bytes are requested at once.
 const CHUNK_BYTES: usize = 1 << 18;
 
 /// One line, without its line break.
 pub(super) struct Physical<'a> {
     /// From 1.
     pub(super) number: u64,
-    /// Without `\n` or `\r\n`; nothing when the line is too long.
+    /// The bytes without `\n` or `\r\n`; empty when the line is too long.
     pub(super) bytes: &'a [u8],
-    /// Whether a line break ended it, and not the end of the file.
+    /// Whether it was ended by a line break rather than the end of the file.
     pub(super) terminated: bool,
     /// Longer than [`Limits::line_bytes`].
     pub(super) too_long: bool,
@@ -69,7 +69,7 @@ impl<R: Digested> PhysicalLines<R> {
     pub(super) fn new(input: R, limits: &Limits) -> Self {
         Self {
             input,
-            // Room for one chunk behind the longest line and its line break.
+            // Room for one chunk after the longest line and its line break.
             buffer: vec![0; limits.line_bytes + 2 + CHUNK_BYTES],
             start: 0,
             end: 0,
@@ -83,7 +83,7 @@ impl<R: Digested> PhysicalLines<R> {
         }
     }
 
-    /// Of all bytes, once they are read.
+    /// The digest of all bytes, once they have been read.
     pub(super) fn digest(&self) -> Option<Digest> {
         self.input.digest()
     }
@@ -127,7 +127,7 @@ impl<R: Digested> PhysicalLines<R> {
             }
             scanned = length;
             if length > self.line_bytes + 1 {
-                // Too long for a line: forget it, only its end matters.
+                // Too long for a line: discard it, only its end matters.
                 (self.start, self.end, scanned, dropped) = (0, 0, 0, true);
             }
             self.fill().map_err(StreamError::Io)?;
@@ -163,13 +163,13 @@ impl<R: Digested> PhysicalLines<R> {
         Physical {
             number: self.number,
             bytes: without_return(bytes),
-            // Half a line break is enough to know that the line is whole.
+            // Half a line break is enough to know that the line is complete.
             terminated: terminated || bytes.ends_with(b"\r"),
             too_long,
         }
     }
 
-    /// Moves what is unread to the front and reads on behind it.
+    /// Moves unread bytes to the front and reads more after them.
     fn fill(&mut self) -> io::Result<()> {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;

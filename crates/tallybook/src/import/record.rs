@@ -1,4 +1,4 @@
-//! One line of a report as a [`Line`], or why it is bad.
+//! Reads one line of a report as a [`Line`], or says why it is bad.
 //!
 //! Invariant: the stated amounts agree (net is gross - discount within [`NET_TOLERANCE`]), every
 //! number was read exactly, and every text is free of control characters and within its limit.
@@ -14,7 +14,7 @@ use tallybook_core::money::{Amount, Price, Quantity, checked_discount_quantity};
 use tallybook_core::report::{Column, Extras, Layout, Line};
 use tallybook_core::time::{Hour, Instant};
 
-/// By how much the stated net may differ from gross - discount: two billionths of a dollar, for
+/// By how much the stated net may differ from gross - discount: two billionths of a dollar, because
 /// each of the three was rounded to one.
 pub(super) const NET_TOLERANCE: Amount = Amount::from_nanos(2);
 
@@ -36,9 +36,9 @@ impl Fault {
 
 /// Why a line was not read.
 pub(super) enum Unread {
-    /// It is a bad one.
+    /// The line is bad.
     Fault(Box<Fault>),
-    /// No date has told the order of day and month yet, and its own need one.
+    /// No date has determined the order of day and month yet, and its own dates need it.
     Date,
 }
 
@@ -80,18 +80,18 @@ impl RecordReader {
         self.adjusted_nets
     }
 
-    /// Counts a line that was taken.
+    /// Counts an accepted line.
     pub(super) fn count_adjusted(&mut self, adjusted: bool) {
         self.adjusted_nets += u64::from(adjusted);
     }
 
-    /// What the header calls the columns that no layout has.
+    /// The headings of columns that no layout has.
     pub(super) fn unknown_columns(&self) -> Vec<String> {
         let unknown = self.columns.unknown().iter();
         unknown.map(|column| column.heading.to_string()).collect()
     }
 
-    /// Reads one line; `fields` lends its memory.
+    /// Reads one line; `fields` is scratch space.
     pub(super) fn read<'a>(
         &mut self,
         physical: &Physical<'a>,
@@ -115,7 +115,8 @@ impl RecordReader {
         Ok(row.read(self.layout, hour, &self.dates)?)
     }
 
-    /// Looks only at the dates of a line: whether the order of their numbers is told now.
+    /// Examines only the dates of a line, and returns whether the order of their numbers is now
+    /// known.
     pub(super) fn look_at_dates(&mut self, physical: &Physical<'_>, fields: &mut Fields) -> bool {
         let text = self.check_text(physical);
         if let Ok(text) = text
@@ -132,7 +133,7 @@ impl RecordReader {
         self.dates.is_order_told()
     }
 
-    /// All dates were looked at: where their order does not matter, any will do.
+    /// Called when all dates have been examined: if none is ambiguous, any order will do.
     pub(super) fn end_of_dates(&mut self) -> Result<(), Ambiguous> {
         self.dates.end()
     }
@@ -148,7 +149,7 @@ impl RecordReader {
             let at = error.valid_up_to() + 1;
             Fault::line(format!("is not UTF-8 (byte {at} of the line)"))
         })?;
-        // Both checks are one pass over bytes that the compiler makes wide.
+        // Both checks are one pass over the bytes, which the compiler vectorizes.
         let suspicious = |found: bool, byte: &u8| found | (*byte < 0x20) | (*byte >= 0x7f);
         if text.as_bytes().iter().fold(false, suspicious)
             && let Some((at, found)) = text.char_indices().find(|(_, c)| c.is_control())
@@ -185,7 +186,7 @@ impl RecordReader {
                 "has {found} fields and the header has {expected}{torn}"
             )));
         }
-        // Without a line break and a closing quote nothing says that the last field is whole.
+        // Without a line break or a closing quote the last field may be truncated.
         let lost_its_quotes = self.columns.last_is_quoted();
         let may_be_cut = self.columns.last().is_some_and(Column::is_number);
         if !physical.terminated && !fields.last_is_quoted() && (lost_its_quotes || may_be_cut) {
@@ -206,7 +207,7 @@ struct Row<'a, 'c> {
 }
 
 impl<'a> Row<'a, '_> {
-    /// A column's text; nothing when the layout has no such column.
+    /// A column's text; empty when the layout has no such column.
     fn text(&self, column: Column) -> &'a str {
         match self.columns.place(column) {
             Some(index) => self.fields.get(self.text, index),
@@ -224,7 +225,7 @@ impl<'a> Row<'a, '_> {
         })
     }
 
-    /// A fault that quotes what was found.
+    /// A fault that quotes the text found.
     fn wrong(&self, column: Column, reason: impl std::fmt::Display) -> Box<Fault> {
         self.fault(
             column,
@@ -233,7 +234,7 @@ impl<'a> Row<'a, '_> {
     }
 
     fn check_lengths(&self, limits: &Limits) -> Result<(), Box<Fault>> {
-        // No field is longer than its line.
+        // No field is longer than its line, so a short line needs no check of its fields.
         if self.text.len() <= limits.name_bytes.min(limits.field_bytes) {
             return Ok(());
         }
@@ -258,13 +259,13 @@ impl<'a> Row<'a, '_> {
         Ok(())
     }
 
-    /// The texts that say a day.
+    /// The texts that contain dates.
     fn dates(&self) -> impl Iterator<Item = &'a str> {
         let texts = [self.text(Column::Date), self.text(Column::UsedAt)];
         texts.into_iter().filter(|text| !text.is_empty())
     }
 
-    /// The hour that the day's column says.
+    /// The hour from the date column.
     fn hour(&self, dates: &mut Dates) -> Result<Hour, Box<Fault>> {
         let hour = dates.hour(self.text(Column::Date));
         hour.map_err(|reason| self.fault(Column::Date, reason))
@@ -281,8 +282,7 @@ impl<'a> Row<'a, '_> {
         let multiplier = self.optional(Column::Multiplier, Quantity::parse)?;
         let (price, gross, discount, adjusted_net) = if layout == Layout::Before2024 {
             let price = self.old_price()?;
-            // The multiplier is contained in the price: that of a macOS minute is ten times that
-            // of a Linux minute.
+            // The price includes the multiplier: a macOS minute costs ten times a Linux minute.
             let gross = price.gross_of(quantity);
             let gross = gross.map_err(|error| self.fault(Column::Quantity, error.to_string()))?;
             (price, gross, Amount::ZERO, false)
@@ -374,7 +374,7 @@ impl<'a> Row<'a, '_> {
         texts.filter(|(_, text)| !text.is_empty()).collect()
     }
 
-    /// The hour, and the instant where `usage_at` says one; some reports have only a day there.
+    /// The hour, and the instant if `usage_at` has one; some reports have only a day there.
     fn hour_of_use(
         &self,
         day: Option<Hour>,

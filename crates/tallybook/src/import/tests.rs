@@ -315,7 +315,7 @@ fn the_layout_before_2024_gets_exact_amounts() {
         kept.sums["Compute - UBUNTU"],
         [37_000_000_000, 296_000_000, 0, 296_000_000]
     );
-    // The price is that of a macOS minute: the multiplier is in it already.
+    // The price is that of a macOS minute: it already includes the multiplier.
     assert_eq!(
         kept.sums["Compute - MACOS"],
         [402_000_000_000, 32_160_000_000, 0, 32_160_000_000]
@@ -429,7 +429,7 @@ fn other_files_are_refused_by_name() {
 
 // Lines.
 
-/// Fields of a line, what stands there, and what is said of it.
+/// Fields of a line, a bad text, and the expected message.
 const BAD_FIELDS: &[(usize, &str, &str)] = &[
     (
         0,
@@ -566,7 +566,8 @@ fn blank_lines_are_passed_over_up_to_a_limit() {
     assert_eq!(message, expected);
 }
 
-/// The frame's header says how much memory unpacking takes: it is read before anything is made.
+/// The frame's header states how much memory decompression takes: it is checked before anything is
+/// allocated.
 #[test]
 fn a_zstandard_window_has_a_limit() {
     let packed = |window_log: u32| {
@@ -697,7 +698,7 @@ fn a_cut_off_download_says_so() {
     }
 }
 
-/// Gives a byte at a time.
+/// Yields one byte at a time.
 struct Dripping<'a>(&'a [u8]);
 
 impl std::io::Read for Dripping<'_> {
@@ -781,7 +782,7 @@ proptest! {
         let _ = read_skipping(format!("{HEADER}\n{text}").as_bytes());
     }
 
-    /// What another CSV writer writes is split as it was.
+    /// The output of another CSV writer is split correctly.
     #[test]
     fn fields_are_split_as_they_were_joined(
         fields in proptest::collection::vec("[a\"\u{e9}, ]{0,8}", 2..8), always: bool,
@@ -797,7 +798,7 @@ proptest! {
         prop_assert_eq!(found, fields);
     }
 
-    /// Whatever is cut off, the lines that are read are the first lines of the whole.
+    /// However a file is truncated, the lines read are a prefix of the complete file's lines.
     #[test]
     fn a_cut_file_gives_no_wrong_number((name, length) in truncation()) {
         let bytes = fixture(name);

@@ -1,7 +1,7 @@
-//! Lines that wait for a date that tells the order of day and month.
+//! Lines that wait for a date that determines the order of day and month.
 //!
-//! Invariant: they come back as they came, in their order. They are kept compressed, to an eighth
-//! or less of their size; [`super::Limits::waiting_bytes`] is the most, and the caller's to heed.
+//! Invariant: they come back unchanged, in order. They are kept compressed, to an eighth or less of
+//! their size; the caller enforces [`super::Limits::waiting_bytes`].
 
 use super::physical::Physical;
 use std::io::{self, BufReader, Cursor, Read, Write};
@@ -18,7 +18,7 @@ impl Waiting {
         })
     }
 
-    /// Adds a line; returns how many bytes all take.
+    /// Adds a line; returns the total size in bytes.
     pub(super) fn push(&mut self, line: &Physical<'_>) -> io::Result<usize> {
         let length = line.bytes.len() as u64;
         self.lines.write_all(&line.number.to_le_bytes())?;

@@ -1,4 +1,4 @@
-//! What is said of an import, by the command line and by the HTTP API alike.
+//! The answer to an import, shared by the command line and the HTTP API.
 
 use super::ImportReport;
 use crate::engine::imports::{Created, JoinedFiles, Overlap};
@@ -16,7 +16,7 @@ use tallybook_core::ledger::owners::CellSum;
 use tallybook_core::ledger::record::{ImportedFile, Part, RawSku};
 use tallybook_core::time::Day;
 
-/// The most left-out lines that an answer lists; the rest are only counted.
+/// The most skipped lines that an answer lists; the rest are only counted.
 const LISTED_BAD_LINES: usize = 1000;
 
 impl ImportReport {
@@ -53,7 +53,7 @@ impl ImportReport {
     }
 }
 
-/// What is said of an import at any time.
+/// The description of an import, at any time.
 #[must_use]
 pub fn import(account: &AccountName, import: &Import, overlaps: &[Overlap]) -> ImportAnswer {
     let record = &import.record;

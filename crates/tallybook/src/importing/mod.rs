@@ -1,7 +1,7 @@
-//! One import from its files to its answer: the reader of reports feeds the engine's session.
+//! One import from its files to its answer: feeds report lines to the engine's session.
 //!
 //! Invariant: all files of an import count together or not at all. The command line and the HTTP
-//! API both import through here. Look next: [`answer`] for what they say afterwards.
+//! API both import through here. Look next: [`answer`] for the answer.
 
 pub mod answer;
 
@@ -43,12 +43,13 @@ impl Importer {
         }
     }
 
-    /// Reads a stream. Blocks: call it from a thread that may. After an error the import is over.
+    /// Reads a stream. Blocks: call it from a thread that may block. After an error the import is
+    /// over.
     pub fn read(&mut self, name: &str, input: impl Read) -> Result<&FileSummary, ReadError> {
         self.take(name, |options, feed| read_file(name, input, options, feed))
     }
 
-    /// [`Self::read`], of a file: what comes next of it is read and unpacked beside.
+    /// Like [`Self::read`], for a file, which is read and decompressed ahead in another thread.
     pub fn read_ahead(
         &mut self,
         name: &str,
@@ -79,7 +80,7 @@ impl Importer {
         Ok(self.files.push_mut(summary))
     }
 
-    /// Makes everything that was read count.
+    /// Commits everything that was read.
     pub async fn commit(self) -> Result<ImportReport, ImportError> {
         let imported = |file: &FileSummary| ImportedFile {
             name: file.name.as_str().into(),
@@ -101,7 +102,7 @@ impl Importer {
     }
 }
 
-/// Hands the lines of a file to the session.
+/// Passes the lines of a file to the session.
 struct Feed<'a> {
     session: &'a mut ImportSession,
     kind: ReportKind,

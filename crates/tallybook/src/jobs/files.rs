@@ -1,7 +1,7 @@
-//! The files of reports: written part by part, each complete or not there.
+//! The files of reports: written part by part, each complete or absent.
 //!
-//! Invariant: a file has its name only after all of it is on disk. Names are made of the job's id
-//! and a number, so that nothing that a client says is part of a path.
+//! Invariant: a file has its name only after all of it is on disk. Names consist of the job's id
+//! and a number, so no client input becomes part of a path.
 
 use super::state::Part;
 use crate::config::Limits;
@@ -18,13 +18,13 @@ use tallybook_store::access::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Bytes that are written at a time.
+/// How many bytes are written at a time.
 const BUFFER: usize = 256 * 1024;
 
-/// What a file is called while it is written.
+/// The name extension of a file while it is written.
 const PARTIAL: &str = "partial";
 
-/// Where a part is; parts count from 1.
+/// The path of a part; parts are numbered from 1.
 pub fn path(folder: &Path, id: &str, part: usize) -> PathBuf {
     folder.join(format!("{id}.{part}.csv"))
 }
@@ -34,11 +34,11 @@ pub fn path(folder: &Path, id: &str, part: usize) -> PathBuf {
 pub struct Bounds {
     /// The most lines of one file; more go into another.
     pub lines: u64,
-    /// The most bytes of all its files together; more are [`NoRoomLeft`].
+    /// The most bytes of all its files together; beyond that, [`NoRoomLeft`].
     pub bytes: u64,
 }
 
-/// The files of reports would have more bytes than they may.
+/// The files of reports would exceed their quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the files of usage reports have reached their limit ({})",
@@ -67,7 +67,7 @@ struct Open {
 }
 
 impl Parts {
-    /// Begins a report: what an attempt before has left is removed first.
+    /// Begins a report; removes leftovers of an earlier attempt first.
     pub fn begin(
         folder: &Path,
         id: &str,
@@ -179,10 +179,10 @@ impl ExportSink for Parts {
     fn month_done(&mut self, _done: u64, _of: u64) {}
 }
 
-/// So many lines are written between two looks at whether to go on.
+/// How many lines are written between two checks whether to go on.
 const LINES_A_LOOK: u64 = 4096;
 
-/// Takes access to the folder and its files from everybody but their owner; a missing folder is
+/// Removes access to the folder and its files for everyone but their owner; a missing folder is
 /// fine.
 pub fn close_to_others(folder: &Path) -> io::Result<Vec<AccessNotice>> {
     if !folder.is_dir() {
@@ -282,7 +282,7 @@ mod tests {
             assert_eq!(bytes, expected);
             assert_eq!(done[number - 1].bytes, bytes.len() as u64);
         }
-        // Begun again, nothing is left of before; without lines there is no file.
+        // A fresh start leaves nothing of an earlier attempt; without lines there is no file.
         assert_eq!(begin().finish().expect("ends"), []);
         assert_eq!(names(folder.path()), [""; 0]);
     }

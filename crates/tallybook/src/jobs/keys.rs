@@ -1,17 +1,16 @@
-//! Signed links: what may be downloaded without a token, and until when.
+//! Signed links: downloads without a token, until they expire.
 //!
-//! Invariant: a link says which file, for whom, until when, and under which key; the signature
-//! covers all four. Whether its holder may still see the report is asked at each download. Keys are
-//! random, kept in the store, and replaced each day; one that was replaced is kept until the last
-//! link under it is stale.
+//! Invariant: a link states the file, the holder, the expiry and the key; the signature covers all
+//! four. Each download checks whether the holder may still see the report. Keys are random, kept in
+//! the store, and rotated daily; an old key is kept until the last link under it has expired.
 
 use serde::{Deserialize, Serialize};
 use tallybook_core::time::Instant;
 
-/// For how long a key signs.
+/// How long a key is used for signing.
 const KEY_SECONDS: i64 = 24 * 60 * 60;
 
-/// The longest that a link is good for.
+/// The longest validity of a link.
 pub const MOST_LINK_SECONDS: i64 = 24 * 60 * 60;
 
 /// One key.
@@ -33,22 +32,22 @@ impl std::fmt::Debug for Keys {
     }
 }
 
-/// For whom a link is: what it opens ends with the right of its holder.
+/// The holder of a link: it stops working when the holder loses access.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
-    /// As links name it.
+    /// The holder's name in links.
     pub name: HolderName,
-    /// What a holder without a row in the store is known by; the signature covers it.
+    /// A proof of identity for a holder without a row in the store; the signature covers it.
     pub proof: Option<[u8; 32]>,
 }
 
-/// Who a link is for.
+/// The name of a link's holder.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum HolderName {
-    /// The token by which the link was asked for.
+    /// The token that requested the link.
     Token(String),
-    /// The user to whom it was sent.
+    /// The user that it was sent to.
     User(String),
 }
 
@@ -76,19 +75,19 @@ impl TryFrom<String> for HolderName {
 /// A link's parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Signed {
-    /// For whom it is.
+    /// Its holder.
     #[serde(rename = "for")]
     pub holder: HolderName,
-    /// The second from which it is stale.
+    /// When it expires, in seconds since 1970.
     pub expires: i64,
-    /// Which key.
+    /// The id of the key.
     pub key: u64,
     /// The signature, in hexadecimal digits.
     pub signature: String,
 }
 
 impl Signed {
-    /// The link itself.
+    /// The link as query parameters.
     #[must_use]
     pub fn url(&self, base: &str, job: &str, part: usize) -> String {
         let (holder, expires) = (&self.holder, self.expires);
@@ -101,20 +100,21 @@ impl Signed {
 }
 
 impl Keys {
-    /// Whether the newest key has signed for long enough, or there is none.
+    /// Whether the newest key is due for rotation, or there is none.
     #[must_use]
     pub fn is_due(&self, now: Instant) -> bool {
         let newest = self.0.last();
         newest.is_none_or(|key| now.seconds() - key.created_at >= KEY_SECONDS)
     }
 
-    /// The keys with a new one, without those under which no link is good any more.
+    /// The keys plus a new one, without those whose links have all expired.
     #[must_use]
     pub fn rotated(&self, secret: [u8; 32], now: Instant) -> Self {
         let id = self.0.last().map_or(1, |key| key.id + 1);
         let oldest = now.seconds() - KEY_SECONDS - MOST_LINK_SECONDS;
         let mut keys = self.0.clone();
-        // One that was replaced late signed for longer; what counts is when the next one came.
+        // A key that was replaced late signed for longer; what counts is when its successor was
+        // created.
         let replaced_at: Vec<i64> = keys.iter().skip(1).map(|key| key.created_at).collect();
         let mut replaced_at = replaced_at.into_iter();
         keys.retain(|_| replaced_at.next().is_none_or(|at| at > oldest));
@@ -139,8 +139,8 @@ impl Keys {
         })
     }
 
-    /// Whether a link to a file was made here for its holder and is not stale; `proof` is what the
-    /// holder is known by today.
+    /// Whether a link to a file was signed here for its holder and has not expired; `proof` is the
+    /// holder's current proof.
     #[must_use]
     pub fn accepts(
         &self,

@@ -1,7 +1,7 @@
-//! The mail of a completed report: what it says, as text and as HTML.
+//! The mail about a completed report, as text and as HTML.
 //!
-//! Invariant: a pure function of the job, its links and the time until which they are good; both
-//! forms say the same. Look next: [`super::post`] for when it is sent.
+//! Invariant: a pure function of the job, its links and their expiry; both forms have the same
+//! content. Look next: [`super::post`] for when it is sent.
 
 use super::state::Job;
 use crate::mail::Letter;
@@ -41,7 +41,7 @@ fn subject(job: &Job) -> String {
     format!("Your {kind} of {account} is ready: {first} to {last}")
 }
 
-/// What is worth knowing before a download, by its name.
+/// Facts worth knowing before a download, with labels.
 fn facts(job: &Job) -> Vec<(&'static str, String)> {
     let (lines, bytes) = job.size();
     let mut facts = vec![
@@ -65,7 +65,7 @@ fn introduction(job: &Job) -> String {
     format!("The {} that you asked for is ready.", name(job.kind))
 }
 
-/// What to do with the links, and until when.
+/// Explains the links and their expiry.
 fn invitation(links: &[String], end: Instant) -> String {
     let until = readable(end);
     match links {
@@ -131,7 +131,7 @@ fn escaped(text: &str) -> String {
     escaped
 }
 
-/// Without the letters that only programs want.
+/// An instant without the letters `T` and `Z`.
 fn readable(instant: Instant) -> String {
     let text = instant.to_string();
     let plain = text.trim_end_matches('Z').replacen('T', " ", 1);
@@ -151,7 +151,7 @@ fn grouped(number: u64) -> String {
     grouped
 }
 
-/// Bytes in the largest unit of which there is one, to a tenth, rounded down.
+/// A size in the largest unit that gives at least one, to a tenth, rounded down.
 fn size(bytes: u64) -> String {
     let units = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000)];
     match units.into_iter().find(|(_, unit)| bytes >= *unit) {

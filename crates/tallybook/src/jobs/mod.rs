@@ -1,9 +1,9 @@
-//! Report jobs: asked for, made beside the serving, kept until they are pruned.
+//! Report jobs: requested, generated in the background, kept until they are pruned.
 //!
-//! Invariant: a job is in the store before anybody is told of it; what is in memory is what the
-//! store holds. A job that was taken up and not brought to an end is taken up again, from the start
-//! and over the then newest view; its files count only when its row says that it is completed.
-//! Look next: [`run`] for how one is made, [`files`] for what is on disk, [`keys`] for links,
+//! Invariant: a job is in the store before it is acknowledged; memory mirrors the store. An
+//! interrupted job is restarted from scratch over the newest view; its files count only once its
+//! row says that it is completed.
+//! Look next: [`run`] for how one is generated, [`files`] for what is on disk, [`keys`] for links,
 //! [`post`] for mail, [`retention`] for what stays on disk.
 
 pub mod files;
@@ -32,7 +32,7 @@ use tokio::sync::Notify;
 /// The fact that holds the signing keys.
 const KEYS: &str = "report.keys";
 
-/// For how long the links of an answer are good.
+/// The validity of links in answers.
 pub const LINK_SECONDS: i64 = 60 * 60;
 
 /// Settings of reports.
@@ -46,17 +46,17 @@ pub struct ReportSettings {
     pub most_lines: u64,
     /// The most bytes of all files together.
     pub most_bytes: u64,
-    /// How often a report is begun before it is given up.
+    /// How many attempts a report gets before it fails.
     pub attempts: u32,
-    /// How long to wait before it is begun again.
+    /// How long to wait between attempts.
     pub pause: Duration,
-    /// The most reports of one enterprise that wait to be made.
+    /// The most pending reports of one enterprise.
     pub most_waiting: u32,
-    /// Sends mail; without it none can be asked for.
+    /// Sends mail; without it, no mail can be requested.
     pub mailer: Option<Mailer>,
-    /// How often sending a mail is tried before it is given up.
+    /// How many attempts a mail gets before it fails.
     pub mail_attempts: u32,
-    /// How long to wait before a mail is tried a second time; then twice as long each time.
+    /// How long to wait before the second attempt at a mail; the pause doubles each time.
     pub mail_pause: Duration,
 }
 
@@ -73,14 +73,14 @@ impl ReportSettings {
             pause: Duration::from_secs(5),
             most_waiting: 100,
             mailer: None,
-            // Over three hours: longer than a server's maintenance and than greylisting.
+            // Over three hours: longer than typical maintenance and greylisting.
             mail_attempts: 10,
             mail_pause: Duration::from_secs(30),
         }
     }
 }
 
-/// Who counts what came of reports; nothing here knows how.
+/// Counts the outcomes of reports, in a way unknown here.
 pub trait Outcomes: std::fmt::Debug + Send + Sync {
     /// One report was `completed`, `retried` or `failed`.
     fn report(&self, outcome: &'static str);
@@ -88,7 +88,7 @@ pub trait Outcomes: std::fmt::Debug + Send + Sync {
     fn mail(&self, outcome: &'static str);
 }
 
-/// Why a change of jobs was not made.
+/// Why a change to the jobs failed.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
     /// The engine or the store failed.
@@ -100,10 +100,10 @@ pub enum JobError {
     /// A file could not be read or removed.
     #[error("the files of reports: {0}")]
     Files(#[from] std::io::Error),
-    /// So many of the account's reports wait already.
+    /// Too many of the account's reports are pending.
     #[error("{0} usage reports wait to be made already")]
     TooMany(u32),
-    /// The files of all reports have as many bytes as they may.
+    /// The files of all reports have reached their quota.
     #[error("the files of usage reports have {used} bytes already, of {most}")]
     NoRoomLeft {
         /// Bytes of the reports that are kept.
@@ -120,24 +120,24 @@ pub struct Reports {
     settings: ReportSettings,
     clock: Clock,
     outcomes: Arc<dyn Outcomes>,
-    /// What links begin with, without a slash at its end.
+    /// The base of links, without a trailing slash.
     public_url: String,
-    /// In the order in which they were asked for.
+    /// In the order in which they were requested.
     jobs: Mutex<Vec<Job>>,
     keys: Mutex<Keys>,
-    /// Held while keys are replaced: one is made, not several.
+    /// Held while keys are rotated, so that only one is created.
     rotating: tokio::sync::Mutex<()>,
-    /// Held while jobs are added or removed, or change when they are completed: no two take the
-    /// last place, and what was removed does not come back.
+    /// Held while jobs are added or removed, or change when they are completed: so that no two take
+    /// the last slot, and a removed job does not reappear.
     changing: tokio::sync::Mutex<()>,
-    /// Told when there is a new job.
+    /// Notified of new jobs.
     asked: Notify,
-    /// Told when there is mail to send.
+    /// Notified of mail to send.
     posted: Notify,
 }
 
 impl Reports {
-    /// Reads jobs and keys. What is damaged costs its own report or links, and is logged.
+    /// Reads jobs and keys. Damage affects only the report or links concerned, and is logged.
     pub async fn open(
         engine: Arc<Engine>,
         settings: ReportSettings,
@@ -161,7 +161,7 @@ impl Reports {
         if unsent > 0 && settings.mailer.is_none() {
             tracing::warn!(
                 unsent,
-                "mails of reports wait, but no SMTP server is set (--smtp-host)"
+                "report mails are pending, but no SMTP server is configured (--smtp-host)"
             );
         }
         Ok(Arc::new(Self {
@@ -187,7 +187,7 @@ impl Reports {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The jobs for which `wanted` holds, newest first.
+    /// The jobs that match `wanted`, newest first.
     #[must_use]
     pub fn list(&self, wanted: impl Fn(&Job) -> bool) -> Vec<Job> {
         let jobs = self.jobs();
@@ -210,8 +210,8 @@ impl Reports {
         self.settings.mailer.is_some()
     }
 
-    /// Takes a job, unless too many of its account wait or no room is left for its files: it is on
-    /// disk when this answers.
+    /// Accepts a job, unless too many of its account are pending or no room is left for its files.
+    /// It is on disk when this returns.
     pub async fn add(&self, job: Job, actor: &Actor) -> Result<(), JobError> {
         if self.room_left() == 0 {
             self.prune(job.created_at).await?;
@@ -235,7 +235,7 @@ impl Reports {
         Ok(())
     }
 
-    /// Changes a job that is still there, and writes more with it. Says whether it was there.
+    /// Updates a job if it still exists, along with other effects. Returns whether it existed.
     async fn update(&self, job: Job, more: Vec<Effect>) -> Result<bool, JobError> {
         let _one = self.changing.lock().await;
         if self.find(&job.id).is_none() {
@@ -245,7 +245,7 @@ impl Reports {
         Ok(true)
     }
 
-    /// Stores a job's state and what is written with it, then shows it.
+    /// Stores a job's state along with other effects, then makes it visible.
     async fn put(&self, job: Job, more: Vec<Effect>) -> Result<(), JobError> {
         let mut effects = vec![Effect::PutJob(job.row()?)];
         effects.extend(more);
@@ -268,7 +268,7 @@ impl Reports {
         })
     }
 
-    /// Where a job's part is.
+    /// The path of a job's part.
     #[must_use]
     pub fn path(&self, job: &Job, part: usize) -> PathBuf {
         files::path(&self.settings.folder, &job.id, part)
@@ -280,8 +280,8 @@ impl Reports {
         &self.settings.folder
     }
 
-    /// Links to a job's parts, in order, that are good for so many seconds, and for as long as
-    /// their holder may see the report.
+    /// Links to a job's parts, in order, valid for a number of seconds and as long as their holder
+    /// may see the report.
     pub async fn links(
         &self,
         job: &Job,
@@ -298,8 +298,8 @@ impl Reports {
         Ok((1..=job.parts.len()).filter_map(url).collect())
     }
 
-    /// Whether a link was made here for its holder and is not stale; whether the holder may still
-    /// see the report is another question.
+    /// Whether a link was signed here for its holder and has not expired; whether the holder may
+    /// still see the report is checked separately.
     #[must_use]
     pub fn accepts(
         &self,
@@ -322,14 +322,14 @@ impl Reports {
         let secret = self.engine.random()?;
         let rotated = self.keys().rotated(secret, now);
         let value = serde_json::to_vec(&rotated)?;
-        // Links under it are good after a restart, too.
+        // Links under it stay valid across restarts.
         self.engine.set_fact(KEYS, value).await?;
         *self.keys() = rotated;
         Ok(())
     }
 }
 
-/// The job of a row; of a damaged one, a failed report.
+/// The job in a row; a failed report if the row is damaged.
 fn readable(engine: &Engine, row: JobRow) -> Option<Job> {
     let damage = match Job::of(row.clone()) {
         Ok(job) => return Some(job),
@@ -342,16 +342,16 @@ fn readable(engine: &Engine, row: JobRow) -> Option<Job> {
     } else {
         "to nobody"
     };
-    tracing::error!(report = row.id, error = %damage, shown, "a usage report's row is damaged");
+    tracing::error!(report = row.id, error = %damage, shown, "a stored report job is damaged");
     remains
 }
 
-/// The keys; damaged ones are given up, and with them the links that they signed.
+/// The keys; damaged ones are discarded, along with the links that they signed.
 fn readable_keys(bytes: &[u8]) -> Keys {
     serde_json::from_slice(bytes).unwrap_or_else(|error| {
         tracing::error!(
             %error,
-            "the keys of reports' links are damaged: links that were given out are refused"
+            "the signing keys of report links are damaged: existing links will be refused"
         );
         Keys::default()
     })

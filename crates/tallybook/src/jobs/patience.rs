@@ -1,7 +1,7 @@
-//! Failures that pass by themselves: the same is tried again, later and later.
+//! Transient failures: retries with growing pauses.
 //!
-//! Invariant: what fails because the machine is short of something is not the report's fault, and
-//! is none of its attempts.
+//! Invariant: a failure because the machine is short of resources is not the report's fault, and
+//! does not count as an attempt.
 
 use crate::engine::export::ExportError;
 use std::future::Future;
@@ -9,8 +9,8 @@ use std::io::ErrorKind;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How often a failure that passes is waited for: with [`LONGEST_PAUSE`], some three hours, as long
-/// as mail is tried.
+/// How often a transient failure is retried: with [`LONGEST_PAUSE`], for some three hours, as long
+/// as mail.
 const RETRIES: u32 = 24;
 
 /// The longest pause between two of them.
@@ -22,7 +22,7 @@ const TOO_MANY_OPEN_FILES: [i32; 2] = [24, 23];
 #[cfg(not(unix))]
 const TOO_MANY_OPEN_FILES: [i32; 1] = [4];
 
-/// Whether a failure may pass by itself.
+/// Whether a failure may be transient.
 fn is_passing(error: &ExportError) -> bool {
     let ExportError::Write(error) = error else {
         return false;
@@ -35,7 +35,7 @@ fn is_passing(error: &ExportError) -> bool {
         )
 }
 
-/// Tries again what fails for now, after a pause that doubles each time.
+/// Retries transient failures, with a pause that doubles each time.
 pub(super) async fn patiently<T, A: Future<Output = Result<T, ExportError>>>(
     first_pause: Duration,
     shutdown: &CancellationToken,

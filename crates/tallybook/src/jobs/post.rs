@@ -1,10 +1,11 @@
-//! Mail of completed reports: one after the other, each until it is taken or given up.
+//! Mail of completed reports: one after the other, each until it is accepted or has failed for
+//! good.
 //!
-//! Invariant: the wish for mail is in the report's row from the beginning, and leaves it only when
-//! the server took the mail or it was given up; so a mail is sent at least once, under one id, and
-//! twice only when the program ended or the connection broke between the two. What becomes of
-//! mail never changes a report. Look next: [`super::letter`] for what it says, [`crate::mail`] for
-//! how it is sent.
+//! Invariant: the request for mail is in the report's row from the beginning, and leaves it only
+//! when the server accepted the mail or it failed for good; so a mail is sent at least once, under
+//! one id, and twice only if the program ended or the connection broke before success was recorded.
+//! The outcome of mail never changes a report. Look next: [`super::letter`] for its content,
+//! [`crate::mail`] for sending.
 
 use super::keys::{Holder, HolderName, MOST_LINK_SECONDS};
 use super::letter::letter;
@@ -20,20 +21,20 @@ use tokio_util::sync::CancellationToken;
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
 
-/// How long the mail that is being sent may take once the end was asked for.
+/// How long a mail being sent may take once shutdown was requested.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Whether a report's mail is to be sent now.
+/// Whether a report's mail is due.
 pub(super) fn is_due(job: &Job) -> bool {
     job.status == Status::Completed && matches!(job.mail, Some(Mail::Wanted { .. }))
 }
 
-/// What memory knows of mail that waits, by the report's id; lost at an end, as it may be.
+/// In-memory state of pending mail, by report id; losing it on exit is harmless.
 #[derive(Debug, Default)]
 pub struct Waiting {
-    /// Not to be tried before the pause is over.
+    /// Pauses before the next attempt.
     pauses: HashMap<String, Pause>,
-    /// What came of an attempt and could not be stored: that is done first, and nothing sent twice.
+    /// Outcomes that could not be stored yet: they are stored first, so that nothing is sent twice.
     unstored: HashMap<String, Mail>,
 }
 
@@ -52,17 +53,17 @@ impl Waiting {
     }
 }
 
-/// What came of a look at the mail that is to be sent.
+/// The result of looking for mail to send.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Look {
-    /// One mail was tried.
+    /// One mail was attempted.
     Tried,
-    /// None is due for so long; `None` when there is none at all.
+    /// None is due for this long; `None` when there is none at all.
     Nothing(Option<Duration>),
 }
 
 impl Reports {
-    /// Sends mail until `shutdown`; does nothing when no server is set.
+    /// Sends mail until `shutdown`; does nothing if no server is configured.
     pub(super) async fn post(&self, shutdown: &CancellationToken) {
         let mut waiting = Waiting::default();
         while !shutdown.is_cancelled() {
@@ -77,7 +78,7 @@ impl Reports {
         }
     }
 
-    /// Tries the mail that has been due for longest.
+    /// Attempts the mail that has been due longest.
     pub async fn post_next(&self, waiting: &mut Waiting, shutdown: &CancellationToken) -> Look {
         let Some(mailer) = &self.settings.mailer else {
             return Look::Nothing(None);
@@ -96,7 +97,7 @@ impl Reports {
             Some(mail) => mail,
             None => match self.try_mail(mailer, &job, &to, shutdown).await {
                 Some(outcome) => self.judged(&job, &outcome, (to, attempts)),
-                // The end was asked for: the next start sends it.
+                // Shutdown was requested: the next start sends it.
                 None => return Look::Nothing(None),
             },
         };
@@ -139,12 +140,12 @@ impl Reports {
         for part in 1..=job.parts.len() {
             let found = tokio::fs::try_exists(self.path(job, part)).await;
             if !found.map_err(|error| temporary(&error))? {
-                // The data was restored from a backup, in which no file of a report is.
+                // The data was restored from a backup, which contains no report files.
                 let reason = "the report's files are not there any more".to_owned();
                 return Err(SendError::Permanent(reason));
             }
         }
-        // Mail is only asked for by users: the actor is the login.
+        // Only users can request mail: the actor is the login.
         let holder = Holder {
             name: HolderName::User(job.actor.clone()),
             proof: None,
@@ -156,7 +157,7 @@ impl Reports {
         Ok(letter(job, to, &links, (now, end)))
     }
 
-    /// What the row is to say after an attempt; counts and logs it.
+    /// The new state of the row after an attempt; counts and logs the outcome.
     fn judged(
         &self,
         job: &Job,
@@ -171,7 +172,12 @@ impl Reports {
                 Mail::Sent
             }
             Err(SendError::Temporary(reason)) if attempts < most => {
-                tracing::warn!(report, attempts, reason, "mail is tried again later");
+                tracing::warn!(
+                    report,
+                    attempts,
+                    reason,
+                    "sending the mail failed; will retry"
+                );
                 self.outcomes.mail("retried");
                 Mail::Wanted { to, attempts }
             }
@@ -189,7 +195,7 @@ impl Reports {
         }
     }
 
-    /// Writes down what came of an attempt, or does so after a pause.
+    /// Stores the outcome of an attempt, or retries after a pause.
     async fn remember(&self, waiting: &mut Waiting, job: &Job, mail: Mail, attempts: u32) {
         let is_done = !matches!(mail, Mail::Wanted { .. });
         match self.set_mail(&job.id, mail.clone()).await {
@@ -199,7 +205,7 @@ impl Reports {
             }
             Ok(()) => {}
             Err(error) => {
-                tracing::error!(report = job.id, %error, "what became of a mail was not stored");
+                tracing::error!(report = job.id, %error, "mail outcome not stored; will retry");
                 waiting.unstored.insert(job.id.clone(), mail);
             }
         }

@@ -1,7 +1,7 @@
-//! Which reports stay: until they are old, until they are deleted, and within a quota on disk.
+//! Retention of reports: until they expire or are deleted, within a quota on disk.
 //!
-//! Invariant: the row goes first and the files after it; files without a row are removed with the
-//! next sweep. No report is removed before its time to make room for another.
+//! Invariant: the row is deleted before the files; files without a row are removed by the next
+//! sweep. No report is removed early to make room for another.
 
 use super::state::{Job, Status};
 use super::{JobError, Reports, files};
@@ -18,19 +18,19 @@ impl Reports {
         self.jobs().iter().map(|job| job.size().1).sum()
     }
 
-    /// Bytes that files of further reports may have.
+    /// Bytes left for files of further reports.
     #[must_use]
     pub fn room_left(&self) -> u64 {
         self.settings.most_bytes.saturating_sub(self.used_bytes())
     }
 
-    /// The second from which a report may be removed.
+    /// When a report may be removed, in seconds since 1970.
     pub(super) fn kept_until(&self, job: &Job) -> i64 {
         job.created_at.seconds() + i64::from(self.settings.keep_days) * 24 * 60 * 60
     }
 
-    /// Deletes a report and its files. Says whether it was there. One that is being made ends when
-    /// its maker sees that it is gone.
+    /// Deletes a report and its files. Returns whether it existed. If it is being generated, that
+    /// stops when the job is found gone.
     pub async fn delete(&self, id: &str, actor: &Actor, now: Instant) -> Result<bool, JobError> {
         let _one = self.changing.lock().await;
         let Some(job) = self.find(id) else {
@@ -44,7 +44,7 @@ impl Reports {
         Ok(true)
     }
 
-    /// Removes reports that are older than they are kept, and files that no report has.
+    /// Removes expired reports, and files without a report.
     pub async fn prune(&self, now: Instant) -> Result<usize, JobError> {
         let changing = self.changing.lock().await;
         let is_over = |job: &Job| self.kept_until(job) <= now.seconds();
@@ -70,8 +70,8 @@ impl Reports {
         Ok(old.len())
     }
 
-    /// Removes a report's files. Failing at that must not keep the report from its end: what stays
-    /// is removed by the next sweep.
+    /// Removes a report's files. A failure must not block the report's completion: the next sweep
+    /// removes leftovers.
     pub(super) async fn remove_files(&self, job: &Job) {
         let (folder, id) = (self.settings.folder.clone(), job.id.clone());
         let removed = tokio::task::spawn_blocking(move || files::remove(&folder, &id));

@@ -1,7 +1,7 @@
-//! Making reports: one after the other, the oldest first.
+//! Generates reports: one after the other, oldest first.
 //!
-//! Invariant: an attempt is counted in the store before it begins, so that a report that kills the
-//! server is given up like one that fails. One that a shutdown ended is not counted.
+//! Invariant: an attempt is counted in the store before it begins, so that a report that crashes
+//! the server fails eventually like any other. An attempt ended by a shutdown is not counted.
 
 use super::files::{Bounds, NoRoomLeft, Parts};
 use super::patience::patiently;
@@ -15,13 +15,13 @@ use std::time::Duration;
 use tallybook_store::Effect;
 use tokio_util::sync::CancellationToken;
 
-/// How often old reports are looked for.
+/// How often to look for expired reports.
 const PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
 
 impl Reports {
-    /// Makes reports and sends their mail until `shutdown`, and prunes old ones now and then.
+    /// Generates reports and sends their mail until `shutdown`, and prunes old ones periodically.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
-        // Side by side: a slow mail server delays no report.
+        // Concurrently: a slow mail server delays no report.
         tokio::join!(self.make_all(&shutdown), self.post(&shutdown));
     }
 
@@ -44,12 +44,12 @@ impl Reports {
         };
         match pruned {
             Ok(0) => {}
-            Ok(reports) => tracing::info!(reports, "removed old usage reports"),
-            Err(error) => tracing::error!(%error, "old usage reports were not removed"),
+            Ok(reports) => tracing::info!(reports, "removed expired usage reports"),
+            Err(error) => tracing::error!(%error, "could not remove expired usage reports"),
         }
     }
 
-    /// Makes the oldest report that is to be made; false when there is none, or none can be made.
+    /// Generates the oldest pending report; false when there is none, or none can be generated.
     pub async fn make_next(&self, shutdown: &CancellationToken) -> bool {
         if shutdown.is_cancelled() {
             return false;
@@ -62,8 +62,13 @@ impl Reports {
         match self.attempt(job, shutdown).await {
             Ok(()) => true,
             Err(error) => {
-                // The store does not take how far the report came: a new start will try again.
-                tracing::error!(report = id, attempt, %error, "a usage report was left");
+                // The report's progress cannot be stored: the next start will retry.
+                tracing::error!(
+                    report = id,
+                    attempt,
+                    %error,
+                    "report generation aborted; will retry at the next start"
+                );
                 self.pause(shutdown).await;
                 !shutdown.is_cancelled()
             }
@@ -96,7 +101,12 @@ impl Reports {
             }
             Err(error) => {
                 let attempt = job.attempts;
-                tracing::warn!(report = job.id, attempt, %error, "a usage report is begun again");
+                tracing::warn!(
+                    report = job.id,
+                    attempt,
+                    %error,
+                    "report generation failed; will retry"
+                );
                 self.outcomes.report("retried");
                 self.pause(shutdown).await;
                 Ok(())
@@ -104,7 +114,7 @@ impl Reports {
         }
     }
 
-    /// Makes all files. What is short for now, such as room on the disk, is waited for.
+    /// Generates all files. Waits out temporary shortages, such as of disk space.
     async fn make_patiently(
         &self,
         job: &Job,
@@ -125,7 +135,7 @@ impl Reports {
     ) -> Result<(String, Vec<Part>), ExportError> {
         let made = self.make(job, shutdown).await;
         if made.is_err() {
-            // At once: on a full disk the store may need their room to say what happened.
+            // At once: on a full disk the store may need the space to record what happened.
             self.remove_files(job).await;
         }
         made
@@ -136,17 +146,17 @@ impl Reports {
         let deed = job.deed(Action::ReportComplete);
         let recorded = self.recorded(deed.with("lines", lines).with("bytes", bytes))?;
         if !self.update(job.clone(), vec![recorded]).await? {
-            // It was deleted while it was made.
+            // It was deleted while being generated.
             self.remove_files(&job).await;
             return Ok(());
         }
-        tracing::info!(report = job.id, kind = %job.kind, lines, "made a usage report");
+        tracing::info!(report = job.id, kind = %job.kind, lines, "usage report completed");
         self.outcomes.report("completed");
         self.posted.notify_one();
         Ok(())
     }
 
-    /// The line of the audit log for what the server did by itself.
+    /// The audit log line for an action of the server itself.
     fn recorded(&self, deed: Deed) -> Result<Effect, JobError> {
         let now = self.clock.now();
         let now = now.map_err(|error| EngineError::System(error.to_string()))?;
@@ -167,7 +177,7 @@ impl Reports {
             reason,
             "a usage report failed"
         );
-        // Nothing of an attempt that the server did not survive is left either.
+        // Also removes leftovers of an attempt that crashed the server.
         self.remove_files(&job).await;
         let deed = job.deed(Action::ReportFail);
         let recorded = self.recorded(deed.with("reason", shortened(&reason)))?;
@@ -187,7 +197,7 @@ impl Reports {
         Ok(())
     }
 
-    /// Makes all files over one snapshot, the newest.
+    /// Generates all files over one snapshot, the newest.
     async fn make(
         &self,
         job: &Job,

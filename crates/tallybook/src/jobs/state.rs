@@ -1,6 +1,6 @@
-//! What a report job is and how far it came, as the store keeps it.
+//! A report job and its progress, as stored.
 //!
-//! Invariant: what is stored can be read by every later version: members are only ever added, each
+//! Invariant: stored jobs can be read by every later version: members are only ever added, each
 //! with a default.
 
 use crate::engine::audit::{Action, Deed};
@@ -12,15 +12,15 @@ use tallybook_core::report::ReportKind;
 use tallybook_core::time::{Day, Instant};
 use tallybook_store::JobRow;
 
-/// How far a job came; GitHub's words.
+/// The status of a job, in GitHub's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// Accepted, and not yet at an end.
+    /// Accepted, and not yet finished.
     Processing,
-    /// Its files are there.
+    /// Its files are available.
     Completed,
-    /// It was given up.
+    /// It failed for good.
     Failed,
 }
 
@@ -39,53 +39,53 @@ pub struct Part {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "state")]
 pub enum Mail {
-    /// It is to be sent once the report is completed.
+    /// To be sent once the report is completed.
     Wanted {
-        /// The address; it is kept no longer than it is needed.
+        /// The address, kept no longer than needed.
         to: String,
         /// How often sending it failed.
         #[serde(default)]
         attempts: u32,
     },
-    /// The server took it.
+    /// The server accepted it.
     Sent,
-    /// It was given up.
+    /// It failed for good.
     Failed {
-        /// Why, for whoever runs the server.
+        /// Why, for operators.
         reason: String,
     },
 }
 
-/// A usage report that was asked for.
+/// A requested usage report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
     /// A UUID.
     pub id: String,
-    /// The log of the enterprise that it is about; `None` before that has a batch.
+    /// The log of its enterprise; `None` before that has a batch.
     pub log: LogId,
-    /// The enterprise that it is about.
+    /// Its enterprise.
     pub account: AccountName,
     /// Which report.
     pub kind: ReportKind,
     /// Which days.
     pub days: Days,
-    /// How cells that hold a text are written.
+    /// How text cells are written.
     pub cells: Cells,
-    /// When it was asked for.
+    /// When it was requested.
     pub created_at: Instant,
-    /// By whom: a login, or what the token is called.
+    /// By whom: a login, or the token's id.
     pub actor: String,
-    /// How far it came.
+    /// Its status.
     pub status: Status,
-    /// How often it was begun, not counting what a shutdown ended.
+    /// How many attempts were begun, not counting those ended by a shutdown.
     pub attempts: u32,
-    /// Why it failed, for whoever runs the server.
+    /// Why it failed, for operators.
     pub reason: Option<String>,
-    /// What it is made of, once that is known.
+    /// The state that it was computed from, once known.
     pub as_of: Option<String>,
     /// Its files.
     pub parts: Vec<Part>,
-    /// The mail of it, when one was asked for.
+    /// Its mail, if requested.
     pub mail: Option<Mail>,
 }
 
@@ -113,10 +113,10 @@ struct Stored {
     mail: Option<Mail>,
 }
 
-/// What [`Stored::job`] says: the only kind of job that there is so far.
+/// The value of [`Stored::job`]: so far the only kind of job.
 const EXPORT: &str = "usage_report_export";
 
-/// Why a row is no job.
+/// Why a row is not a valid job.
 #[derive(Debug, thiserror::Error)]
 #[error("job {id} is damaged: {detail}")]
 pub struct DamagedJob {
@@ -188,9 +188,9 @@ impl Job {
         })
     }
 
-    /// What is shown of a damaged row: a failed report, with what of it can still be read. What
-    /// cannot is the account of its log, a detailed report, and the day on which it was asked for;
-    /// `None` when not even an account can be named.
+    /// What is shown for a damaged row: a failed report with the fields that can still be read.
+    /// Defaults for the others: the account of its log, a detailed report, and the day of the
+    /// request; `None` when not even an account can be determined.
     #[must_use]
     pub fn remains(
         row: &JobRow,
@@ -233,7 +233,7 @@ impl Job {
         })
     }
 
-    /// What the audit log says of it.
+    /// Its details in the audit log.
     #[must_use]
     pub fn deed(&self, action: Action) -> Deed {
         Deed::on(&self.account, action)
@@ -243,7 +243,7 @@ impl Job {
             .with("last", self.days.last.to_string())
     }
 
-    /// What a part is called where it is downloaded; parts count from 1.
+    /// The file name of a part when downloaded; parts are numbered from 1.
     #[must_use]
     pub fn file_name(&self, part: usize) -> String {
         let Days { first, last } = self.days;

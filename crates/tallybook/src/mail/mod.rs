@@ -1,9 +1,8 @@
 //! Sending mail: one letter, one connection, one attempt.
 //!
-//! Invariant: what comes of an attempt is said exactly: taken by the server, to be tried again, or
-//! refused for good. What a letter says cannot become a header or a recipient: addresses are
-//! parsed, and every other text is encoded by the library. When to try again is the caller's:
-//! [`crate::jobs`].
+//! Invariant: the outcome of an attempt is exact: accepted by the server, to be retried, or refused
+//! for good. A letter's content cannot become a header or a recipient: addresses are parsed, and
+//! the library encodes every other text. The caller decides when to retry: [`crate::jobs`].
 
 use crate::config::mail::{MailSettings, Security};
 use lettre::message::header::{HeaderName, HeaderValue};
@@ -16,39 +15,39 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 use tallybook_core::time::Instant;
 
-/// How long a server that took a letter may take to say goodbye.
+/// How long to wait for the server to answer QUIT after it accepted a letter.
 const GOODBYE: Duration = Duration::from_secs(5);
 
 /// One letter to one person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letter {
-    /// Names the letter: the same however often it is sent, so that receivers can see that two are
-    /// one. A UUID or the like.
+    /// Identifies the letter across retries, so that receivers can detect duplicates. A UUID or
+    /// similar.
     pub id: String,
-    /// When it is written.
+    /// When it was written.
     pub date: Instant,
-    /// To whom.
+    /// The recipient.
     pub to: String,
-    /// One line.
+    /// The subject, one line.
     pub subject: String,
-    /// The text for readers that show no HTML.
+    /// The text for mail clients that show no HTML.
     pub text: String,
     /// The same as HTML.
     pub html: String,
 }
 
-/// What came of an attempt that did not send.
+/// Why an attempt to send failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
-    /// It may work later: no connection, no answer in time, or a reply of 4xx.
+    /// A retry may succeed: no connection, a timeout, or a 4xx reply.
     #[error("{0}")]
     Temporary(String),
-    /// It will not work later: a reply of 5xx, or a letter or a server that cannot be used.
+    /// A retry will not help: a 5xx reply, or an unusable letter or server.
     #[error("{0}")]
     Permanent(String),
 }
 
-/// The settings of mail cannot be used.
+/// The mail settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("mail cannot be sent by {host}: {reason}")]
 pub struct MailerError {
@@ -56,12 +55,12 @@ pub struct MailerError {
     reason: lettre::transport::smtp::Error,
 }
 
-/// Sends letters by one server.
+/// Sends letters through one server.
 #[derive(Clone)]
 pub struct Mailer {
     settings: MailSettings,
     tls: Option<TlsParameters>,
-    /// What the program calls itself to the server.
+    /// The name that the program announces to the server.
     name: ClientId,
 }
 
@@ -72,8 +71,8 @@ impl fmt::Debug for Mailer {
 }
 
 impl Mailer {
-    /// Prepares sending; no connection is made. `own_host` is the host by which this program is
-    /// reached, which it names to the server.
+    /// Prepares sending, without connecting. `own_host` is this program's host name, announced to
+    /// the server.
     pub fn new(settings: MailSettings, own_host: &str) -> Result<Self, MailerError> {
         let tls = match settings.security {
             Security::None => None,
@@ -86,14 +85,14 @@ impl Mailer {
         })
     }
 
-    /// Whom mail is from.
+    /// The sender.
     #[must_use]
     pub fn from(&self) -> &Mailbox {
         &self.settings.from
     }
 
-    /// Sends a letter; when this is `Ok`, the server has taken it. A connection that broke before
-    /// the last reply may have sent it too: then it is sent twice, under one id.
+    /// Sends a letter; `Ok` means that the server has accepted it. If the connection breaks before
+    /// the last reply, it may have been sent as well: a retry then sends it twice, under one id.
     pub async fn send(&self, letter: &Letter) -> Result<(), SendError> {
         let message = message(letter, self.from())?;
         let limit = self.settings.timeout;
@@ -102,11 +101,11 @@ impl Mailer {
             let (host, seconds) = (&self.settings.host, limit.as_secs());
             SendError::Temporary(format!("{host} did not answer within {seconds} seconds"))
         })??;
-        // The letter is taken, however the goodbye goes.
+        // The letter is accepted, however QUIT goes.
         match tokio::time::timeout(GOODBYE, connection.quit()).await {
             Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "the mail server did not say goodbye"),
-            Err(_) => tracing::debug!("the mail server did not say goodbye in time"),
+            Ok(Err(error)) => tracing::debug!(%error, "the mail server did not answer QUIT"),
+            Err(_) => tracing::debug!("the mail server did not answer QUIT in time"),
         }
         Ok(())
     }
@@ -135,7 +134,7 @@ impl Mailer {
     }
 }
 
-/// Whether mail can be addressed so.
+/// Whether this is a valid mail address.
 #[must_use]
 pub fn is_address(text: &str) -> bool {
     text.parse::<Address>().is_ok()
@@ -170,7 +169,7 @@ fn message(letter: &Letter, from: &Mailbox) -> Result<Message, SendError> {
         .parse()
         .map_err(|error| unusable(format!("{error}")))?;
     let seconds = u64::try_from(letter.date.seconds()).map_err(|_| unusable("its date".into()))?;
-    // Vacation messages and the like are not sent to programs (RFC 3834).
+    // Suppresses vacation messages and the like (RFC 3834).
     let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
     let domain = from.email.domain();
     Message::builder()
@@ -187,10 +186,10 @@ fn message(letter: &Letter, from: &Mailbox) -> Result<Message, SendError> {
         .map_err(|error| unusable(error.to_string()))
 }
 
-/// What an error of the library means for the next attempt.
+/// Whether an error of the library is worth a retry.
 fn failed(error: &lettre::transport::smtp::Error) -> SendError {
     let mut text = error.to_string();
-    // The library names the kind of error, and the reason as its source.
+    // The library gives the kind of error, and the reason as its source.
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         let cause_text = cause.to_string();
@@ -199,7 +198,8 @@ fn failed(error: &lettre::transport::smtp::Error) -> SendError {
         }
         source = cause.source();
     }
-    // A client's error: the server lacks STARTTLS, a way to log in, or what the address needs.
+    // A client error: the server lacks STARTTLS, a supported login method, or a feature that the
+    // address requires.
     if error.is_permanent() || error.is_client() {
         SendError::Permanent(text)
     } else {

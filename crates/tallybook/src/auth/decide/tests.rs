@@ -1,4 +1,4 @@
-//! The table of [`super::authorize`], as text: one line a family, relation and token.
+//! The table of [`super::authorize`], as text: one line per family, relation and token.
 
 use super::*;
 
@@ -41,7 +41,7 @@ const RELATIONS: [Relation; 5] = [
     Relation::Same,
 ];
 
-/// Which (relation, token) pairs each family lets in, everything else being refused.
+/// The (relation, token) pairs that each family admits; everything else is refused.
 fn allowed(family: EndpointFamily) -> Vec<(Relation, &'static str)> {
     use EndpointFamily as F;
     use Relation::{EnterpriseBilling, OrganizationBilling, Same};
@@ -133,7 +133,7 @@ fn tokens_that_act_as_no_user_open_only_what_they_were_made_for() {
     }
 }
 
-/// Who may read an account's imports is told which token writes them; nobody else is.
+/// Only a viewer who may read an account's imports learns which token can write them.
 #[test]
 fn reading_imports_is_not_writing_them() {
     for kind in [

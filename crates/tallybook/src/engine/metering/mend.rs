@@ -107,7 +107,7 @@ impl Engine {
             if Digest::of(&bytes) == blob {
                 self.manifests.mend(log, index, bytes, at).await?;
             } else {
-                tracing::error!(log = log.0, %blob, "a block of keys is not what the log gives");
+                tracing::error!(log = log.0, %blob, "a block of event keys does not match the log");
             }
             blocks.insert(place, block);
         }

@@ -84,7 +84,7 @@ impl Engine {
             }
         };
         if let Err(error) = sealed {
-            tracing::error!(log = account.log.0, %error, "the checkpoint of an account failed");
+            tracing::error!(log = account.log.0, %error, "could not store the checkpoint of an account");
         }
     }
 
@@ -108,7 +108,7 @@ impl Engine {
     /// all be in memory, and returns its runs.
     pub(super) async fn seal_from_log(&self, view: &Arc<View>) -> Result<Vec<Run>, EngineError> {
         let log = view.account.log;
-        tracing::info!(log = log.0, "a checkpoint of a long log is made again");
+        tracing::info!(log = log.0, "rebuilding the checkpoint of a long log");
         let naming = self.manifests.naming().await;
         let (mut after, mut sealed) = (Seq(0), Seq(0));
         let (mut pairs, mut runs) = (Vec::new(), Vec::new());

@@ -63,7 +63,7 @@ impl Engine {
             let at = again.at.unwrap_or(Instant::EARLIEST);
             self.manifests.mend(log, stored.blob, bytes, at).await?;
         } else {
-            tracing::error!(log = log.0, %month, "a checkpoint is not what the log gives");
+            tracing::error!(log = log.0, %month, "a checkpoint does not match the log");
         }
         Ok(rows)
     }

@@ -119,19 +119,22 @@ impl Tls {
             let reloaded = tokio::task::spawn_blocking(move || tls.reload()).await;
             was_readable = match reloaded {
                 Ok(Ok(true)) => {
-                    tracing::info!("the TLS certificate and key were replaced");
+                    tracing::info!("reloaded the TLS certificate and key");
                     true
                 }
                 Ok(Ok(false)) => true,
                 Ok(Err(error)) => {
                     let is_news = was_readable || !matches!(error, TlsError::Unreadable { .. });
                     if is_news {
-                        tracing::error!(%error, "the TLS certificate and key from before stay");
+                        tracing::error!(
+                            %error,
+                            "could not reload the TLS certificate and key; keeping the old ones"
+                        );
                     }
                     !matches!(error, TlsError::Unreadable { .. })
                 }
                 Err(error) => {
-                    tracing::error!(%error, "reading the TLS certificate and key broke off");
+                    tracing::error!(%error, "reloading the TLS certificate and key was aborted");
                     true
                 }
             };
@@ -206,7 +209,7 @@ impl Hangup {
         use tokio::signal::unix::{SignalKind, signal};
         let signal = signal(SignalKind::hangup());
         if let Err(error) = &signal {
-            tracing::warn!(%error, "SIGHUP cannot be received: TLS files reload by change only");
+            tracing::warn!(%error, "cannot handle SIGHUP: TLS files are reloaded only when they change");
         }
         Self {
             signal: signal.ok(),

@@ -17,7 +17,7 @@ impl Sink for Days {
     }
 }
 
-/// A detailed report of these days; the users are the lines' places.
+/// A detailed report of these days; the users are the lines' indexes.
 fn report(days: &[&str]) -> String {
     let line = |(place, day): (usize, &&str)| {
         format!("{day},actions,actions_linux,9,minutes,0.008,0.072,0,0.072,user-{place},o,r,w,\n")
@@ -74,7 +74,7 @@ fn one_date_tells_the_order_of_all() {
         ["2025/10/1", "2025/10/31", "2025/11/2"],
         ["2025.10.01", "2025.10.31", "2025.11.02"],
         ["2025-10-1", "2025-10-31", "2025-11-2"],
-        // In any order, and beside dates as GitHub writes them.
+        // In any order, and mixed with dates in GitHub's format.
         ["2025-10-01", "31.10.2025", "2.11.2025"],
     ] {
         check(&days, &auto, &["2025-10-01", "2025-10-31", "2025-11-02"]);
@@ -109,7 +109,7 @@ fn dates_that_can_all_be_read_both_ways_are_refused() {
     let months: Vec<String> = (1..12).map(|month| format!("2025-{month:02}-11")).collect();
     let months: Vec<&str> = months.iter().map(String::as_str).collect();
     check(&written, &in_order(DateOrder::MonthDayYear), &months);
-    // With a year of two digits it may even stand first.
+    // A two-digit year may even come first.
     check(
         &["25/11/1", "2025-11-02"],
         &in_order(DateOrder::YearMonthDay),
@@ -168,7 +168,7 @@ fn a_date_that_does_not_fit_the_order_is_a_bad_one() {
     }
 }
 
-/// Bad lines before the first date that tells the order are bad lines still, in their order.
+/// Bad lines before the first date that determines the order are still reported, in order.
 #[test]
 fn lines_that_wait_lose_nothing() {
     let mut text = report(&["1/2/2025", "1/3/2025", "x", "1/13/2025", "y", "1/4/2025"]);

@@ -1,4 +1,4 @@
-//! Layouts are told by all their columns.
+//! Layouts are recognised by all their columns.
 
 use super::*;
 use tallybook_core::report::Column;
@@ -33,7 +33,7 @@ fn one_column_of_another_kind_does_not_make_that_kind() {
         assert_eq!(summary.layout, Layout::Detailed, "{column}");
         assert_eq!(summary.unknown_columns, [""; 0], "{column}");
     }
-    // What the line says there is kept.
+    // The line's value in that column is kept.
     let (_, kept) = good(detailed_with("model", "GPT-5").as_bytes());
     assert!(
         kept.lines[0].contains(r#"model: "GPT-5""#),

@@ -128,7 +128,7 @@ impl Failure {
         let error = match self {
             Self::Next(NextError::Part(error)) => error.into(),
             Self::Next(NextError::Engine(error)) | Self::Sending(SendingError::Engine(error)) => {
-                tracing::error!(%error, "a stream of events broke off");
+                tracing::error!(%error, "a stream of events was aborted");
                 ApiError::from(error)
             }
             Self::Sending(SendingError::Busy) => {

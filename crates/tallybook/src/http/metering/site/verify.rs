@@ -47,7 +47,7 @@ pub async fn verify(
     let line = actor.did(context.now, deed(found.difference.as_deref()));
     if let Err(error) = app.engine.record(vec![line]).await {
         // What was found matters more, and a damaged database may take no line.
-        tracing::error!(%error, "a verification was not recorded in the audit log");
+        tracing::error!(%error, "could not record a verification in the audit log");
     }
     Ok(Json(found))
 }
