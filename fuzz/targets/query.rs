@@ -4,7 +4,7 @@
 
 use axum::http::Uri;
 use libfuzzer_sys::fuzz_target;
-use tallybook::http::github::question::{Endpoint, Question, Subject};
+use tallybook::http::github::question::{UsageEndpoint, Question, Subject};
 use tallybook::http::params::Params;
 use tallybook::http::period::History;
 use tallybook_core::account::{AccountKind, AccountName};
@@ -20,11 +20,11 @@ const KINDS: [AccountKind; 3] = [
     AccountKind::Organization,
     AccountKind::User,
 ];
-const ENDPOINTS: [Endpoint; 4] = [
-    Endpoint::Usage,
-    Endpoint::Summary,
-    Endpoint::PremiumRequest,
-    Endpoint::AiCredit,
+const ENDPOINTS: [UsageEndpoint; 4] = [
+    UsageEndpoint::Usage,
+    UsageEndpoint::Summary,
+    UsageEndpoint::PremiumRequest,
+    UsageEndpoint::AiCredit,
 ];
 
 fuzz_target!(|bytes: &[u8]| {

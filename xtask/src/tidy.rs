@@ -4,9 +4,10 @@
 //! a file `tests.rs` and what follows `#[cfg(test)]` at the end of a file are exempt from most
 //! rules.
 //! Look next: [`rules`] for the rules as data, [`layers`] for the order of the rooms of core,
-//! [`tree`] for what crates may depend on.
+//! [`names`] for types that share a name, [`tree`] for what crates may depend on.
 
 mod layers;
+mod names;
 mod rules;
 mod source;
 mod tree;
@@ -32,6 +33,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     let mut files = Vec::new();
     collect(root, root, &mut files)?;
     files.sort();
+    let mut names = names::Names::default();
     for file in &files {
         let path = root.join(file);
         let text = std::fs::read_to_string(&path)
@@ -39,6 +41,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
         let source = Source::new(file, &text);
         findings.extend(rules::check(&source));
         findings.extend(layers::check(&source));
+        findings.extend(names.check(&source));
     }
     findings.extend(tree::check(root)?);
     for finding in &findings {

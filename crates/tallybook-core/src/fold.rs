@@ -16,7 +16,7 @@ use crate::hash::QuickMap;
 use crate::ids::Digest;
 use crate::ledger::Account;
 use crate::ledger::chunk::Chunk;
-use crate::ledger::metered::rows::{MonthUsage, Row, StoredRows};
+use crate::ledger::metered::rows::{MeteredRow, MonthUsage, StoredRows};
 use crate::ledger::owners::{Owners, sku_id};
 use crate::ledger::record::ChunkRef;
 use crate::names::Dictionary;
@@ -170,7 +170,7 @@ pub struct Fold<'a> {
     builder: StatementBuilder,
     mappings: HashMap<usize, Mapping>,
     /// Stored rows of events.
-    rows: Vec<Row>,
+    rows: Vec<MeteredRow>,
 }
 
 /// The translation of one contender's codes, and which of its usage counts.
@@ -294,7 +294,7 @@ impl<'a> Fold<'a> {
     }
 
     /// Takes the rows that [`MonthPlan::stored_rows`] names.
-    pub fn add_rows(&mut self, rows: Vec<Row>) {
+    pub fn add_rows(&mut self, rows: Vec<MeteredRow>) {
         self.rows = rows;
     }
 
@@ -347,7 +347,7 @@ impl<'a> Fold<'a> {
     }
 
     /// The rows of the month's events that count, and what their codes stand for.
-    pub(crate) fn counting(&self) -> Option<(Vec<&Row>, &Dictionary)> {
+    pub(crate) fn counting(&self) -> Option<(Vec<&MeteredRow>, &Dictionary)> {
         let metered = self.plan.metered.as_ref()?;
         Some((metered.usage.counting(&self.rows), &metered.names))
     }

@@ -179,7 +179,7 @@ impl<'a> Requests<'a> {
     }
 
     /// Takes the rows that [`MonthPlan::stored_rows`] names.
-    pub fn add_rows(&mut self, rows: Vec<rows::Row>) {
+    pub fn add_rows(&mut self, rows: Vec<rows::MeteredRow>) {
         self.fold.add_rows(rows);
     }
 

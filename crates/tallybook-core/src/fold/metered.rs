@@ -8,7 +8,7 @@ use crate::catalog::{Catalog, Sku};
 use crate::dimension::Dimension;
 use crate::hash::QuickMap;
 use crate::ids::NameId;
-use crate::ledger::metered::rows::Row;
+use crate::ledger::metered::rows::MeteredRow;
 use crate::money::{Price, Quantity};
 use crate::names::Dictionary;
 use crate::rate::RateKey;
@@ -42,7 +42,7 @@ pub enum Unrated {
 /// Adds the rated lines of a month's counting rows to a statement under construction.
 pub(super) fn rate(
     month: Month,
-    usage: &[&Row],
+    usage: &[&MeteredRow],
     names: &Dictionary,
     catalog: &Catalog,
     terms: &Terms,
@@ -96,7 +96,11 @@ struct Names {
 }
 
 impl<'a> Texts<'a> {
-    fn new(usage: &[&Row], dictionary: &Dictionary, catalog: &'a Catalog) -> Result<Self, Unrated> {
+    fn new(
+        usage: &[&MeteredRow],
+        dictionary: &Dictionary,
+        catalog: &'a Catalog,
+    ) -> Result<Self, Unrated> {
         let codes_end = dictionary.next_id().0 as usize + 1;
         let used = used(usage, codes_end)?;
         let text = |code: u32| match code.checked_sub(1) {
@@ -136,7 +140,7 @@ impl<'a> Texts<'a> {
         })
     }
 
-    fn key(&self, row: &Row) -> Key {
+    fn key(&self, row: &MeteredRow) -> Key {
         let [sku, names @ ..] = row.names;
         let name = |dimension: usize| self.names[dimension].place_of[names[dimension] as usize];
         let sku = self.sku_of[sku as usize];
@@ -170,7 +174,7 @@ impl Names {
 }
 
 /// By column of names, then by dictionary code, whether a row has it.
-fn used(usage: &[&Row], codes_end: usize) -> Result<[Vec<bool>; 6], Unrated> {
+fn used(usage: &[&MeteredRow], codes_end: usize) -> Result<[Vec<bool>; 6], Unrated> {
     let mut used: [Vec<bool>; 6] = std::array::from_fn(|_| vec![false; codes_end]);
     for row in usage {
         for (used, code) in used.iter_mut().zip(row.names) {
@@ -192,7 +196,7 @@ fn place(index: usize) -> u32 {
 }
 
 /// The lines in the order of the statement, one for each key.
-fn lines(usage: &[&Row], texts: &Texts<'_>) -> Vec<Line> {
+fn lines(usage: &[&MeteredRow], texts: &Texts<'_>) -> Vec<Line> {
     let mut lines = by_hour(usage, texts);
     for of_hour in lines.chunk_by_mut(|left, right| left.key.0 == right.key.0) {
         of_hour.sort_unstable_by_key(|line| line.key);
@@ -209,7 +213,7 @@ fn lines(usage: &[&Row], texts: &Texts<'_>) -> Vec<Line> {
 
 /// A line for each row, in order of hour: there are few hours, so a counting sort is quick and
 /// leaves only short runs to sort.
-fn by_hour(usage: &[&Row], texts: &Texts<'_>) -> Vec<Line> {
+fn by_hour(usage: &[&MeteredRow], texts: &Texts<'_>) -> Vec<Line> {
     let mut ends = Vec::new();
     for row in usage {
         let hour = usize::from(row.hour);

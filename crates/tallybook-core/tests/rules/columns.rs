@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use tallybook_core::codec::{Reader, Writer};
 use tallybook_core::ids::ImportId;
-use tallybook_core::ledger::builder::{ImportBuilder, Most, Scope, TooMuch};
+use tallybook_core::ledger::builder::{ImportBuilder, ImportScope, Most, TooMuch};
 use tallybook_core::ledger::chunk::{Chunk, Optional};
 use tallybook_core::money::{Amount, Price, Quantity};
 use tallybook_core::packed::Packed;
@@ -111,7 +111,7 @@ fn optional(chunk: &Chunk, column: Optional) -> Vec<Option<i128>> {
 proptest! {
     #[test]
     fn a_chunk_gives_back_what_lines_said(lines in lines()) {
-        let mut builder = ImportBuilder::new(Scope::Enterprise);
+        let mut builder = ImportBuilder::new(ImportScope::Enterprise);
         for line in &lines {
             prop_assert!(builder.push(ReportKind::AiCredit, line, |_| Ok(())).unwrap().is_none());
         }
@@ -214,7 +214,7 @@ proptest! {
 /// Texts of unknown columns count while they are in memory, which is until their chunk is full.
 #[test]
 fn texts_of_unknown_columns_are_bounded() {
-    let mut builder = ImportBuilder::new(Scope::Enterprise);
+    let mut builder = ImportBuilder::new(ImportScope::Enterprise);
     builder.limit(Most {
         names: 10,
         sums: 10,

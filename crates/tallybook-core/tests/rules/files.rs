@@ -1,7 +1,7 @@
 //! The files of one import side by side: what is stated twice, and what is a part.
 
 use tallybook_core::catalog::Catalog;
-use tallybook_core::ledger::builder::{FileOverlap, ImportBuilder, Most, Scope, TooMuch};
+use tallybook_core::ledger::builder::{FileOverlap, ImportBuilder, ImportScope, Most, TooMuch};
 use tallybook_core::money::{Amount, Quantity};
 use tallybook_core::report::{Line, ReportKind};
 use tallybook_core::time::Day;
@@ -10,7 +10,7 @@ use tallybook_core::time::Day;
 type Usage = (i32, &'static str, &'static str, &'static str, i128);
 
 fn builder(files: &[(ReportKind, &[Usage])]) -> ImportBuilder {
-    let mut builder = ImportBuilder::new(Scope::Enterprise);
+    let mut builder = ImportBuilder::new(ImportScope::Enterprise);
     for (kind, lines) in files {
         builder.begin_file();
         for (day, sku, organization, repository, gross) in *lines {

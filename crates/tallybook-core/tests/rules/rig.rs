@@ -8,7 +8,7 @@ use tallybook_core::batch::Batch;
 use tallybook_core::catalog::Catalog;
 use tallybook_core::fold::{MonthPlan, Spellings};
 use tallybook_core::ids::{CommitId, Digest, ImportId, LogId};
-use tallybook_core::ledger::builder::{FullChunk, ImportBuilder, Scope};
+use tallybook_core::ledger::builder::{FullChunk, ImportBuilder, ImportScope};
 use tallybook_core::ledger::chunk::Chunk;
 use tallybook_core::ledger::owners::Owners;
 use tallybook_core::ledger::record::ImportedFile;
@@ -54,10 +54,10 @@ impl Rig {
     pub(crate) fn import(&mut self, import: &Import) {
         let own = self.account.name.name.clone();
         let scope = match (import.organization, self.account.name.kind) {
-            (Some(login), _) => Scope::Organization(login.into()),
-            (None, AccountKind::Organization) => Scope::Organization(own),
-            (None, AccountKind::User) => Scope::User(own),
-            (None, AccountKind::Enterprise) => Scope::Enterprise,
+            (Some(login), _) => ImportScope::Organization(login.into()),
+            (None, AccountKind::Organization) => ImportScope::Organization(own),
+            (None, AccountKind::User) => ImportScope::User(own),
+            (None, AccountKind::Enterprise) => ImportScope::Enterprise,
         };
         let mut builder = ImportBuilder::new(scope);
         for (kind, lines) in &import.parts {

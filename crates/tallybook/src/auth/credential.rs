@@ -5,7 +5,7 @@
 
 use super::grants::Grants;
 use super::secret;
-use super::terms::Terms;
+use super::terms::TokenTerms;
 use crate::config::Dialect;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
@@ -115,7 +115,7 @@ impl Viewer {
         if expired || revoked {
             return Err(Unauthenticated::Bad);
         }
-        let terms = Terms::decode(&token.grants).map_err(|_| Unauthenticated::Bad)?;
+        let terms = TokenTerms::decode(&token.grants).map_err(|_| Unauthenticated::Bad)?;
         Ok(Self {
             token_id: token.id.clone(),
             grants: terms.grants,

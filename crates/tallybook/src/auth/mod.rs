@@ -19,4 +19,4 @@ pub use decide::{Denied, EndpointFamily, Relation, Standing, authorize};
 pub use grants::{Grants, GrantsError, Level, Permission, Scope};
 pub use secret::Secret;
 pub use sender::{Sender, SenderError};
-pub use terms::Terms;
+pub use terms::TokenTerms;

@@ -9,14 +9,14 @@ use serde_json::Value;
 
 /// A token's terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Terms {
+pub struct TokenTerms {
     /// What it may do.
     pub grants: Grants,
     /// The dialect of GitHub's answers; `None` is the server's default.
     pub dialect: Option<Dialect>,
 }
 
-impl From<Grants> for Terms {
+impl From<Grants> for TokenTerms {
     fn from(grants: Grants) -> Self {
         Self {
             grants,
@@ -28,7 +28,7 @@ impl From<Grants> for Terms {
 /// The JSON member for the dialect.
 const DIALECT: &str = "dialect";
 
-impl Terms {
+impl TokenTerms {
     /// One line of JSON, as stored.
     pub fn encode(&self) -> Result<String, GrantsError> {
         let Some(dialect) = self.dialect else {
@@ -75,8 +75,8 @@ mod tests {
         ] {
             for dialect in [None, Some(Dialect::Documented), Some(Dialect::Observed)] {
                 let grants = grants.clone();
-                let terms = Terms { grants, dialect };
-                assert_eq!(Terms::decode(&terms.encode().unwrap()), Ok(terms));
+                let terms = TokenTerms { grants, dialect };
+                assert_eq!(TokenTerms::decode(&terms.encode().unwrap()), Ok(terms));
             }
         }
     }
@@ -85,10 +85,10 @@ mod tests {
     fn a_token_without_a_dialect_is_stored_as_ever() {
         let grants = Grants::classic("hubot", ["user"]).unwrap();
         let line = grants.encode().unwrap();
-        assert_eq!(Terms::from(grants.clone()).encode(), Ok(line.clone()));
-        assert_eq!(Terms::decode(&line), Ok(Terms::from(grants)));
-        assert!(Terms::decode(&line.replace('{', r#"{"dialect":"klingon","#)).is_err());
-        assert!(Terms::decode(&line.replace('{', r#"{"more":1,"#)).is_err());
-        assert!(Terms::decode("[]").is_err() && Terms::decode("").is_err());
+        assert_eq!(TokenTerms::from(grants.clone()).encode(), Ok(line.clone()));
+        assert_eq!(TokenTerms::decode(&line), Ok(TokenTerms::from(grants)));
+        assert!(TokenTerms::decode(&line.replace('{', r#"{"dialect":"klingon","#)).is_err());
+        assert!(TokenTerms::decode(&line.replace('{', r#"{"more":1,"#)).is_err());
+        assert!(TokenTerms::decode("[]").is_err() && TokenTerms::decode("").is_err());
     }
 }

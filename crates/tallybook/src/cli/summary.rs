@@ -133,7 +133,7 @@ fn amounts(totals: &AmountSum) -> [String; 3] {
 }
 
 fn print_sums(out: &mut dyn Write, answer: &ImportAnswer) -> io::Result<()> {
-    let sku = |sum: &crate::wire::imports::SkuSum| {
+    let sku = |sum: &crate::wire::imports::SkuSumAnswer| {
         let start = [
             sum.sku.clone(),
             sum.totals.lines.to_string(),

@@ -7,7 +7,7 @@ use super::client::Client;
 use super::open::{WhenEmpty, open};
 use super::output::table;
 use super::place::Place;
-use crate::auth::{Grants, Secret, Terms, secret};
+use crate::auth::{Grants, Secret, TokenTerms, secret};
 use crate::engine::Engine;
 use crate::engine::commit::Actor;
 use anyhow::{Context, bail};
@@ -24,7 +24,7 @@ pub(crate) fn create(
     matches: &ArgMatches,
     now: Instant,
 ) -> anyhow::Result<()> {
-    let terms = Terms {
+    let terms = TokenTerms {
         grants: grants(&create)?,
         dialect: create.dialect,
     };
@@ -52,7 +52,7 @@ pub(crate) fn create(
 /// Adds a token with a new secret, which is shown by whoever called this, once.
 pub(crate) async fn add(
     engine: &Engine,
-    terms: &Terms,
+    terms: &TokenTerms,
     expires_at: Option<Instant>,
     actor: &Actor,
     now: Instant,
@@ -96,7 +96,7 @@ fn grants(create: &TokenCreate) -> anyhow::Result<Grants> {
     granted.context("--permissions")
 }
 
-fn body(terms: &Terms, expires_at: Option<Instant>) -> Value {
+fn body(terms: &TokenTerms, expires_at: Option<Instant>) -> Value {
     let mut body = match &terms.grants {
         Grants::SiteAdmin => json!({"site_admin": true}),
         Grants::Classic { user, scopes } => json!({"user": user, "scopes": scopes}),
@@ -146,7 +146,7 @@ pub(crate) fn list(place: Place, now: Instant) -> anyhow::Result<()> {
 }
 
 fn shown(row: &TokenRow, now: Instant) -> anyhow::Result<Vec<String>> {
-    let terms = Terms::decode(&row.grants).with_context(|| format!("token {}", row.id))?;
+    let terms = TokenTerms::decode(&row.grants).with_context(|| format!("token {}", row.id))?;
     let mut token = body(&terms, row.expires_at);
     token["id"] = row.id.clone().into();
     token["created_at"] = row.created_at.to_string().into();
@@ -253,7 +253,7 @@ mod tests {
         let row = TokenRow {
             id: "abc".to_owned(),
             hash: [0; 32],
-            grants: Terms {
+            grants: TokenTerms {
                 grants,
                 dialect: Some(Dialect::Observed),
             }

@@ -57,7 +57,7 @@ pub struct TlsFiles {
 }
 
 /// Which shape GitHub's usage answers have; see the table in `wire`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub enum Dialect {
     /// As GitHub documents them.
     #[default]

@@ -12,7 +12,7 @@ use tallybook_core::batch::Batch;
 use tallybook_core::catalog::{Catalog, CatalogError, LostPrice};
 use tallybook_core::ids::{LogId, NameId, Seq};
 use tallybook_core::ledger::Account;
-use tallybook_core::ledger::metered::rows::Row;
+use tallybook_core::ledger::metered::rows::MeteredRow;
 use tallybook_core::site::Site;
 use tallybook_core::site::catalogue::VersionChange;
 use tallybook_core::site::entry::SiteEntry;
@@ -187,7 +187,7 @@ fn clash(error: &CatalogError) -> String {
 fn check_rows(
     account: &Account,
     month: Month,
-    rows: &[&Row],
+    rows: &[&MeteredRow],
     next: &Catalog,
 ) -> Result<(), ApplyError> {
     let first = month.first_day().first_hour().index();

@@ -5,7 +5,7 @@
 //! several accounts have usage in a month, their rows are merged as if they were one account.
 //! Look next: [`tallybook_core::export`] for columns and order.
 
-use super::snapshot::{Part, Snapshot};
+use super::snapshot::{Snapshot, SnapshotPart};
 use super::{Engine, EngineError};
 use crate::engine::blob::named;
 use std::io;
@@ -14,7 +14,7 @@ use tallybook_core::export::{Cells, Days, lines, requests::Requests};
 use tallybook_core::fold::MonthPlan;
 use tallybook_core::ids::Digest;
 use tallybook_core::ledger::chunk::Chunk;
-use tallybook_core::ledger::metered::rows::Row;
+use tallybook_core::ledger::metered::rows::MeteredRow;
 use tallybook_core::name::Name;
 use tallybook_core::report::ReportKind;
 use tallybook_core::statement::build::{BYTES_A_LINE, StatementBuilder};
@@ -91,7 +91,7 @@ impl Engine {
         mut sink: S,
     ) -> Result<S, ExportError> {
         let mut months = Vec::with_capacity(snapshot.parts().len());
-        for Part { view, only } in snapshot.parts() {
+        for SnapshotPart { view, only } in snapshot.parts() {
             let (summary, lines) = self.lines(view, month).await?;
             months.push((summary, lines, only.clone()));
         }
@@ -143,7 +143,7 @@ impl Engine {
         mut sink: S,
     ) -> Result<S, ExportError> {
         let (mut plans, mut rows) = (Vec::new(), Vec::new());
-        for Part { view, only } in snapshot.parts() {
+        for SnapshotPart { view, only } in snapshot.parts() {
             let plan = view.plan(month);
             if !plan.is_empty() {
                 rows.push(self.rows_of(&view.account, &plan).await?);
@@ -181,7 +181,7 @@ type AccountMonth = (Arc<Summary>, Arc<Table>, Option<Name>);
 fn add_month(
     requests: &mut Requests<'_>,
     plan: &MonthPlan,
-    rows: Vec<Row>,
+    rows: Vec<MeteredRow>,
     blob: &impl Fn(Digest) -> Result<Vec<u8>, EngineError>,
 ) -> Result<(), EngineError> {
     for (contender, chunk) in plan.chunks() {

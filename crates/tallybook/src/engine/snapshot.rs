@@ -22,7 +22,7 @@ use tallybook_core::site::directory::Found;
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     /// The current payer first, then past payers, oldest first.
-    parts: Vec<Part>,
+    parts: Vec<SnapshotPart>,
     spellings: Arc<[Arc<Spellings>]>,
     as_of_text: Arc<str>,
     state: Digest,
@@ -30,7 +30,7 @@ pub struct Snapshot {
 
 /// An account, and the part of its usage that counts.
 #[derive(Debug, Clone)]
-pub struct Part {
+pub struct SnapshotPart {
     /// The account.
     pub view: Arc<View>,
     /// The organization that it is limited to.
@@ -40,13 +40,13 @@ pub struct Part {
 impl From<Arc<View>> for Snapshot {
     /// All usage of one account.
     fn from(view: Arc<View>) -> Self {
-        Self::new(vec![Part { view, only: None }])
+        Self::new(vec![SnapshotPart { view, only: None }])
     }
 }
 
 impl Snapshot {
     /// `parts` must not be empty, and must share one state of the site.
-    fn new(parts: Vec<Part>) -> Self {
+    fn new(parts: Vec<SnapshotPart>) -> Self {
         let spellings = parts.iter().map(|part| Arc::clone(&part.view.spellings));
         let (as_of_text, state) = match &parts[..] {
             [only] => (Arc::clone(&only.view.as_of_text), only.view.state),
@@ -62,7 +62,7 @@ impl Snapshot {
 
     /// The accounts; the current payer comes first.
     #[must_use]
-    pub fn parts(&self) -> &[Part] {
+    pub fn parts(&self) -> &[SnapshotPart] {
         &self.parts
     }
 
@@ -108,7 +108,7 @@ impl Snapshot {
     }
 }
 
-impl Part {
+impl SnapshotPart {
     /// The query for this account.
     pub(super) fn limit<'a>(&self, query: &'a Query) -> Cow<'a, Query> {
         match &self.only {
@@ -123,7 +123,7 @@ impl Part {
 }
 
 /// `account=12,7;site=3;rules=1`.
-fn as_of_text(parts: &[Part]) -> Arc<str> {
+fn as_of_text(parts: &[SnapshotPart]) -> Arc<str> {
     let mut text = String::from("account=");
     for (place, part) in parts.iter().enumerate() {
         let comma = if place > 0 { "," } else { "" };
@@ -135,7 +135,7 @@ fn as_of_text(parts: &[Part]) -> Arc<str> {
     text.into()
 }
 
-fn state(parts: &[Part]) -> Digest {
+fn state(parts: &[SnapshotPart]) -> Digest {
     let states: Vec<[u8; 32]> = parts.iter().map(|part| part.view.state.0).collect();
     Digest::of(states.as_flattened())
 }
@@ -151,12 +151,12 @@ impl Engine {
             let Some(found) = site.directory.find(name) else {
                 return Ok(None);
             };
-            let mut parts = vec![Part {
+            let mut parts = vec![SnapshotPart {
                 view: self.view(&found).await?,
                 only: found.only.clone(),
             }];
             for past in &found.past {
-                parts.push(Part {
+                parts.push(SnapshotPart {
                     view: self.view_of(past.log, &past.account).await?,
                     only: past.only.clone(),
                 });

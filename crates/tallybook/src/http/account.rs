@@ -4,7 +4,7 @@
 //! answered alike, 404.
 
 use super::app::App;
-use super::context::Context;
+use super::context::RequestContext;
 use super::error::ApiError;
 use super::pages::{self, UsagePages};
 use crate::auth::{Denied, EndpointFamily, Grants, Standing, Viewer, authorize};
@@ -18,7 +18,7 @@ use tallybook_core::site::directory::Found;
 
 /// A path's account.
 #[derive(Debug)]
-pub struct Account {
+pub struct NamedAccount {
     /// As the path says it.
     pub name: AccountName,
     /// What that stands for.
@@ -63,7 +63,7 @@ impl PathKind for User {
     const PAGES: UsagePages = pages::USER;
 }
 
-impl Account {
+impl NamedAccount {
     /// Finds the account of a name in a path.
     pub fn find(app: &App, kind: AccountKind, name: &str) -> Result<Self, ApiError> {
         let name = AccountName::new(kind, name);
@@ -77,7 +77,7 @@ impl Account {
         &self,
         app: &App,
         family: EndpointFamily,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<(), ApiError> {
         Ok(self.authorize_viewer(app, family, context.viewer()?)?)
     }

@@ -14,7 +14,7 @@ use super::repeats::Repeats;
 use super::request_id::RequestIds;
 use crate::auth::AdminToken;
 use crate::clock::Clock;
-use crate::config::{self, Limits, TrustedProxies};
+use crate::config::{Limits, TrustedProxies};
 use crate::engine::{Engine, EngineError};
 use crate::jobs::{JobError, ReportSettings, Reports};
 use crate::wire::Dialect;
@@ -36,7 +36,7 @@ pub struct HttpSettings {
     /// What links are made of, without a slash at its end.
     pub public_url: String,
     /// The shape of GitHub's answers.
-    pub dialect: config::Dialect,
+    pub dialect: Dialect,
     /// How many months before the current one can be asked for; 0 is all.
     pub history_months: u32,
     /// Requests an hour and token; 0 is no limit.
@@ -57,7 +57,7 @@ impl Default for HttpSettings {
     fn default() -> Self {
         Self {
             public_url: "http://127.0.0.1:8080".to_owned(),
-            dialect: config::Dialect::Documented,
+            dialect: Dialect::Documented,
             history_months: 24,
             rate_limit: 0,
             limits: Limits::default(),
@@ -150,7 +150,7 @@ impl App {
             engine,
             metrics,
             public_url: settings.public_url,
-            dialect: settings.dialect.into(),
+            dialect: settings.dialect,
             history: History {
                 months: settings.history_months,
             },
@@ -161,15 +161,6 @@ impl App {
             limits: settings.limits,
             frame: Arc::new(frame),
         })
-    }
-}
-
-impl From<config::Dialect> for Dialect {
-    fn from(dialect: config::Dialect) -> Self {
-        match dialect {
-            config::Dialect::Documented => Self::Documented,
-            config::Dialect::Observed => Self::Observed,
-        }
     }
 }
 

@@ -15,7 +15,7 @@ use tallybook_core::time::Instant;
 
 /// One request's circumstances; copies are cheap.
 #[derive(Debug, Clone)]
-pub struct Context {
+pub struct RequestContext {
     /// When the request came.
     pub now: Instant,
     /// The version of the API that it selected.
@@ -26,7 +26,7 @@ pub struct Context {
     pub address: Option<IpAddr>,
 }
 
-impl Context {
+impl RequestContext {
     /// Who is asking; 401 when nobody is known to be.
     pub fn viewer(&self) -> Result<&Viewer, ApiError> {
         self.viewer
@@ -38,11 +38,11 @@ impl Context {
     #[must_use]
     pub fn dialect(&self, app: &App) -> Dialect {
         let own = self.viewer.as_ref().and_then(|viewer| viewer.dialect);
-        own.map_or(app.dialect, Dialect::from)
+        own.unwrap_or(app.dialect)
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Context {
+impl<S: Sync> FromRequestParts<S> for RequestContext {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {

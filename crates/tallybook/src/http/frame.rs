@@ -2,20 +2,21 @@
 //!
 //! Invariant: every answer leaves through [`frame`], so that each has an id, GitHub's headers and,
 //! when it is an error, GitHub's body; secrets and queries never reach the log. Handlers find what
-//! the frame found out in their [`Context`]. Look next: [`super::headers`], [`super::error`].
+//! the frame found out in their [`RequestContext`].
+//! Look next: [`super::headers`], [`super::error`].
 
 mod wrong_tokens;
 
 use super::client_address::client_address;
 use super::conditional;
 use super::connection::Overload;
-use super::context::Context;
+use super::context::RequestContext;
 use super::endpoint::{Endpoint, Facts, Guard};
 use super::error::ApiError;
 use super::headers;
 use super::metrics::Metrics;
 use super::pace;
-use super::rate_limit::{Key, RateLimiter, Standing};
+use super::rate_limit::{Key, LimitStanding, RateLimiter};
 use super::repeats::{Refused, Repeats};
 use super::request_id::{RequestId, RequestIds};
 use super::version::ApiVersion;
@@ -38,12 +39,12 @@ use tallybook_store::TokenRow;
 pub use wrong_tokens::WrongTokens;
 
 /// Where tokens are looked up.
-pub trait Tokens: Send + Sync {
+pub trait TokenLookup: Send + Sync {
     /// The token whose secret has this hash, also when it is expired or revoked.
     fn token(&self, hash: &[u8; 32]) -> Option<TokenRow>;
 }
 
-impl Tokens for Engine {
+impl TokenLookup for Engine {
     fn token(&self, hash: &[u8; 32]) -> Option<TokenRow> {
         Self::token(self, hash)
     }
@@ -52,7 +53,7 @@ impl Tokens for Engine {
 /// What the frame needs of the server.
 pub struct Frame {
     /// Where tokens are.
-    pub tokens: Arc<dyn Tokens>,
+    pub tokens: Arc<dyn TokenLookup>,
     /// What time it is.
     pub clock: Clock,
     /// The configured site administrator's token.
@@ -273,7 +274,7 @@ impl Frame {
             Ok(viewer) => Ok(viewer),
             Err(unknown) => Err(self.refuse(unknown, address, arrival.now).await),
         };
-        let context = Context {
+        let context = RequestContext {
             now: arrival.now,
             version,
             viewer: viewer.as_ref().ok().cloned().flatten(),
@@ -346,7 +347,7 @@ impl Frame {
         unknown.why.into()
     }
 
-    fn count(&self, arrival: &Arrival, context: &Context) -> Option<Standing> {
+    fn count(&self, arrival: &Arrival, context: &RequestContext) -> Option<LimitStanding> {
         let limiter = self
             .rate_limiter
             .as_ref()
@@ -357,10 +358,10 @@ impl Frame {
     /// Takes back what a conditional request was counted that got no body.
     fn settle(
         &self,
-        standing: Option<Standing>,
+        standing: Option<LimitStanding>,
         response: &Response,
-        context: &Context,
-    ) -> Option<Standing> {
+        context: &RequestContext,
+    ) -> Option<LimitStanding> {
         let limiter = self.rate_limiter.as_ref()?;
         if response.status() == StatusCode::NOT_MODIFIED && context.viewer.is_some() {
             return Some(limiter.give_back(key(context), context.now));
@@ -370,14 +371,14 @@ impl Frame {
 }
 
 /// Who a request is counted for.
-pub(super) fn key(context: &Context) -> Key {
+pub(super) fn key(context: &RequestContext) -> Key {
     match &context.viewer {
         Some(viewer) => Key::Token(viewer.token_id.clone()),
         None => Key::Address(context.address),
     }
 }
 
-fn rate_limited(context: &Context) -> ApiError {
+fn rate_limited(context: &RequestContext) -> ApiError {
     let whom = match (&context.viewer, context.address) {
         (Some(viewer), _) => format!("token {}", viewer.token_id),
         (None, Some(address)) => address.to_string(),

@@ -3,9 +3,9 @@
 //! Invariant: a header is written in one place, here, whatever made the answer. Look next:
 //! [`super::frame`], which calls this.
 
-use super::context::Context;
+use super::context::RequestContext;
 use super::endpoint::Endpoint;
-use super::rate_limit::Standing;
+use super::rate_limit::LimitStanding;
 use super::request_id::RequestId;
 use super::version::ApiVersion;
 use crate::auth::{EndpointFamily, Grants, Viewer};
@@ -93,7 +93,7 @@ pub fn write_preflight(headers: &mut HeaderMap) {
 }
 
 /// Writes what depends on the route and on who is asking.
-pub fn write_context(headers: &mut HeaderMap, endpoint: Endpoint, context: &Context) {
+pub fn write_context(headers: &mut HeaderMap, endpoint: Endpoint, context: &RequestContext) {
     let cached = match endpoint.guard.family() {
         // Answers with an ETag may be kept a minute, as GitHub's may.
         Some(
@@ -119,7 +119,7 @@ pub fn write_context(headers: &mut HeaderMap, endpoint: Endpoint, context: &Cont
 }
 
 /// Writes how the key stands that the request was counted for.
-pub fn write_standing(headers: &mut HeaderMap, standing: &Standing) {
+pub fn write_standing(headers: &mut HeaderMap, standing: &LimitStanding) {
     let values = [
         ("x-ratelimit-limit", i64::from(standing.limit)),
         ("x-ratelimit-remaining", i64::from(standing.remaining())),

@@ -24,7 +24,7 @@ pub struct Calendar {
 
 /// A resolved period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Period {
+pub struct AskedPeriod {
     /// The first hour.
     pub from: Hour,
     /// The hour after the last; equal to `from` when nothing is left of the period.
@@ -62,7 +62,7 @@ impl Calendar {
     /// The period of `usage`: without parameters the current year, a row a month; a year alone
     /// likewise; a month, a row a day; a day, that day; an hour, that hour. What is missing beside
     /// a smaller unit is today's.
-    pub fn usage_period(self, now: Instant) -> Result<Period, BadParameter> {
+    pub fn usage_period(self, now: Instant) -> Result<AskedPeriod, BadParameter> {
         let today = now.day();
         if let Some(hour) = self.hour {
             let day = self.day_or(today)?;
@@ -70,7 +70,7 @@ impl Calendar {
                 .hour(i32::from(hour))
                 .map_err(|error| BadParameter::new("hour", error.to_string()))?;
             let to = Hour::from_index(from.index() + 1);
-            return Ok(Period {
+            return Ok(AskedPeriod {
                 from,
                 to,
                 grain: Grain::Hour,
@@ -78,27 +78,27 @@ impl Calendar {
             });
         }
         if self.day.is_some() {
-            return Ok(Period::day(self.day_or(today)?, Grain::Day));
+            return Ok(AskedPeriod::day(self.day_or(today)?, Grain::Day));
         }
         if self.month.is_some() {
-            return Ok(Period::month(self.month_or(today)?, Grain::Day));
+            return Ok(AskedPeriod::month(self.month_or(today)?, Grain::Day));
         }
         let year = self.year.unwrap_or_else(|| today.month().year());
-        Period::year(year, Grain::Month)
+        AskedPeriod::year(year, Grain::Month)
     }
 
     /// The period of the other three: without parameters the current month; a year alone is that
     /// year; a month and a day as in [`Self::usage_period`]. One row a group, without dates.
-    pub fn summary_period(self, now: Instant) -> Result<Period, BadParameter> {
+    pub fn summary_period(self, now: Instant) -> Result<AskedPeriod, BadParameter> {
         let today = now.day();
         match self {
-            Self { day: Some(_), .. } => Ok(Period::day(self.day_or(today)?, Grain::Whole)),
+            Self { day: Some(_), .. } => Ok(AskedPeriod::day(self.day_or(today)?, Grain::Whole)),
             Self {
                 month: None,
                 year: Some(year),
                 ..
-            } => Period::year(year, Grain::Whole),
-            _ => Ok(Period::month(self.month_or(today)?, Grain::Whole)),
+            } => AskedPeriod::year(year, Grain::Whole),
+            _ => Ok(AskedPeriod::month(self.month_or(today)?, Grain::Whole)),
         }
     }
 
@@ -119,7 +119,7 @@ impl Calendar {
     }
 }
 
-impl Period {
+impl AskedPeriod {
     fn day(day: Day, grain: Grain) -> Self {
         Self {
             from: day.first_hour(),

@@ -25,7 +25,7 @@ pub enum Key {
 
 /// How a key stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct LimitStanding {
     /// Requests in an hour.
     pub limit: u32,
     /// Of them, made.
@@ -36,7 +36,7 @@ pub struct Standing {
     pub allowed: bool,
 }
 
-impl Standing {
+impl LimitStanding {
     /// Requests that are left in the hour.
     #[must_use]
     pub const fn remaining(&self) -> u32 {
@@ -81,7 +81,7 @@ impl RateLimiter {
     }
 
     /// Counts one request. One beyond the limit is not counted.
-    pub fn take(&self, key: Key, now: Instant) -> Standing {
+    pub fn take(&self, key: Key, now: Instant) -> LimitStanding {
         self.with_window(key, now, |window, limit| {
             let allowed = window.used < limit;
             window.used += u32::from(allowed);
@@ -90,7 +90,7 @@ impl RateLimiter {
     }
 
     /// Takes one request back: a conditional one that was answered 304 is free.
-    pub fn give_back(&self, key: Key, now: Instant) -> Standing {
+    pub fn give_back(&self, key: Key, now: Instant) -> LimitStanding {
         self.with_window(key, now, |window, _| {
             window.used = window.used.saturating_sub(1);
             true
@@ -98,7 +98,7 @@ impl RateLimiter {
     }
 
     /// How a key stands, without counting.
-    pub fn look(&self, key: Key, now: Instant) -> Standing {
+    pub fn look(&self, key: Key, now: Instant) -> LimitStanding {
         self.with_window(key, now, |window, limit| window.used < limit)
     }
 
@@ -107,7 +107,7 @@ impl RateLimiter {
         key: Key,
         now: Instant,
         change: impl FnOnce(&mut Window, u32) -> bool,
-    ) -> Standing {
+    ) -> LimitStanding {
         let now = now.seconds();
         // Counters stay meaningful whatever panicked while they were held.
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
@@ -121,7 +121,7 @@ impl RateLimiter {
             *window = fresh;
         }
         let allowed = change(window, self.limit);
-        Standing {
+        LimitStanding {
             limit: self.limit,
             used: window.used,
             reset: window.started + WINDOW_SECONDS,

@@ -2,7 +2,7 @@
 
 use super::app::App;
 use super::conditional::{ETag, Identity};
-use super::context::Context;
+use super::context::RequestContext;
 use super::error::ApiError;
 use super::github::usage::read::with_as_of;
 use crate::engine::View;
@@ -14,7 +14,7 @@ use serde::Serialize;
 #[derive(Debug)]
 pub struct Read<'a> {
     app: &'a App,
-    context: &'a Context,
+    context: &'a RequestContext,
     headers: &'a HeaderMap,
     view: &'a View,
 }
@@ -22,7 +22,12 @@ pub struct Read<'a> {
 impl<'a> Read<'a> {
     /// A read over `view`.
     #[must_use]
-    pub fn of(app: &'a App, context: &'a Context, headers: &'a HeaderMap, view: &'a View) -> Self {
+    pub fn of(
+        app: &'a App,
+        context: &'a RequestContext,
+        headers: &'a HeaderMap,
+        view: &'a View,
+    ) -> Self {
         Self {
             app,
             context,

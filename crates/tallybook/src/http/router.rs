@@ -12,7 +12,7 @@ use super::endpoint::{
     open_with_standing, post,
 };
 use super::error::ApiError;
-use super::github::usage::read::{AiCredits, PremiumRequests, Summary, Usage, read};
+use super::github::usage::read::{AiCredits, PremiumRequests, UsageItems, UsageSummary, read};
 use super::github::{cost_centers, legacy, planned, rate_limit, reports, versions};
 use super::metering::reports as enterprise_reports;
 use super::metering::{audit, catalog, corrections, events, imports, openapi, site, tokens};
@@ -131,11 +131,11 @@ fn usage<K: PathKind>(account: &str) -> Routes<Arc<App>> {
     Routes::default()
         .route(
             &path("usage"),
-            get(guarded(family, pages.usage, read::<K, Usage>)),
+            get(guarded(family, pages.usage, read::<K, UsageItems>)),
         )
         .route(
             &path("usage/summary"),
-            get(guarded(family, pages.summary, read::<K, Summary>)),
+            get(guarded(family, pages.summary, read::<K, UsageSummary>)),
         )
         .route(
             &path("premium_request/usage"),

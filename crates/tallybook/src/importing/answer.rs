@@ -5,7 +5,7 @@ use crate::engine::imports::{Created, JoinedFiles, Overlap};
 use crate::wire::imports::{
     AccountAnswer, AlsoMeteredAnswer, AmountSum, CreatedAnswer, Decimal, FileAnswer, ImportAnswer,
     JoinedFilesAnswer, JoinedSide, MeteredSide, OverlapAnswer, OverlapSide, ProductSum,
-    ReadingAnswer, SkuSum,
+    ReadingAnswer, SkuSumAnswer,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -100,8 +100,8 @@ fn sums(import: &Import) -> BTreeMap<RawSku, CellSum> {
     sums
 }
 
-fn sku(raw: &RawSku, sum: &CellSum) -> SkuSum {
-    SkuSum {
+fn sku(raw: &RawSku, sum: &CellSum) -> SkuSumAnswer {
+    SkuSumAnswer {
         product: raw.product.to_string(),
         sku: raw.sku.to_string(),
         unit: raw.unit.to_string(),

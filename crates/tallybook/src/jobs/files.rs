@@ -3,7 +3,7 @@
 //! Invariant: a file has its name only after all of it is on disk. Names consist of the job's id
 //! and a number, so no client input becomes part of a path.
 
-use super::state::Part;
+use super::state::ReportFile;
 use crate::config::Limits;
 use crate::engine::export::ExportSink;
 use sha2::{Digest, Sha256};
@@ -55,7 +55,7 @@ pub struct Parts {
     bytes: u64,
     cancelled: CancellationToken,
     open: Option<Open>,
-    done: Vec<Part>,
+    done: Vec<ReportFile>,
 }
 
 struct Open {
@@ -90,7 +90,7 @@ impl Parts {
     }
 
     /// Ends the last file; a report without lines has none.
-    pub fn finish(mut self) -> io::Result<Vec<Part>> {
+    pub fn finish(mut self) -> io::Result<Vec<ReportFile>> {
         self.close()?;
         Ok(self.done)
     }
@@ -110,7 +110,7 @@ impl Parts {
         )?;
         sync_folder(&self.folder)?;
         let sha256 = open.hasher.finalize();
-        self.done.push(Part {
+        self.done.push(ReportFile {
             lines: open.lines,
             bytes: open.bytes,
             sha256: sha256.iter().map(|byte| format!("{byte:02x}")).collect(),

@@ -163,7 +163,7 @@ fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::state::{Part, Status};
+    use crate::jobs::state::{ReportFile, Status};
     use tallybook_core::account::{AccountKind, AccountName};
     use tallybook_core::export::{Cells, Days};
     use tallybook_core::ids::LogId;
@@ -217,7 +217,7 @@ Later the API gives new links for as long as the report is kept.</p>
     }
 
     fn job(parts: &[(u64, u64)]) -> Job {
-        let part = |&(lines, bytes): &(u64, u64)| Part {
+        let part = |&(lines, bytes): &(u64, u64)| ReportFile {
             lines,
             bytes,
             sha256: String::new(),

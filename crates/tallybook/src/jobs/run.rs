@@ -5,7 +5,7 @@
 
 use super::files::{Bounds, NoRoomLeft, Parts};
 use super::patience::patiently;
-use super::state::{Job, Mail, Part, Status};
+use super::state::{Job, Mail, ReportFile, Status};
 use super::{JobError, Reports};
 use crate::engine::EngineError;
 use crate::engine::audit::{Action, Actor, Deed, shortened};
@@ -119,7 +119,7 @@ impl Reports {
         &self,
         job: &Job,
         shutdown: &CancellationToken,
-    ) -> Result<(String, Vec<Part>), ExportError> {
+    ) -> Result<(String, Vec<ReportFile>), ExportError> {
         let make = || self.make_or_clear(job, shutdown);
         patiently(self.settings.pause, shutdown, make, |error| {
             tracing::warn!(report = job.id, %error, "usage report failed for now; will retry");
@@ -132,7 +132,7 @@ impl Reports {
         &self,
         job: &Job,
         shutdown: &CancellationToken,
-    ) -> Result<(String, Vec<Part>), ExportError> {
+    ) -> Result<(String, Vec<ReportFile>), ExportError> {
         let made = self.make(job, shutdown).await;
         if made.is_err() {
             // At once: on a full disk the store may need the space to record what happened.
@@ -202,7 +202,7 @@ impl Reports {
         &self,
         job: &Job,
         shutdown: &CancellationToken,
-    ) -> Result<(String, Vec<Part>), ExportError> {
+    ) -> Result<(String, Vec<ReportFile>), ExportError> {
         let found = self.engine.snapshot(&job.account).await?;
         let gone = || EngineError::damaged(format!("job {}", job.id), "its account is unknown");
         let (_, snapshot) = found.ok_or_else(gone)?;

@@ -26,7 +26,7 @@ pub enum Status {
 
 /// A finished file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Part {
+pub struct ReportFile {
     /// Lines, its header not counted.
     pub lines: u64,
     /// Bytes.
@@ -84,7 +84,7 @@ pub struct Job {
     /// The state that it was computed from, once known.
     pub as_of: Option<String>,
     /// Its files.
-    pub parts: Vec<Part>,
+    pub parts: Vec<ReportFile>,
     /// Its mail, if requested.
     pub mail: Option<Mail>,
 }
@@ -108,7 +108,7 @@ struct Stored {
     #[serde(default)]
     as_of: Option<String>,
     #[serde(default)]
-    parts: Vec<Part>,
+    parts: Vec<ReportFile>,
     #[serde(default)]
     mail: Option<Mail>,
 }
@@ -274,7 +274,7 @@ mod tests {
             attempts: 2,
             reason: Some("the disk was full".to_owned()),
             as_of: Some("account=3;site=2;rules=1".to_owned()),
-            parts: vec![Part {
+            parts: vec![ReportFile {
                 lines: 1,
                 bytes: 2,
                 sha256: "00".to_owned(),

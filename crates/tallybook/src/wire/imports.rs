@@ -61,7 +61,7 @@ pub struct ImportAnswer {
     /// Sums by product.
     pub products: Vec<ProductSum>,
     /// Sums by SKU and unit.
-    pub skus: Vec<SkuSum>,
+    pub skus: Vec<SkuSumAnswer>,
     /// What it hides, and what hides it.
     pub overlaps: Vec<OverlapAnswer>,
     /// Only in the answer to the import itself.
@@ -133,7 +133,7 @@ pub struct ProductSum {
 
 /// What a SKU adds up to.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct SkuSum {
+pub struct SkuSumAnswer {
     /// As the report spells it.
     pub product: String,
     /// As the report spells it.

@@ -78,24 +78,24 @@ pub fn push_integer(out: &mut Vec<u8>, value: i64) {
 }
 
 /// Values that are written as decimal numbers.
-pub trait Number {
+pub trait JsonNumber {
     /// Appends the value.
     fn push(self, out: &mut Vec<u8>);
 }
 
-impl Number for Quantity {
+impl JsonNumber for Quantity {
     fn push(self, out: &mut Vec<u8>) {
         append_nanos(out, self.nanos());
     }
 }
 
-impl Number for Amount {
+impl JsonNumber for Amount {
     fn push(self, out: &mut Vec<u8>) {
         append_nanos(out, self.nanos());
     }
 }
 
-impl Number for Price {
+impl JsonNumber for Price {
     fn push(self, out: &mut Vec<u8>) {
         out.extend_from_slice(Buffer::new().format_bytes(self.picos(), 12));
     }

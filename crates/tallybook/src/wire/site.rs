@@ -54,12 +54,12 @@ pub struct Verification {
     pub difference: Option<String>,
     /// What was read, when everything agrees.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub verified: Option<Verified>,
+    pub verified: Option<VerifiedAnswer>,
 }
 
 /// What was read and found to agree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Verified {
+pub struct VerifiedAnswer {
     /// Accounts.
     pub accounts: u64,
     /// Batches of all logs.
@@ -86,7 +86,7 @@ pub struct Verified {
     pub unused_bytes: u64,
 }
 
-impl Verified {
+impl VerifiedAnswer {
     /// Every count with its name, but for the bytes.
     #[must_use]
     pub fn counts(&self) -> [(&'static str, u64); 9] {

@@ -4,7 +4,7 @@
 //! Invariant: the order of keys is that of the documents' examples; echoes come in the order of
 //! the schemas. Look next: [`super::words`].
 
-use super::json::{Number, push_integer, push_key, push_string, push_text_field};
+use super::json::{JsonNumber, push_integer, push_key, push_string, push_text_field};
 use super::rows::Rows;
 use super::words::{Shown, Vocabulary, Words, shown, words};
 use lru::LruCache;

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a secret is in one body only, the answer that made it.
 
-use crate::auth::{Grants, GrantsError, Level, Permission, Scope, SenderError, Terms};
+use crate::auth::{Grants, GrantsError, Level, Permission, Scope, SenderError, TokenTerms};
 use crate::config::Dialect;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -227,7 +227,7 @@ pub struct Life {
 impl Token {
     /// A token as it is shown.
     #[must_use]
-    pub fn new(id: &str, terms: &Terms, life: Life) -> Self {
+    pub fn new(id: &str, terms: &TokenTerms, life: Life) -> Self {
         let grants = &terms.grants;
         let (kind, scopes, permissions) = match grants {
             Grants::SiteAdmin => ("site_admin", None, None),
@@ -265,7 +265,7 @@ impl Token {
 
 /// Every token, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Tokens {
+pub struct TokenList {
     /// The tokens.
     pub tokens: Vec<Token>,
 }
@@ -359,7 +359,7 @@ mod tests {
             expires_at: None,
             revoked_at: None,
         };
-        let terms = Terms {
+        let terms = TokenTerms {
             grants: Grants::classic("hubot", ["user"]).unwrap(),
             dialect: Some(Dialect::Observed),
         };

@@ -4,7 +4,7 @@
 //! the same for many rows (its date, product, SKU, unit and price; its organization) are kept as
 //! they are written, because answers reach millions of items. Look next: [`super::words`].
 
-use super::json::{Number, push_escaped, push_key, push_string, push_text_field};
+use super::json::{JsonNumber, push_escaped, push_key, push_string, push_text_field};
 use super::rows::Rows;
 use super::words::{Dialect, Vocabulary, Words, shown, words};
 use std::sync::Arc;

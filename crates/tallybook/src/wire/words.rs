@@ -7,36 +7,8 @@
 use tallybook_core::catalog::Catalog;
 use tallybook_core::query::Rate;
 
+pub use crate::config::Dialect;
 pub use tallybook_core::catalog::Words;
-
-/// Whose shape answers have.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum Dialect {
-    /// What GitHub's documents show.
-    #[default]
-    Documented,
-    /// What GitHub was seen to send.
-    Observed,
-}
-
-impl Dialect {
-    /// `documented` or `observed`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Documented => "documented",
-            Self::Observed => "observed",
-        }
-    }
-
-    /// The dialect of a word.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Documented, Self::Observed]
-            .into_iter()
-            .find(|dialect| dialect.as_str() == text)
-    }
-}
 
 /// What a rate is called; words that the catalogue lacks are the rate's own.
 pub(super) fn words<'a>(catalog: &'a Catalog, rate: &'a Rate) -> Words<'a> {

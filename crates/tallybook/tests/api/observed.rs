@@ -6,7 +6,7 @@ use crate::server::{
     Server, ai_credits, detailed, enterprise, organization, premium_requests, user,
 };
 use serde_json::{Value, json};
-use tallybook::auth::{Grants, Terms};
+use tallybook::auth::{Grants, TokenTerms};
 use tallybook::config::Dialect;
 use tallybook_core::account::AccountName;
 
@@ -250,7 +250,7 @@ async fn a_token_has_a_dialect_of_its_own() {
         ("observed", Some(Dialect::Observed)),
     ] {
         let grants = Grants::SiteAdmin;
-        let terms = Terms { grants, dialect };
+        let terms = TokenTerms { grants, dialect };
         tokens.push(server.token_of(id, &terms, None).await);
     }
     let path = "/enterprises/octo-ent/settings/billing/usage?year=2025&month=12";

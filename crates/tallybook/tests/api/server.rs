@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, header};
 use http_body_util::BodyExt;
 use std::sync::Arc;
-use tallybook::auth::{Grants, Terms, secret};
+use tallybook::auth::{Grants, TokenTerms, secret};
 use tallybook::clock::Clock;
 use tallybook::config::Dialect;
 use tallybook::engine::commit::Actor;
@@ -207,7 +207,7 @@ impl Server {
     pub(crate) async fn token_of(
         &self,
         id: &str,
-        terms: &Terms,
+        terms: &TokenTerms,
         expires_at: Option<Instant>,
     ) -> String {
         let secret = format!("tally_{id}");

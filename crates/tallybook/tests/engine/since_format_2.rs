@@ -7,7 +7,7 @@ use tallybook::engine::Engine;
 use tallybook::engine::apply::ApplyOptions;
 use tallybook::engine::metering::{Incoming, Payer, Receipt, Submission};
 use tallybook::engine::what_if::WhatIf;
-use tallybook::jobs::state::{Job, Mail, Part, Status};
+use tallybook::jobs::state::{Job, Mail, ReportFile, Status};
 use tallybook_core::account::{AccountKind, AccountName, Plan};
 use tallybook_core::declaration::{Declaration, OrganizationDeclaration};
 use tallybook_core::discount::{DiscountScope, NegotiatedDiscount, Percent};
@@ -102,7 +102,7 @@ fn job() -> Job {
         attempts: 2,
         reason: None,
         as_of: Some("account=7;site=8;rules=1".to_owned()),
-        parts: vec![Part {
+        parts: vec![ReportFile {
             lines: 5,
             bytes: 700,
             sha256: "00".repeat(32),

@@ -31,7 +31,7 @@ pub const MOST_OPEN_LINES: usize = 4 * MOST_LINES;
 
 /// What the usage is imported for; decides what a line without an organization means.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
+pub enum ImportScope {
     /// A whole enterprise.
     Enterprise,
     /// One organization: standing alone, or within an enterprise.
@@ -89,7 +89,7 @@ impl FullChunk {
 /// Collects the lines of one import.
 #[derive(Debug)]
 pub struct ImportBuilder {
-    scope: Scope,
+    scope: ImportScope,
     skus: SkuInterner,
     names: [Interner; 6],
     texts: Interner,
@@ -135,7 +135,7 @@ impl Finished {
 impl ImportBuilder {
     /// An import without lines.
     #[must_use]
-    pub fn new(scope: Scope) -> Self {
+    pub fn new(scope: ImportScope) -> Self {
         Self {
             scope,
             skus: SkuInterner::default(),
@@ -355,7 +355,7 @@ impl ImportBuilder {
 pub struct Unstaged;
 
 /// The organization and the repository's own name, resolved by the scope.
-fn place<'a>(scope: &'a Scope, line: &Line<'a>) -> Result<(&'a str, &'a str), LineRefused> {
+fn place<'a>(scope: &'a ImportScope, line: &Line<'a>) -> Result<(&'a str, &'a str), LineRefused> {
     let foreign = |login: &Name, kind: &str| LineRefused {
         column: "organization",
         reason: format!(
@@ -364,18 +364,18 @@ fn place<'a>(scope: &'a Scope, line: &Line<'a>) -> Result<(&'a str, &'a str), Li
         ),
     };
     let (organization, owner) = match scope {
-        Scope::Enterprise => (line.organization, line.organization),
-        Scope::Organization(login) if line.organization.is_empty() => {
+        ImportScope::Enterprise => (line.organization, line.organization),
+        ImportScope::Organization(login) if line.organization.is_empty() => {
             (login.as_str(), login.as_str())
         }
-        Scope::Organization(login) => {
+        ImportScope::Organization(login) => {
             if !line.organization.eq_ignore_ascii_case(login.as_str()) {
                 return Err(foreign(login, "organization"));
             }
             (line.organization, line.organization)
         }
-        Scope::User(login) if line.organization.is_empty() => ("", login.as_str()),
-        Scope::User(login) => return Err(foreign(login, "user")),
+        ImportScope::User(login) if line.organization.is_empty() => ("", login.as_str()),
+        ImportScope::User(login) => return Err(foreign(login, "user")),
     };
     let repository = match line.repository.split_once('/') {
         Some((prefix, name)) if prefix.eq_ignore_ascii_case(owner) => name,

@@ -18,7 +18,7 @@ use crate::ids::{LogId, Seq};
 use crate::layered::Layered;
 use crate::time::Month;
 use corrections::{Correction, OpenCorrection};
-use rows::{MonthUsage, Row};
+use rows::{MeteredRow, MonthUsage};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -219,7 +219,7 @@ impl Metered {
 /// What one batch changes.
 #[derive(Default)]
 struct Delta {
-    months: BTreeMap<Month, Vec<Row>>,
+    months: BTreeMap<Month, Vec<MeteredRow>>,
     corrections: HashMap<EventKey, Correction>,
     open: HashMap<EventKey, Option<OpenCorrection>>,
 }
@@ -251,7 +251,7 @@ impl Delta {
         };
         let month = hour.day().month();
         let rows = self.months.entry(month).or_default();
-        rows.push(Row::new(month, hour, codes, times));
+        rows.push(MeteredRow::new(month, hour, codes, times));
     }
 }
 

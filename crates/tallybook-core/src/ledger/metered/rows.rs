@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 /// A sum.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct MeteredRow {
     /// In billionths of the SKU's unit.
     pub quantity: i128,
     /// SKU, organization, repository, user, model and workflow; see [`Codes`].
@@ -34,7 +34,7 @@ pub struct Row {
     pub hour: u16,
 }
 
-impl Row {
+impl MeteredRow {
     /// One event's row, `times` being 1 to add it and -1 to take it back.
     #[must_use]
     pub fn new(month: Month, hour: Hour, codes: Codes, times: i64) -> Self {
@@ -83,7 +83,7 @@ pub struct StoredRows {
 #[derive(Debug, Clone, Default)]
 pub struct MonthUsage {
     stored: Option<StoredRows>,
-    runs: Vec<Arc<[Row]>>,
+    runs: Vec<Arc<[MeteredRow]>>,
     /// How many rows with tokens were added since the checkpoint, for [`Self::memory`].
     with_tokens: usize,
     through: Seq,
@@ -91,10 +91,10 @@ pub struct MonthUsage {
 
 impl MonthUsage {
     /// Adds the rows of one batch.
-    pub(super) fn add(&mut self, seq: Seq, rows: Vec<Row>) {
+    pub(super) fn add(&mut self, seq: Seq, rows: Vec<MeteredRow>) {
         self.through = seq;
         self.with_tokens += rows.iter().filter(|row| row.tokens.is_some()).count();
-        let mut top: Arc<[Row]> = summed(rows).into();
+        let mut top: Arc<[MeteredRow]> = summed(rows).into();
         while let Some(below) = self.runs.pop_if(|below| below.len() < 2 * top.len()) {
             top = joined(&below, &top).into();
         }
@@ -141,7 +141,7 @@ impl MonthUsage {
 
     /// The rows that no checkpoint has. A key may have several, which add up with each other and
     /// with a stored one.
-    pub fn recent(&self) -> impl Iterator<Item = &Row> {
+    pub fn recent(&self) -> impl Iterator<Item = &MeteredRow> {
         self.runs.iter().flat_map(|run| run.iter())
     }
 
@@ -149,7 +149,7 @@ impl MonthUsage {
     /// left out, whether or not a checkpoint has summed them up. A key may have several rows, which
     /// add up.
     #[must_use]
-    pub fn counting<'a>(&'a self, stored: &'a [Row]) -> Vec<&'a Row> {
+    pub fn counting<'a>(&'a self, stored: &'a [MeteredRow]) -> Vec<&'a MeteredRow> {
         let all = || stored.iter().chain(self.recent());
         let taken_back = all().filter(|row| row.events <= 0);
         let mut sums: HashMap<_, i64> = taken_back.map(|row| (row.key(), 0)).collect();
@@ -168,7 +168,7 @@ impl MonthUsage {
 
     /// Every row, one per key, sorted by key: the recent ones merged with the stored ones.
     #[must_use]
-    pub fn joined(&self, stored: &[Row]) -> Vec<Row> {
+    pub fn joined(&self, stored: &[MeteredRow]) -> Vec<MeteredRow> {
         let runs = self.runs.iter().rev();
         let recent = runs.fold(Vec::new(), |sum, run| joined(run, &sum));
         joined(stored, &recent)
@@ -186,7 +186,7 @@ const MAGIC: &[u8; 4] = b"TBU2";
 
 /// The bytes of sorted rows.
 #[must_use]
-pub fn encode(month: Month, rows: &[Row]) -> Vec<u8> {
+pub fn encode(month: Month, rows: &[MeteredRow]) -> Vec<u8> {
     let mut out = Writer::new();
     out.raw(MAGIC);
     out.signed(i128::from(month.index()));
@@ -205,13 +205,13 @@ pub fn encode(month: Month, rows: &[Row]) -> Vec<u8> {
     out.finish()
 }
 
-fn encode_tokens(rows: &[Row], out: &mut Writer) {
+fn encode_tokens(rows: &[MeteredRow], out: &mut Writer) {
     let any = rows.iter().any(|row| row.tokens.is_some());
     out.byte(u8::from(any));
     if !any {
         return;
     }
-    let sums = |row: &Row| row.tokens.as_deref().copied().unwrap_or_default();
+    let sums = |row: &MeteredRow| row.tokens.as_deref().copied().unwrap_or_default();
     for place in 0..4 {
         let counts: Vec<i128> = rows.iter().map(|row| sums(row).counts[place]).collect();
         Packed::new(&counts).encode(out);
@@ -222,7 +222,7 @@ fn encode_tokens(rows: &[Row], out: &mut Writer) {
     Packed::new(&unknown).encode(out);
 }
 
-fn decode_tokens(r: &mut Reader<'_>, rows: &mut [Row]) -> Result<(), DecodeError> {
+fn decode_tokens(r: &mut Reader<'_>, rows: &mut [MeteredRow]) -> Result<(), DecodeError> {
     if r.byte("tokens")? == 0 {
         return Ok(());
     }
@@ -263,7 +263,7 @@ pub fn decode(
     bytes: &[u8],
     month: Month,
     names: &Dictionary,
-) -> Result<Option<Vec<Row>>, DecodeError> {
+) -> Result<Option<Vec<MeteredRow>>, DecodeError> {
     let mut reader = Reader::new(bytes);
     let r = &mut reader;
     if r.raw(MAGIC.len(), "usage")? != MAGIC {
@@ -294,7 +294,7 @@ pub fn decode(
         for (name, column) in names.iter_mut().zip(&codes) {
             *name = column.code(place);
         }
-        Row {
+        MeteredRow {
             quantity: quantity.get(place),
             names,
             events: i64::try_from(events.get(place)).unwrap_or(i64::MAX),
@@ -302,15 +302,15 @@ pub fn decode(
             hour: u16::try_from(hour.get(place)).unwrap_or(u16::MAX),
         }
     };
-    let mut rows: Vec<Row> = (0..count).map(row).collect();
+    let mut rows: Vec<MeteredRow> = (0..count).map(row).collect();
     decode_tokens(r, &mut rows)?;
     reader.finish("usage")?;
     Ok(Some(rows))
 }
 
 /// Sorts rows, and adds up those with equal keys.
-fn summed(mut rows: Vec<Row>) -> Vec<Row> {
-    rows.sort_unstable_by_key(Row::key);
+fn summed(mut rows: Vec<MeteredRow>) -> Vec<MeteredRow> {
+    rows.sort_unstable_by_key(MeteredRow::key);
     rows.dedup_by(|next, kept| {
         let same = next.key() == kept.key();
         if same {
@@ -323,7 +323,7 @@ fn summed(mut rows: Vec<Row>) -> Vec<Row> {
 }
 
 /// Merges two sorted runs.
-fn joined(left: &[Row], right: &[Row]) -> Vec<Row> {
+fn joined(left: &[MeteredRow], right: &[MeteredRow]) -> Vec<MeteredRow> {
     let mut sum = Vec::with_capacity(left.len() + right.len());
     let (mut left, mut right) = (left.iter().peekable(), right.iter().peekable());
     while let (Some(a), Some(b)) = (left.peek(), right.peek()) {

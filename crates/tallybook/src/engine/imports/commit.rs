@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tallybook_core::dimension::Dimension;
 use tallybook_core::fold::also_metered::AlsoMetered;
 use tallybook_core::ids::LogId;
-use tallybook_core::ledger::builder::Scope;
+use tallybook_core::ledger::builder::ImportScope;
 use tallybook_core::ledger::record::ImportRecord;
 use tallybook_core::ledger::{Account, AccountEntry, Import};
 use tallybook_core::name::Name;
@@ -141,7 +141,7 @@ fn changes(record: &ImportRecord, target: &Target, log: LogId, is_new: bool) -> 
 /// The organizations that an import names, by its lines or by its scope.
 pub(super) fn named_organizations(record: &ImportRecord, target: &Target) -> BTreeSet<Name> {
     let mut organizations = spellings(record.tables.names[Dimension::Organization as usize].iter());
-    if let Scope::Organization(login) = &target.scope {
+    if let ImportScope::Organization(login) = &target.scope {
         organizations.insert(login.clone());
     }
     organizations

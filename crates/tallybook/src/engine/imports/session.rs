@@ -10,7 +10,9 @@ use super::{Actor, Engine, EngineError, ImportError, ImportOutcome, PushError};
 use std::sync::Arc;
 use tallybook_core::account::{AccountKind, AccountName, check_name};
 use tallybook_core::ids::ImportId;
-use tallybook_core::ledger::builder::{FullChunk, ImportBuilder, LineRefused, Most, Scope, Staged};
+use tallybook_core::ledger::builder::{
+    FullChunk, ImportBuilder, ImportScope, LineRefused, Most, Staged,
+};
 use tallybook_core::ledger::record::ImportedFile;
 use tallybook_core::name::Name;
 use tallybook_core::report::{Line, ReportKind};
@@ -23,7 +25,7 @@ use tokio::task::JoinHandle;
 #[derive(Debug, Clone)]
 pub(super) struct Target {
     pub account: AccountName,
-    pub scope: Scope,
+    pub scope: ImportScope,
     /// The organization that the import is limited to, when another account pays for it.
     pub only: Option<Name>,
     /// Whether it may name organizations that were never declared.
@@ -70,7 +72,7 @@ impl Engine {
             error,
         })?;
         let target = target(self.site(), name, actor)?;
-        if let Scope::Organization(login) = &target.scope {
+        if let ImportScope::Organization(login) = &target.scope {
             admit_now(&target.site.directory, &target, login)?;
         }
         let admission = Admission::new(&target.account);
@@ -275,9 +277,11 @@ fn target(site: Arc<Site>, name: &AccountName, actor: &Actor) -> Result<Target, 
         None => (name.clone(), None),
     };
     let scope = match name.kind {
-        AccountKind::Enterprise => Scope::Enterprise,
-        AccountKind::Organization => Scope::Organization(only.clone().unwrap_or(name.name.clone())),
-        AccountKind::User => Scope::User(account.name.clone()),
+        AccountKind::Enterprise => ImportScope::Enterprise,
+        AccountKind::Organization => {
+            ImportScope::Organization(only.clone().unwrap_or(name.name.clone()))
+        }
+        AccountKind::User => ImportScope::User(account.name.clone()),
     };
     Ok(Target {
         account,

@@ -11,7 +11,7 @@ use tallybook_core::codec::{DecodeError, Reader, Writer};
 use tallybook_core::ids::{Digest, LogId, Seq};
 use tallybook_core::ledger::Account;
 use tallybook_core::ledger::metered::Metered;
-use tallybook_core::ledger::metered::rows::{self, Row, StoredRows};
+use tallybook_core::ledger::metered::rows::{self, MeteredRow, StoredRows};
 use tallybook_core::names::Dictionary;
 use tallybook_core::time::{Instant, Month};
 use tallybook_store::{Store, StoreError};
@@ -35,7 +35,7 @@ pub(super) fn encode(account: &Account, rows: &BTreeMap<Month, StoredRows>) -> V
 }
 
 /// The bytes of a blob of a month's rows.
-pub(super) fn rows_blob(log: LogId, month: Month, through: Seq, rows: &[Row]) -> Vec<u8> {
+pub(super) fn rows_blob(log: LogId, month: Month, through: Seq, rows: &[MeteredRow]) -> Vec<u8> {
     Owner::through(log, through).blob(&rows::encode(month, rows))
 }
 

@@ -8,7 +8,7 @@ use crate::engine::{Engine, EngineError, load};
 use tallybook_core::fold::MonthPlan;
 use tallybook_core::ids::Digest;
 use tallybook_core::ledger::Account;
-use tallybook_core::ledger::metered::rows::{self, Row, StoredRows};
+use tallybook_core::ledger::metered::rows::{self, MeteredRow, StoredRows};
 use tallybook_core::time::{Instant, Month};
 
 const WHAT: &str = "the usage of a month";
@@ -19,7 +19,7 @@ impl Engine {
         &self,
         account: &Account,
         plan: &MonthPlan,
-    ) -> Result<Vec<Row>, EngineError> {
+    ) -> Result<Vec<MeteredRow>, EngineError> {
         match plan.stored_rows() {
             Some(stored) => self.stored_rows(account, plan.month, stored).await,
             None => Ok(Vec::new()),
@@ -32,7 +32,7 @@ impl Engine {
         account: &Account,
         month: Month,
         stored: StoredRows,
-    ) -> Result<Vec<Row>, EngineError> {
+    ) -> Result<Vec<MeteredRow>, EngineError> {
         let owner = Owner::through(account.log, stored.through);
         let content = derived(self.store.as_ref(), owner, stored.blob, WHAT).await?;
         if let Some(content) = content {
@@ -52,7 +52,7 @@ impl Engine {
         account: &Account,
         month: Month,
         stored: StoredRows,
-    ) -> Result<Vec<Row>, EngineError> {
+    ) -> Result<Vec<MeteredRow>, EngineError> {
         let (log, through) = (account.log, stored.through);
         let store = self.store.as_ref();
         let again = load::account_through(store, log, &account.name, through).await?;

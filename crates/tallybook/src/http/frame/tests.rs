@@ -14,7 +14,7 @@ const USAGE: &str = "/users/monalisa/settings/billing/usage";
 
 struct OneToken(Grants);
 
-impl Tokens for OneToken {
+impl TokenLookup for OneToken {
     fn token(&self, hash: &[u8; 32]) -> Option<TokenRow> {
         let row = TokenRow {
             id: "abc123".to_owned(),
@@ -46,7 +46,7 @@ fn app(grants: Grants, rate_limit: Option<u32>) -> Router {
         metrics: Arc::default(),
         request_ids: RequestIds::default(),
     });
-    let usage = |context: Context, headers: HeaderMap| async move {
+    let usage = |context: RequestContext, headers: HeaderMap| async move {
         if headers.contains_key(header::IF_NONE_MATCH) {
             return Ok(StatusCode::NOT_MODIFIED.into_response());
         }

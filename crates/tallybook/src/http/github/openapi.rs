@@ -7,7 +7,7 @@
 
 mod schemas;
 
-use super::question::Endpoint;
+use super::question::UsageEndpoint;
 use crate::wire::cost_centers::{CostCenter, CostCenters};
 use crate::wire::reports::{UsageReportExport, UsageReportExports};
 use schemas::{Failure, ReportRequest, Requests, Summary, Usage};
@@ -46,25 +46,25 @@ const ACCOUNTS: [(&str, AccountKind, &str); 4] = [
     ("/users/{username}", AccountKind::User, "username"),
 ];
 
-const USAGE: [(&str, Endpoint, &str); 4] = [
+const USAGE: [(&str, UsageEndpoint, &str); 4] = [
     (
         "usage",
-        Endpoint::Usage,
+        UsageEndpoint::Usage,
         "Usage by date, SKU, organization and repository",
     ),
     (
         "usage/summary",
-        Endpoint::Summary,
+        UsageEndpoint::Summary,
         "Usage of a period by SKU",
     ),
     (
         "premium_request/usage",
-        Endpoint::PremiumRequest,
+        UsageEndpoint::PremiumRequest,
         "Premium requests of a period by SKU and model",
     ),
     (
         "ai_credit/usage",
-        Endpoint::AiCredit,
+        UsageEndpoint::AiCredit,
         "AI credits of a period by SKU and model",
     ),
 ];
@@ -110,7 +110,12 @@ fn add(document: &mut Document, method: HttpMethod, path: &str, operation: Opera
         .add_path_operation(path, vec![method], operation);
 }
 
-fn usage(endpoint: Endpoint, kind: AccountKind, name: &str, summary: &str) -> OperationBuilder {
+fn usage(
+    endpoint: UsageEndpoint,
+    kind: AccountKind,
+    name: &str,
+    summary: &str,
+) -> OperationBuilder {
     let mut operation = OperationBuilder::new()
         .summary(Some(summary))
         .parameter(in_path(name));
@@ -121,7 +126,7 @@ fn usage(endpoint: Endpoint, kind: AccountKind, name: &str, summary: &str) -> Op
     ] {
         operation = operation.parameter(integer(name, least, most, what));
     }
-    if endpoint == Endpoint::Usage {
+    if endpoint == UsageEndpoint::Usage {
         operation = operation.parameter(integer("hour", 0, 23, "An hour, UTC"));
     }
     for (filter, what) in FILTERS {
@@ -130,9 +135,9 @@ fn usage(endpoint: Endpoint, kind: AccountKind, name: &str, summary: &str) -> Op
         }
     }
     let body = match endpoint {
-        Endpoint::Usage => body::<Usage>(),
-        Endpoint::Summary => body::<Summary>(),
-        Endpoint::PremiumRequest | Endpoint::AiCredit => body::<Requests>(),
+        UsageEndpoint::Usage => body::<Usage>(),
+        UsageEndpoint::Summary => body::<Summary>(),
+        UsageEndpoint::PremiumRequest | UsageEndpoint::AiCredit => body::<Requests>(),
     };
     answers(operation, "200", "The usage", body)
 }

@@ -4,9 +4,9 @@
 //! Invariant: [`PLANNED`] is the only list of them. An operation that is built gets a handler and a
 //! route of its own, and its line here goes.
 
-use crate::http::account::{Account, PathKind};
+use crate::http::account::{NamedAccount, PathKind};
 use crate::http::app::App;
-use crate::http::context::Context;
+use crate::http::context::RequestContext;
 use crate::http::endpoint::{DOCUMENTATION, Methods, Routes, guarded};
 use crate::http::error::ApiError;
 use axum::extract::{Path, State};
@@ -118,10 +118,10 @@ async fn not_yet<K: PathKind>(
     planned: &Planned,
     State(app): State<Arc<App>>,
     Path(names): Path<Vec<(String, String)>>,
-    context: Context,
+    context: RequestContext,
 ) -> Result<Infallible, ApiError> {
     let (_, name) = names.first().ok_or_else(ApiError::not_found)?;
-    let account = Account::find(&app, K::KIND, name)?;
+    let account = NamedAccount::find(&app, K::KIND, name)?;
     account.authorize(&app, K::FAMILY, &context)?;
     let what = planned.what;
     let message = format!("{what}: this server does not have this part of GitHub's API yet.");

@@ -24,7 +24,7 @@ use tallybook_core::time::Instant;
 
 /// The four endpoints that answer with usage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Endpoint {
+pub enum UsageEndpoint {
     /// `usage`.
     Usage,
     /// `usage/summary`.
@@ -59,7 +59,7 @@ pub struct Question {
     pub echoes: Echoes,
 }
 
-impl Endpoint {
+impl UsageEndpoint {
     /// The kind of report that its SKUs are in; `None` is all of them.
     #[must_use]
     pub const fn report(self) -> Option<ReportKind> {
@@ -94,15 +94,15 @@ impl Endpoint {
 impl Question {
     /// Reads a request.
     pub fn read(
-        endpoint: Endpoint,
+        endpoint: UsageEndpoint,
         subject: Subject<'_>,
         params: &Params,
         now: Instant,
         history: History,
     ) -> Result<Self, ApiError> {
-        let calendar = Calendar::read(params, endpoint == Endpoint::Usage)?;
+        let calendar = Calendar::read(params, endpoint == UsageEndpoint::Usage)?;
         let period = match endpoint {
-            Endpoint::Usage => calendar.usage_period(now)?,
+            UsageEndpoint::Usage => calendar.usage_period(now)?,
             // Only these three document how far back they go.
             _ => calendar.summary_period(now)?.within(history, now),
         };
@@ -123,7 +123,7 @@ impl Question {
             grain: period.grain,
             filter: reader.filter,
             group: Group {
-                repository: endpoint == Endpoint::Usage,
+                repository: endpoint == UsageEndpoint::Usage,
                 model: endpoint.report().is_some(),
             },
         };
@@ -137,7 +137,7 @@ impl Question {
 
 /// Reads filters one after the other.
 struct Reader<'a> {
-    endpoint: Endpoint,
+    endpoint: UsageEndpoint,
     subject: Subject<'a>,
     params: &'a Params,
     filter: Filter,
@@ -149,7 +149,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(endpoint: Endpoint, subject: Subject<'a>, params: &'a Params) -> Self {
+    fn new(endpoint: UsageEndpoint, subject: Subject<'a>, params: &'a Params) -> Self {
         Self {
             endpoint,
             subject,
@@ -199,7 +199,7 @@ impl<'a> Reader<'a> {
     fn cost_center(&mut self) -> Result<(), BadParameter> {
         let enterprise = self.subject.kind == AccountKind::Enterprise;
         self.filter.cost_center = match self.text("cost_center_id")? {
-            None if enterprise && self.endpoint == Endpoint::Usage => CostCenterFilter::None,
+            None if enterprise && self.endpoint == UsageEndpoint::Usage => CostCenterFilter::None,
             None => CostCenterFilter::Any,
             Some(none) if none.eq_ignore_ascii_case("none") => CostCenterFilter::None,
             Some(id) => match self.cost_center_of(id) {

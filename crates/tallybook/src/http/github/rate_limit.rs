@@ -1,10 +1,10 @@
 //! `GET /rate_limit`: how whoever asks stands; asking is free.
 
 use crate::http::app::App;
-use crate::http::context::Context;
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::frame::key;
-use crate::http::rate_limit::Standing;
+use crate::http::rate_limit::LimitStanding;
 use crate::http::version::ApiVersion;
 use axum::Json;
 use axum::extract::State;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// One resource's standing.
 #[derive(Debug, Serialize)]
-pub struct Resource {
+pub struct LimitedResource {
     limit: u32,
     used: u32,
     remaining: u32,
@@ -26,17 +26,17 @@ pub struct Body {
     resources: Resources,
     /// Left out since 2026-03-10.
     #[serde(skip_serializing_if = "Option::is_none")]
-    rate: Option<Resource>,
+    rate: Option<LimitedResource>,
 }
 
 /// There is one resource only.
 #[derive(Debug, Serialize)]
 pub struct Resources {
-    core: Resource,
+    core: LimitedResource,
 }
 
-impl From<&Standing> for Resource {
-    fn from(standing: &Standing) -> Self {
+impl From<&LimitStanding> for LimitedResource {
+    fn from(standing: &LimitStanding) -> Self {
         Self {
             limit: standing.limit,
             used: standing.used,
@@ -47,7 +47,10 @@ impl From<&Standing> for Resource {
 }
 
 /// 404 when nothing is limited, as on GitHub Enterprise Server.
-pub async fn get(State(app): State<Arc<App>>, context: Context) -> Result<Json<Body>, ApiError> {
+pub async fn get(
+    State(app): State<Arc<App>>,
+    context: RequestContext,
+) -> Result<Json<Body>, ApiError> {
     let Some(limiter) = &app.frame.rate_limiter else {
         let mut error = ApiError::not_found();
         error.message = "Rate limiting is not enabled.".to_owned();
@@ -57,8 +60,8 @@ pub async fn get(State(app): State<Arc<App>>, context: Context) -> Result<Json<B
     let rate = context.version < ApiVersion::V20260310;
     Ok(Json(Body {
         resources: Resources {
-            core: Resource::from(&standing),
+            core: LimitedResource::from(&standing),
         },
-        rate: rate.then(|| Resource::from(&standing)),
+        rate: rate.then(|| LimitedResource::from(&standing)),
     }))
 }

@@ -7,7 +7,7 @@
 use super::site::apply::account;
 use crate::engine::audit::Action;
 use crate::http::app::App;
-use crate::http::context::Context;
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::metering::authorize_site;
 use crate::http::paging::{self, Page};
@@ -47,7 +47,7 @@ use tallybook_store::{AuditFilter, NumberedAudit};
 )]
 pub async fn list(
     State(app): State<Arc<App>>,
-    context: Context,
+    context: RequestContext,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, ApiError> {
     authorize_site(&context)?;

@@ -5,10 +5,10 @@
 use super::imports::kind;
 use crate::auth::EndpointFamily;
 use crate::engine::View;
-use crate::engine::snapshot::{Part, Snapshot};
-use crate::http::account::Account;
+use crate::engine::snapshot::{Snapshot, SnapshotPart};
+use crate::http::account::NamedAccount;
 use crate::http::app::App;
-use crate::http::context::Context;
+use crate::http::context::RequestContext;
 use crate::http::error::{ApiError, FieldError};
 use crate::http::paging::{self, Page};
 use crate::http::params::Params;
@@ -38,11 +38,11 @@ use tallybook_core::name::Name;
 pub async fn list(
     State(app): State<Arc<App>>,
     Path((plural, name)): Path<(String, String)>,
-    context: Context,
+    context: RequestContext,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, ApiError> {
     let kind = kind(&plural)?;
-    let account = Account::find(&app, kind, &name)?;
+    let account = NamedAccount::find(&app, kind, &name)?;
     account.authorize(&app, family(kind), &context)?;
     let params = Params::read(&uri)?;
     let wanted = wanted_state(&params)?;
@@ -61,7 +61,7 @@ pub async fn list(
 /// The corrections that a path shows, each with its account, in the order of their times and names.
 fn open_corrections(snapshot: &Snapshot) -> Vec<(&View, &OpenCorrection)> {
     let mut found: Vec<(&View, &OpenCorrection)> = Vec::new();
-    for Part { view, only } in snapshot.parts() {
+    for SnapshotPart { view, only } in snapshot.parts() {
         let is_shown = |open: &OpenCorrection| {
             let usage = || open.amend?.usage(&view.account.dictionary);
             let names =
@@ -84,7 +84,7 @@ fn open_corrections(snapshot: &Snapshot) -> Vec<(&View, &OpenCorrection)> {
 fn acts_elsewhere(open: &OpenCorrection, snapshot: &Snapshot) -> bool {
     let waits = open.failed.is_none();
     waits
-        && snapshot.parts().iter().any(|Part { view, .. }| {
+        && snapshot.parts().iter().any(|SnapshotPart { view, .. }| {
             let account = &view.account;
             let correction = account.metered.correction(open.target.key(account.log));
             correction.is_some_and(|correction| !correction.is_pending())

@@ -15,7 +15,7 @@ pub mod site;
 pub mod tokens;
 
 use super::app::App;
-use super::context::Context;
+use super::context::RequestContext;
 use super::error::ApiError;
 use super::pace;
 use crate::auth::{EndpointFamily, Standing, authorize};
@@ -28,13 +28,13 @@ use http_body_util::LengthLimitError;
 use std::future::Future;
 
 /// Only a site administrator goes on.
-fn authorize_site(context: &Context) -> Result<(), ApiError> {
+fn authorize_site(context: &RequestContext) -> Result<(), ApiError> {
     let viewer = context.viewer()?;
     Ok(authorize(EndpointFamily::Site, viewer, Standing::None)?)
 }
 
 /// Who the audit log names.
-pub(super) fn actor(context: &Context) -> Result<Actor, ApiError> {
+pub(super) fn actor(context: &RequestContext) -> Result<Actor, ApiError> {
     let viewer = context.viewer()?;
     Ok(Actor {
         name: format!("token {}", viewer.token_id),

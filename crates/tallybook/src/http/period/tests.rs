@@ -11,7 +11,7 @@ fn calendar(query: &str) -> Result<Calendar, BadParameter> {
     Calendar::read(&params, true)
 }
 
-fn shown(period: &Period) -> String {
+fn shown(period: &AskedPeriod) -> String {
     let echo = period.echo;
     let parts = [
         Some(i32::from(echo.year)),

@@ -1,9 +1,9 @@
 //! `GET /enterprises/{enterprise}/settings/billing/cost-centers/{cost_center_id}`.
 
 use super::cost_center;
-use crate::http::account::{Account, Enterprise, PathKind};
+use crate::http::account::{Enterprise, NamedAccount, PathKind};
 use crate::http::app::App;
-use crate::http::context::Context;
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::github::question::{Subject, cost_centers};
 use crate::http::paging::Page;
@@ -18,11 +18,11 @@ use std::sync::Arc;
 pub async fn get(
     State(app): State<Arc<App>>,
     Path((name, id)): Path<(String, String)>,
-    context: Context,
+    context: RequestContext,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let account = Account::find(&app, Enterprise::KIND, &name)?;
+    let account = NamedAccount::find(&app, Enterprise::KIND, &name)?;
     account.authorize(&app, Enterprise::FAMILY, &context)?;
     let page = Page::read(&Params::read(&uri)?)?;
     let view = account.view(&app).await?;

@@ -1,9 +1,9 @@
 //! `GET /enterprises/{enterprise}/settings/billing/cost-centers`.
 
 use super::cost_center;
-use crate::http::account::{Account, Enterprise, PathKind};
+use crate::http::account::{Enterprise, NamedAccount, PathKind};
 use crate::http::app::App;
-use crate::http::context::Context;
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::github::question::{Subject, cost_centers};
 use crate::http::paging::Page;
@@ -19,11 +19,11 @@ use std::sync::Arc;
 pub async fn list(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
-    context: Context,
+    context: RequestContext,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let account = Account::find(&app, Enterprise::KIND, &name)?;
+    let account = NamedAccount::find(&app, Enterprise::KIND, &name)?;
     account.authorize(&app, Enterprise::FAMILY, &context)?;
     let params = Params::read(&uri)?;
     let (state, is_past_the_end) = (state(&params)?, Page::is_past_the_only(&params)?);

@@ -3,9 +3,9 @@
 use super::question::Question;
 use super::{json, shown};
 use crate::auth::Viewer;
-use crate::http::account::{Account, Enterprise, PathKind};
+use crate::http::account::{Enterprise, NamedAccount, PathKind};
 use crate::http::app::App;
-use crate::http::context::Context;
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::metering::{self, small_body, to_the_end};
 use crate::http::params::BadParameter;
@@ -26,7 +26,7 @@ const DOCUMENTATION: &str = "https://docs.github.com/enterprise-cloud@latest/res
 pub async fn create(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
-    context: Context,
+    context: RequestContext,
     body: Body,
 ) -> Result<Response, ApiError> {
     let accepted = accept(&app, &name, &context, body).await;
@@ -36,10 +36,10 @@ pub async fn create(
 async fn accept(
     app: &Arc<App>,
     name: &str,
-    context: &Context,
+    context: &RequestContext,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let account = Account::find(app, Enterprise::KIND, name)?;
+    let account = NamedAccount::find(app, Enterprise::KIND, name)?;
     account.authorize(app, Enterprise::FAMILY, context)?;
     let body = small_body(app, body).await?;
     let question = Question::read(&body, context.now.day())?;

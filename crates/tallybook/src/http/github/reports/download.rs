@@ -8,13 +8,13 @@ use super::links;
 use crate::engine::audit::Action;
 use crate::http::app::App;
 use crate::http::conditional::FileTag;
-use crate::http::context::Context;
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::github::usage::read::with_as_of;
 use crate::http::repeats::{Download, Refused};
 use crate::jobs::Reports;
 use crate::jobs::keys::{HolderName, Signed};
-use crate::jobs::state::{Job, Part, Status};
+use crate::jobs::state::{Job, ReportFile, Status};
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
@@ -57,7 +57,7 @@ const CHECKSUM: HeaderName = HeaderName::from_static("x-checksum-sha256");
 pub async fn download(
     State(app): State<Arc<App>>,
     Path((id, part)): Path<(String, String)>,
-    context: Context,
+    context: RequestContext,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -79,12 +79,18 @@ pub async fn download(
 struct Asked {
     job: Job,
     part: usize,
-    stated: Part,
+    stated: ReportFile,
     holder: HolderName,
 }
 
 /// What a link stands for; 403 when it was not made here or does not hold any more.
-fn asked(app: &App, id: &str, part: &str, context: &Context, uri: &Uri) -> Result<Asked, ApiError> {
+fn asked(
+    app: &App,
+    id: &str,
+    part: &str,
+    context: &RequestContext,
+    uri: &Uri,
+) -> Result<Asked, ApiError> {
     let refused = || {
         let message = "The link was changed, its time has passed, or who it was made for may not \
                        see the report any more: ask for the report again.";
@@ -162,7 +168,7 @@ async fn respond(
 }
 
 /// Tells the audit log of a download, before anything of it is sent.
-async fn record(app: &App, asked: &Asked, context: &Context) -> Result<(), ApiError> {
+async fn record(app: &App, asked: &Asked, context: &RequestContext) -> Result<(), ApiError> {
     let download = Download {
         report: asked.job.id.clone(),
         part: asked.part,

@@ -1,9 +1,9 @@
 //! `GET /enterprises/{enterprise}/settings/billing/reports/{report_id}`.
 
 use super::{json, shown};
-use crate::http::account::{Account, Enterprise, PathKind};
+use crate::http::account::{Enterprise, NamedAccount, PathKind};
 use crate::http::app::App;
-use crate::http::context::Context;
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::github::usage::read::with_as_of;
 use axum::extract::{Path, State};
@@ -15,9 +15,9 @@ use std::sync::Arc;
 pub async fn get(
     State(app): State<Arc<App>>,
     Path((name, id)): Path<(String, String)>,
-    context: Context,
+    context: RequestContext,
 ) -> Result<Response, ApiError> {
-    let account = Account::find(&app, Enterprise::KIND, &name)?;
+    let account = NamedAccount::find(&app, Enterprise::KIND, &name)?;
     account.authorize(&app, Enterprise::FAMILY, &context)?;
     let job = app.reports()?.find(&id.to_ascii_lowercase());
     // Somebody else's report is none of the viewer's business.

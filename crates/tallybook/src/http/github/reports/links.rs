@@ -4,9 +4,9 @@
 
 use crate::auth::{AdminToken, Relation, Viewer};
 use crate::engine::audit::Actor;
-use crate::http::account::{Account, Enterprise, PathKind};
+use crate::http::account::{Enterprise, NamedAccount, PathKind};
 use crate::http::app::App;
-use crate::http::context::Context;
+use crate::http::context::RequestContext;
 use crate::jobs::keys::{Holder, HolderName};
 use tallybook_core::account::AccountName;
 use tallybook_core::name::Name;
@@ -44,8 +44,8 @@ pub(super) fn may_see(app: &App, name: &HolderName, account: &AccountName, now: 
     };
     let row = app.engine.token_with_id(id);
     let viewer = row.and_then(|row| Viewer::of(&row, now).ok());
-    let account = Account::find(app, Enterprise::KIND, account.name.as_str()).ok();
-    let may_see = |account: Account| {
+    let account = NamedAccount::find(app, Enterprise::KIND, account.name.as_str()).ok();
+    let may_see = |account: NamedAccount| {
         let allowed = account.authorize_viewer(app, Enterprise::FAMILY, viewer.as_ref()?);
         allowed.ok()
     };
@@ -53,7 +53,7 @@ pub(super) fn may_see(app: &App, name: &HolderName, account: &AccountName, now: 
 }
 
 /// Who downloads by a link, for the audit log.
-pub(super) fn actor(app: &App, name: &HolderName, context: &Context) -> Actor {
+pub(super) fn actor(app: &App, name: &HolderName, context: &RequestContext) -> Actor {
     let (name, user) = match name {
         HolderName::User(login) => (format!("user {login}"), Some(login.clone())),
         HolderName::Token(id) => {

@@ -1,9 +1,9 @@
 //! `GET /enterprises/{enterprise}/settings/billing/reports`.
 
 use super::{json, shown};
-use crate::http::account::{Account, Enterprise, PathKind};
+use crate::http::account::{Enterprise, NamedAccount, PathKind};
 use crate::http::app::App;
-use crate::http::context::Context;
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::paging::Page;
 use crate::http::params::Params;
@@ -17,10 +17,10 @@ use std::sync::Arc;
 pub async fn list(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
-    context: Context,
+    context: RequestContext,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let account = Account::find(&app, Enterprise::KIND, &name)?;
+    let account = NamedAccount::find(&app, Enterprise::KIND, &name)?;
     account.authorize(&app, Enterprise::FAMILY, &context)?;
     let is_past_the_end = Page::is_past_the_only(&Params::read(&uri)?)?;
     let ours = app

@@ -11,7 +11,7 @@ pub mod list;
 mod question;
 
 use crate::http::app::App;
-use crate::http::context::Context;
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::jobs::LINK_SECONDS;
 use crate::jobs::state::{Job, Status};
@@ -21,7 +21,11 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 /// A job as clients see it.
-async fn shown(app: &App, job: &Job, context: &Context) -> Result<UsageReportExport, ApiError> {
+async fn shown(
+    app: &App,
+    job: &Job,
+    context: &RequestContext,
+) -> Result<UsageReportExport, ApiError> {
     let download_urls = match job.status {
         Status::Completed => {
             let holder = links::holder(app, context.viewer()?);

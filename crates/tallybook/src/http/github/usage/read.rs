@@ -1,12 +1,12 @@
 //! The handler of all twelve endpoints: find, authorize, make the query, load, render.
 
 use super::render::{self, Shown};
-use crate::http::account::{Account, PathKind};
+use crate::http::account::{NamedAccount, PathKind};
 use crate::http::app::App;
 use crate::http::conditional::{ETag, Identity};
-use crate::http::context::Context;
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
-use crate::http::github::question::{Endpoint, Question, Subject};
+use crate::http::github::question::{Question, Subject, UsageEndpoint};
 use crate::http::headers::{AS_OF, make_room};
 use crate::http::params::Params;
 use axum::body::Body;
@@ -16,17 +16,17 @@ use axum::response::Response;
 use std::sync::Arc;
 
 /// The endpoints, as types: a route says which it is.
-pub trait Report: Send + Sync + 'static {
+pub trait UsageRoute: Send + Sync + 'static {
     /// Which.
-    const ENDPOINT: Endpoint;
+    const ENDPOINT: UsageEndpoint;
 }
 
 /// `usage`.
 #[derive(Debug)]
-pub struct Usage;
+pub struct UsageItems;
 /// `usage/summary`.
 #[derive(Debug)]
-pub struct Summary;
+pub struct UsageSummary;
 /// `premium_request/usage`.
 #[derive(Debug)]
 pub struct PremiumRequests;
@@ -34,27 +34,27 @@ pub struct PremiumRequests;
 #[derive(Debug)]
 pub struct AiCredits;
 
-impl Report for Usage {
-    const ENDPOINT: Endpoint = Endpoint::Usage;
+impl UsageRoute for UsageItems {
+    const ENDPOINT: UsageEndpoint = UsageEndpoint::Usage;
 }
-impl Report for Summary {
-    const ENDPOINT: Endpoint = Endpoint::Summary;
+impl UsageRoute for UsageSummary {
+    const ENDPOINT: UsageEndpoint = UsageEndpoint::Summary;
 }
-impl Report for PremiumRequests {
-    const ENDPOINT: Endpoint = Endpoint::PremiumRequest;
+impl UsageRoute for PremiumRequests {
+    const ENDPOINT: UsageEndpoint = UsageEndpoint::PremiumRequest;
 }
-impl Report for AiCredits {
-    const ENDPOINT: Endpoint = Endpoint::AiCredit;
+impl UsageRoute for AiCredits {
+    const ENDPOINT: UsageEndpoint = UsageEndpoint::AiCredit;
 }
 
 /// Answers one of the twelve.
-pub async fn read<K: PathKind, R: Report>(
+pub async fn read<K: PathKind, R: UsageRoute>(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
-    context: Context,
+    context: RequestContext,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let account = Account::find(&app, K::KIND, &name)?;
+    let account = NamedAccount::find(&app, K::KIND, &name)?;
     account.authorize(&app, K::FAMILY, &context)?;
     let (found, snapshot) = account.snapshot(&app).await?;
     let subject = Subject {

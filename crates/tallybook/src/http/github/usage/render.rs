@@ -10,7 +10,7 @@ use crate::engine::snapshot::Snapshot;
 use crate::engine::{Engine, EngineError};
 use crate::http::app::App;
 use crate::http::body::{Chunks, End, NoBody, SLACK_BYTES};
-use crate::http::github::question::{Endpoint, Question};
+use crate::http::github::question::{Question, UsageEndpoint};
 use crate::wire::Dialect;
 use crate::wire::rows::Rows;
 use crate::wire::summary::{Envelope, RequestsWriter, summary_body};
@@ -37,7 +37,7 @@ pub struct Shown {
 /// The body that answers `question` over `snapshot`.
 pub async fn body(
     app: &App,
-    endpoint: Endpoint,
+    endpoint: UsageEndpoint,
     snapshot: &Snapshot,
     question: Question,
     shown: Shown,
@@ -48,7 +48,7 @@ pub async fn body(
         echoes,
     } = question;
     let App { engine, room, .. } = app;
-    if endpoint == Endpoint::Usage {
+    if endpoint == UsageEndpoint::Usage {
         let begin = || answer(engine, snapshot, &query, usage_writer(&query, &shown));
         return room.body(begin).await;
     }
@@ -58,7 +58,7 @@ pub async fn body(
         account: shown.account,
         echoes,
     };
-    if endpoint == Endpoint::Summary {
+    if endpoint == UsageEndpoint::Summary {
         return Ok(summary(app, snapshot, &query, &envelope).await?);
     }
     let requests = || Requests {

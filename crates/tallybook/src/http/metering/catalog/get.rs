@@ -3,7 +3,7 @@
 use super::{json_tag, tag_header, tags, text_tag};
 use crate::engine::catalogue::CatalogueVersion;
 use crate::http::app::App;
-use crate::http::context::Context;
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::metering::authorize_site;
 use crate::http::params::{BadParameter, Params};
@@ -35,7 +35,7 @@ use tallybook_core::ids::Seq;
 )]
 pub async fn get(
     State(app): State<Arc<App>>,
-    context: Context,
+    context: RequestContext,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {

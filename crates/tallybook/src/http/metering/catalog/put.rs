@@ -3,7 +3,7 @@
 use super::{tag_header, tags, text_tag};
 use crate::engine::apply::ApplyOptions;
 use crate::http::app::App;
-use crate::http::context::Context;
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::metering::site::apply::{answer, options};
 use crate::http::metering::{actor, authorize_site, small_body, to_the_end};
@@ -53,7 +53,7 @@ use tallybook_core::ids::Seq;
 )]
 pub async fn put(
     State(app): State<Arc<App>>,
-    context: Context,
+    context: RequestContext,
     uri: Uri,
     headers: HeaderMap,
     body: Body,

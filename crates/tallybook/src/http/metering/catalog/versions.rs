@@ -1,7 +1,7 @@
 //! `GET /metering/v1/catalog/versions`.
 
 use crate::http::app::App;
-use crate::http::context::Context;
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::metering::authorize_site;
 use crate::wire::catalog::{CatalogVersionAnswer, CatalogVersions};
@@ -19,7 +19,7 @@ use std::sync::Arc;
 )]
 pub async fn versions(
     State(app): State<Arc<App>>,
-    context: Context,
+    context: RequestContext,
 ) -> Result<Json<CatalogVersions>, ApiError> {
     authorize_site(&context)?;
     let site = app.engine.site();

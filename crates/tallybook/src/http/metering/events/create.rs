@@ -12,7 +12,7 @@ use crate::engine::metering::{Allowed, OnError, Receipt, Submission, SubmitError
 use crate::events::answer::{has_conflict, refused, taken};
 use crate::http::app::App;
 use crate::http::content_encoding::ContentEncoding;
-use crate::http::context::Context;
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::frame::SHORT_BODY_BYTES;
 use crate::http::params::{BadParameter, Params};
@@ -76,7 +76,7 @@ const DOCUMENTATION: &str = "/openapi.json";
 )]
 pub async fn create(
     State(app): State<Arc<App>>,
-    context: Context,
+    context: RequestContext,
     request: Request,
 ) -> Result<Response, ApiError> {
     let viewer = context.viewer()?;

@@ -8,10 +8,10 @@ use super::slots::ImportSlot;
 use crate::auth::EndpointFamily;
 use crate::clock::Stopwatch;
 use crate::config::Limits;
-use crate::http::account::Account;
+use crate::http::account::NamedAccount;
 use crate::http::app::App;
 use crate::http::content_encoding::{ContentEncoding, MOST_ZSTD_WINDOW_LOG};
-use crate::http::context::Context;
+use crate::http::context::RequestContext;
 use crate::http::error::{ApiError, FieldError};
 use crate::http::form::{Form, FormError};
 use crate::http::metering::{actor, to_the_end};
@@ -85,7 +85,7 @@ const ONE_FILE: [&str; 6] = [
 pub async fn create(
     State(app): State<Arc<App>>,
     Path((plural, name)): Path<(String, String)>,
-    context: Context,
+    context: RequestContext,
     request: Request,
 ) -> Result<(StatusCode, Json<ImportAnswer>), ApiError> {
     let kind = kind(&plural)?;
@@ -94,7 +94,7 @@ pub async fn create(
     let authorized = if actor.is_site_admin {
         None
     } else {
-        let account = Account::find(&app, kind, &name)?;
+        let account = NamedAccount::find(&app, kind, &name)?;
         account.authorize(&app, EndpointFamily::WriteImports(kind), &context)?;
         Some(account.found.payer)
     };

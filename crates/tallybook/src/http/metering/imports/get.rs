@@ -2,9 +2,9 @@
 
 use super::{import, kind};
 use crate::auth::EndpointFamily;
-use crate::http::account::Account;
+use crate::http::account::NamedAccount;
 use crate::http::app::App;
-use crate::http::context::Context;
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::importing::answer;
 use crate::wire::imports::ImportAnswer;
@@ -27,10 +27,10 @@ use std::sync::Arc;
 pub async fn get(
     State(app): State<Arc<App>>,
     Path((plural, name, id)): Path<(String, String, String)>,
-    context: Context,
+    context: RequestContext,
 ) -> Result<Json<ImportAnswer>, ApiError> {
     let kind = kind(&plural)?;
-    let account = Account::find(&app, kind, &name)?;
+    let account = NamedAccount::find(&app, kind, &name)?;
     account.authorize(&app, EndpointFamily::Imports(kind), &context)?;
     let (_, snapshot) = account.snapshot(&app).await?;
     let (view, found) = import(&snapshot, &id)?;

@@ -2,9 +2,9 @@
 
 use super::{imports, kind};
 use crate::auth::EndpointFamily;
-use crate::http::account::Account;
+use crate::http::account::NamedAccount;
 use crate::http::app::App;
-use crate::http::context::Context;
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::paging::{self, Page};
 use crate::http::params::Params;
@@ -30,11 +30,11 @@ use std::sync::Arc;
 pub async fn list(
     State(app): State<Arc<App>>,
     Path((plural, name)): Path<(String, String)>,
-    context: Context,
+    context: RequestContext,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, ApiError> {
     let kind = kind(&plural)?;
-    let account = Account::find(&app, kind, &name)?;
+    let account = NamedAccount::find(&app, kind, &name)?;
     account.authorize(&app, EndpointFamily::Imports(kind), &context)?;
     let page = Page::read(&Params::read(&uri)?)?;
     let (_, snapshot) = account.snapshot(&app).await?;

@@ -12,7 +12,7 @@ pub mod slots;
 use crate::config::Limits;
 use crate::engine::View;
 use crate::engine::imports::ImportError;
-use crate::engine::snapshot::{Part, Snapshot};
+use crate::engine::snapshot::{Snapshot, SnapshotPart};
 use crate::http::endpoint::kind_of;
 use crate::http::error::{ApiError, FieldError};
 use axum::http::StatusCode;
@@ -33,7 +33,7 @@ type Found<'a> = (&'a Arc<View>, &'a Arc<Import>);
 /// The imports that belong to a path, the newest first.
 fn imports(snapshot: &Snapshot) -> Vec<Found<'_>> {
     let mut found: Vec<Found<'_>> = Vec::new();
-    for Part { view, only } in snapshot.parts() {
+    for SnapshotPart { view, only } in snapshot.parts() {
         let all = view.account.imports.iter().rev();
         let shown = all.filter(|it| only.is_none() || it.record.organization == *only);
         found.extend(shown.map(|import| (view, import)));

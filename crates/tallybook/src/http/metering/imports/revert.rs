@@ -2,9 +2,9 @@
 
 use super::{import, kind};
 use crate::auth::{EndpointFamily, Grants};
-use crate::http::account::Account;
+use crate::http::account::NamedAccount;
 use crate::http::app::App;
-use crate::http::context::Context;
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::metering::{actor, to_the_end};
 use crate::importing::answer;
@@ -34,10 +34,10 @@ use tallybook_core::account::AccountName;
 pub async fn revert(
     State(app): State<Arc<App>>,
     Path((plural, name, id)): Path<(String, String, String)>,
-    context: Context,
+    context: RequestContext,
 ) -> Result<Json<ImportAnswer>, ApiError> {
     let kind = kind(&plural)?;
-    let account = Account::find(&app, kind, &name)?;
+    let account = NamedAccount::find(&app, kind, &name)?;
     account.authorize(&app, EndpointFamily::WriteImports(kind), &context)?;
     let (found, snapshot) = account.snapshot(&app).await?;
     let (view, import) = import(&snapshot, &id)?;
@@ -60,7 +60,7 @@ pub async fn revert(
 }
 
 /// Whether a token that may revert imports is for this account, too.
-fn names(context: &Context, account: &AccountName) -> Result<bool, ApiError> {
+fn names(context: &RequestContext, account: &AccountName) -> Result<bool, ApiError> {
     Ok(match &context.viewer()?.grants {
         Grants::Importer { accounts } => accounts.contains(account),
         // A site administrator's.

@@ -1,9 +1,9 @@
 //! `DELETE /metering/v1/enterprises/{name}/reports/{id}`.
 
 use crate::auth::Viewer;
-use crate::http::account::{Account, Enterprise, PathKind};
+use crate::http::account::{Enterprise, NamedAccount, PathKind};
 use crate::http::app::App;
-use crate::http::context::Context;
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::metering::{actor, to_the_end};
 use crate::jobs::state::Job;
@@ -30,12 +30,12 @@ use std::sync::Arc;
 pub async fn delete(
     State(app): State<Arc<App>>,
     Path((plural, name, id)): Path<(String, String, String)>,
-    context: Context,
+    context: RequestContext,
 ) -> Result<(StatusCode, [(HeaderName, &'static str); 1]), ApiError> {
     if plural != "enterprises" {
         return Err(ApiError::not_found());
     }
-    let account = Account::find(&app, Enterprise::KIND, &name)?;
+    let account = NamedAccount::find(&app, Enterprise::KIND, &name)?;
     account.authorize(&app, Enterprise::FAMILY, &context)?;
     let reports = Arc::clone(app.reports()?);
     let job = reports.find(&id.to_ascii_lowercase());

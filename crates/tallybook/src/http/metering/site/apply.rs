@@ -4,7 +4,7 @@ use crate::billing_file;
 use crate::engine::apply::{Applied, ApplyError, ApplyOptions};
 use crate::engine::what_if::WhatIf;
 use crate::http::app::App;
-use crate::http::context::Context;
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::metering::{actor, authorize_site, small_body, to_the_end};
 use crate::http::params::{BadParameter, Params};
@@ -50,7 +50,7 @@ use tallybook_core::time::Month;
 )]
 pub async fn apply(
     State(app): State<Arc<App>>,
-    context: Context,
+    context: RequestContext,
     uri: Uri,
     body: Body,
 ) -> Result<Json<Changes>, ApiError> {

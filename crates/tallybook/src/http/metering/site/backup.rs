@@ -5,7 +5,7 @@
 
 use crate::engine::audit::{Action, Deed};
 use crate::http::app::App;
-use crate::http::context::Context;
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::metering::{actor, authorize_site};
 use axum::body::Body;
@@ -87,7 +87,10 @@ impl Backups {
         (status = 503, description = "Another backup is being downloaded"),
     )
 )]
-pub async fn backup(State(app): State<Arc<App>>, context: Context) -> Result<Response, ApiError> {
+pub async fn backup(
+    State(app): State<Arc<App>>,
+    context: RequestContext,
+) -> Result<Response, ApiError> {
     authorize_site(&context)?;
     let held = app.backups()?.begin()?;
     let path = held.directory.path().join("tallybook.backup");

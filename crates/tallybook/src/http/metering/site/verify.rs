@@ -3,10 +3,10 @@
 use crate::engine::audit::{Action, Deed, shortened};
 use crate::engine::{EngineError, verify};
 use crate::http::app::App;
-use crate::http::context::Context;
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::metering::{actor, authorize_site};
-use crate::wire::site::{Verification, Verified};
+use crate::wire::site::{Verification, VerifiedAnswer};
 use axum::Json;
 use axum::extract::State;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use tallybook_store::StoreError;
 )]
 pub async fn verify(
     State(app): State<Arc<App>>,
-    context: Context,
+    context: RequestContext,
 ) -> Result<Json<Verification>, ApiError> {
     authorize_site(&context)?;
     let actor = actor(&context)?;
@@ -62,8 +62,8 @@ pub fn deed(difference: Option<&str>) -> Deed {
 
 /// What a verification counted, as it is answered.
 #[must_use]
-pub fn answer(verified: &verify::Verified) -> Verified {
-    Verified {
+pub fn answer(verified: &verify::Verified) -> VerifiedAnswer {
+    VerifiedAnswer {
         accounts: verified.accounts,
         batches: verified.batches,
         imports: verified.imports,

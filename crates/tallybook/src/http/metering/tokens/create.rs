@@ -1,9 +1,9 @@
 //! `POST /metering/v1/tokens`.
 
 use super::shown;
-use crate::auth::{Secret, Terms, secret};
+use crate::auth::{Secret, TokenTerms, secret};
 use crate::http::app::App;
-use crate::http::context::Context;
+use crate::http::context::RequestContext;
 use crate::http::error::{ApiError, FieldError};
 use crate::http::metering::{actor, authorize_site, small_body, to_the_end};
 use crate::wire::tokens::{NewToken, NewTokenError, Token};
@@ -27,14 +27,14 @@ use tallybook_store::TokenRow;
 )]
 pub async fn create(
     State(app): State<Arc<App>>,
-    context: Context,
+    context: RequestContext,
     body: Body,
 ) -> Result<(StatusCode, Json<Token>), ApiError> {
     authorize_site(&context)?;
     let body = small_body(&app, body).await?;
     let asked: NewToken = serde_json::from_slice(&body)
         .map_err(|error| ApiError::bad_request(format!("Problems parsing JSON: {error}")))?;
-    let terms = Terms {
+    let terms = TokenTerms {
         grants: asked.grants()?,
         dialect: asked.dialect()?,
     };

@@ -2,12 +2,12 @@
 
 use super::shown;
 use crate::http::app::App;
-use crate::http::context::Context;
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::metering::authorize_site;
 use crate::http::paging::{self, Page};
 use crate::http::params::Params;
-use crate::wire::tokens::Tokens;
+use crate::wire::tokens::TokenList;
 use axum::extract::{OriginalUri, State};
 use axum::response::Response;
 use std::sync::Arc;
@@ -21,11 +21,11 @@ use std::sync::Arc;
         ("page" = Option<u32>, Query, description = "From 1; everything without it"),
         ("per_page" = Option<u32>, Query, description = "1 to 100, by default 30"),
     ),
-    responses((status = 200, description = "The tokens", body = Tokens))
+    responses((status = 200, description = "The tokens", body = TokenList))
 )]
 pub async fn list(
     State(app): State<Arc<App>>,
-    context: Context,
+    context: RequestContext,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, ApiError> {
     authorize_site(&context)?;
@@ -33,5 +33,11 @@ pub async fn list(
     let rows = app.engine.tokens();
     let range = page.map_or(0..rows.len(), |page| page.range(rows.len()));
     let tokens = rows[range].iter().map(shown).collect::<Result<_, _>>()?;
-    paging::respond(&Tokens { tokens }, page, rows.len(), &app.public_url, &uri)
+    paging::respond(
+        &TokenList { tokens },
+        page,
+        rows.len(),
+        &app.public_url,
+        &uri,
+    )
 }

@@ -4,14 +4,14 @@ pub mod create;
 pub mod list;
 pub mod revoke;
 
-use crate::auth::Terms;
+use crate::auth::TokenTerms;
 use crate::http::error::ApiError;
 use crate::wire::tokens::{Life, Token};
 use tallybook_store::TokenRow;
 
 /// A stored token, as it is shown.
 fn shown(row: &TokenRow) -> Result<Token, ApiError> {
-    let terms = Terms::decode(&row.grants).map_err(ApiError::internal)?;
+    let terms = TokenTerms::decode(&row.grants).map_err(ApiError::internal)?;
     let life = Life {
         created_at: row.created_at,
         expires_at: row.expires_at,

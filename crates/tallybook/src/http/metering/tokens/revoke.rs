@@ -1,7 +1,7 @@
 //! `DELETE /metering/v1/tokens/{id}`.
 
 use crate::http::app::App;
-use crate::http::context::Context;
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::metering::{actor, authorize_site, to_the_end};
 use axum::extract::{Path, State};
@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub async fn revoke(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    context: Context,
+    context: RequestContext,
 ) -> Result<StatusCode, ApiError> {
     authorize_site(&context)?;
     let (engine, actor, now) = (Arc::clone(&app.engine), actor(&context)?, context.now);
