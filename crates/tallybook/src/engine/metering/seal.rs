@@ -84,7 +84,7 @@ impl Engine {
             }
         };
         if let Err(error) = sealed {
-            tracing::error!(log = account.log.0, %error, "could not store the checkpoint of an account");
+            tracing::error!(log = account.log.0, %error, "could not store an account's checkpoint");
         }
     }
 

@@ -209,7 +209,7 @@ impl Hangup {
         use tokio::signal::unix::{SignalKind, signal};
         let signal = signal(SignalKind::hangup());
         if let Err(error) = &signal {
-            tracing::warn!(%error, "cannot handle SIGHUP: TLS files are reloaded only when they change");
+            tracing::warn!(%error, "cannot handle SIGHUP: TLS files are read again only on change");
         }
         Self {
             signal: signal.ok(),
