@@ -1,12 +1,13 @@
 //! Which encodings of an answer a client accepts.
 //!
-//! Invariant: every client accepts an answer as it is. One that refuses that would get 406 from the
-//! compression layer, after the handler has done what was asked and made the answer.
+//! Invariant: every client accepts unencoded answers. A client that refuses them would get 406 from
+//! the compression layer, after the handler has already done its work.
 
 use axum::extract::Request;
 use axum::http::{HeaderValue, header};
 
-/// The encoding of last resort: the first of an encoding's entries counts.
+/// The encoding of last resort: the first entry of an encoding counts, so appending it overrides
+/// nothing.
 const AS_IT_IS: &[u8] = b"identity;q=0.001";
 
 /// A request whose `Accept-Encoding`, if it has one, accepts answers that are not encoded.
@@ -17,7 +18,7 @@ pub(super) async fn accept_identity(mut request: Request) -> Request {
         list.extend_from_slice(b", ");
         list.extend_from_slice(value.as_bytes());
     }
-    // What valid values are joined to is valid.
+    // Joining valid values gives a valid value.
     if list.len() > AS_IT_IS.len()
         && let Ok(value) = HeaderValue::from_bytes(&list)
     {

@@ -1,7 +1,7 @@
-//! The account that a path names: find it, and authorize whoever asks for it.
+//! The account that a path names: find it, and authorize the caller.
 //!
-//! Invariant: a name that nobody knows and a name that is none of the viewer's business are
-//! answered alike, 404.
+//! Invariant: an unknown name and a name that the viewer may not know about are answered alike,
+//! with 404.
 
 use super::app::App;
 use super::context::RequestContext;
@@ -19,17 +19,17 @@ use tallybook_core::site::directory::Found;
 /// A path's account.
 #[derive(Debug)]
 pub struct NamedAccount {
-    /// As the path says it.
+    /// As written in the path.
     pub name: AccountName,
-    /// What that stands for.
+    /// What the name refers to.
     pub found: Found,
 }
 
-/// The kinds of path, as types: a route says which it is.
+/// The kinds of path, as types: a route states which one it is.
 pub trait PathKind: Send + Sync + 'static {
     /// The kind of account.
     const KIND: AccountKind;
-    /// How its billing is guarded.
+    /// The access rules of its billing.
     const FAMILY: EndpointFamily;
     /// Where its usage is documented.
     const PAGES: UsagePages;
@@ -72,7 +72,7 @@ impl NamedAccount {
         Ok(Self { name, found })
     }
 
-    /// Whether whoever asks may use an endpoint of `family` on it.
+    /// Checks that the caller may use an endpoint of `family` on it.
     pub fn authorize(
         &self,
         app: &App,
@@ -82,7 +82,7 @@ impl NamedAccount {
         Ok(self.authorize_viewer(app, family, context.viewer()?)?)
     }
 
-    /// Whether the bearer of a token may use an endpoint of `family` on it.
+    /// Checks that the bearer of a token may use an endpoint of `family` on it.
     pub fn authorize_viewer(
         &self,
         app: &App,
@@ -92,7 +92,7 @@ impl NamedAccount {
         authorize(family, viewer, self.standing(&app.engine.site(), viewer))
     }
 
-    /// What the bearer of a token is to the account.
+    /// The relation of a token's bearer to the account.
     fn standing(&self, site: &Site, viewer: &Viewer) -> Standing {
         if let Grants::Importer { accounts } = &viewer.grants {
             let named = accounts.contains(&self.name) || accounts.contains(&self.found.payer);
@@ -108,13 +108,13 @@ impl NamedAccount {
         })
     }
 
-    /// The account that pays, as it is now.
+    /// The current state of the paying account.
     pub async fn view(&self, app: &App) -> Result<Arc<View>, ApiError> {
         Ok(app.engine.view(&self.found).await?)
     }
 
-    /// Everything that the name stands for, as it is now: for an organization, also the accounts
-    /// that paid for it before.
+    /// The current snapshot of what the name refers to: for an organization, this includes the
+    /// accounts that paid for it before.
     pub async fn snapshot(&self, app: &App) -> Result<(Found, Snapshot), ApiError> {
         let found = app.engine.snapshot(&self.name).await?;
         found.ok_or_else(ApiError::not_found)

@@ -23,33 +23,33 @@ use std::sync::{Arc, OnceLock};
 use tallybook_store::StoreError;
 use tokio::sync::Semaphore;
 
-/// The most bodies of usage events, beside short ones, that are read at one time: each holds a
-/// thread that may block, of which there are some hundred for the whole server.
+/// The most bodies of usage events, besides short ones, that are read at one time: each holds a
+/// blocking thread, of which the whole server has a few hundred.
 const MOST_READERS: usize = 128;
 
-/// Bytes for which one permit of [`App::events_memory`] stands.
+/// Bytes per permit of [`App::events_memory`].
 pub const MEMORY_UNIT: u64 = 64 << 10;
 
 /// Settings of the HTTP face.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
-    /// What links are made of, without a slash at its end.
+    /// The base of links, without a trailing slash.
     pub public_url: String,
-    /// The shape of GitHub's answers.
+    /// The dialect of GitHub's answers.
     pub dialect: Dialect,
-    /// How many months before the current one can be asked for; 0 is all.
+    /// How many months before the current one can be queried; 0 is all.
     pub history_months: u32,
-    /// Requests an hour and token; 0 is no limit.
+    /// Requests per hour and token; 0 is no limit.
     pub rate_limit: u32,
-    /// How large things may be.
+    /// The limits that protect the server.
     pub limits: Limits,
     /// The text of `TALLYBOOK_ADMIN_TOKEN`, while it is set.
     pub admin_token: Option<String>,
-    /// Whether the server speaks TLS itself.
+    /// Whether the server terminates TLS itself.
     pub tls: bool,
-    /// Whose `X-Forwarded-For` is believed.
+    /// The proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: TrustedProxies,
-    /// Where copies are written for backups over HTTP; without it there are none.
+    /// Where copies for backups over HTTP are written; without it there are no such backups.
     pub backups: Option<Arc<Backups>>,
 }
 
@@ -76,25 +76,25 @@ pub struct App {
     pub engine: Arc<Engine>,
     /// Where answers are counted.
     pub metrics: Arc<Metrics>,
-    /// What links are made of.
+    /// The base of links.
     pub public_url: String,
-    /// Whose shape answers have, unless their token says another.
+    /// The dialect of answers, unless their token has another.
     pub dialect: Dialect,
     /// How far back answers go.
     pub history: History,
-    /// How large things may be.
+    /// The limits that protect the server.
     pub limits: Limits,
-    /// What may be held of the bodies of usage events at one time, in units of [`MEMORY_UNIT`].
+    /// Memory for bodies of usage events, in units of [`MEMORY_UNIT`].
     pub events_memory: Arc<Semaphore>,
     /// A permit for each body of usage events that may be read at one time.
     pub events_readers: Arc<Semaphore>,
-    /// How many imports are uploaded at one time.
+    /// The slots for concurrent uploads of imports.
     pub import_slots: Arc<ImportSlots>,
-    /// Where long answers are written.
+    /// The capacity for long answers.
     pub room: Room,
-    /// What items of summaries begin with.
+    /// Precomputed beginnings of summary items.
     pub labels: Labels,
-    /// The frame, for where a key stands.
+    /// The frame, to look up a key's rate-limit standing.
     pub frame: Arc<Frame>,
     backups: Option<Arc<Backups>>,
     /// Set once, before the server answers.
@@ -102,8 +102,8 @@ pub struct App {
 }
 
 impl App {
-    /// Reads the jobs of usage reports; until then their endpoints are not available. Who calls
-    /// this runs what it gives.
+    /// Reads the jobs of usage reports; until then their endpoints are not available. The caller
+    /// must run the returned value.
     pub async fn open_reports(&self, settings: ReportSettings) -> Result<Arc<Reports>, JobError> {
         let (engine, outcomes) = (Arc::clone(&self.engine), Arc::clone(&self.metrics) as _);
         let (clock, url) = (self.frame.clock, self.public_url.clone());
@@ -117,7 +117,7 @@ impl App {
         reports.ok_or_else(|| ApiError::unavailable("this server was not told to make reports"))
     }
 
-    /// Where copies are written for backups over HTTP.
+    /// Where copies for backups over HTTP are written.
     pub fn backups(&self) -> Result<&Backups, ApiError> {
         let backups = self.backups.as_deref();
         backups.ok_or_else(|| ApiError::unavailable("this server has no folder for backups"))
@@ -164,7 +164,7 @@ impl App {
     }
 }
 
-/// Nothing of an engine's failure is the client's business, but whether trying again may help.
+/// Hides the details of an engine's failure from clients, except whether a retry may help.
 impl From<EngineError> for ApiError {
     fn from(error: EngineError) -> Self {
         match error {
@@ -179,14 +179,14 @@ impl From<EngineError> for ApiError {
     }
 }
 
-/// A job's failure is the engine's, or a damage that only whoever runs the server can repair.
+/// A job's failure is either the engine's, or damage that only an operator can repair.
 impl From<JobError> for ApiError {
     fn from(error: JobError) -> Self {
         match error {
             JobError::Engine(error) => error.into(),
             JobError::Encode(_) | JobError::Files(_) => Self::internal(error),
             JobError::NoRoomLeft { .. } => Self {
-                // Reports expire by days.
+                // Reports take days to expire.
                 retry_after: Some(60 * 60),
                 ..Self::busy(format!(
                     "The files of usage reports have reached their limit ({}): delete reports \
@@ -195,7 +195,7 @@ impl From<JobError> for ApiError {
                 ))
             },
             JobError::TooMany(most) => Self {
-                // Those that wait take minutes rather than seconds.
+                // Pending reports take minutes rather than seconds.
                 retry_after: Some(60),
                 ..Self::busy(format!(
                     "{most} usage reports of this enterprise wait to be made already ({}): ask \

@@ -1,11 +1,11 @@
 //! Bodies of any length in bounded memory.
 //!
 //! Invariant: an answer of at most about [`WHOLE_BYTES`] is sent whole, with its length. Of a
-//! longer one no more than that is held at its beginning, and then one chunk of about
-//! [`CHUNK_BYTES`], however many items it has. What fails before anything was sent is an error with
-//! a status; what fails later breaks the connection, so that no client takes half an answer for a
-//! whole one. Only so many answers of more than a chunk hold anything at the same time, and none of
-//! them for longer than its client keeps taking it.
+//! longer one no more than that is buffered at its beginning, and then one chunk of about
+//! [`CHUNK_BYTES`], however many items it has. A failure before anything was sent is an error with
+//! a status; a later one breaks the connection, so that no client takes half an answer for a whole
+//! one. Only a limited number of long answers hold memory at the same time, and only while their
+//! clients keep reading.
 
 use crate::config::Limits;
 use axum::body::Body;
@@ -18,22 +18,22 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// When a chunk is handed on.
+/// The size at which a chunk is sent.
 pub const CHUNK_BYTES: usize = 64 * 1024;
 
-/// Up to so many bytes an answer is made whole before any of it is sent. A client that gets a piece
-/// wakes up for it, and takes the core that the next piece is being made on.
+/// Up to this many bytes an answer is completed before any of it is sent. A client on the same
+/// machine wakes up for each piece, and takes the core that the next piece is being made on.
 pub const WHOLE_BYTES: usize = 1024 * 1024;
 
-/// What a last item may be longer than a chunk, mostly.
+/// The typical overrun of a chunk's last item.
 pub const SLACK_BYTES: usize = 1024;
 
-/// Something that writes itself a chunk at a time.
+/// A body that writes itself a chunk at a time.
 pub trait Chunks: Send + 'static {
     /// What can go wrong.
     type Error: std::error::Error + Send + Sync + 'static;
 
-    /// Appends to `out` until it is at least `enough` bytes long, and hardly longer, or everything
+    /// Appends to `out` until it is at least `enough` bytes long, but hardly longer, or everything
     /// is written.
     fn write(
         &mut self,
@@ -45,31 +45,32 @@ pub trait Chunks: Send + 'static {
 /// Whether everything is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// It is.
+    /// Everything is written.
     Last,
-    /// More is to come.
+    /// There is more to write.
     More,
 }
 
-/// Room for long answers: how many are written at the same time, and how slowly.
+/// The capacity for long answers: how many are written at the same time, and how slow their clients
+/// may be.
 ///
 /// A long answer holds the rows of a period or two and a few chunks until its client has taken it;
-/// a short one holds nothing once it is made, and so never waits for a place. Only a few of either
-/// are begun at the same time, so that a flood of long ones leaves the cores to other requests.
+/// a short one holds nothing once it is made, so it never waits for a slot. Only a few of either
+/// kind are started at the same time, so that a flood of long ones leaves cores to other requests.
 #[derive(Debug)]
 pub struct Room {
     places: Arc<Semaphore>,
     begins: Semaphore,
-    /// How long an answer waits for a place.
+    /// How long an answer waits for a slot.
     queue: Duration,
     /// How long a client may take for a chunk.
     write: Duration,
 }
 
-/// There is no body.
+/// Why there is no body.
 #[derive(Debug, thiserror::Error)]
 pub enum NoBody<E: std::error::Error> {
-    /// No place became free in time.
+    /// No slot became free in time.
     #[error("too many long answers at the same time")]
     NoRoom,
     /// The first chunk could not be made.
@@ -78,7 +79,7 @@ pub enum NoBody<E: std::error::Error> {
 }
 
 impl Room {
-    /// Room for so many long answers.
+    /// Capacity for this many long answers.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         Self {
@@ -89,8 +90,8 @@ impl Room {
         }
     }
 
-    /// The body that chunks write, made as fast as the client takes it. What waits for a place
-    /// holds nothing meanwhile: it is begun again when its turn comes.
+    /// The body written by chunks, made as fast as the client reads it. An answer that waits for a
+    /// slot holds nothing meanwhile: it is restarted when its turn comes.
     pub async fn body<C: Chunks>(&self, begin: impl Fn() -> C) -> Result<Body, NoBody<C::Error>> {
         let begun = {
             let begins = timeout(self.queue, self.begins.acquire()).await;
@@ -114,7 +115,7 @@ impl Room {
         self.placed(Begun::new(begin()), place).await
     }
 
-    /// The body of an answer that has a place, which it keeps until it is taken.
+    /// The body of an answer that has a slot, which it keeps until it is sent.
     async fn placed<C: Chunks>(
         &self,
         mut begun: Begun<C>,
@@ -131,8 +132,8 @@ impl Room {
         })
     }
 
-    /// A body is not asked for its next chunk while its client takes nothing, and would never know
-    /// the time: a task beside it does.
+    /// A body is not polled while its client reads nothing, so it cannot notice a timeout: a
+    /// separate task does.
     fn long<C: Chunks>(&self, first: Bytes, chunks: C, place: OwnedSemaphorePermit) -> Body {
         let long = LongAnswer {
             pending: Some(first),
@@ -171,7 +172,7 @@ impl Room {
     }
 }
 
-/// What is written of an answer, and what writes it.
+/// The part of an answer written so far, and its writer.
 struct Begun<C> {
     text: Vec<u8>,
     chunks: C,
@@ -185,7 +186,7 @@ impl<C: Chunks> Begun<C> {
         }
     }
 
-    /// Nothing when there is enough already.
+    /// Does nothing when there is already enough.
     async fn write(&mut self, enough: usize) -> Result<End, C::Error> {
         if self.text.len() >= enough {
             return Ok(End::More);
@@ -194,7 +195,7 @@ impl<C: Chunks> Begun<C> {
     }
 }
 
-/// An answer that is made, and its place until the connection has let go of it.
+/// A finished answer, and its slot until the connection has released it.
 struct Placed {
     text: Vec<u8>,
     _place: OwnedSemaphorePermit,
@@ -206,7 +207,7 @@ impl AsRef<[u8]> for Placed {
     }
 }
 
-/// Whoever wrote the answer stopped before its end; the log says why.
+/// The answer's writer stopped before its end; the log says why.
 #[derive(Debug, thiserror::Error)]
 #[error("the answer broke off")]
 struct BrokeOff;
@@ -231,10 +232,10 @@ impl<C: Chunks> LongAnswer<C> {
     }
 }
 
-/// Where a long answer lies while its client takes a chunk; empty while the next one is made.
+/// Holds a long answer while its client reads a chunk; empty while the next one is made.
 struct Slot<C> {
     answer: Option<LongAnswer<C>>,
-    /// Chunks that were handed on.
+    /// Chunks sent so far.
     taken: u64,
 }
 
@@ -242,7 +243,7 @@ fn lock<C>(slot: &Mutex<Slot<C>>) -> MutexGuard<'_, Slot<C>> {
     slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Drops an answer of which no chunk was taken for so long, and that nobody makes one of.
+/// Drops an answer of which no chunk was read for too long, unless one is being made.
 async fn give_up_when_stuck<C>(slot: Arc<Mutex<Slot<C>>>, patience: Duration) {
     let mut seen = 0;
     loop {

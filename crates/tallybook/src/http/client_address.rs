@@ -1,6 +1,6 @@
-//! From which address a request comes, also when a proxy passed it on.
+//! The address that a request comes from, even behind a proxy.
 //!
-//! Invariant: `X-Forwarded-For` is believed only when a trusted proxy sent it. Look next:
+//! Invariant: `X-Forwarded-For` is trusted only when sent by a trusted proxy. Look next:
 //! [`crate::config::TrustedProxies`] for the rule.
 
 use crate::config::TrustedProxies;
@@ -10,17 +10,17 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// The client's address; `None` when the request came over no connection.
+/// The client's address; `None` when the request did not come over a connection.
 pub(super) fn client_address(request: &Request, proxies: &TrustedProxies) -> Option<IpAddr> {
     let ConnectInfo(peer) = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
     let headers = request.headers().get_all(X_FORWARDED_FOR).iter();
-    // A value that is no text ends the chain, as any other that can't be read.
+    // A value that is not text ends the chain, like any other unreadable one.
     let values = headers.map(|value: &HeaderValue| value.to_str().unwrap_or("unreadable"));
     let hops: Vec<&str> = values.flat_map(|value| value.split(',')).collect();
     Some(proxies.client(peer.ip(), hops.into_iter()))
 }
 
-/// The addresses that one client may have: itself, or the /64 that it can choose from in IPv6.
+/// The addresses that one client may use: its own, or in IPv6 its /64.
 pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),

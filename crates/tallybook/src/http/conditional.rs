@@ -1,7 +1,7 @@
 //! Conditional requests: weak ETags of answers, strong ones of files, and 304.
 //!
 //! Invariant: equal tags mean equal answers, on every server: the tag is a hash of everything that
-//! decides a body. Nothing is loaded or rendered to answer 304.
+//! determines a body. Nothing is loaded or rendered to answer 304.
 
 use super::version::ApiVersion;
 use crate::wire::{Dialect, RENDER_VERSION};
@@ -11,19 +11,19 @@ use axum::response::{IntoResponse, Response};
 use std::hash::{Hash, Hasher};
 use tallybook_core::ids::Digest;
 
-/// What decides a body. `Q` is the resolved question, with its dates and echoes; questions that
-/// hash alike are answered alike.
+/// Everything that determines a body. `Q` is the resolved question, with its dates and echoes;
+/// questions with equal hashes have equal answers.
 #[derive(Debug, Clone, Copy, Hash)]
 pub struct Identity<'a, Q> {
-    /// The ledger's state that the answer is of, for people.
+    /// The state of the ledger that the answer is computed from, for people.
     pub as_of: &'a str,
     /// The same as a hash: equal numbers of batches may stand for different histories.
     pub state: Digest,
-    /// What was asked.
+    /// The question.
     pub question: Q,
-    /// Whose shape.
+    /// The dialect.
     pub dialect: Dialect,
-    /// For which version of the API.
+    /// The version of the API.
     pub version: ApiVersion,
 }
 
@@ -86,7 +86,7 @@ fn matches_any(headers: &HeaderMap, tag: &str) -> bool {
     tags.any(|tag| tag == "*" || tag.trim_start_matches("W/") == opaque)
 }
 
-/// The strong entity tag of a file: its bytes, not only what they say, are the same.
+/// The strong entity tag of a file, which guarantees identical bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileTag(HeaderValue);
 
@@ -108,8 +108,8 @@ impl FileTag {
         matches_any(headers, self.0.to_str().unwrap_or_default())
     }
 
-    /// Whether a range of the file goes on from what the client holds: always without `If-Range`,
-    /// otherwise when that is this very tag. Files have no date of modification to compare with.
+    /// Whether a range of the file continues what the client holds: always without `If-Range`,
+    /// otherwise only if that has this tag. Files have no modification date to compare with.
     #[must_use]
     pub fn allows_range(&self, headers: &HeaderMap) -> bool {
         let stated = headers.get(header::IF_RANGE);
@@ -117,7 +117,7 @@ impl FileTag {
     }
 }
 
-/// Makes a strong tag weak, for an answer whose bytes were changed on the way: compressed.
+/// Makes a strong tag weak, for an answer whose bytes were changed by compression.
 pub fn weaken(headers: &mut HeaderMap) {
     let strong = headers.get(header::ETAG).map(HeaderValue::as_bytes);
     let Some(strong) = strong.filter(|tag| tag.starts_with(b"\"")) else {
@@ -128,8 +128,8 @@ pub fn weaken(headers: &mut HeaderMap) {
     }
 }
 
-/// Everything that a value's [`Hash`] says of it, one part after the other. `Hash` keeps neighbours
-/// from running into each other: what differs says something else.
+/// Collects the bytes that a value's [`Hash`] feeds to a hasher. `Hash` delimits the parts, so
+/// different values give different bytes.
 struct Said(Vec<u8>);
 
 impl Hasher for Said {
@@ -137,7 +137,7 @@ impl Hasher for Said {
         self.0.extend_from_slice(bytes);
     }
 
-    /// Nobody asks: the tag is a hash of the bytes.
+    /// Never used: the tag is a hash of the bytes.
     fn finish(&self) -> u64 {
         0
     }

@@ -1,9 +1,10 @@
-//! Connections: accepted, served over HTTP/1.1, and closed, also when clients are silent or slow.
+//! Connections: accepted, served over HTTP/1.1, and closed, even when clients are silent or slow.
 //!
-//! Invariant: a connection lasts no longer than its client may be idle between requests, may take
-//! for a head or for the next bytes of an answer; while the server works on an answer, it lasts.
+//! Invariant: a connection is closed when its client exceeds the limits for idling between
+//! requests, for sending a head or for reading the next bytes of an answer; it stays open while the
+//! server works on an answer.
 //! Look next: [`deadline`] for idle clients and slow heads, [`stream`] for slow readers,
-//! [`admission`] for how many there may be, [`super::pace`] for slow bodies.
+//! [`admission`] for the limits on their number, [`super::pace`] for slow bodies.
 
 mod admission;
 mod deadline;
@@ -36,13 +37,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Bytes of an answer that wait for one client, beside those in the kernel.
+/// Bytes of an answer buffered for one client, besides those in the kernel.
 const SEND_BYTES: usize = 128 * 1024;
 
-/// How long to wait when the system accepts no connection, as when too many files are open.
+/// How long to wait when accepting fails, for instance because too many files are open.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 
-/// What a client may take that is only told that there are too many connections.
+/// The deadlines of a client that is only told that there are too many connections.
 const REFUSAL: Deadlines = Deadlines {
     head: Duration::from_secs(5),
     idle: Duration::from_secs(5),
@@ -64,9 +65,9 @@ impl Connections {
         let mut http1 = http1::Builder::new();
         http1
             .max_buf_size(largest_head(limits))
-            // A client that has sent all it has to say still gets its answer.
+            // A client that has closed its sending side still gets its answer.
             .half_close(true)
-            // The deadlines are ours.
+            // We enforce our own deadlines.
             .header_read_timeout(None);
         Self {
             http1,
@@ -80,7 +81,7 @@ impl Connections {
         }
     }
 
-    /// Serves until `shutdown`; then requests in progress are answered, for `grace` at most.
+    /// Serves until `shutdown`; then finishes requests in progress, for at most `grace`.
     pub async fn serve(
         self,
         listener: TcpListener,
@@ -119,7 +120,7 @@ impl Connections {
     }
 }
 
-/// Who is at the other end.
+/// The client of a connection.
 struct Client {
     peer: SocketAddr,
     admitted: Admitted,
@@ -148,7 +149,7 @@ impl Connections {
         };
         match stream {
             Ok(Ok(stream)) => {
-                // The state of TLS is a kilobyte, which every future around it would hold.
+                // The TLS state is a kilobyte, which every enclosing future would contain.
                 let stream = Box::new(stream);
                 self.serve_stream(stream, client, router, shutdown).await;
             }
@@ -182,7 +183,7 @@ impl Connections {
                 connection.as_mut().graceful_shutdown();
             }
             match connection.as_mut().poll(context) {
-                // Only now is it known what the client is to do next.
+                // Only now is it known what the client has to do next.
                 Poll::Pending => idle.as_mut().poll(context).map(|()| Ok(())),
                 served => served,
             }
@@ -193,8 +194,8 @@ impl Connections {
     }
 }
 
-/// What is read of a head before hyper refuses it: more than our own limits, whose refusals say
-/// more. It is also what may wait to be written to a client.
+/// The largest head that hyper reads before refusing it: more than our own limits, whose errors are
+/// more helpful. It also bounds the bytes waiting to be written to a client.
 fn largest_head(limits: &Limits) -> usize {
     let head = limits.url_bytes.saturating_add(limits.header_bytes);
     let head = usize::try_from(head.saturating_mul(2)).unwrap_or(usize::MAX);
@@ -215,7 +216,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
-/// Whether a client was gone before it was accepted.
+/// Whether a client disconnected before it was accepted.
 fn was_gone(error: &io::Error) -> bool {
     matches!(
         error.kind(),

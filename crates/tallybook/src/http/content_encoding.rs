@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use std::io::{self, Read};
 
 /// The largest window that a Zstandard body may ask for, as a power of two: 8 MiB, which RFC 8878
-/// wants every decoder to have.
+/// recommends that every decoder support.
 pub const MOST_ZSTD_WINDOW_LOG: u32 = 23;
 
 /// The encodings that are accepted.
@@ -22,7 +22,7 @@ pub enum ContentEncoding {
 }
 
 impl ContentEncoding {
-    /// What the headers say; 415 for another encoding, or several.
+    /// The encoding in the headers; 415 for any other, or several.
     pub fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
         let mut values = headers.get_all(header::CONTENT_ENCODING).iter();
         let (value, more) = (values.next(), values.next());
@@ -39,7 +39,7 @@ impl ContentEncoding {
         }
     }
 
-    /// The decoded body. Reads at once: must be called from a thread that may block.
+    /// The decoded body. Reads immediately: call it from a thread that may block.
     pub fn decode(self, body: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
         Ok(match self {
             Self::Identity => Box::new(body),

@@ -1,6 +1,6 @@
-//! What the frame found out about a request, for handlers.
+//! What the frame has determined about a request, for handlers.
 //!
-//! Invariant: `now` is read once a request, so that everything in one answer agrees on the time.
+//! Invariant: `now` is read once per request, so that everything in one answer agrees on the time.
 
 use super::app::App;
 use super::error::ApiError;
@@ -22,19 +22,19 @@ pub struct RequestContext {
     pub version: ApiVersion,
     /// Who is asking; `None` only on endpoints that are open to all.
     pub viewer: Option<Arc<Viewer>>,
-    /// The client's address, also behind a trusted proxy, where the server knows it.
+    /// The client's address, even behind a trusted proxy, if known.
     pub address: Option<IpAddr>,
 }
 
 impl RequestContext {
-    /// Who is asking; 401 when nobody is known to be.
+    /// Who is asking; 401 if not authenticated.
     pub fn viewer(&self) -> Result<&Viewer, ApiError> {
         self.viewer
             .as_deref()
             .ok_or_else(|| Unauthenticated::Absent.into())
     }
 
-    /// The shape of the answer: the token's, else the server's.
+    /// The dialect of the answer: the token's, else the server's.
     #[must_use]
     pub fn dialect(&self, app: &App) -> Dialect {
         let own = self.viewer.as_ref().and_then(|viewer| viewer.dialect);

@@ -1,9 +1,8 @@
-//! Routes, and what is known of each besides its handler: who guards it, and where it is
-//! documented.
+//! Routes with their metadata: the guard and the documentation page.
 //!
 //! Invariant: there is no default. A handler gets a route only with its guard and its page
-//! ([`guarded`], [`open`]), and a route that is not known is guarded as the site's own. Errors and
-//! headers are right on every answer of a route, also on those that no handler made. Look next:
+//! ([`guarded`], [`open`]), and an unknown route is guarded like a site administrator's. Errors and
+//! headers are right on every answer of a route, even those that no handler made. Look next:
 //! [`super::router`], where all of it is stated.
 
 use crate::auth::EndpointFamily;
@@ -14,26 +13,26 @@ use axum::routing::{self, MethodFilter, MethodRouter};
 use std::collections::HashMap;
 use tallybook_core::account::AccountKind;
 
-/// Where everything is documented that has no page of its own.
+/// The documentation of everything without a page of its own.
 pub const DOCUMENTATION: &str = "https://docs.github.com/rest";
 
 /// Facts of a request's route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Who guards it.
+    /// Its guard.
     pub guard: Guard,
     /// `documentation_url` of its errors.
     pub documentation_url: &'static str,
 }
 
-/// Who may come in.
+/// Who may access a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guard {
-    /// Everybody, and no token is read.
+    /// Everyone; no token is read.
     Open,
-    /// Everybody; a token's standing is told.
+    /// Everyone; a token's rate-limit standing is reported.
     Standing,
-    /// Who may use endpoints of the family.
+    /// Those who may use endpoints of the family.
     Family(EndpointFamily),
 }
 
@@ -48,7 +47,7 @@ impl Guard {
     }
 }
 
-/// A handler, with what is known of its route.
+/// A handler, with the metadata of its route.
 #[derive(Debug, Clone, Copy)]
 pub struct Guarded<H> {
     guard: GuardOf,
@@ -63,7 +62,7 @@ enum GuardOf {
     Kind(fn(AccountKind) -> EndpointFamily),
 }
 
-/// A handler for who may use endpoints of `family`.
+/// A handler for callers who may use endpoints of `family`.
 pub const fn guarded<H>(family: EndpointFamily, page: &'static str, handler: H) -> Guarded<H> {
     Guarded {
         guard: GuardOf::Any(Guard::Family(family)),
@@ -72,7 +71,7 @@ pub const fn guarded<H>(family: EndpointFamily, page: &'static str, handler: H) 
     }
 }
 
-/// A handler at a path that names the kind of account: `family` is told of each kind.
+/// A handler at a path that names the kind of account: `family` gives the family for each kind.
 pub const fn guarded_by_kind<H>(
     family: fn(AccountKind) -> EndpointFamily,
     page: &'static str,
@@ -94,7 +93,7 @@ pub const fn open<H>(page: &'static str, handler: H) -> Guarded<H> {
     }
 }
 
-/// A handler that is open to all and tells a token's standing.
+/// A handler that is open to all and reports a token's standing.
 pub const fn open_with_standing<H>(page: &'static str, handler: H) -> Guarded<H> {
     Guarded {
         guard: GuardOf::Any(Guard::Standing),
@@ -110,7 +109,8 @@ pub struct Methods<S> {
     facts: Vec<Fact>,
 }
 
-/// What is known of a path for one method; for all that have nothing of their own, without one.
+/// The metadata of a path for one method; without a method, for all methods that have none of their
+/// own.
 #[derive(Debug, Clone)]
 struct Fact {
     method: Option<Method>,
@@ -118,7 +118,7 @@ struct Fact {
     page: &'static str,
 }
 
-/// The methods of a path that begin with what is answered to `GET`.
+/// The methods of a path, starting with the handler of `GET`.
 pub fn get<S, H, T>(guarded: Guarded<H>) -> Methods<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -128,7 +128,7 @@ where
     Methods::none().on(Method::GET, guarded)
 }
 
-/// The methods of a path that begin with what is answered to `POST`.
+/// The methods of a path, starting with the handler of `POST`.
 pub fn post<S, H, T>(guarded: Guarded<H>) -> Methods<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -138,7 +138,7 @@ where
     Methods::none().on(Method::POST, guarded)
 }
 
-/// The methods of a path that begin with what is answered to `DELETE`.
+/// The methods of a path, starting with the handler of `DELETE`.
 pub fn delete<S, H, T>(guarded: Guarded<H>) -> Methods<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -175,11 +175,11 @@ impl<S: Clone + Send + Sync + 'static> Methods<S> {
         }
     }
 
-    /// Adds what is answered to `method`.
+    /// Adds the handler of `method`.
     ///
     /// # Panics
     ///
-    /// When it is no method of HTTP's own.
+    /// When it is not a standard HTTP method.
     #[must_use]
     pub fn on<H, T>(mut self, method: Method, guarded: Guarded<H>) -> Self
     where
@@ -197,7 +197,7 @@ impl<S: Clone + Send + Sync + 'static> Methods<S> {
     }
 }
 
-/// Routes of which everything is known.
+/// Routes with their metadata.
 #[derive(Debug, Clone)]
 pub struct Routes<S> {
     router: Router<S>,
@@ -242,20 +242,20 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self
     }
 
-    /// Changes how the routes so far are served, but not which there are.
+    /// Applies a layer to the routes so far, without changing the set of routes.
     #[must_use]
     pub fn layered(mut self, layer: impl FnOnce(Router<S>) -> Router<S>) -> Self {
         self.router = layer(self.router);
         self
     }
 
-    /// The router, and what is known of its routes.
+    /// The router, and the metadata of its routes.
     pub fn into_parts(self) -> (Router<S>, Facts) {
         (self.router, self.facts)
     }
 }
 
-/// What is known of every route, by its pattern.
+/// The metadata of every route, by its pattern.
 #[derive(Debug, Clone, Default)]
 pub struct Facts(HashMap<String, Vec<Fact>>);
 
@@ -274,7 +274,7 @@ impl Facts {
             };
         };
         let of_path = self.0.get(pattern).map_or(&[][..], Vec::as_slice);
-        // A method that has nothing of its own is guarded and documented by the path's first.
+        // A method without metadata of its own uses that of the path's first method.
         let own = of_path
             .iter()
             .find(|fact| fact.method.as_ref().is_none_or(|own| own == method));
@@ -294,7 +294,7 @@ impl Facts {
         }
     }
 
-    /// Every route, sorted: its pattern, and its methods, or none where it answers all of them.
+    /// Every route, sorted: its pattern, and its methods, or none if it answers all of them.
     #[must_use]
     pub fn all(&self) -> Vec<(&str, Vec<&Method>)> {
         let mut all: Vec<(&str, Vec<&Method>)> = Vec::new();

@@ -1,8 +1,8 @@
-//! Errors as GitHub words them: a status, a message and a place to read more.
+//! Errors as GitHub words them: a status, a message and a documentation link.
 //!
-//! Invariant: the inside of a failure goes to the log with the request's id, never to the client.
-//! A handler's error travels as an extension of an empty response; [`crate::http::frame`] writes
-//! the body, because it knows the route, and so the documentation's address.
+//! Invariant: the cause of a failure goes to the log with the request's id, never to the client. A
+//! handler's error travels as an extension of an empty response; [`crate::http::frame`] writes the
+//! body, because it knows the route, and therefore the documentation's address.
 
 use crate::auth::{Denied, Unauthenticated};
 use axum::http::{StatusCode, header};
@@ -10,18 +10,18 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::sync::Arc;
 
-/// What a client is told, and what the log is told.
+/// An error: the part for the client, and the part for the log.
 #[derive(Debug, Clone)]
 pub struct ApiError {
     /// The status.
     pub status: StatusCode,
     /// GitHub's `message`.
     pub message: String,
-    /// Instead of the address that belongs to the route.
+    /// Overrides the route's documentation address.
     pub documentation_url: Option<&'static str>,
-    /// What is wrong with which field of a body (status 422).
+    /// Invalid fields of a body (status 422).
     pub fields: Vec<FieldError>,
-    /// After how many seconds it may be worth to try again (`Retry-After`).
+    /// Seconds after which a retry may be worthwhile (`Retry-After`).
     pub retry_after: Option<u32>,
     /// For the log only.
     pub cause: Option<Arc<dyn std::error::Error + Send + Sync>>,
@@ -30,7 +30,7 @@ pub struct ApiError {
 /// One fault of a body, in the shape of GitHub's `validation-error`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FieldError {
-    /// What kind of thing it is in.
+    /// The kind of resource.
     pub resource: &'static str,
     /// Which field.
     pub field: String,
@@ -75,12 +75,12 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "Not Found")
     }
 
-    /// 409: what is there stands against it.
+    /// 409: the request conflicts with the current state.
     pub fn conflict(message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, message)
     }
 
-    /// 422: the body can be read, and cannot be done.
+    /// 422: the body can be read, but cannot be carried out.
     pub fn validation(message: impl Into<String>, fields: Vec<FieldError>) -> Self {
         Self {
             fields,
@@ -96,7 +96,7 @@ impl ApiError {
         }
     }
 
-    /// 503: later it will work; the cause is logged.
+    /// 503: a retry may work later; the cause is logged.
     pub fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self {
             retry_after: Some(1),
@@ -105,7 +105,7 @@ impl ApiError {
         }
     }
 
-    /// 503: too many ask for the same at once. Nothing failed, so there is nothing to log.
+    /// 503: too many concurrent requests. Nothing failed, so there is nothing to log.
     pub fn busy(message: impl Into<String>) -> Self {
         Self {
             retry_after: Some(5),
@@ -113,7 +113,7 @@ impl ApiError {
         }
     }
 
-    /// Points elsewhere than the route's documentation.
+    /// Overrides the route's documentation link.
     #[must_use]
     pub fn documented_at(self, url: &'static str) -> Self {
         Self {

@@ -1,8 +1,8 @@
 //! The files of a `multipart/form-data` body (RFC 7578), read one after the other.
 //!
-//! Invariant: memory does not depend on the body: a fixed buffer holds what is looked at, each byte
-//! is searched once, and the number of parts and the length of their headers have limits. A body
-//! without its closing boundary is an error and never an end.
+//! Invariant: memory does not depend on the body: a fixed buffer holds the part being examined,
+//! each byte is searched once, and the number of parts and the length of their headers are limited.
+//! A missing closing boundary is an error, never a normal end.
 
 use memchr::memmem::{self, Finder};
 use std::io::{self, Read};
@@ -19,19 +19,19 @@ const BUFFER_BYTES: usize = 64 << 10;
 /// What is wrong with a form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {
-    /// The content type has no boundary that can be used.
+    /// The content type has no usable boundary.
     #[error("multipart/form-data needs a boundary of 1 to 70 characters")]
     Boundary,
-    /// It has more parts than it may have.
+    /// It has too many parts.
     #[error("the form has more than {0} parts")]
     TooManyParts(u32),
-    /// A part's headers are longer than they may be.
+    /// A part's headers are too long.
     #[error("a part of the form has more than {MOST_HEADER_BYTES} bytes of headers")]
     HeadersTooLong,
-    /// Something else than headers follows a boundary.
+    /// Something other than headers follows a boundary.
     #[error("a boundary of the form is followed by something else than headers")]
     Malformed,
-    /// The body ends in the middle.
+    /// The body ends prematurely.
     #[error("the form ends before its closing boundary")]
     BrokenOff,
 }
@@ -53,7 +53,7 @@ enum State {
     Ended,
 }
 
-/// A form. [`Read`] gives the content of the file that [`Form::next_file`] has named.
+/// A form. [`Read`] yields the content of the file that [`Form::next_file`] returned.
 #[derive(Debug)]
 pub struct Form<R> {
     input: R,
@@ -73,7 +73,7 @@ pub struct Form<R> {
 }
 
 impl<R: Read> Form<R> {
-    /// Reads nothing yet. `content_type` is the header's value.
+    /// Wraps `input` without reading from it. `content_type` is the header's value.
     pub fn new(content_type: &str, input: R, most_parts: u32) -> Result<Self, FormError> {
         let boundary = parameter(content_type, "boundary").unwrap_or_default();
         if !(1..=MOST_BOUNDARY_BYTES).contains(&boundary.len()) {
@@ -81,7 +81,7 @@ impl<R: Read> Form<R> {
         }
         let delimiter = format!("\r\n--{boundary}");
         let mut buffer = vec![0; BUFFER_BYTES];
-        // As if a line had ended before the body, so that each boundary begins a line.
+        // Pretends that a line ended before the body, so that each boundary starts a line.
         buffer[..2].copy_from_slice(b"\r\n");
         Ok(Self {
             input,
@@ -97,8 +97,8 @@ impl<R: Read> Form<R> {
         })
     }
 
-    /// The name of the next file; what was not read of the one before, and parts that are no
-    /// files, are passed over.
+    /// The name of the next file; the unread rest of the previous one, and parts that are not
+    /// files, are skipped.
     pub fn next_file(&mut self) -> io::Result<Option<String>> {
         loop {
             if self.state == State::Ended {
@@ -121,7 +121,7 @@ impl<R: Read> Form<R> {
         }
     }
 
-    /// Passes over everything up to the next delimiter, and the delimiter.
+    /// Skips everything up to and including the next delimiter.
     fn pass_delimiter(&mut self) -> io::Result<()> {
         loop {
             self.start = self.content_end();
@@ -134,7 +134,7 @@ impl<R: Read> Form<R> {
         }
     }
 
-    /// Up to where the buffer holds content: a delimiter may begin there.
+    /// The end of content in the buffer, where a delimiter may begin.
     fn content_end(&mut self) -> usize {
         if self.found.is_none() {
             let unsearched = &self.buffer[self.searched..self.end];
@@ -175,7 +175,7 @@ impl<R: Read> Form<R> {
         }
     }
 
-    /// Reads on behind what is not yet read.
+    /// Reads more bytes after the unread ones.
     fn fill(&mut self) -> io::Result<()> {
         let start = std::mem::take(&mut self.start);
         self.buffer.copy_within(start..self.end, 0);
@@ -226,7 +226,7 @@ fn file_name(headers: &[u8]) -> Option<String> {
         is_it.then_some(value)
     })?;
     parameter(disposition, "filename").or_else(|| {
-        // Some clients send names that are not ASCII in this form alone (RFC 8187).
+        // Some clients send non-ASCII names only in this form (RFC 8187).
         let extended = parameter(disposition, "filename*")?;
         let (charset, encoded) = extended.split_once("\'")?;
         let (_, encoded) = encoded.split_once('\'')?;
@@ -262,7 +262,7 @@ fn unquoted(quoted: &str) -> Option<(String, &str)> {
     while let Some((at, character)) = characters.next() {
         match character {
             '"' => return Some((text, &quoted[at + 1..])),
-            // Backslashes also stand in names that come from Windows: only a quote is escaped.
+            // Names from Windows may contain backslashes: only a quote is escaped.
             '\\' if quoted[at + 1..].starts_with('"') => {
                 text.push('"');
                 characters.next();
@@ -300,7 +300,7 @@ mod tests {
 
     const CONTENT_TYPE: &str = "multipart/form-data; charset=utf-8; boundary=\"X\"";
 
-    /// Gives a few bytes at a time.
+    /// Yields a few bytes at a time.
     struct Trickle<'a>(&'a [u8], usize);
 
     impl Read for Trickle<'_> {
@@ -342,7 +342,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the contents are, and however the bytes come.
+        /// For any contents, and however the bytes are split.
         #[test]
         fn files_are_what_was_sent(
             contents in prop::collection::vec(

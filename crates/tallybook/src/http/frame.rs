@@ -1,4 +1,4 @@
-//! What happens around every request: its id, version, token, rate limit, headers, errors, log.
+//! The middleware around every request: its id, version, token, rate limit, headers, errors, log.
 //!
 //! Invariant: every answer leaves through [`frame`], so that each has an id, GitHub's headers and,
 //! when it is an error, GitHub's body; secrets and queries never reach the log. Handlers find what
@@ -38,9 +38,9 @@ use tallybook_store::TokenRow;
 
 pub use wrong_tokens::WrongTokens;
 
-/// Where tokens are looked up.
+/// A lookup of tokens.
 pub trait TokenLookup: Send + Sync {
-    /// The token whose secret has this hash, also when it is expired or revoked.
+    /// The token whose secret has this hash, even if expired or revoked.
     fn token(&self, hash: &[u8; 32]) -> Option<TokenRow>;
 }
 
@@ -52,27 +52,27 @@ impl TokenLookup for Engine {
 
 /// What the frame needs of the server.
 pub struct Frame {
-    /// Where tokens are.
+    /// The lookup of tokens.
     pub tokens: Arc<dyn TokenLookup>,
-    /// What time it is.
+    /// The clock.
     pub clock: Clock,
     /// The configured site administrator's token.
     pub admin_token: Option<AdminToken>,
-    /// Who sent wrong ones lately.
+    /// The addresses that recently sent wrong tokens.
     pub wrong_tokens: WrongTokens,
-    /// Refused credentials, which the audit log is told of some times an hour.
+    /// Refused credentials, which are written to the audit log a few times an hour.
     pub repeats: Repeats,
-    /// Requests an hour; `None` does not limit.
+    /// Limits requests per hour; `None` for no limit.
     pub rate_limiter: Option<RateLimiter>,
-    /// Whether answers go out over TLS of the server's own.
+    /// Whether the server terminates TLS itself.
     pub strict_transport: bool,
-    /// Whose `X-Forwarded-For` is believed.
+    /// The proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: TrustedProxies,
     /// How large and how slow requests may be.
     pub limits: Limits,
     /// Where answers are counted.
     pub metrics: Arc<Metrics>,
-    /// What tells requests apart.
+    /// The source of request ids.
     pub request_ids: RequestIds,
 }
 
@@ -84,7 +84,7 @@ impl std::fmt::Debug for Frame {
     }
 }
 
-/// What is known of a request before anybody is asked.
+/// What is known about a request before authentication.
 struct Arrival {
     method: Method,
     uri: Uri,
@@ -133,7 +133,7 @@ pub async fn frame(
             )
         };
     }
-    // Reads that succeed are too many to be news.
+    // Successful reads are too frequent to log at info level.
     if arrival.method.is_safe() && status < 400 {
         log!(debug);
     } else {
@@ -160,8 +160,8 @@ impl Arrival {
         self.pattern.as_ref().map(MatchedPath::as_str)
     }
 
-    /// Whether somebody may be asking: on the billing and metering routes, and where a token's
-    /// standing is shown. Probes cost no look-up.
+    /// Whether credentials are examined: on the billing and metering routes, and where a token's
+    /// standing is shown. Probes cost no lookup.
     fn authenticates(&self) -> bool {
         self.endpoint.guard != Guard::Open
     }
@@ -181,7 +181,7 @@ fn check_head(request: &Request, limits: &Limits) -> Result<(), ApiError> {
     check_size(request, limits)
 }
 
-/// Refuses what two servers may take for requests to two hosts (RFC 9112, section 3.2).
+/// Refuses requests that two servers may attribute to different hosts (RFC 9112, section 3.2).
 fn check_host(request: &Request) -> Result<(), ApiError> {
     let hosts = request.headers().get_all(header::HOST).iter().count();
     match hosts {
@@ -192,7 +192,7 @@ fn check_host(request: &Request) -> Result<(), ApiError> {
     }
 }
 
-/// Refuses addresses and headers that are larger than a limit.
+/// Refuses URLs and headers that exceed a limit.
 fn check_size(request: &Request, limits: &Limits) -> Result<(), ApiError> {
     let (uri, most) = (request.uri(), limits.url_bytes);
     let url = uri.path_and_query().map_or(0, |text| text.as_str().len());
@@ -215,11 +215,11 @@ fn check_size(request: &Request, limits: &Limits) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Bodies of at most so many bytes are read before anything is answered.
+/// Bodies of at most this size are read before anything is answered.
 pub(super) const SHORT_BODY_BYTES: usize = 16 * 1024;
 
-/// Reads a short body whole. A request that is refused unread makes the client see a broken
-/// connection where the reason should be.
+/// Reads a short body completely. If a request is refused unread, the client may see a broken
+/// connection instead of the reason.
 async fn with_short_body(request: Request) -> Result<Request, ApiError> {
     let exact = request.body().size_hint().exact();
     if exact.is_none_or(|bytes| bytes == 0 || bytes > SHORT_BODY_BYTES as u64) {
@@ -231,7 +231,7 @@ async fn with_short_body(request: Request) -> Result<Request, ApiError> {
     Ok(Request::from_parts(parts, bytes.into()))
 }
 
-/// Why nobody is known to be asking.
+/// Why a request is not authenticated.
 struct Unknown {
     why: Unauthenticated,
     /// The id of a token that is known, but is expired or revoked.
@@ -301,7 +301,7 @@ impl Frame {
         (response, context.viewer)
     }
 
-    /// Who is asking. On routes that need somebody, nobody is an error.
+    /// Who is asking. On routes that require authentication, its absence is an error.
     fn authenticate(
         &self,
         arrival: &Arrival,
@@ -335,7 +335,7 @@ impl Frame {
         Ok(Some(Arc::new(viewer)))
     }
 
-    /// Counts a wrong credential, and takes its time over refusing it.
+    /// Counts a wrong credential, and refuses it after a delay.
     async fn refuse(&self, unknown: Unknown, address: Option<IpAddr>, now: Instant) -> ApiError {
         if unknown.why == Unauthenticated::Bad {
             let repeats = &self.repeats;
@@ -355,7 +355,7 @@ impl Frame {
         Some(limiter.take(key(context), context.now))
     }
 
-    /// Takes back what a conditional request was counted that got no body.
+    /// Uncounts a conditional request that was answered without a body.
     fn settle(
         &self,
         standing: Option<LimitStanding>,
@@ -370,7 +370,7 @@ impl Frame {
     }
 }
 
-/// Who a request is counted for.
+/// The key that a request is counted for.
 pub(super) fn key(context: &RequestContext) -> Key {
     match &context.viewer {
         Some(viewer) => Key::Token(viewer.token_id.clone()),
@@ -389,7 +389,7 @@ fn rate_limited(context: &RequestContext) -> ApiError {
         .documented_at("https://docs.github.com/rest/overview/rate-limits-for-the-rest-api")
 }
 
-/// Runs the handler; a panic in it is an internal error and not a broken connection.
+/// Runs the handler; a panic in it becomes an internal error rather than a broken connection.
 async fn run(next: Next, request: Request) -> Response {
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     answered.unwrap_or_else(|panic| {
@@ -400,8 +400,8 @@ async fn run(next: Next, request: Request) -> Response {
     })
 }
 
-/// Gives an error its route's documentation, and logs what the client is not told. Errors that the
-/// HTTP library made get GitHub's shape too.
+/// Adds the route's documentation to an error, and logs the cause, which the client does not see.
+/// Errors from the HTTP library get GitHub's shape, too.
 fn finish_error(response: &mut Response, arrival: &Arrival) {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
@@ -432,7 +432,7 @@ fn finish_error(response: &mut Response, arrival: &Arrival) {
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_LENGTH);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(super::JSON));
-    // What is wrong now may be right in a moment: nobody keeps a refusal.
+    // An error may be gone in a moment, so it must not be cached.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
 }
 
@@ -440,7 +440,7 @@ fn is_json(content_type: &HeaderValue) -> bool {
     content_type.as_bytes().starts_with(b"application/json")
 }
 
-/// An error and everything that it says led to it.
+/// An error and its chain of causes.
 struct Causes<'a>(&'a (dyn std::error::Error + Send + Sync));
 
 impl std::fmt::Display for Causes<'_> {

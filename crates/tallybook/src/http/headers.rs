@@ -12,7 +12,7 @@ use crate::auth::{EndpointFamily, Grants, Viewer};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use tallybook_core::time::Instant;
 
-/// Which commits an answer is of: the account's batch and the site's.
+/// The commits that an answer is computed from: the account's batch and the site's.
 pub const AS_OF: HeaderName = HeaderName::from_static("x-tallybook-as-of");
 
 /// The request's id, as clients quote it.
@@ -26,7 +26,8 @@ const EXPOSED: &str = "ETag, Link, Location, Retry-After, X-GitHub-OTP, X-RateLi
      X-GitHub-Request-Id, Deprecation, Sunset, Accept-Ranges, Content-Disposition, \
      Content-Length, Content-Range, X-Checksum-Sha256, X-Tallybook-As-Of";
 
-/// So many headers an answer has at most: growing step by step costs more than writing them.
+/// The most headers of an answer, to reserve at once: growing step by step costs more than writing
+/// them.
 const MOST: usize = 24;
 
 /// Headers that are the same on every answer.
@@ -48,7 +49,7 @@ static ALWAYS: [(HeaderName, HeaderValue); 9] = [
     fixed("x-github-media-type", "github.v3; format=json"),
 ];
 
-/// What a preflight request of a browser is answered, besides [`ALWAYS`].
+/// The headers of an answer to a browser's preflight request, besides [`ALWAYS`].
 static PREFLIGHT: [(HeaderName, HeaderValue); 3] = [
     fixed(
         "access-control-allow-headers",
@@ -59,7 +60,7 @@ static PREFLIGHT: [(HeaderName, HeaderValue); 3] = [
     fixed("access-control-max-age", "86400"),
 ];
 
-/// What standings are of.
+/// The resource of rate-limit standings.
 static RESOURCE: [(HeaderName, HeaderValue); 1] = [fixed("x-ratelimit-resource", "core")];
 
 /// A header, checked when the program is built.
@@ -70,7 +71,7 @@ const fn fixed(name: &'static str, value: &'static str) -> (HeaderName, HeaderVa
     )
 }
 
-/// Makes room for all headers of an answer at once.
+/// Reserves space for all headers of an answer at once.
 pub fn make_room(headers: &mut HeaderMap) {
     headers.reserve(MOST.saturating_sub(headers.len()));
 }
@@ -95,7 +96,7 @@ pub fn write_preflight(headers: &mut HeaderMap) {
 /// Writes what depends on the route and on who is asking.
 pub fn write_context(headers: &mut HeaderMap, endpoint: Endpoint, context: &RequestContext) {
     let cached = match endpoint.guard.family() {
-        // Answers with an ETag may be kept a minute, as GitHub's may.
+        // Answers with an ETag may be cached for a minute, like GitHub's.
         Some(
             EndpointFamily::EnterpriseBilling
             | EndpointFamily::OrganizationBilling
@@ -118,7 +119,7 @@ pub fn write_context(headers: &mut HeaderMap, endpoint: Endpoint, context: &Requ
     }
 }
 
-/// Writes how the key stands that the request was counted for.
+/// Writes the standing of the key that the request was counted for.
 pub fn write_standing(headers: &mut HeaderMap, standing: &LimitStanding) {
     let values = [
         ("x-ratelimit-limit", i64::from(standing.limit)),
@@ -179,7 +180,7 @@ fn insert_all(headers: &mut HeaderMap, values: &[(HeaderName, HeaderValue)]) {
     }
 }
 
-/// Leaves out a value that no header can hold, which ids and scope names never are.
+/// Omits a value that is not valid in a header, which ids and scope names always are.
 fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);

@@ -1,7 +1,7 @@
 //! Prometheus metrics of the server.
 //!
 //! Invariant: labels are route patterns, methods and statuses; no account, user or token is ever a
-//! label, so that whoever reads metrics learns no name.
+//! label, so that metrics reveal no names.
 
 use crate::jobs::Outcomes;
 use axum::http::Method;
@@ -39,7 +39,7 @@ struct OutcomeLabel {
     outcome: &'static str,
 }
 
-/// Counts what the server does.
+/// The server's metrics.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -52,11 +52,11 @@ pub struct Metrics {
     routes: RwLock<HashMap<Box<str>, Arc<Route>>>,
 }
 
-/// The metrics of one route, so that an answer is counted without making labels for it.
+/// The metrics of one route, cached so that counting an answer needs no new labels.
 #[derive(Debug)]
 struct Route {
     durations: Histogram,
-    /// By method and status: hardly more than a handful.
+    /// By method and status: only a handful.
     requests: RwLock<Vec<(&'static str, u16, Counter)>>,
 }
 
@@ -170,7 +170,7 @@ impl Metrics {
         Arc::clone(route)
     }
 
-    /// Counts usage events by what came of them.
+    /// Counts usage events by outcome.
     pub fn events(&self, accepted: u64, duplicates: u64, rejected: u64) {
         let outcomes = [
             ("accepted", accepted),
@@ -191,7 +191,7 @@ impl Metrics {
     }
 }
 
-/// Methods that no route knows share a label, so that no client can make ever more of them.
+/// Unknown methods share a label, so that clients cannot create an unbounded number of labels.
 fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

@@ -1,8 +1,8 @@
-//! HTTP: GitHub's billing API, our own API, and the manners of both.
+//! HTTP: GitHub's billing API, our own API, and the conventions of both.
 //!
 //! Invariant: handlers hold no rule of billing, no SQL and no arithmetic on money. A read is five
 //! steps in one order: find, authorize, make the query, load, render. Look next: [`router`] for
-//! every route on one page, [`frame`] for what happens around each request.
+//! every route on one page, [`frame`] for the middleware around each request.
 
 mod accept_encoding;
 pub mod account;

@@ -1,8 +1,8 @@
-//! How slow a client may be: so many bytes within so much time, or it is given up.
+//! The minimum pace of clients: a number of bytes within a time, or the connection is dropped.
 //!
-//! Invariant: only a client that is being waited for can be late; while the server itself is busy
-//! nothing runs out. Look next: [`super::connection`] for what is written, [`super::body`] for long
-//! answers; the bodies of requests are held to it here.
+//! Invariant: only a client that is being waited for can be late; no time runs while the server
+//! itself is busy. Look next: [`super::connection`] for what is written, [`super::body`] for long
+//! answers; the pace of request bodies is enforced here.
 
 use super::error::ApiError;
 use axum::body::{Body, Bytes, HttpBody};
@@ -15,10 +15,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Sleep;
 
-/// What must have moved before the time is counted anew. One byte now and then is not enough.
+/// Bytes that must be transferred before the time restarts, so that an occasional byte is not
+/// enough.
 pub const PACE_BYTES: u64 = 64 * 1024;
 
-/// Counts what moves, and says when it is too little.
+/// Counts transferred bytes, and detects when they are too few.
 #[derive(Debug)]
 pub(super) struct Meter {
     within: Duration,
@@ -28,7 +29,7 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// Wants [`PACE_BYTES`] to move in so much time.
+    /// Requires [`PACE_BYTES`] to be transferred within this time.
     pub(super) fn new(within: Duration) -> Self {
         Self {
             within,
@@ -38,7 +39,7 @@ impl Meter {
         }
     }
 
-    /// Something moved: nobody is being waited for.
+    /// Notes transferred bytes: the client is not being waited for.
     pub(super) fn moved(&mut self, bytes: usize) {
         self.waiting = false;
         self.moved += bytes as u64;
@@ -47,14 +48,14 @@ impl Meter {
         }
     }
 
-    /// Everything that was there has moved.
+    /// Notes that everything available has been transferred.
     pub(super) fn rest(&mut self) {
         (self.waiting, self.moved, self.alarm) = (false, 0, None);
     }
 
-    /// The other side is being waited for; whether it is too late.
+    /// Notes that the client is being waited for, and returns whether it is too late.
     pub(super) fn is_late(&mut self, context: &mut Context<'_>) -> bool {
-        // What ran out while nobody was waiting was not the client's time.
+        // An alarm that expired while not waiting does not count against the client.
         if !self.waiting && self.alarm.as_ref().is_some_and(|alarm| alarm.is_elapsed()) {
             self.rest();
         }
@@ -73,7 +74,7 @@ impl Meter {
         .0.as_secs(), crate::config::Limits::BODY)]
 pub struct SlowBody(pub Duration);
 
-/// What a client is told whose body could not be read to its end.
+/// The error for a client whose body could not be read completely.
 pub(super) fn broken_body(error: axum::Error) -> ApiError {
     match causes(&error).find_map(|cause| cause.downcast_ref::<SlowBody>()) {
         Some(slow) => ApiError::new(StatusCode::REQUEST_TIMEOUT, format!("Too slow: {slow}.")),
@@ -81,7 +82,7 @@ pub(super) fn broken_body(error: axum::Error) -> ApiError {
     }
 }
 
-/// An error, and what led to it.
+/// An error and its chain of causes.
 pub(super) fn causes<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
@@ -90,7 +91,7 @@ pub(super) fn causes<'a>(
     })
 }
 
-/// A request whose body breaks off when the client sends it too slowly.
+/// A request whose body is aborted when the client sends it too slowly.
 pub(super) fn paced(request: Request<Body>, within: Duration) -> Request<Body> {
     if request.body().is_end_stream() {
         return request;

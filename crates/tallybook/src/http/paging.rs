@@ -1,6 +1,6 @@
 //! Pages of lists: `page` and `per_page`, and the `Link` header that leads from one to the next.
 //!
-//! Invariant: links are made of the public address and never of what the client sent as its host.
+//! Invariant: links use the public address, never the host that the client sent.
 
 use super::error::ApiError;
 use super::params::{BadParameter, Params};
@@ -10,12 +10,12 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::ops::Range;
 
-/// The most things on a page.
+/// The most items on a page.
 pub const MOST_PER_PAGE: i16 = 100;
 
 const DEFAULT_PER_PAGE: usize = 30;
 
-/// A page that was asked for.
+/// A requested page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page {
     /// From 1.
@@ -25,13 +25,14 @@ pub struct Page {
 }
 
 impl Page {
-    /// The first page of a list that is never given whole.
+    /// The first page of a list that is never returned as a whole.
     pub const FIRST: Self = Self {
         number: 1,
         size: DEFAULT_PER_PAGE,
     };
 
-    /// The page that the parameters ask for; `None` when they ask for none, which is everything.
+    /// The page that the parameters request; `None` without paging parameters, which means
+    /// everything.
     pub fn read(params: &Params) -> Result<Option<Self>, BadParameter> {
         let number = params.integer("page", 1, i16::MAX)?;
         let size = params.integer("per_page", 1, MOST_PER_PAGE)?;
@@ -45,21 +46,21 @@ impl Page {
         }))
     }
 
-    /// Whether the parameters ask for more than the first page of an answer that has only one.
-    /// Clients that page until less than a page comes get an empty answer then, and end.
+    /// Whether the parameters request a page after the first of an answer that has only one.
+    /// Clients that page until a page is not full then get an empty answer, and stop.
     pub fn is_past_the_only(params: &Params) -> Result<bool, BadParameter> {
         let number = params.integer("page", 1, i16::MAX)?;
         Ok(number.is_some_and(|number| number > 1))
     }
 
-    /// The page's places in a list of `count`; empty beyond its end.
+    /// The page's range of indexes in a list of `count`; empty beyond its end.
     #[must_use]
     pub fn range(self, count: usize) -> Range<usize> {
         let start = ((self.number - 1) * self.size).min(count);
         start..(start + self.size).min(count)
     }
 
-    /// Whether a list of `count` goes on after this page.
+    /// Whether a list of `count` continues after this page.
     #[must_use]
     pub fn has_next(self, count: usize) -> bool {
         self.number * self.size < count
@@ -90,14 +91,14 @@ impl Page {
         (!links.is_empty()).then(|| links.join(", "))
     }
 
-    /// The address with this page in place of the one that was asked for.
+    /// The request's address with this page instead of the requested one.
     fn address(self, uri: &Uri) -> String {
         let (size, number) = (self.size.to_string(), self.number.to_string());
         with_parameters(uri, &[("per_page", &size), ("page", &number)])
     }
 }
 
-/// The address with these values of parameters in place of those that were asked for.
+/// The request's address with these parameter values instead of the requested ones.
 pub fn with_parameters(uri: &Uri, parameters: &[(&str, &str)]) -> String {
     let others = uri.query().unwrap_or_default().split('&');
     let others = others.filter(|pair| {

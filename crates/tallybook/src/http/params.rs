@@ -1,9 +1,9 @@
 //! Query parameters, read strictly.
 //!
-//! Invariant: a parameter that is known to an endpoint either has a value that was meant, or the
-//! answer is 400 and names it. Given twice, empty, signed, spaced or out of range are all refused:
-//! an empty filter (`?user=`) is most likely a script's unset variable, and answering it with
-//! everybody's usage would be a wrong number. Unknown parameters are ignored, as at GitHub.
+//! Invariant: a parameter that an endpoint supports either has a sensible value, or the answer is
+//! 400 and names it. Repeated, empty, signed, spaced and out-of-range values are all refused: an
+//! empty filter (`?user=`) is most likely a script's unset variable, and answering it with
+//! everyone's usage would be wrong. Unknown parameters are ignored, as at GitHub.
 
 use super::error::ApiError;
 use axum::extract::Query;
@@ -34,7 +34,7 @@ impl From<BadParameter> for ApiError {
     }
 }
 
-/// A request's parameters, decoded, in their order.
+/// A request's decoded parameters, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Params {
     pairs: Vec<(String, String)>,

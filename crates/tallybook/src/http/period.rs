@@ -1,15 +1,14 @@
-//! Which hours a request asks for, from `year`, `month`, `day` and `hour` and what day it is.
+//! The hours that a request covers, from `year`, `month`, `day` and `hour` and the current day.
 //!
-//! Invariant: pure functions of the parameters and `now`; every period is whole hours, days,
-//! months or a year, in UTC. Look next: [`super::params`]
-//! for what values are refused before.
+//! Invariant: pure functions of the parameters and `now`; every period is whole hours, days, months
+//! or a year, in UTC. Look next: [`super::params`] for the validation of values.
 
 use super::params::{BadParameter, Params};
 use crate::wire::summary::TimePeriod;
 use tallybook_core::query::Grain;
 use tallybook_core::time::{Day, Hour, Instant, Month};
 
-/// What was asked, as far as it was.
+/// The date parameters that were given.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Calendar {
     /// 2000 to 9999.
@@ -29,7 +28,7 @@ pub struct AskedPeriod {
     pub from: Hour,
     /// The hour after the last; equal to `from` when nothing is left of the period.
     pub to: Hour,
-    /// What a row stands for.
+    /// The period of a row.
     pub grain: Grain,
     /// What `timePeriod` echoes.
     pub echo: TimePeriod,
@@ -43,7 +42,7 @@ pub struct History {
 }
 
 impl Calendar {
-    /// Reads the parameters; `hour` only where the endpoint knows it.
+    /// Reads the parameters; `hour` only where the endpoint supports it.
     pub fn read(params: &Params, with_hour: bool) -> Result<Self, BadParameter> {
         let year = params.integer("year", 2000, 9999)?;
         let hour = if with_hour {
@@ -59,9 +58,9 @@ impl Calendar {
         })
     }
 
-    /// The period of `usage`: without parameters the current year, a row a month; a year alone
-    /// likewise; a month, a row a day; a day, that day; an hour, that hour. What is missing beside
-    /// a smaller unit is today's.
+    /// The period of `usage`: without parameters the current year, with a row per month; a year
+    /// alone likewise; a month, with a row per day; a day; or an hour. A larger unit that is
+    /// missing is the current one.
     pub fn usage_period(self, now: Instant) -> Result<AskedPeriod, BadParameter> {
         let today = now.day();
         if let Some(hour) = self.hour {
@@ -88,7 +87,7 @@ impl Calendar {
     }
 
     /// The period of the other three: without parameters the current month; a year alone is that
-    /// year; a month and a day as in [`Self::usage_period`]. One row a group, without dates.
+    /// year; a month and a day as in [`Self::usage_period`]. One row per group, without dates.
     pub fn summary_period(self, now: Instant) -> Result<AskedPeriod, BadParameter> {
         let today = now.day();
         match self {
@@ -158,7 +157,7 @@ impl AskedPeriod {
         })
     }
 
-    /// What is left of the period within the history that is shown. The echo stays what was asked.
+    /// The part of the period within the visible history. The echo stays as requested.
     #[must_use]
     pub fn within(self, history: History, now: Instant) -> Self {
         if history.months == 0 {
@@ -184,7 +183,7 @@ fn echo_of_day(day: Day) -> TimePeriod {
     }
 }
 
-/// Months, days and hours were checked to be far below 128.
+/// Months, days and hours have been checked to be far below 128.
 fn small(value: Option<i16>) -> Option<i8> {
     value.and_then(|value| i8::try_from(value).ok())
 }

@@ -1,4 +1,4 @@
-//! Rate limits: so many requests an hour by token, or by address without one.
+//! Rate limits: requests per hour by token, or by address without one.
 //!
 //! Invariant: without a limit nothing is counted and no header is sent. Windows are fixed hours
 //! from the first request of a key, as at GitHub; memory is bounded by the keys of the last hour.
@@ -10,25 +10,24 @@ use tallybook_core::time::Instant;
 
 const WINDOW_SECONDS: i64 = 3600;
 
-/// Windows are swept when this many keys are held, and again each time that many are new.
+/// Windows are swept when this many keys are held, and again after each further batch of this many.
 const SWEEP_AT: usize = 10_000;
 
-/// Who is counted.
+/// The key that requests are counted by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Key {
     /// A token, by its public id.
     Token(String),
-    /// An address, for requests without a token that works; `None` where the server does not know
-    /// it.
+    /// An address, for requests without a valid token; `None` if unknown.
     Address(Option<IpAddr>),
 }
 
-/// How a key stands.
+/// The rate-limit standing of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitStanding {
     /// Requests in an hour.
     pub limit: u32,
-    /// Of them, made.
+    /// Requests made in this hour.
     pub used: u32,
     /// When the hour ends, in seconds since 1970.
     pub reset: i64,
@@ -37,7 +36,7 @@ pub struct LimitStanding {
 }
 
 impl LimitStanding {
-    /// Requests that are left in the hour.
+    /// Requests left in this hour.
     #[must_use]
     pub const fn remaining(&self) -> u32 {
         self.limit.saturating_sub(self.used)
@@ -97,7 +96,7 @@ impl RateLimiter {
         })
     }
 
-    /// How a key stands, without counting.
+    /// The standing of a key, without counting.
     pub fn look(&self, key: Key, now: Instant) -> LimitStanding {
         self.with_window(key, now, |window, limit| window.used < limit)
     }
@@ -109,7 +108,7 @@ impl RateLimiter {
         change: impl FnOnce(&mut Window, u32) -> bool,
     ) -> LimitStanding {
         let now = now.seconds();
-        // Counters stay meaningful whatever panicked while they were held.
+        // Counters are consistent even if a panic poisoned the lock.
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         windows.sweep(now);
         let fresh = Window {

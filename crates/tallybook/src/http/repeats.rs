@@ -1,8 +1,8 @@
-//! What may come very often, told in the audit log a few times an hour: refused credentials are
-//! counted, and a download that is repeated or taken in ranges is one line.
+//! Aggregates frequent events in the audit log to a few lines an hour: refused credentials are
+//! counted, and a download that is repeated or split into ranges is one line.
 //!
 //! Invariant: memory and lines are bounded, whatever is sent and from however many addresses; a
-//! refusal is counted until the line that tells it is on disk.
+//! refusal stays counted until the line that reports it is on disk.
 
 use super::app::App;
 use super::client_address::network;
@@ -16,16 +16,16 @@ use tallybook_core::time::Instant;
 use tallybook_store::Effect;
 use tokio_util::sync::CancellationToken;
 
-/// How often counts are looked at: how long a refusal may go untold at first.
+/// How often counts are checked, which delays the first report of a refusal.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// How long what repeats is told together.
+/// The interval in which repetitions share a line.
 const INTERVAL_SECONDS: i64 = 60 * 60;
 
-/// The most sources that are told apart in one interval; the others share a line.
+/// The most sources reported separately in one interval; the others share a line.
 const MOST_SOURCES: usize = 32;
 
-/// The most downloads that are remembered.
+/// The most downloads remembered.
 const MOST_DOWNLOADS: usize = 10_000;
 
 /// A credential that was refused.
@@ -33,16 +33,16 @@ const MOST_DOWNLOADS: usize = 10_000;
 pub enum Refused {
     /// A token that is unknown, expired or revoked.
     Token,
-    /// A link that was changed, is stale, or whose holder may not see the report any more.
+    /// A link that was tampered with, has expired, or whose holder may no longer see the report.
     Link,
 }
 
-/// From where what was refused. No address and no token stand for all further sources, too.
+/// The source and kind of a refusal. No address and no token also stands for all further sources.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Source {
     what: Refused,
     network: Option<IpAddr>,
-    /// The id of a token that is known, and expired or revoked.
+    /// The id of a known token that is expired or revoked.
     token: Option<String>,
 }
 
@@ -51,11 +51,11 @@ struct Source {
 struct Count {
     /// When the interval began.
     began: Instant,
-    /// Whether the log has a line of this interval.
+    /// Whether the log has a line for this interval.
     is_told: bool,
-    /// What the log does not tell yet.
+    /// Refusals not yet in the log.
     untold: u64,
-    /// The first that it does not tell.
+    /// The first of these.
     first: Instant,
     last: Instant,
 }
@@ -67,20 +67,20 @@ pub struct Download {
     pub report: String,
     /// Which of its files.
     pub part: usize,
-    /// For whom the link was made.
+    /// The holder of the link.
     pub holder: String,
-    /// From where.
+    /// The client's address.
     pub address: Option<IpAddr>,
 }
 
-/// What came lately.
+/// Recent refusals and downloads.
 #[derive(Debug, Default)]
 pub struct Repeats(Mutex<Lately>);
 
 #[derive(Debug, Default)]
 struct Lately {
     refused: BTreeMap<Source, Count>,
-    /// With the time of the first.
+    /// Downloads, with the time of the first request.
     downloads: HashMap<Download, Instant>,
 }
 
@@ -116,7 +116,7 @@ impl Repeats {
         count.last = now;
     }
 
-    /// Whether a download is not in the audit log yet, for this interval.
+    /// Whether a download is not yet in the audit log for this interval.
     pub fn is_new(&self, download: Download, now: Instant) -> bool {
         let mut lately = self.lately();
         if lately.downloads.contains_key(&download) {
@@ -128,13 +128,12 @@ impl Repeats {
         true
     }
 
-    /// Takes back that a download is in the audit log.
+    /// Unmarks a download as being in the audit log.
     pub fn forget(&self, download: &Download) {
         self.lately().downloads.remove(download);
     }
 
-    /// What the log has to be told now: sources that are new, and those whose interval is over; at
-    /// the end, all.
+    /// The counts due for the log: new sources, and those whose interval is over; at the end, all.
     fn due(&self, now: Instant, is_end: bool) -> Vec<(Source, Count)> {
         let lately = self.lately();
         let due = lately.refused.iter().filter(|(_, count)| {
@@ -145,7 +144,7 @@ impl Repeats {
             .collect()
     }
 
-    /// Takes what the log was told off the counts, and begins new intervals.
+    /// Subtracts what was logged from the counts, and starts new intervals.
     fn told(&self, lines: &[(Source, Count)], now: Instant) {
         let mut lately = self.lately();
         for (source, told) in lines {
@@ -193,7 +192,7 @@ fn line((source, count): &(Source, Count), now: Instant) -> Effect {
     actor.did(now, deed)
 }
 
-/// Records what was refused until `shutdown`, and all that is left then.
+/// Records refusals until `shutdown`, and all remaining ones then.
 pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
         tokio::select! {
@@ -206,8 +205,8 @@ pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
     }
 }
 
-/// Records what the log has to be told of refused credentials now; at the end, all. What cannot be
-/// recorded is counted on.
+/// Records the refused credentials that are due; at the end, all. Those that cannot be recorded
+/// stay counted.
 pub async fn record(app: &App, is_end: bool) -> Result<(), EngineError> {
     let (now, repeats) = (app.frame.clock.now(), &app.frame.repeats);
     let now = now.map_err(|error| EngineError::System(error.to_string()))?;

@@ -1,9 +1,9 @@
-//! Request ids: what a client quotes and the log is searched for.
+//! Request ids, which clients quote and operators search the log for.
 //!
 //! Invariant: the form is GitHub's (`B646:3E30C6:703151:87B13E:69A9546A`): four groups that differ
 //! from request to request and the time of the request in seconds, all in upper-case hexadecimal
-//! digits. An id is no secret and guards nothing: it need not be unguessable, only not come again,
-//! so that the operating system is asked for randomness once a process and not once a request.
+//! digits. An id is no secret and guards nothing: it need not be unguessable, only unique, so the
+//! operating system is asked for randomness once per process rather than per request.
 
 use axum::http::HeaderValue;
 use std::hash::{BuildHasher, RandomState};
@@ -17,12 +17,12 @@ const HEX: &[u8; 16] = b"0123456789ABCDEF";
 /// 64-bit number once.
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Gives out ids.
+/// A generator of ids.
 #[derive(Debug)]
 pub struct RequestIds {
-    /// Tells processes apart.
+    /// Distinguishes processes.
     process: u64,
-    /// Moves on by [`STEP`] with each id.
+    /// Advances by [`STEP`] with each id.
     next: AtomicU64,
 }
 
@@ -30,10 +30,10 @@ pub struct RequestIds {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestId([u8; LENGTH]);
 
-/// Ids of a process of its own.
+/// A generator with its own process value.
 impl Default for RequestIds {
     fn default() -> Self {
-        // Random keys, as maps have: enough for what guards nothing, and it cannot fail.
+        // The random keys of hash maps: good enough for non-secret ids, and infallible.
         let random = RandomState::new();
         Self {
             process: random.hash_one("process"),

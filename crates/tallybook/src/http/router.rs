@@ -1,7 +1,7 @@
-//! Every route on one page: its path, who guards it, where it is documented, and its handler.
+//! Every route on one page: its path, guard, documentation page and handler.
 //!
-//! Invariant: no route is without a guard, see [`super::endpoint`]. A path that is not here is 404
-//! in JSON, and so is a path with a slash at its end or with another method. The same routes answer
+//! Invariant: every route has a guard, see [`super::endpoint`]. A path that is not listed here is
+//! 404 in JSON, as is a path with a trailing slash or with another method. The same routes answer
 //! under `/api/v3`, as on GitHub Enterprise Server.
 
 use super::accept_encoding::accept_identity;
@@ -36,7 +36,7 @@ const SERVER_BASE: &str = "/api/v3";
 pub fn router(app: Arc<App>) -> Router {
     let compressible = SizeAbove::new(COMPRESS_ABOVE)
         .and(NotForContentType::const_new("application/octet-stream"))
-        // Each of its lines is wanted as soon as it is there.
+        // Each line must be delivered immediately.
         .and(NotForContentType::const_new("application/x-ndjson"));
     let (router, facts) = routes().into_parts();
     let around = (Arc::clone(&app.frame), Arc::new(facts));
@@ -49,7 +49,7 @@ pub fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// What is known of every route.
+/// The metadata of every route.
 #[must_use]
 pub fn facts() -> Facts {
     routes().into_parts().1
@@ -61,7 +61,7 @@ fn routes() -> Routes<Arc<App>> {
         .nest(SERVER_BASE, github.clone())
         .merge(github)
         .nest("/metering/v1", metering())
-        // The link is what lets in.
+        // The signed link grants access.
         .route(
             "/reports/{id}/{part}",
             get(open(DOCUMENTATION, reports::download::download)),
@@ -77,7 +77,7 @@ fn github() -> Routes<Arc<App>> {
     Routes::default()
         .merge(usage::<Enterprise>("/enterprises/{enterprise}"))
         .merge(usage::<Organization>("/organizations/{org}"))
-        // GitHub answers there, too, and clients ask there.
+        // GitHub also answers here, and clients use it.
         .merge(usage::<Organization>("/orgs/{org}"))
         .merge(usage::<User>("/users/{username}"))
         .merge(planned::routes::<Enterprise>("/enterprises/{enterprise}"))
@@ -95,7 +95,7 @@ fn github() -> Routes<Arc<App>> {
         )
 }
 
-/// What only enterprises have.
+/// Routes that only enterprises have.
 fn of_enterprises() -> Routes<Arc<App>> {
     const FAMILY: EndpointFamily = Enterprise::FAMILY;
     Routes::default()
@@ -151,7 +151,7 @@ fn usage<K: PathKind>(account: &str) -> Routes<Arc<App>> {
         )
 }
 
-/// The endpoints that GitHub retired, below an account's path: they tell nothing.
+/// The endpoints that GitHub retired, below an account's path, which reveal nothing.
 fn retired(account: &str) -> Routes<Arc<App>> {
     let path = |endpoint: &str| format!("{account}/settings/billing/{endpoint}");
     Routes::default()
@@ -175,11 +175,11 @@ fn metering() -> Routes<Arc<App>> {
                 events::create::create,
             )),
         )
-        // Each handler has limits of its own, which its errors name.
+        // Each handler has its own limits, which its errors name.
         .layered(|router| router.layer(DefaultBodyLimit::disable()))
 }
 
-/// What accounts of every kind have.
+/// Routes that accounts of every kind have.
 fn of_accounts() -> Routes<Arc<App>> {
     use EndpointFamily::{Imports, WriteImports};
     Routes::default()
@@ -216,7 +216,7 @@ fn of_accounts() -> Routes<Arc<App>> {
         )
 }
 
-/// What is the whole site's.
+/// Routes of the whole site.
 fn of_the_site() -> Routes<Arc<App>> {
     const SITE: EndpointFamily = EndpointFamily::Site;
     const PAGE: &str = pages::METERING;

@@ -1,7 +1,7 @@
-//! The body of a request, from the asynchronous side to a thread that reads it.
+//! Passes the body of a request from the asynchronous side to a thread that reads it.
 //!
-//! Invariant: a few chunks are in memory, however long the body; a body that broke off is an error
-//! to the reader and never an end, so that half a report is never taken for a whole one. Look next:
+//! Invariant: a few chunks are in memory, however long the body; a truncated body is an error to
+//! the reader, never a normal end, so that half a report is never taken for a whole one. Look next:
 //! [`super::content_encoding`] and [`super::form`], which read from it.
 
 use super::pace::{self, SlowBody};
@@ -15,8 +15,8 @@ use tokio::sync::mpsc;
 /// Chunks on their way from the socket to the reader.
 const CHUNKS_IN_FLIGHT: usize = 16;
 
-/// What is read of an upload after its reader gave up, so that a client that writes before it
-/// reads gets to see the answer.
+/// How much of an upload is read after its reader gave up, so that a client that writes before it
+/// reads sees the answer.
 const DRAINED_BYTES: usize = 64 << 20;
 
 /// The reading end.
@@ -33,7 +33,7 @@ pub struct Pump {
     pieces: mpsc::Sender<io::Result<Piece>>,
     /// Whether the reader gave up.
     unwanted: bool,
-    /// Bytes that came since.
+    /// Bytes received since.
     drained: usize,
 }
 
@@ -61,7 +61,7 @@ pub fn channel() -> (Pump, Upload) {
 }
 
 impl Pump {
-    /// Hands over a body.
+    /// Passes on a body.
     pub async fn body<E: Error + Send + Sync + 'static>(
         mut self,
         mut body: impl Stream<Item = Result<Bytes, E>> + Send + Unpin,
@@ -76,8 +76,8 @@ impl Pump {
         }
     }
 
-    /// Hands a chunk to the reader. When that one gave up, what still comes is thrown away, up to
-    /// a point.
+    /// Passes a chunk to the reader. If the reader gave up, further chunks are discarded, up to a
+    /// limit.
     async fn give(&mut self, chunk: Bytes) -> ControlFlow<()> {
         let size = chunk.len();
         if self.unwanted {
@@ -93,7 +93,7 @@ impl Pump {
     }
 
     async fn end(&mut self) -> ControlFlow<()> {
-        // Without a reader nobody waits for the end.
+        // If the reader is gone, the end does not matter.
         let _ = self.pieces.send(Ok(Piece::End)).await;
         ControlFlow::Break(())
     }
@@ -103,18 +103,18 @@ impl Pump {
             Some(_) => io::ErrorKind::TimedOut,
             None => io::ErrorKind::UnexpectedEof,
         };
-        // Without a reader nobody takes half an upload for a whole one.
+        // If the reader is gone, the error does not matter.
         let _ = self.pieces.send(Err(io::Error::new(kind, error))).await;
         ControlFlow::Break(())
     }
 }
 
-/// That a body ended because it came too slowly, if that is why.
+/// The cause, if a body was aborted because it came too slowly.
 pub fn slow_body<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a SlowBody> {
     pace::causes(error).find_map(|cause| cause.downcast_ref::<SlowBody>())
 }
 
-/// Blocks: must be read from a thread that may.
+/// Blocks: read it from a thread that may block.
 impl Read for Upload {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         while self.chunk.is_empty() && !self.ended {
@@ -130,12 +130,12 @@ impl Read for Upload {
     }
 }
 
-/// Bytes of which there are too many.
+/// The input exceeds a limit of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the body has more than {0} bytes")]
 pub struct TooLong(pub u64);
 
-/// Reads at most so many bytes; more are the error [`TooLong`].
+/// Reads up to a limit of bytes; more is the error [`TooLong`].
 #[derive(Debug)]
 pub struct AtMost<R> {
     input: R,
@@ -144,7 +144,7 @@ pub struct AtMost<R> {
 }
 
 impl<R> AtMost<R> {
-    /// Reads nothing yet.
+    /// Wraps a reader without reading from it.
     pub fn new(input: R, limit: u64) -> Self {
         Self {
             input,

@@ -1,8 +1,8 @@
 //! Versions of the REST API: which one a request selects.
 //!
-//! Invariant: every answer says which version it was made for. The billing endpoints behave the
-//! same under both; what differs is said where it differs (`/rate_limit`). To add a version: a
-//! variant, its date, and a place in [`ApiVersion::ALL`], newest last.
+//! Invariant: every answer states its version. The billing endpoints behave the same under both;
+//! differences are documented where they occur (`/rate_limit`). To add a version: a variant, its
+//! date, and a place in [`ApiVersion::ALL`], newest last.
 
 use super::error::ApiError;
 

@@ -1,4 +1,4 @@
-//! Bodies whole and in chunks, of clients that take them, wait, or are gone.
+//! Bodies sent whole and in chunks, to clients that read them, stall, or disconnect.
 
 use super::*;
 use http_body_util::BodyExt;
@@ -60,7 +60,7 @@ impl Server {
 /// Longer than one chunk.
 const LONG: [Letter; 4] = [Ok("a"), Ok("b"), Ok(""), Ok("c")];
 
-/// Longer than what is sent whole.
+/// Longer than a body that is sent whole.
 fn very_long() -> Vec<Letter> {
     [&[Ok("a"); WHOLE_BYTES / CHUNK_BYTES][..], &LONG].concat()
 }

@@ -1,7 +1,7 @@
-//! How many connections there may be: in all, and from one address.
+//! Limits on the number of connections: in total, and per address.
 //!
-//! Invariant: what is admitted gives its place back when it is dropped. A few of those that are too
-//! many are told so with 503; the rest are closed.
+//! Invariant: an admitted connection frees its slot when dropped. Some of the excess connections
+//! are answered with 503; the rest are closed.
 
 use crate::config::{Limits, TrustedProxies};
 use crate::http::client_address::network;
@@ -11,10 +11,10 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Connections beyond the limits that are told so at one time.
+/// Connections beyond the limits that are answered with 503 at one time.
 pub(crate) const REFUSED_AT_ONCE: usize = 32;
 
-/// Which limit a connection is beyond; its requests are refused for it.
+/// The limit that a connection exceeds, for which its requests are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overload {
     /// Of all connections.
@@ -67,7 +67,7 @@ impl Admitted {
 }
 
 impl Admission {
-    /// At most so many in all, and from one address as the limits say.
+    /// At most `most` in total, and per address according to the limits.
     pub(super) fn new(most: usize, limits: &Limits, proxies: TrustedProxies) -> Self {
         let per_address = usize::try_from(limits.connections_per_address);
         Self {
@@ -80,7 +80,7 @@ impl Admission {
         }
     }
 
-    /// Takes a connection in; `None` when it is to be closed.
+    /// Admits a connection; `None` when it must be closed.
     pub(super) fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<Admitted> {
         // Behind a proxy all clients have one address.
         let address = match self.proxies.contains(peer) {
@@ -121,7 +121,7 @@ impl Admission {
     }
 
     fn by_address(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        // Counts are whole whatever panicked while they were held.
+        // Counts are consistent even if a panic poisoned the lock.
         self.by_address
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn one_address_takes_no_more_than_its_share() {
         let admission = admission(10, 2, "");
-        // Addresses of one /64 are one client's.
+        // Addresses of one /64 belong to one client.
         let held = ["2001:db8::1", "2001:db8::2"].map(|it| admission.admit(ip(it)));
         assert_eq!(held.each_ref().map(overload), [None, None]);
         let third = admission.admit(ip("2001:db8::3"));

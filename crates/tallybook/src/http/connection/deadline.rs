@@ -1,7 +1,7 @@
-//! What a connection's client has to do next, and until when.
+//! What a connection's client has to do next, and by when.
 //!
-//! Invariant: asked after each poll of a connection, so that whatever was read, answered or written
-//! in it has moved the deadline already.
+//! Invariant: checked after each poll of a connection, when everything read, answered or written in
+//! it has already moved the deadline.
 
 use crate::clock::runtime_now;
 use std::future::Future;
@@ -22,18 +22,18 @@ pub(super) struct Deadlines {
     pub(super) write: Duration,
 }
 
-/// Where a connection stands between two requests, or in one.
+/// The phase of a connection.
 #[derive(Debug, Clone, Copy)]
 enum Phase {
-    /// Nothing was asked since then.
+    /// Idle since this time.
     Idle(Instant),
-    /// The head of a request began then.
+    /// The head of a request began at this time.
     Head(Instant),
-    /// A request is being answered: it is the server's turn.
+    /// A request is being answered: the client need not do anything.
     Answering,
 }
 
-/// What a connection's stream and service have seen.
+/// The activity seen by a connection's stream and service.
 #[derive(Debug)]
 pub(super) struct Activity {
     deadlines: Deadlines,
@@ -41,7 +41,7 @@ pub(super) struct Activity {
 }
 
 impl Activity {
-    /// A new connection's.
+    /// The activity of a new connection.
     pub(super) fn new(deadlines: Deadlines) -> Self {
         Self {
             deadlines,
@@ -49,7 +49,8 @@ impl Activity {
         }
     }
 
-    /// Bytes came. While a request is answered they are its body's, or the next one's head.
+    /// Notes received bytes. While a request is being answered they belong to its body, or the next
+    /// request's head.
     pub(super) fn received(&self) {
         self.change(|phase| match phase {
             Phase::Idle(_) => Phase::Head(runtime_now()),
@@ -57,7 +58,7 @@ impl Activity {
         });
     }
 
-    /// Bytes were taken by the client: the end of an answer, when nothing else is asked.
+    /// Notes bytes sent to the client, which restart the idle time if no request is pending.
     pub(super) fn sent(&self) {
         self.change(|phase| match phase {
             Phase::Idle(_) => Phase::Idle(runtime_now()),
@@ -65,7 +66,7 @@ impl Activity {
         });
     }
 
-    /// A request came; it is being answered until what this gives is dropped.
+    /// Notes a request; it is being answered until the returned guard is dropped.
     pub(super) fn answering(self: &Arc<Self>) -> Answering {
         self.change(|_| Phase::Answering);
         Answering(Arc::clone(self))
@@ -79,7 +80,7 @@ impl Activity {
         }
     }
 
-    /// Until when the client must do something; `None` while it is not its turn.
+    /// When the client must have done something; `None` while it is not its turn.
     fn deadline(&self) -> Option<Instant> {
         match *self.phase.lock().unwrap_or_else(PoisonError::into_inner) {
             Phase::Idle(since) => Some(since + self.deadlines.idle),
@@ -89,7 +90,7 @@ impl Activity {
     }
 
     fn change(&self, change: impl FnOnce(Phase) -> Phase) {
-        // A phase is a value: it is whole whatever panicked.
+        // A phase is a plain value: it is consistent even if a panic poisoned the lock.
         let mut phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
         *phase = change(*phase);
     }

@@ -1,4 +1,4 @@
-//! From hyper's requests to the router's, and back.
+//! Converts hyper's requests to the router's, and answers back.
 //!
 //! Invariant: a request is being answered until the body of its answer is made or dropped.
 

@@ -1,7 +1,7 @@
 //! A connection's bytes, with a deadline for writing.
 //!
-//! Invariant: a write fails when the client has not taken enough of an answer in time; reads are
-//! only noted. Look next: [`super::deadline`] for what the notes are for.
+//! Invariant: a write fails when the client has not read enough of an answer in time; reads are
+//! only noted. Look next: [`super::deadline`] for how the notes are used.
 
 use super::super::pace::Meter;
 use super::deadline::Activity;
@@ -22,7 +22,7 @@ pub(super) struct Stream<I> {
 }
 
 impl<I> Stream<I> {
-    /// A new connection's; the client must take the next part of an answer `within` so much time.
+    /// Wraps a new connection; the client must read the next part of an answer `within` this time.
     pub(super) fn new(inner: I, activity: Arc<Activity>, within: Duration) -> Self {
         Self {
             inner,
@@ -31,7 +31,7 @@ impl<I> Stream<I> {
         }
     }
 
-    /// Notes what a write came to; one that waits for too long fails.
+    /// Notes the result of a write; one that waits too long fails.
     fn wrote(
         &mut self,
         context: &mut Context<'_>,
@@ -48,7 +48,7 @@ impl<I> Stream<I> {
         }
     }
 
-    /// Notes the end of a flush or of the stream; one that waits for too long fails.
+    /// Notes the end of a flush or of the stream; one that waits too long fails.
     fn finished(
         &mut self,
         context: &mut Context<'_>,

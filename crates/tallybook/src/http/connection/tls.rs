@@ -1,7 +1,7 @@
 //! TLS with a certificate that may change while the server runs.
 //!
 //! Invariant: a new pair is used from the next connection on, and only if certificate and key are
-//! good and belong together; until then the pair before it stays.
+//! valid and belong together; otherwise the previous pair stays in use.
 
 use crate::config::TlsFiles;
 use rustls::ServerConfig;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-/// How often the files are looked at.
+/// How often the files are checked.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Why a certificate and its key cannot be used.
@@ -29,7 +29,7 @@ pub enum TlsError {
         /// What the operating system said.
         reason: std::io::Error,
     },
-    /// A file is not what it should be.
+    /// A file does not contain what it should.
     #[error("{} ({flag}) holds no {what}, PEM: {reason}", file.display())]
     Invalid {
         /// The file.
@@ -58,7 +58,7 @@ pub enum TlsError {
 const CERTIFICATE: &str = "--tls-certificate";
 const KEY: &str = "--tls-key";
 
-/// A certificate and its key, as they are now.
+/// The current certificate and key.
 #[derive(Debug, Clone)]
 pub struct Tls(Arc<Shared>);
 
@@ -66,7 +66,7 @@ pub struct Tls(Arc<Shared>);
 struct Shared {
     files: TlsFiles,
     config: RwLock<Arc<ServerConfig>>,
-    /// The hash of the contents that were tried last, good or bad.
+    /// The hash of the contents tried last, valid or not.
     tried: Mutex<blake3::Hash>,
 }
 
@@ -82,7 +82,7 @@ impl Tls {
         })))
     }
 
-    /// Reads the files again. Whether there was something new in them.
+    /// Reads the files again. Returns whether they had changed.
     pub fn reload(&self) -> Result<bool, TlsError> {
         let shared = &*self.0;
         let contents = Contents::read(&shared.files)?;
@@ -99,7 +99,7 @@ impl Tls {
         Ok(true)
     }
 
-    /// What accepts the next connection.
+    /// The acceptor for the next connection.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         let config = self.0.config.read().unwrap_or_else(PoisonError::into_inner);
         TlsAcceptor::from(Arc::clone(&config))
@@ -142,7 +142,7 @@ impl Tls {
     }
 }
 
-/// What stands in the two files.
+/// The contents of the two files.
 struct Contents {
     certificate: Vec<u8>,
     key: Vec<u8>,
@@ -197,7 +197,7 @@ impl Contents {
     }
 }
 
-/// SIGHUP, where there is such a thing.
+/// SIGHUP, on platforms that have it.
 struct Hangup {
     #[cfg(unix)]
     signal: Option<tokio::signal::unix::Signal>,

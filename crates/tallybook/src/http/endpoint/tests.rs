@@ -1,4 +1,4 @@
-//! What is known of the server's own routes.
+//! The metadata of the server's own routes.
 
 use super::*;
 use crate::http::router::facts;

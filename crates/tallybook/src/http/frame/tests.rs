@@ -1,4 +1,4 @@
-//! The frame around routes of the tests' own: no engine, no socket.
+//! The frame around test routes: no engine, no socket.
 
 use super::*;
 use crate::auth::EndpointFamily;

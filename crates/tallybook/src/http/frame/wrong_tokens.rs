@@ -1,7 +1,8 @@
-//! Slows those who try tokens: the more wrong ones an address sent lately, the later the answer.
+//! Slows down guessing of tokens: the more wrong ones an address sent recently, the later the
+//! answer.
 //!
-//! Invariant: only the answer to a wrong token waits, so that others with the same address are not
-//! slowed; memory is bounded by [`MOST_ADDRESSES`].
+//! Invariant: only the answer to a wrong token waits, so that other clients with the same address
+//! are not slowed; memory is bounded by [`MOST_ADDRESSES`].
 
 use crate::clock::runtime_now;
 use crate::http::client_address::network;
@@ -11,25 +12,25 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Wrong tokens that are answered at once: a typing error or a token that has just expired.
+/// Wrong tokens answered without delay, to allow for a typo or a token that has just expired.
 const FREE: u32 = 10;
 
-/// How long the first answer after those waits; each further one waits twice as long.
+/// The delay of the first answer after those; it doubles with each further one.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 
-/// The longest wait.
+/// The longest delay.
 const LONGEST_DELAY: Duration = Duration::from_secs(10);
 
 /// The number of wrong tokens from which on the delay no longer grows.
 const MOST_COUNTED: u32 = FREE + 8;
 
-/// One wrong token is forgotten in so much time.
+/// The time after which one wrong token is forgotten.
 const FORGET_ONE: Duration = Duration::from_secs(30);
 
-/// The most addresses that are remembered.
+/// The most addresses remembered.
 const MOST_ADDRESSES: usize = 10_000;
 
-/// The wrong tokens of late, by address.
+/// Recent wrong tokens, by address.
 #[derive(Debug, Default)]
 pub struct WrongTokens(Mutex<HashMap<IpAddr, Tries>>);
 
@@ -40,7 +41,7 @@ struct Tries {
 }
 
 impl Tries {
-    /// What is not forgotten yet.
+    /// The count that is not forgotten yet.
     fn count_at(self, now: Instant) -> u32 {
         let since = now.saturating_duration_since(self.last);
         let forgotten = since.as_secs() / FORGET_ONE.as_secs();
@@ -50,7 +51,7 @@ impl Tries {
 }
 
 impl WrongTokens {
-    /// Counts a wrong token, and waits for as long as its answer is to be delayed.
+    /// Counts a wrong token, and waits out the delay of its answer.
     pub(super) async fn slow_down(&self, address: IpAddr) {
         let delay = delay(self.add(network(address), runtime_now()));
         if !delay.is_zero() {
@@ -58,7 +59,7 @@ impl WrongTokens {
         }
     }
 
-    /// Counts one more for an address: how many there are.
+    /// Counts one more for an address, and returns the count.
     fn add(&self, address: IpAddr, now: Instant) -> u32 {
         // Counts are whole whatever panicked while they were held.
         let mut tries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -72,7 +73,7 @@ impl WrongTokens {
     }
 }
 
-/// Forgets the half that has been silent the longest, so that this is seldom done.
+/// Forgets the half that has been silent longest, so that this is rarely necessary.
 fn forget_oldest(tries: &mut HashMap<IpAddr, Tries>) {
     let mut instants: Vec<Instant> = tries.values().map(|tries| tries.last).collect();
     let middle = instants.len() / 2;

@@ -1,8 +1,8 @@
 //! GitHub's operations that are answered here, for `/openapi.json`.
 //!
-//! Invariant: parameters are those that [`super::question`] reads, and tests hold every answer
-//! against these schemas and every route of the router against these operations. What stands here
-//! is what is answered, which GitHub's own description only comes close to.
+//! Invariant: parameters are those that [`super::question`] reads, and tests check every answer
+//! against these schemas and every route of the router against these operations. This describes the
+//! actual answers, from which GitHub's own description differs slightly.
 //! Look next: [`schemas`] for the bodies.
 
 mod schemas;
@@ -69,7 +69,7 @@ const USAGE: [(&str, UsageEndpoint, &str); 4] = [
     ),
 ];
 
-/// Filters, in the order of the documents, with what they take.
+/// Filters, in the order of the documentation, with their values.
 const FILTERS: [(&str, &str); 7] = [
     ("organization", "A login"),
     ("user", "A login"),

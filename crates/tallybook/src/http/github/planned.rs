@@ -1,8 +1,8 @@
-//! Operations of GitHub's billing API that this server does not have yet: 501 to whoever may use
-//! what is beside them, so that a client can tell them from a name that is wrong.
+//! Operations of GitHub's billing API that this server does not implement yet: 501 for callers who
+//! may use their sibling endpoints, to distinguish them from a wrong path.
 //!
-//! Invariant: [`PLANNED`] is the only list of them. An operation that is built gets a handler and a
-//! route of its own, and its line here goes.
+//! Invariant: [`PLANNED`] is the only list of them. An operation that is implemented gets its own
+//! handler and route, and its line here is removed.
 
 use crate::http::account::{NamedAccount, PathKind};
 use crate::http::app::App;
@@ -17,12 +17,12 @@ use tallybook_core::account::AccountKind;
 
 /// One path of the API.
 struct Planned {
-    /// The kind of account that it is of.
+    /// The kind of account that it belongs to.
     kind: AccountKind,
     /// Below `settings/billing/`.
     path: &'static str,
     methods: &'static [Method],
-    /// What clients are told that there is not.
+    /// The name of the missing feature in the error.
     what: &'static str,
     documentation_url: &'static str,
 }
@@ -113,7 +113,7 @@ pub fn routes<K: PathKind>(account: &str) -> Routes<Arc<App>> {
     })
 }
 
-/// Says that it is not there, to whoever may know of the account.
+/// Answers 501 to callers who may know of the account.
 async fn not_yet<K: PathKind>(
     planned: &Planned,
     State(app): State<Arc<App>>,

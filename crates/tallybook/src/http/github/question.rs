@@ -1,9 +1,9 @@
-//! From a request's parameters to the query that answers it, and what the answer echoes.
+//! Translates a request's parameters to a query and to the values that the answer echoes.
 //!
-//! Invariant: pure. A bad value is refused before anything else is said; then an organization,
-//! user or cost center that nobody knows is 404 on premium requests and AI credits and an empty
-//! list elsewhere. All is on the first page; every other page is empty. Filters are echoed in their
-//! canonical spelling. Look next: [`super::super::period`] for the dates.
+//! Invariant: pure. A bad value is refused first; then an unknown organization, user or cost center
+//! is 404 on premium requests and AI credits and an empty list elsewhere. Everything is on the
+//! first page; every other page is empty. Filters are echoed in their canonical spelling. Look
+//! next: [`super::super::period`] for the dates.
 
 use crate::http::error::ApiError;
 use crate::http::paging::Page;
@@ -35,32 +35,32 @@ pub enum UsageEndpoint {
     AiCredit,
 }
 
-/// What is asked about, and what is known there.
+/// The subject of a question, and the names known there.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     /// Which kind of path it was.
     pub kind: AccountKind,
-    /// What its name stands for.
+    /// What its name refers to.
     pub found: &'a Found,
-    /// Who exists, and what things are called.
+    /// The site: directory and catalogue.
     pub site: &'a Site,
-    /// Names that the account's usage has.
+    /// The names in the account's usage.
     pub spellings: MergedSpellings<'a>,
 }
 
-/// A question, ready to be answered.
+/// A resolved question.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Question {
     /// What to sum.
     pub query: Query,
     /// What `timePeriod` echoes.
     pub time_period: TimePeriod,
-    /// What else is echoed.
+    /// The other echoed values.
     pub echoes: Echoes,
 }
 
 impl UsageEndpoint {
-    /// The kind of report that its SKUs are in; `None` is all of them.
+    /// The kind of report that it is limited to; `None` for all SKUs.
     #[must_use]
     pub const fn report(self) -> Option<ReportKind> {
         match self {
@@ -70,13 +70,12 @@ impl UsageEndpoint {
         }
     }
 
-    /// Whether it answers 404 for a filter by an organization, user or cost center that nobody
-    /// knows.
+    /// Whether it answers 404 for a filter by an unknown organization, user or cost center.
     const fn refuses_unknown_names(self) -> bool {
         matches!(self, Self::PremiumRequest | Self::AiCredit)
     }
 
-    /// Whether the documents give `name` as a parameter of it for accounts of `kind`.
+    /// Whether `name` is documented as a parameter of it for accounts of `kind`.
     pub(super) fn takes(self, name: &str, kind: AccountKind) -> bool {
         let enterprise = kind == AccountKind::Enterprise;
         match (self, name) {
@@ -103,7 +102,7 @@ impl Question {
         let calendar = Calendar::read(params, endpoint == UsageEndpoint::Usage)?;
         let period = match endpoint {
             UsageEndpoint::Usage => calendar.usage_period(now)?,
-            // Only these three document how far back they go.
+            // Only these three document a limit on history.
             _ => calendar.summary_period(now)?.within(history, now),
         };
         let mut reader = Reader::new(endpoint, subject, params);
@@ -142,9 +141,9 @@ struct Reader<'a> {
     params: &'a Params,
     filter: Filter,
     echoes: Echoes,
-    /// Whether a filter names what nobody knows.
+    /// Whether a filter names something unknown.
     unknown: bool,
-    /// The user whom nobody knows, as the filter names them.
+    /// The unknown user, as named by the filter.
     unknown_user: Option<&'a str>,
 }
 
@@ -174,7 +173,7 @@ impl<'a> Reader<'a> {
         self.model()
     }
 
-    /// What is said of names that nobody knows.
+    /// The error for unknown names.
     fn not_found(&self) -> ApiError {
         match self.unknown_user {
             Some(user) => {
@@ -185,7 +184,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The text of a parameter that this endpoint knows.
+    /// The text of a parameter, if this endpoint supports it.
     fn text(&self, name: &'static str) -> Result<Option<&'a str>, BadParameter> {
         if self.endpoint.takes(name, self.subject.kind) {
             self.params.text(name)
@@ -194,8 +193,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// `usage` of an enterprise is that of no cost center unless one is asked for; everything else
-    /// is of all of them.
+    /// `usage` of an enterprise covers only usage without a cost center unless one is given;
+    /// everything else covers all.
     fn cost_center(&mut self) -> Result<(), BadParameter> {
         let enterprise = self.subject.kind == AccountKind::Enterprise;
         self.filter.cost_center = match self.text("cost_center_id")? {
@@ -247,7 +246,7 @@ impl<'a> Reader<'a> {
         let name = Name::from(text);
         let directory = &self.subject.site.directory;
         let used = self.subject.spellings.find(Dimension::User, text);
-        // That others know a user is none of this account's business.
+        // Whether other accounts know a user must not show.
         let is_known = directory.knows(&self.subject.found.payer, &name);
         let declared = directory.user(&name).filter(|_| is_known);
         let declared = declared.map(|fact| fact.login.as_str());
@@ -280,7 +279,7 @@ impl<'a> Reader<'a> {
 
     fn repository_shown(&self, owner: &str, name: &str, full: &str) -> String {
         let spellings = self.subject.spellings;
-        // A report may name a repository of another owner in full.
+        // A report may give a repository of another owner with its full name.
         if let Some(shown) = spellings.find(Dimension::Repository, full) {
             return shown.to_string();
         }

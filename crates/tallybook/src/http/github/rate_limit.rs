@@ -1,4 +1,4 @@
-//! `GET /rate_limit`: how whoever asks stands; asking is free.
+//! `GET /rate_limit`: the caller's rate-limit standing; this request is not counted.
 
 use crate::http::app::App;
 use crate::http::context::RequestContext;

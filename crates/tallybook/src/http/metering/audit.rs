@@ -1,8 +1,8 @@
 //! `GET /metering/v1/audit`.
 //!
-//! Invariant: for site administrators alone, because lines tell of everybody's tokens and
-//! addresses. Pages are told by the number of a line, so that none is missed or seen twice while
-//! others are recorded.
+//! Invariant: for site administrators only, because lines reveal everyone's tokens and addresses.
+//! Pages are delimited by line numbers, so that none is missed or seen twice while others are
+//! recorded.
 
 use super::site::apply::account;
 use crate::engine::audit::Action;
@@ -54,7 +54,7 @@ pub async fn list(
     let params = Params::read(&uri)?;
     let filter = filter(&params)?;
     let size = Page::read(&params)?.unwrap_or(Page::FIRST).size;
-    // One more, to know whether there is more.
+    // One extra, to know whether there is more.
     let mut lines = app.engine.audit(filter, size + 1).await?;
     let has_more = lines.len() > size;
     lines.truncate(size);
@@ -110,7 +110,7 @@ pub fn answer(line: NumberedAudit) -> AuditLine {
         address: row.address,
         action: row.action,
         account: row.account,
-        // One line that is damaged must not hide the others: it is shown as it stands.
+        // One damaged line must not hide the others: it is shown unchanged.
         detail: serde_json::from_str(&row.detail).unwrap_or(Value::String(row.detail)),
     }
 }

@@ -75,7 +75,7 @@ fn open_corrections(snapshot: &Snapshot) -> Vec<(&View, &OpenCorrection)> {
         );
     }
     found.sort_by_key(|(_, open)| (open.time, &open.name));
-    // One of an organization that moved waits in all of its payers' accounts.
+    // A correction for an organization that moved waits in all of its payers' accounts.
     found.dedup_by_key(|(_, open)| &open.name);
     found
 }
@@ -91,7 +91,7 @@ fn acts_elsewhere(open: &OpenCorrection, snapshot: &Snapshot) -> bool {
         })
 }
 
-/// Who may read what an account uses may read its corrections.
+/// A caller who may read an account's usage may read its corrections.
 const fn family(kind: AccountKind) -> EndpointFamily {
     match kind {
         AccountKind::Enterprise => EndpointFamily::EnterpriseBilling,

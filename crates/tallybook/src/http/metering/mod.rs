@@ -2,7 +2,7 @@
 //! administrators do.
 //!
 //! Invariant: the same conventions as GitHub's endpoints (errors, tokens, versions, paging), and
-//! the OpenAPI document is made of the handlers themselves. Look next: [`openapi`] for all of it.
+//! the OpenAPI document is generated from the handlers. Look next: [`openapi`] for an overview.
 
 pub mod audit;
 pub mod catalog;
@@ -27,13 +27,13 @@ use bytes::Bytes;
 use http_body_util::LengthLimitError;
 use std::future::Future;
 
-/// Only a site administrator goes on.
+/// Fails unless the caller is a site administrator.
 fn authorize_site(context: &RequestContext) -> Result<(), ApiError> {
     let viewer = context.viewer()?;
     Ok(authorize(EndpointFamily::Site, viewer, Standing::None)?)
 }
 
-/// Who the audit log names.
+/// The actor for the audit log.
 pub(super) fn actor(context: &RequestContext) -> Result<Actor, ApiError> {
     let viewer = context.viewer()?;
     Ok(Actor {
@@ -44,7 +44,7 @@ pub(super) fn actor(context: &RequestContext) -> Result<Actor, ApiError> {
     })
 }
 
-/// Sees a change through to its end, also when the client goes away in the middle of it.
+/// Completes a change even if the client disconnects in the middle of it.
 pub(super) async fn to_the_end<T: Send + 'static>(
     change: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, ApiError> {
@@ -53,7 +53,7 @@ pub(super) async fn to_the_end<T: Send + 'static>(
         .map_err(|error| EngineError::from(error).into())
 }
 
-/// The whole of a small body; 413 when it is not small.
+/// Reads a small body completely; 413 when it is too large.
 pub(super) async fn small_body(app: &App, body: Body) -> Result<Bytes, ApiError> {
     let limit = usize::try_from(app.limits.body_bytes).unwrap_or(usize::MAX);
     to_bytes(body, limit).await.map_err(|error| {

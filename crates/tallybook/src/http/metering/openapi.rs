@@ -57,7 +57,7 @@ impl Modify for Security {
     }
 }
 
-/// The document as JSON. It is made once, and its bytes are shared by all answers.
+/// The document as JSON. It is generated once, and all answers share its bytes.
 pub async fn get() -> Result<impl IntoResponse, ApiError> {
     static DOCUMENT: OnceLock<Bytes> = OnceLock::new();
     let document = match DOCUMENT.get() {

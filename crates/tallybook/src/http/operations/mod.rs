@@ -1,4 +1,4 @@
-//! What those who run the server ask: is it alive, is it ready, what does it do.
+//! Endpoints for operators: liveness, readiness and metrics.
 
 use super::app::App;
 use super::error::ApiError;

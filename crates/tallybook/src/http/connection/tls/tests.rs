@@ -70,7 +70,7 @@ async fn a_new_pair_is_used_and_a_bad_one_is_not() {
     let first = certificate(&tls).await;
     assert!(!tls.reload().unwrap(), "nothing is new");
 
-    // A certificate that does not belong to the key, as while the two are replaced.
+    // A certificate that does not match the key, as happens while the two are being replaced.
     let key = std::fs::read(folder.files().key).unwrap();
     folder.write("two.example.com");
     let second_key = std::fs::read(folder.files().key).unwrap();

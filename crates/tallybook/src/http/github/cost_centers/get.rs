@@ -34,7 +34,7 @@ pub async fn get(
     };
     let found = cost_centers(subject).find(|center| center.id.eq_ignore_ascii_case(&id));
     let found = found.ok_or_else(ApiError::not_found)?;
-    // Reports say nothing of resources, so that there is never another page of them.
+    // Reports do not list resources, so there is never another page of them.
     let body = cost_center(found, page.map(|page| page.has_next(0)));
     Read::of(&app, &context, &headers, &view).json(&body)
 }

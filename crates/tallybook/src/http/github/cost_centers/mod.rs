@@ -1,8 +1,8 @@
 //! The cost centers of an enterprise that its reports name.
 //!
-//! Invariant: a center's id is a function of the enterprise and the center's name, so that it
-//! survives a new import. Reports name centers, but not what is allocated to them: `resources` is
-//! empty, and every center is active.
+//! Invariant: a center's id is a function of the enterprise and the center's name, so it is stable
+//! across imports. Reports name centers, but not what is allocated to them: `resources` is empty,
+//! and every center is active.
 
 pub mod get;
 pub mod list;

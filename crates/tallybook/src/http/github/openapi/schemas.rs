@@ -1,7 +1,7 @@
-//! Bodies that are written or read by hand, described.
+//! Schemas of bodies that are written or read by hand.
 //!
-//! Invariant: nothing is ever made of these types: they say what [`crate::wire::usage`] and
-//! [`crate::wire::summary`] write, and a test holds every answer against them.
+//! Invariant: these types are never instantiated: they describe what [`crate::wire::usage`] and
+//! [`crate::wire::summary`] write, and a test checks every answer against them.
 
 #![expect(dead_code, reason = "they only describe")]
 

@@ -18,11 +18,11 @@ use axum::response::Response;
 use std::sync::Arc;
 use tallybook_core::ids::LogId;
 
-/// `documentation_url` of its errors: the path alone would name the page of the list.
+/// `documentation_url` of its errors: by path alone it would be the list's page.
 const DOCUMENTATION: &str = "https://docs.github.com/enterprise-cloud@latest/rest/billing/\
                              usage-reports#create-a-usage-report-export";
 
-/// Takes a report: the same request twice makes two.
+/// Accepts a report request; repeating it creates another report.
 pub async fn create(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
@@ -72,7 +72,7 @@ async fn accept(
     json(StatusCode::ACCEPTED, &body)
 }
 
-/// The mail that the requester can be sent: what cannot be sent must not be promised.
+/// The mail for the requester; fails if it could not be sent.
 fn wanted_mail(app: &App, viewer: &Viewer) -> Result<Mail, ApiError> {
     let bad = |reason: String| ApiError::from(BadParameter::new("send_email", reason));
     if !app.reports()?.has_mailer() {

@@ -1,8 +1,7 @@
 //! `GET /reports/{id}/{part}`: a report's file, by a signed link.
 //!
-//! Invariant: the signature is asked for first, so that a link that was not made here does not tell
-//! which reports there are; then whether the one for whom it was made may still see the report.
-//! Files are streamed.
+//! Invariant: the signature is checked first, so that a forged link does not reveal which reports
+//! exist; then whether the holder may still see the report. Files are streamed.
 
 use super::links;
 use crate::engine::audit::Action;
@@ -83,7 +82,7 @@ struct Asked {
     holder: HolderName,
 }
 
-/// What a link stands for; 403 when it was not made here or does not hold any more.
+/// The file of a link; 403 when the link is forged or no longer valid.
 fn asked(
     app: &App,
     id: &str,
@@ -119,7 +118,7 @@ fn asked(
     })
 }
 
-/// The file, or the range of it that is asked for.
+/// The file, or the requested range of it.
 async fn respond(
     reports: &Reports,
     asked: &Asked,
@@ -129,7 +128,7 @@ async fn respond(
     let tag = FileTag::of(&stated.sha256).map_err(ApiError::internal)?;
     let file = File::open(reports.path(job, part)).await;
     let file = file.map_err(|error| match error.kind() {
-        // The data was restored from a backup, in which no file of a report is.
+        // The data was restored from a backup, which contains no report files.
         ErrorKind::NotFound => ApiError::not_found(),
         _ => ApiError::internal(error),
     })?;
@@ -167,7 +166,7 @@ async fn respond(
     })
 }
 
-/// Tells the audit log of a download, before anything of it is sent.
+/// Records a download in the audit log, before anything is sent.
 async fn record(app: &App, asked: &Asked, context: &RequestContext) -> Result<(), ApiError> {
     let download = Download {
         report: asked.job.id.clone(),
@@ -221,17 +220,17 @@ fn stream(file: File, count: u64) -> Body {
     Body::from_stream(ReaderStream::with_capacity(file.take(count), CHUNK_BYTES))
 }
 
-/// What a `Range` asks for of a file.
+/// The range of a file that a `Range` header requests.
 #[derive(Debug, PartialEq, Eq)]
 enum Range {
     /// From one byte to another, both included.
     Part(u64, u64),
-    /// Nothing that is there.
+    /// A range outside the file.
     Nothing,
 }
 
 impl Range {
-    /// Reads a header; `None` when it is to be ignored: other units, several ranges, nonsense.
+    /// Reads a header; `None` when it must be ignored: other units, several ranges, nonsense.
     fn read(text: &str, length: u64) -> Option<Self> {
         let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
         let number = |text: &str| {

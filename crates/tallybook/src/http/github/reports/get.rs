@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use std::sync::Arc;
 
-/// One report; what it is made of is told by a header, once that is known.
+/// One report; a header states what it is computed from, once known.
 pub async fn get(
     State(app): State<Arc<App>>,
     Path((name, id)): Path<(String, String)>,
@@ -20,7 +20,7 @@ pub async fn get(
     let account = NamedAccount::find(&app, Enterprise::KIND, &name)?;
     account.authorize(&app, Enterprise::FAMILY, &context)?;
     let job = app.reports()?.find(&id.to_ascii_lowercase());
-    // Somebody else's report is none of the viewer's business.
+    // Reports of other accounts are hidden from the viewer.
     let ours = job.filter(|job| job.account == account.found.payer);
     let job = ours.ok_or_else(ApiError::not_found)?;
     let response = json(StatusCode::OK, &shown(&app, &job, &context).await?)?;

@@ -1,6 +1,6 @@
-//! For whom links to files are, and whether they may still see what the links open.
+//! Holders of links to files, and whether they may still see the files.
 //!
-//! Invariant: a link opens nothing that its holder could not ask for at that moment.
+//! Invariant: a link gives access only to what its holder could request at that moment.
 
 use crate::auth::{AdminToken, Relation, Viewer};
 use crate::engine::audit::Actor;
@@ -19,7 +19,7 @@ pub(super) fn holder(app: &App, viewer: &Viewer) -> Holder {
     Holder { name, proof }
 }
 
-/// What a holder is known by that has no row in the store: the configured administrator's token.
+/// The proof of a holder without a row in the store: the configured administrator's token.
 pub(super) fn proof(app: &App, name: &HolderName) -> Option<[u8; 32]> {
     match name {
         HolderName::Token(id) if id == AdminToken::ID => {
@@ -52,7 +52,7 @@ pub(super) fn may_see(app: &App, name: &HolderName, account: &AccountName, now: 
     account.and_then(may_see).is_some()
 }
 
-/// Who downloads by a link, for the audit log.
+/// The actor of a download by link, for the audit log.
 pub(super) fn actor(app: &App, name: &HolderName, context: &RequestContext) -> Actor {
     let (name, user) = match name {
         HolderName::User(login) => (format!("user {login}"), Some(login.clone())),

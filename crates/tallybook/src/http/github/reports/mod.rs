@@ -1,7 +1,7 @@
-//! Usage report exports of an enterprise: ask for one, look at them, download their files.
+//! Usage report exports of an enterprise: create, list, show and download them.
 //!
-//! Invariant: handlers ask and render; making reports is [`crate::jobs`]'s. Links are signed afresh
-//! for each answer.
+//! Invariant: handlers only query and render; [`crate::jobs`] generates reports. Links are newly
+//! signed for each answer.
 
 pub mod create;
 pub mod download;
@@ -52,7 +52,7 @@ async fn shown(
     })
 }
 
-/// An answer that changes by itself: whoever polls it must not be shown an old one.
+/// An answer that changes over time and must not be cached, because clients poll it.
 fn json<T: Serialize>(status: StatusCode, body: &T) -> Result<Response, ApiError> {
     let body = serde_json::to_vec(body).map_err(ApiError::internal)?;
     let json = HeaderValue::from_static(crate::http::JSON);

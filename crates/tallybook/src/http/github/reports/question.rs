@@ -1,7 +1,7 @@
-//! What a request for a report says, read strictly.
+//! The body of a request for a report, read strictly.
 //!
-//! Invariant: what is wrong is answered 400 and names its member. Unknown members are passed over,
-//! as at GitHub.
+//! Invariant: errors are answered with 400 and name the member. Unknown members are ignored, as at
+//! GitHub.
 
 use crate::http::error::ApiError;
 use crate::http::params::BadParameter;
@@ -10,14 +10,14 @@ use tallybook_core::export::{Cells, Days, most_days};
 use tallybook_core::report::ReportKind;
 use tallybook_core::time::Day;
 
-/// A request that can be done.
+/// A valid request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Question {
     pub(super) kind: ReportKind,
     pub(super) days: Days,
     /// Whether the requester wants mail when it is completed.
     pub(super) send_email: bool,
-    /// How cells that hold a text are written; a member of our own.
+    /// How text cells are written; a member of our own.
     pub(super) cells: Cells,
 }
 

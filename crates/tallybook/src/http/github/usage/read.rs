@@ -15,9 +15,9 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use std::sync::Arc;
 
-/// The endpoints, as types: a route says which it is.
+/// The endpoints, as types: a route states which one it is.
 pub trait UsageRoute: Send + Sync + 'static {
-    /// Which.
+    /// The endpoint.
     const ENDPOINT: UsageEndpoint;
 }
 
@@ -100,7 +100,7 @@ fn json(body: Body, etag: &ETag) -> Response {
     response
 }
 
-/// Says which commits an answer is of.
+/// Adds the header that states which commits an answer is computed from.
 pub(in crate::http) fn with_as_of(mut response: Response, as_of: &str) -> Response {
     if let Ok(value) = HeaderValue::from_str(as_of) {
         response.headers_mut().insert(AS_OF, value);

@@ -1,9 +1,9 @@
-//! Writing an answer's body: summaries at once, everything else while it is loaded, a period at a
-//! time.
+//! Writing an answer's body: summaries at once, everything else a period at a time while it is
+//! loaded.
 //!
 //! Invariant: memory holds the rows of two periods and as many bytes as
-//! [`Room`](crate::http::body::Room) asks for, not the answer. A summary has an item a rate, and so
-//! is no longer than what memory holds of rates.
+//! [`Room`](crate::http::body::Room) requests, not the whole answer. A summary has one item per
+//! rate, so it is no longer than the list of rates.
 
 use crate::engine::rates::RateSums;
 use crate::engine::snapshot::Snapshot;
@@ -23,14 +23,14 @@ use tallybook_core::query::run::PeriodAnswer;
 use tallybook_core::query::{Charges, Period, Query, Sums, Totals};
 use tokio::task::JoinHandle;
 
-/// What a body shows besides its items.
+/// The parts of a body besides its items.
 #[derive(Debug)]
 pub struct Shown {
     /// Which kind of path it was.
     pub kind: AccountKind,
-    /// The account, as it is shown.
+    /// The account's display name.
     pub account: String,
-    /// Whose shape.
+    /// The dialect.
     pub dialect: Dialect,
 }
 
@@ -89,7 +89,7 @@ fn usage_writer(query: &Query, shown: &Shown) -> UsageWriter {
     UsageWriter::new(shape, owner)
 }
 
-/// A summary is short, an item a rate: it is summed and written at once.
+/// A summary is short, one item per rate: it is summed and written at once.
 async fn summary(
     app: &App,
     snapshot: &Snapshot,
@@ -103,15 +103,15 @@ async fn summary(
     Ok(Body::from(summary_body(envelope, items)))
 }
 
-/// What a body looks like that is written a chunk at a time.
+/// The format of a body that is written a chunk at a time.
 pub trait Shape: Send + 'static {
     /// The sums that its items show.
     type Sums: Sums;
 
-    /// Appends what stands before the items.
+    /// Appends the part before the items.
     fn open(&self, out: &mut Vec<u8>);
 
-    /// Appends items until `out` is at least `enough` bytes long; says whether those were all of
+    /// Appends items until `out` is at least `enough` bytes long; returns whether those were all of
     /// `rows`.
     fn items(
         &mut self,
@@ -121,7 +121,7 @@ pub trait Shape: Send + 'static {
         catalog: &Catalog,
     ) -> bool;
 
-    /// Appends what stands after the items.
+    /// Appends the part after the items.
     fn close(&self, out: &mut Vec<u8>);
 }
 
@@ -176,11 +176,11 @@ impl Shape for Requests {
     }
 }
 
-/// Bytes of most items.
+/// The size of most items, in bytes.
 const ITEM_BYTES: usize = 320;
 
-/// Room for so many bytes more, at once: growing step by step copies what is written. Not beyond
-/// `most` in all, so that what slow clients hold has an end.
+/// Reserves space for more bytes at once: growing step by step copies the bytes written. At most
+/// `most` in total, to bound the memory held for slow clients.
 fn make_room(out: &mut Vec<u8>, bytes: usize, most: usize) {
     let (length, room) = (out.len(), most.saturating_sub(out.len()));
     let bytes = bytes.min(room);
@@ -189,15 +189,15 @@ fn make_room(out: &mut Vec<u8>, bytes: usize, most: usize) {
     }
 }
 
-/// From so many rows on, the next period is made while this one is written.
+/// From this many rows on, the next period is computed while this one is written.
 const ROWS_WORTH_A_TASK: usize = 4096;
 
-/// An answer on its way.
+/// An answer being written.
 pub struct Answer<S: Shape> {
     engine: Arc<Engine>,
     snapshot: Snapshot,
     query: Arc<Query>,
-    /// The next period, in the making.
+    /// The next period, being computed.
     ahead: Option<Ahead<S::Sums>>,
     periods: Box<dyn Iterator<Item = Period> + Send>,
     shape: S,
@@ -223,7 +223,7 @@ impl<S: Shape> Answer<S> {
         }
     }
 
-    /// Writes rows until there are enough bytes; says whether the period is done.
+    /// Writes rows until there are enough bytes; returns whether the period is done.
     fn write_rows(&mut self, out: &mut Vec<u8>, enough: usize) -> bool {
         let Some(rows) = &mut self.rows else {
             return true;
@@ -256,7 +256,7 @@ impl<S: Shape> Answer<S> {
     }
 }
 
-/// A period that another task makes; nobody wants it any more when this is dropped.
+/// A period that another task computes; dropping this cancels it.
 struct Ahead<S>(JoinHandle<Result<PeriodAnswer<S>, EngineError>>);
 
 impl<S> Drop for Ahead<S> {

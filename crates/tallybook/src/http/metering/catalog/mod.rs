@@ -1,7 +1,7 @@
 //! `/metering/v1/catalog`: what things are called and cost, for the site's administrators.
 //!
-//! Invariant: a version of the catalogue is its entity tag, so that whoever edits the own text
-//! overwrites nobody else's change (`If-Match`).
+//! Invariant: a version of the catalogue is its entity tag, so that concurrent edits of the site's
+//! text do not overwrite each other (`If-Match`).
 
 pub mod get;
 pub mod put;

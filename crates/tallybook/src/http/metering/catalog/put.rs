@@ -99,14 +99,14 @@ fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
     }
 }
 
-/// The version on which the text was made, where the client says so. The engine compares it once
-/// more, in the writer's turn.
+/// The version that the text is based on, if the client states one. The engine compares it again
+/// during the writer's turn.
 fn expected(headers: &HeaderMap, current: Seq) -> Result<Option<Seq>, ApiError> {
     if !headers.contains_key(header::IF_MATCH) {
         return Ok(None);
     }
     let matches = tags(headers, header::IF_MATCH).any(|tag| {
-        // Both forms of the catalogue are of one version.
+        // Both forms of the catalogue share a version.
         let version = tag.split('.').next().unwrap_or_default();
         tag == "*" || version.parse() == Ok(current.0)
     });

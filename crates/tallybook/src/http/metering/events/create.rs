@@ -1,8 +1,8 @@
 //! The handler of `POST /metering/v1/events`.
 //!
 //! Reading and checking 10,000 events takes some ten milliseconds, so both run on threads that may
-//! block and the workers stay free for answers; for one event the way to such a thread is a few
-//! microseconds. The engine sees a submission through to its end, also when the client goes away.
+//! block and the workers stay free for answers; for a single event the handover costs a few
+//! microseconds. The engine completes a submission even if the client disconnects.
 
 use super::parts::{Part, PartError, Parts, format};
 use super::stream;
@@ -26,7 +26,7 @@ use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 use tallybook_core::time::Instant;
 
-/// Seconds after which a client may try again that found the server busy.
+/// Seconds after which a client may retry when the server is busy.
 const RETRY_AFTER: &str = "1";
 
 /// Where the errors of this endpoint are explained.
@@ -108,7 +108,7 @@ pub async fn create(
         return stream::answer(sending, parts, part).await;
     }
     let submitted = sending.submit(context.now, part).await;
-    // What the body holds of the memory is given back only now.
+    // The body's share of memory is released only now.
     drop(parts);
     match submitted {
         Ok(Answered::Taken(answer)) => Ok(Json(answer).into_response()),
@@ -117,25 +117,25 @@ pub async fn create(
     }
 }
 
-/// Who sends, and how.
+/// The sender, and the options of a request.
 pub(super) struct Sending {
     pub(super) app: Arc<App>,
     pub(super) allowed: Allowed,
     pub(super) on_error: OnError,
 }
 
-/// What came of a part.
+/// The outcome of a part.
 pub(super) enum Answered {
-    /// It was taken, at least what is good of it.
+    /// Its events, or at least the valid ones, were accepted.
     Taken(EventsAnswer),
-    /// It was refused whole.
+    /// It was refused completely.
     Refused(StatusCode, EventsAnswer),
 }
 
 /// Why a part has no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SendingError {
-    /// The engine has too much to commit.
+    /// Too many events are waiting to be committed.
     #[error("Too much is waiting to be committed.")]
     Busy,
     /// It failed.
@@ -144,7 +144,7 @@ pub(super) enum SendingError {
 }
 
 impl Sending {
-    /// Hands a part to the engine and waits for its commit.
+    /// Passes a part to the engine and waits for its commit.
     pub(super) async fn submit(&self, now: Instant, part: Part) -> Result<Answered, SendingError> {
         let events = part.events;
         let sent = events.count();
@@ -204,10 +204,10 @@ pub(super) async fn next(mut parts: Parts) -> Result<(Parts, Part), NextError> {
 /// Why there is no next part.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NextError {
-    /// The body's fault, or other bodies have the memory.
+    /// The body is invalid, or other bodies use up the memory.
     #[error(transparent)]
     Part(#[from] PartError),
-    /// The thread died.
+    /// The thread panicked.
     #[error(transparent)]
     Engine(#[from] EngineError),
 }
@@ -220,7 +220,7 @@ fn unread(error: NextError) -> Response {
     }
 }
 
-/// The answer when the engine did not take a part.
+/// The answer when the engine did not accept a part.
 pub(super) fn unavailable(error: SendingError) -> Response {
     match error {
         SendingError::Busy => {
@@ -253,7 +253,7 @@ fn on_error(params: &Params) -> Result<OnError, ApiError> {
     }
 }
 
-/// What the engine is told of the token; a site administrator's sends for everybody.
+/// What the token may write; a site administrator's may send for every account.
 fn allowed(viewer: &Viewer) -> Allowed {
     match &viewer.grants {
         Grants::SiteAdmin => Allowed::default(),
@@ -261,7 +261,7 @@ fn allowed(viewer: &Viewer) -> Allowed {
             accounts: Some(sender.accounts().to_vec()),
             sources: (!sender.sources().is_empty()).then(|| sender.sources().to_vec()),
         },
-        // Authorized by nobody; it may write nothing.
+        // These are never authorized here and may write nothing.
         Grants::Classic { .. } | Grants::FineGrained { .. } | Grants::Importer { .. } => Allowed {
             accounts: Some(Vec::new()),
             sources: Some(Vec::new()),

@@ -1,8 +1,8 @@
 //! A body of events, decompressed and read part by part on a thread that may block.
 //!
-//! Invariant: what is held of a body is at most one part, counted against the memory that the
-//! server has for bodies, so that neither a long one, nor one that decompresses to much more than
-//! it was, nor many at once make memory grow; a body that broke off is an error and no end.
+//! Invariant: at most one part of a body is in memory, counted against the server's memory for
+//! bodies, so that neither a long body, nor a decompression bomb, nor many bodies at once make
+//! memory grow; a truncated body is an error, not a normal end.
 
 use crate::config::Limits;
 use crate::events::{self, Events, Format, Lengths, Unreadable};
@@ -15,10 +15,10 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Read from the upload at once.
+/// How many bytes are read from the upload at once.
 const BLOCK_BYTES: usize = 64 << 10;
 
-/// The layout that the content type says; 415 for others.
+/// The format of the content type; 415 for others.
 pub(super) fn format(headers: &HeaderMap) -> Result<Format, ApiError> {
     match content_type(headers).as_str() {
         "application/cloudevents+json" => Ok(Format::One),
@@ -46,16 +46,16 @@ fn unsupported(message: &str) -> ApiError {
 /// Why there is no next part.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PartError {
-    /// The body broke off, or its compression is damaged.
+    /// The body was truncated, or its compression is damaged.
     #[error("The body cannot be read: {0}.")]
     Broken(#[from] io::Error),
-    /// The body as a whole is no events.
+    /// The body as a whole is not readable as events.
     #[error("{0}")]
     Malformed(String),
-    /// It is longer than one batch may be.
+    /// It exceeds the size of one batch.
     #[error("{0}")]
     TooLarge(String),
-    /// Other bodies have the memory.
+    /// Other bodies use up the memory.
     #[error(
         "The server reads as many events as it can ({}).",
         Limits::EVENTS_MEMORY
@@ -73,7 +73,7 @@ impl From<PartError> for ApiError {
     }
 }
 
-/// The longest that a part may be.
+/// The size limits of a part.
 #[derive(Debug, Clone, Copy)]
 struct Most {
     events: usize,
@@ -87,7 +87,7 @@ pub(super) struct Part {
     pub(super) events: Events,
     /// The first line of the part.
     pub(super) first_line: u64,
-    /// Whether the body goes on.
+    /// Whether the body continues.
     pub(super) more: bool,
 }
 
@@ -97,21 +97,21 @@ pub(super) struct Parts {
     format: Format,
     lengths: Lengths,
     most: Most,
-    /// Bytes that were read of the body and not yet of an event.
+    /// Bytes of the body that have been read but not yet parsed.
     buffer: Vec<u8>,
     start: usize,
     ended: bool,
-    /// Inside a line that is too long to be kept.
+    /// Inside a line that is too long to buffer.
     skipping: bool,
     /// The index of the next line.
     line: u64,
     memory: Memory,
-    /// That the body may be read beside others; a short one was read already.
+    /// The permit to read the body; a short one has already been read and needs none.
     _reader: Option<OwnedSemaphorePermit>,
 }
 
 impl Parts {
-    /// Reads nothing yet. A body `is_short` when all of it has come.
+    /// Wraps a body without reading from it. A body `is_short` when all of it has arrived.
     pub(super) fn new(
         upload: Upload,
         encoding: ContentEncoding,
@@ -159,7 +159,7 @@ impl Parts {
         }
     }
 
-    /// Why a body of this length is refused that is to be one batch.
+    /// The error for a body of this length that must be one batch.
     pub(super) fn too_large(&self) -> PartError {
         let Most { events, bytes } = self.most;
         let mut message = format!(
@@ -226,7 +226,7 @@ impl Parts {
             let line = &rest[..length];
             let is_blank = !self.skipping && line.trim_ascii().is_empty();
             let is_full = !is_blank && part.events.count() == self.most.events;
-            // A part has at least one line, whatever the settings are, so that streams end.
+            // A part has at least one line, whatever the limits, so that every stream ends.
             let is_long = bytes > 0 && bytes + length > self.most.bytes;
             if is_full || is_long {
                 return Ok(part);
@@ -254,8 +254,8 @@ impl Parts {
     }
 }
 
-/// The decompressed body. Decoders read as soon as they are made, so that one is made by the first
-/// read, which is on a thread that may block.
+/// The decompressed body. Decoders read as soon as they are created, so one is created by the first
+/// read, on a thread that may block.
 struct Decoder {
     waiting: Option<(Upload, ContentEncoding)>,
     input: Box<dyn Read + Send>,
@@ -270,14 +270,14 @@ impl Read for Decoder {
     }
 }
 
-/// What a body holds of the memory for bodies, until it is answered.
+/// A body's share of the memory for bodies, held until it is answered.
 struct Memory {
     budget: Arc<Semaphore>,
     held: Option<OwnedSemaphorePermit>,
 }
 
 impl Memory {
-    /// Holds at least so many bytes from now on.
+    /// Holds at least this many bytes from now on.
     fn hold(&mut self, bytes: usize) -> Result<(), PartError> {
         let held = self.held.as_ref().map_or(0, |held| held.num_permits());
         let needed = (bytes as u64).div_ceil(MEMORY_UNIT);

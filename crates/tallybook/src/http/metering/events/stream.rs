@@ -1,9 +1,9 @@
-//! NDJSON that is longer than a batch: taken chunk by chunk, answered line by line.
+//! NDJSON longer than a batch: accepted chunk by chunk, answered line by line.
 //!
 //! Invariant: a line of the answer is written after its chunk is on disk. The next chunk is read
-//! when the client has room for the line of the one before, so that a stream is never faster than
-//! the disk. An answer whose last line is not the totals is of a stream that was not taken to its
-//! end; sending it again is safe.
+//! when the client can take the previous chunk's line, so a stream is never faster than the disk.
+//! If the last line of an answer is not the totals, the stream was not completely accepted; sending
+//! it again is safe.
 
 use super::create::{Answered, NextError, Sending, SendingError, next, unavailable};
 use super::parts::{Part, Parts};
@@ -18,7 +18,7 @@ use serde::Serialize;
 use std::convert::Infallible;
 use std::time::Duration;
 
-/// How long a stream waits before it tries again to hand in a chunk, and how often it does.
+/// The pause between attempts to submit a chunk, and the number of attempts.
 const WAIT: Duration = Duration::from_millis(250);
 const MOST_WAITS: u32 = 120;
 
@@ -33,7 +33,7 @@ pub(super) async fn answer(
         parts: Some(parts),
         totals: EventTotals::default(),
     };
-    // What fails now can still be told by a status.
+    // A failure at this point can still be reported by a status.
     let line = match stream.submit(first).await {
         Ok(line) => line,
         Err(error) => return Ok(unavailable(error)),
@@ -80,12 +80,12 @@ impl Stream {
         let first_line = part.first_line;
         let mut waits = 0;
         let answered = loop {
-            // The client's connection is the queue: a stream that finds the engine busy waits.
+            // The client's connection acts as the queue: a stream waits while the engine is busy.
             let copy = Part {
                 events: part.events.clone(),
                 ..part
             };
-            // A stream may last: each chunk has a time of its own.
+            // A stream may be long: each chunk has its own time.
             let now = self.sending.app.frame.clock.now();
             let now = now.map_err(|error| crate::engine::EngineError::System(error.to_string()))?;
             match self.sending.submit(now, copy).await {
@@ -107,7 +107,7 @@ impl Stream {
     }
 }
 
-/// Why a stream ended before its end.
+/// Why a stream ended prematurely.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
@@ -116,7 +116,7 @@ enum Failure {
     Sending(#[from] SendingError),
 }
 
-/// The last line of an answer that broke off, in the words of the error that it would have been.
+/// The last line of an aborted answer, worded like the corresponding error.
 #[derive(Serialize)]
 struct Told {
     message: String,
@@ -144,7 +144,8 @@ impl Failure {
 }
 
 fn as_line(value: &impl Serialize) -> Bytes {
-    // Numbers and texts always serialize; without its last line an answer says that it broke off.
+    // Numbers and texts always serialize; without its last line an answer shows that it was
+    // aborted.
     let mut line = serde_json::to_vec(value).unwrap_or_default();
     line.push(b'\n');
     line.into()

@@ -1,7 +1,7 @@
 //! `POST .../imports`: one report as the body, or several as a form.
 //!
-//! Invariant: the upload streams; nothing of it is kept but what the ledger keeps, and it counts
-//! whole or not at all.
+//! Invariant: the upload streams; only what the ledger needs is kept, and it counts completely or
+//! not at all.
 
 use super::kind;
 use super::slots::ImportSlot;
@@ -29,10 +29,10 @@ use tallybook_core::account::AccountName;
 use tallybook_core::ledger::builder::Most;
 use tallybook_core::time::Instant;
 
-/// What a report is called that came as a body without a name.
+/// The name of a report sent as a body without a name.
 const BODY_NAME: &str = "body";
 
-/// Content types of a body that is one report; what compresses it is told by its first bytes.
+/// Content types of a body that is one report; its compression is detected from its first bytes.
 const ONE_FILE: [&str; 6] = [
     "text/csv",
     "application/csv",
@@ -103,7 +103,7 @@ pub async fn create(
     let account = AccountName::new(kind, name.as_str());
     let session = app.engine.begin_import(&account, &actor, context.now)?;
     if authorized.is_some_and(|payer| payer != *session.account()) {
-        // Who pays was changed between the two looks.
+        // The payer changed between the two checks.
         return Err(ApiError::not_found());
     }
     let most = Most {
@@ -176,7 +176,7 @@ async fn receive(
     read.map_err(ApiError::internal)?
 }
 
-/// What the headers say of the body.
+/// The headers that describe the body.
 struct Content {
     encoding: ContentEncoding,
     /// The name of the only file; without one, the body is a form.
@@ -205,7 +205,7 @@ impl Content {
     }
 }
 
-/// What a body may have beside its files: boundaries, headers, fields that are no files.
+/// What a body may contain besides its files: boundaries, headers, other fields.
 const OVERHEAD_BYTES: u64 = 16 << 20;
 
 fn read(
@@ -292,13 +292,13 @@ impl From<ReadError> for ApiError {
             ReadError::FileTooLong { .. } => {
                 too_large(format!("{error} ({}).", Limits::IMPORT_BYTES))
             }
-            // The receiver of lines gives up only when the engine fails.
+            // The sink fails only when the engine does.
             ReadError::Sink { .. } => Self::internal(error),
             ReadError::TooMuch { .. } => too_large(format!("{error}.")),
             ReadError::Io { source, .. } => {
                 let unreadable = unreadable(source);
                 if unreadable.status == StatusCode::BAD_REQUEST {
-                    // In the words of the file.
+                    // The error's own words name the file.
                     Self::bad_request(error.to_string())
                 } else {
                     unreadable

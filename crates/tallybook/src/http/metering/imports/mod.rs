@@ -1,7 +1,7 @@
 //! `/metering/v1/{enterprises|organizations|users}/{name}/imports`.
 //!
-//! Invariant: an organization that another account pays for sees, and reverts, only the imports
-//! that were made for it alone; those in past payers' accounts are reverted with tokens for these.
+//! Invariant: an organization that another account pays for sees and reverts only the imports that
+//! were limited to it; those in past payers' accounts are reverted with tokens for these accounts.
 
 pub mod create;
 pub mod get;
@@ -22,7 +22,7 @@ use tallybook_core::account::AccountKind;
 use tallybook_core::ids::ImportId;
 use tallybook_core::ledger::Import;
 
-/// The kind that a path's first part says.
+/// The kind of account in a path's first part.
 pub(super) fn kind(plural: &str) -> Result<AccountKind, ApiError> {
     kind_of(plural).ok_or_else(ApiError::not_found)
 }
@@ -30,7 +30,7 @@ pub(super) fn kind(plural: &str) -> Result<AccountKind, ApiError> {
 /// An import, and the account in which it counts.
 type Found<'a> = (&'a Arc<View>, &'a Arc<Import>);
 
-/// The imports that belong to a path, the newest first.
+/// The imports that belong to a path, newest first.
 fn imports(snapshot: &Snapshot) -> Vec<Found<'_>> {
     let mut found: Vec<Found<'_>> = Vec::new();
     for SnapshotPart { view, only } in snapshot.parts() {
@@ -38,14 +38,14 @@ fn imports(snapshot: &Snapshot) -> Vec<Found<'_>> {
         let shown = all.filter(|it| only.is_none() || it.record.organization == *only);
         found.extend(shown.map(|import| (view, import)));
     }
-    // Those of one account are in this order already.
+    // The imports of one account are already in this order.
     if snapshot.parts().len() > 1 {
         found.sort_by_key(|(_, import)| Reverse(import.at));
     }
     found
 }
 
-/// The import of an id, if it belongs to the path.
+/// The import with this id, if it belongs to the path.
 fn import<'a>(snapshot: &'a Snapshot, id: &str) -> Result<Found<'a>, ApiError> {
     let id = ImportId::parse(id).ok_or_else(ApiError::not_found)?;
     let found = imports(snapshot)
@@ -76,7 +76,7 @@ impl From<ImportError> for ApiError {
                 });
                 Self::validation(not_own.to_string(), fields.collect())
             }
-            // Only a site administrator's import is told who pays.
+            // Only a site administrator learns who pays.
             ImportError::OtherPayer { .. }
             | ImportError::AlsoMetered(_)
             | ImportError::FilesOverlap(_) => Self::conflict(error.to_string()),

@@ -59,11 +59,11 @@ pub async fn revert(
     )))
 }
 
-/// Whether a token that may revert imports is for this account, too.
+/// Whether a token that may revert imports also covers this account.
 fn names(context: &RequestContext, account: &AccountName) -> Result<bool, ApiError> {
     Ok(match &context.viewer()?.grants {
         Grants::Importer { accounts } => accounts.contains(account),
-        // A site administrator's.
+        // A site administrator's token.
         _ => true,
     })
 }

@@ -1,8 +1,8 @@
-//! How many imports are uploaded at one time.
+//! Limits the number of concurrent uploads of imports.
 //!
-//! Each upload holds a thread that may block and the memory of an import in the making, of which
-//! the server has a limited amount. Invariant: a slot is taken before anything of the body is read
-//! and given back when the import ends, however it ends; no credential holds more than half.
+//! Each upload holds a blocking thread and the memory of an import in progress, both of which are
+//! limited. Invariant: a slot is taken before the body is read and released when the import ends,
+//! however it ends; no credential holds more than half.
 
 use crate::config::Limits;
 use crate::http::error::ApiError;
@@ -23,7 +23,7 @@ struct Taken {
     by_token: HashMap<String, usize>,
 }
 
-/// The right to upload one import; given back when it is dropped.
+/// The right to upload one import; released when dropped.
 #[derive(Debug)]
 pub struct ImportSlot {
     slots: Arc<ImportSlots>,
@@ -31,7 +31,7 @@ pub struct ImportSlot {
 }
 
 impl ImportSlots {
-    /// So many at one time.
+    /// This many slots.
     #[must_use]
     pub fn new(most: u32) -> Arc<Self> {
         let most = usize::try_from(most).unwrap_or(usize::MAX).max(1);

@@ -57,7 +57,7 @@ pub async fn delete(
     }
 }
 
-/// Whether a report was asked for by the same user, or, without one, by the same token.
+/// Whether a report was requested by the same user, or, without one, by the same token.
 fn asked_for(viewer: &Viewer, job: &Job) -> bool {
     let name = viewer.grants.user().unwrap_or(&viewer.token_id);
     job.actor.eq_ignore_ascii_case(name)

@@ -5,7 +5,7 @@ pub mod delete;
 use crate::auth::EndpointFamily;
 use tallybook_core::account::AccountKind;
 
-/// Reports are an enterprise's; the path exists for other accounts only as a name that is wrong.
+/// Only enterprises have reports; for other accounts the path is answered with 404.
 #[must_use]
 pub const fn family(kind: AccountKind) -> EndpointFamily {
     match kind {

@@ -76,7 +76,7 @@ pub async fn apply(
     Ok(Json(answer(&asked, applied)))
 }
 
-/// What is asked of applying a billing file, and of putting a catalogue.
+/// The options of applying a billing file, and of replacing the catalogue.
 pub(in crate::http::metering) fn options(params: &Params) -> Result<ApplyOptions, ApiError> {
     let dry_run = params.flag("dry_run")?;
     let month = match params.text("month")? {
@@ -113,7 +113,7 @@ pub(in crate::http::metering) fn account(
     account.map(Some).ok_or(BadParameter::new("account", form))
 }
 
-/// What came of applying, as it is answered.
+/// The result of applying, as answered.
 #[must_use]
 pub fn answer(options: &ApplyOptions, applied: Applied) -> Changes {
     let what_if = options.what_if.as_ref().map(|asked| {

@@ -1,7 +1,7 @@
 //! `GET /metering/v1/backup`.
 //!
 //! Invariant: the copy on this side is in a directory that only this user can read, and is gone
-//! when the download ends, however it ends; what a killed server left is swept at the start.
+//! when the download ends, however it ends; leftovers of a killed server are removed at startup.
 
 use crate::engine::audit::{Action, Deed};
 use crate::http::app::App;
@@ -24,14 +24,14 @@ use tokio_util::io::ReaderStream;
 /// Bytes read from the copy at a time.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// What the directory of one download is called, before something random.
+/// The prefix of the directory of one download, before a random part.
 const PREFIX: &str = "download-";
 
 /// Where copies are written before they are sent.
 #[derive(Debug)]
 pub struct Backups {
     folder: PathBuf,
-    /// Each copy is as large as the data: there is one at a time.
+    /// Each copy is as large as the data, so there is only one at a time.
     turn: Arc<Semaphore>,
 }
 
@@ -42,7 +42,7 @@ struct Held {
 }
 
 impl Backups {
-    /// Prepares the folder: what a server that was killed left there is removed.
+    /// Prepares the folder, removing leftovers of a killed server.
     pub fn open(folder: PathBuf) -> io::Result<Self> {
         create_private_directory(&folder)?;
         for entry in std::fs::read_dir(&folder)? {

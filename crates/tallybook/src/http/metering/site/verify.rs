@@ -46,13 +46,13 @@ pub async fn verify(
     };
     let line = actor.did(context.now, deed(found.difference.as_deref()));
     if let Err(error) = app.engine.record(vec![line]).await {
-        // What was found matters more, and a damaged database may take no line.
+        // The findings matter more, and a damaged database may not accept the line.
         tracing::error!(%error, "could not record a verification in the audit log");
     }
     Ok(Json(found))
 }
 
-/// What the audit log says of a verification.
+/// The audit log entry of a verification.
 #[must_use]
 pub fn deed(difference: Option<&str>) -> Deed {
     Deed::site(Action::Verify)
@@ -60,7 +60,7 @@ pub fn deed(difference: Option<&str>) -> Deed {
         .with("difference", difference.map(shortened))
 }
 
-/// What a verification counted, as it is answered.
+/// The counts of a verification, as answered.
 #[must_use]
 pub fn answer(verified: &verify::Verified) -> VerifiedAnswer {
     VerifiedAnswer {

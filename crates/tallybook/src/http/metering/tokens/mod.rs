@@ -9,7 +9,7 @@ use crate::http::error::ApiError;
 use crate::wire::tokens::{Life, Token};
 use tallybook_store::TokenRow;
 
-/// A stored token, as it is shown.
+/// A stored token, as shown to clients.
 fn shown(row: &TokenRow) -> Result<Token, ApiError> {
     let terms = TokenTerms::decode(&row.grants).map_err(ApiError::internal)?;
     let life = Life {
