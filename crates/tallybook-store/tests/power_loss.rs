@@ -24,7 +24,7 @@ const FAILURES: u64 = 16;
 /// About the first ones after the database was made and opened: earlier failures are failures to
 /// start.
 const FIRST_WRITE_AFTER_OPENING: u64 = 60;
-const FIRST_SYNC_AFTER_OPENING: u64 = 10;
+const FIRST_SYNC_AFTER_OPENING: u64 = 11;
 
 /// What the shim ends the child with.
 const POWER_WAS_LOST: i32 = 99;
