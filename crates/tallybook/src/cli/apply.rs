@@ -18,13 +18,13 @@ use tallybook_core::declaration::Declaration;
 use tallybook_core::time::Instant;
 use tallybook_store::sqlite::SqliteStore;
 
-/// What is asked for.
+/// The options of the command.
 pub(crate) struct Request {
     /// The billing file; `-` is standard input.
     pub(crate) file: PathBuf,
-    /// Whether it is only tried.
+    /// The dry-run options.
     pub(crate) trial: Trial,
-    /// Whether organizations with metered usage may go to another payer.
+    /// Whether organizations with metered usage may move to another payer.
     pub(crate) move_payers: bool,
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct Request {
 pub(crate) fn run(request: &Request, place: Place, now: Instant) -> anyhow::Result<()> {
     let file = &request.file;
     let mut text = read(file)?;
-    // Also for a server: what is wrong with the file is best told where the file is.
+    // Parsed here even for a server: errors in the file are best reported where the file is.
     let wrong = |error| anyhow!("{}: {error}", file.display());
     let declared = billing_file::read(&text).map_err(wrong)?;
     let mut declarations = declared.declarations;
@@ -69,7 +69,7 @@ pub(crate) fn apply_to(
     now: Instant,
 ) -> anyhow::Result<Changes> {
     super::runtime()?.block_on(async {
-        // A dry run leaves no directory behind where there was none.
+        // A dry run does not create a data directory.
         let nothing = tempfile::tempdir()?;
         let is_new = options.dry_run && !SqliteStore::exists(directory);
         let directory = if is_new { nothing.path() } else { directory };
@@ -101,7 +101,7 @@ fn row(change: &ChangeAnswer) -> Vec<String> {
         .into()
 }
 
-/// Prints the differences, and what a month would cost; `nothing` where there are none.
+/// Prints the differences, and what a month would cost; `nothing` is printed if there are none.
 pub(crate) fn print(out: &mut dyn Write, changes: &Changes, nothing: &str) -> io::Result<()> {
     let rows: Vec<Vec<String>> = changes.changes.iter().map(row).collect();
     if rows.is_empty() {

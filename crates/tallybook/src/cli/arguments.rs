@@ -2,7 +2,7 @@
 //!
 //! Invariant: one definition is flag, environment variable and key of the configuration file. The
 //! order of precedence is the order of [`parse`]: flag, environment, file, default. Look next:
-//! [`super::place`] for `--data` against `--url`, and one file a command for what they do.
+//! [`super::place`] for `--data` against `--url`, and one file per command for what they do.
 
 mod audit;
 mod catalog;
@@ -141,12 +141,12 @@ pub(crate) struct Serve {
     )]
     pub(crate) tls_key: Option<PathBuf>,
 
-    // Not the demo's: its people must never get mail.
+    // Not for the demo: its people must never get mail.
     #[command(flatten)]
     pub(crate) mail: MailArguments,
 }
 
-/// What `serve` and `demo` take alike.
+/// Options shared by `serve` and `demo`.
 #[derive(Debug, Args)]
 pub(crate) struct Answers {
     /// The URL that links in answers begin with [default: the listening address]
@@ -260,7 +260,7 @@ pub(crate) struct Import {
     pub(crate) place: PlaceArguments,
 }
 
-/// Whose usage it is: at most one of the three, and for an import exactly one.
+/// The account: at most one of the three, and for an import exactly one.
 #[derive(Debug, Args)]
 pub(crate) struct AccountArguments {
     /// The enterprise whose usage it is
@@ -346,13 +346,13 @@ pub(crate) struct Restore {
     pub(crate) file: PathBuf,
 
     /// The data directory to make; it must not hold data yet
-    // No variable and no default: restoring is said in full.
+    // No variable and no default: the target of a restore must be explicit.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
 }
 
 impl AccountArguments {
-    /// The account that was named.
+    /// The named account.
     pub(crate) fn name(&self) -> Option<AccountName> {
         let kinds = [
             (AccountKind::Enterprise, &self.enterprise),
@@ -368,13 +368,13 @@ impl AccountArguments {
 /// Why there is no command to run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ArgumentsError {
-    /// Wrong usage, or a request for help or the version; it prints itself.
+    /// Wrong usage, or a request for help or the version; clap prints it.
     #[error(transparent)]
     Usage(#[from] clap::Error),
     /// The configuration file cannot be used.
     #[error(transparent)]
     ConfigFile(#[from] ConfigFileError),
-    /// A value of the configuration file is refused.
+    /// A value in the configuration file is invalid.
     #[error("{}: {reason}", path.display())]
     ConfigValue {
         /// The file.
@@ -396,7 +396,7 @@ pub(crate) fn parse(
     };
     let command = config::file::read(path, &command)?.apply_to(command);
     let matches = command.try_get_matches_from(&arguments).map_err(|error| {
-        // The first pass took the same arguments: what is wrong now came from the file.
+        // The first pass accepted the same arguments, so the error comes from the file.
         ArgumentsError::ConfigValue {
             path: path.clone(),
             reason: first_line(&error),

@@ -1,6 +1,6 @@
 //! `tallybook audit`: who did what, from where, and what it changed.
 //!
-//! Invariant: what somebody else chose, such as the name of a file, cannot act on the terminal.
+//! Invariant: texts chosen by others, such as file names, cannot affect the terminal.
 
 use super::arguments::AuditArguments;
 use super::client::Client;
@@ -15,10 +15,10 @@ use std::io::{self, Write};
 use tallybook_core::time::Instant;
 use tallybook_store::AuditFilter;
 
-/// Lines that are asked of a server at a time.
+/// How many lines are requested from a server at a time.
 const PAGE: usize = 100;
 
-/// Prints lines of the audit log, the newest first.
+/// Prints lines of the audit log, newest first.
 pub(crate) fn run(asked: AuditArguments, matches: &ArgMatches, now: Instant) -> anyhow::Result<()> {
     let (since, until) = (asked.since, asked.until);
     if since
@@ -91,7 +91,7 @@ fn path(filter: &AuditFilter, size: usize) -> String {
     path
 }
 
-/// A value as it stands in a query.
+/// A value encoded for a query.
 fn encoded(text: &str) -> String {
     let encode = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {

@@ -1,7 +1,7 @@
 //! The client of a running server, for commands called with `--url`.
 //!
-//! Invariant: the token travels in the `Authorization` header only and is in no message; an answer
-//! that is not a success is an error with what the server said. Paths are those of `/metering/v1`,
+//! Invariant: the token is sent only in the `Authorization` header and never appears in messages;
+//! an unsuccessful answer is an error with the server's message. Paths are those of `/metering/v1`,
 //! or begin with a slash.
 
 use crate::config::PublicUrl;
@@ -23,16 +23,16 @@ const MOST_WAIT: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
-    /// How long the server wants to be left alone.
+    /// How long the server asks to wait before a retry.
     pub(crate) retry_after: Option<Duration>,
     pub(crate) text: String,
 }
 
-/// A file that a link leads to.
+/// A file downloaded by a link.
 pub(crate) struct File<R> {
     /// The SHA-256 of the whole file, in hexadecimal digits.
     pub(crate) sha256: Option<String>,
-    /// What it is made of.
+    /// The state that it was computed from.
     pub(crate) as_of: Option<String>,
     pub(crate) body: R,
 }
@@ -44,7 +44,7 @@ pub(crate) struct Client {
     authorization: String,
 }
 
-/// Why a request brought nothing.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClientError {
     /// No answer came.
@@ -52,7 +52,7 @@ pub(crate) enum ClientError {
     Unreachable {
         /// The server.
         url: PublicUrl,
-        /// What the network said.
+        /// The network error.
         reason: ureq::Error,
     },
     /// The server refused.
@@ -63,7 +63,7 @@ pub(crate) enum ClientError {
         /// The server's message.
         message: String,
     },
-    /// The answer is not what `/metering/v1` gives.
+    /// The answer is not one of `/metering/v1`.
     #[error("{url} gave no answer that can be read: {reason}")]
     Unreadable {
         /// The server.
@@ -74,9 +74,10 @@ pub(crate) enum ClientError {
 }
 
 impl Client {
-    /// Connects to nothing yet.
+    /// Creates a client without connecting.
     pub(crate) fn new(url: PublicUrl, token: &str) -> Self {
-        // A server inside a company has a certificate of the company's: the machine decides.
+        // An internal server may have a certificate of a company's own authority, so the system's
+        // trust store decides.
         let tls = TlsConfig::builder()
             .root_certs(RootCerts::PlatformVerifier)
             .build();
@@ -185,7 +186,7 @@ impl Client {
         self.json(sent)
     }
 
-    /// `POST` of bytes in memory; any status is an answer, for the caller may send them again.
+    /// `POST` of bytes in memory; any status counts as an answer, because the caller may retry.
     pub(crate) fn deliver(
         &self,
         path: &str,
@@ -221,7 +222,7 @@ impl Client {
         })
     }
 
-    /// The error that an answer is which was of no use.
+    /// The error for an unsuccessful answer.
     pub(crate) fn refusal(answer: &Answer) -> ClientError {
         ClientError::Refused {
             status: answer.status,
@@ -257,7 +258,7 @@ impl Client {
         Err(ClientError::Refused { status, message })
     }
 
-    /// Read from the text, never by way of a float: amounts are exact.
+    /// Parsed from the text, never via a float: amounts are exact.
     fn json<T: DeserializeOwned>(
         &self,
         sent: Result<Response<Body>, ureq::Error>,
@@ -289,7 +290,7 @@ impl Client {
     }
 }
 
-/// What the body of a refusal says.
+/// The message in the body of a refusal.
 fn message(body: &str) -> String {
     match serde_json::from_str::<Value>(body) {
         Ok(answer) => explanation(&answer),
@@ -315,7 +316,7 @@ mod tests {
     use std::net::TcpListener;
     use std::thread::JoinHandle;
 
-    /// Answers one request; gives the request's head and body.
+    /// Answers one request; returns the request's head and body.
     fn server(status: &'static str, body: &'static str) -> (Client, JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");

@@ -2,8 +2,8 @@
 //!
 //! Invariant: a directory that holds anything but a demo is never written to. The same seed and
 //! last day give the same bytes: what is imported, and when, depends on nothing else. A demo whose
-//! making was interrupted is completed at the next start, for an import that is live already
-//! changes nothing.
+//! creation was interrupted is completed at the next start, because repeating a live import changes
+//! nothing.
 
 use super::arguments::Demo;
 use super::open::{WhenEmpty, open_with};
@@ -27,13 +27,13 @@ use std::sync::Arc;
 use tallybook_core::account::{AccountKind, AccountName};
 use tallybook_core::time::{Day, Instant};
 
-/// The fact that says that a directory holds a demo, which one, and whether it is complete.
+/// The fact that marks a directory as a demo, with its parameters and whether it is complete.
 const FACT: &str = "demo";
 
 /// The last second of a day.
 const LAST_SECOND: i64 = 24 * 60 * 60 - 1;
 
-/// What makes one demo.
+/// The parameters of a demo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Parameters {
     seed: u64,
@@ -48,7 +48,7 @@ enum Held {
     Complete(Parameters),
 }
 
-/// Makes the demo, unless the directory has it, and serves it.
+/// Creates the demo, unless the directory already has it, and serves it.
 pub(crate) fn run(demo: Demo, clock: Clock) -> anyhow::Result<()> {
     let data = demo_directory(demo.data)?;
     // A demo that ends in the past is shown as of its last day, so that "this month" has usage.
@@ -65,7 +65,7 @@ pub(crate) fn run(demo: Demo, clock: Clock) -> anyhow::Result<()> {
         let now = clock.now()?;
         let opened = open_with(&settings.data, WhenEmpty::Refuse, options(&settings), now).await?;
         opened.announce(listening.url.as_str())?;
-        // Not kept: each start of the demo has a token of its own.
+        // Not stored: each start of the demo has its own token.
         let secret = Secret::generate().context("no random numbers for a token")?;
         let token = secret.expose().to_owned();
         print(&banner(&listening.url, &settings, parameters.until), &token)?;
@@ -78,7 +78,7 @@ fn end_of(day: Day) -> anyhow::Result<Instant> {
     Instant::from_seconds(seconds).context("--until")
 }
 
-/// Makes what is missing, and says which demo the directory holds.
+/// Creates what is missing, and returns which demo the directory holds.
 async fn prepare(
     settings: &ServerSettings,
     (seed, until): (u64, Option<Day>),
@@ -88,7 +88,7 @@ async fn prepare(
         seed,
         until: until.unwrap_or(today),
     };
-    // Ids come from the seed while the demo is made, and only then: the engine is opened again.
+    // Ids come from the seed only while the demo is created, so the engine is reopened afterwards.
     let options = Options {
         entropy: Entropy::seeded(seed),
         ..Options::default()
@@ -170,7 +170,7 @@ async fn make(engine: &Arc<Engine>, parameters: Parameters) -> anyhow::Result<()
     Ok(())
 }
 
-/// Imports an account's reports, a report an import.
+/// Imports an account's reports, one import per report.
 async fn import_all(
     engine: &Arc<Engine>,
     dataset: &Arc<Dataset>,
@@ -181,7 +181,7 @@ async fn import_all(
 ) -> anyhow::Result<u64> {
     let (sender, mut reports) = tokio::sync::mpsc::channel::<Report>(1);
     let (dataset, is_personal) = (Arc::clone(dataset), account.kind == AccountKind::User);
-    // One thread makes reports while another reads the one before.
+    // One thread generates reports while another reads the previous one.
     let maker = tokio::task::spawn_blocking(move || {
         let reports: Box<dyn Iterator<Item = Report>> = if is_personal {
             Box::new(dataset.personal_reports())

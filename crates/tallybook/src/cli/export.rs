@@ -1,7 +1,7 @@
 //! `tallybook export`: a usage report from a directory, without a server or a job; or, by
 //! [`server`], from a running server.
 //!
-//! Invariant: the bytes are those of the reports that a server makes; a file under its own name is
+//! Invariant: the bytes are the same as in a server's reports; a file under its final name is
 //! complete.
 
 mod files;
@@ -24,24 +24,24 @@ use tallybook_core::export::{Cells, Days, head};
 use tallybook_core::report::ReportKind;
 use tallybook_core::time::Instant;
 
-/// What the command was asked to do.
+/// The options of the command.
 pub(crate) struct Request {
-    /// Whose usage it is; without one, a directory's only enterprise.
+    /// The account; by default a directory's only enterprise.
     pub(crate) account: Option<AccountName>,
     /// Which report.
     pub(crate) kind: ReportKind,
     /// Which days.
     pub(crate) days: Days,
-    /// How cells that hold a text are written.
+    /// How text cells are written.
     pub(crate) cells: Cells,
-    /// A file, or a folder for as many as it needs; without one, standard output.
+    /// A file, or a folder for several files; by default standard output.
     pub(crate) out: Option<PathBuf>,
 }
 
-/// Bytes that are written at a time.
+/// How many bytes are written at a time.
 const BUFFER: usize = 256 * 1024;
 
-/// Exports, and says how many lines on standard error.
+/// Exports, and prints the number of lines to standard error.
 pub(crate) fn run(request: Request, place: Place, now: Instant) -> anyhow::Result<()> {
     let parts = parts(request.kind, request.days, request.out.as_deref())?;
     match place {
@@ -55,7 +55,7 @@ pub(crate) fn run(request: Request, place: Place, now: Instant) -> anyhow::Resul
             Ok(())
         }
         Place::Directory(directory) => super::runtime()?.block_on(async {
-            // Before anything is read, so that a wrong path is told at once.
+            // Before anything is read, so that a wrong path is reported at once.
             let mut first = parts.first().map(Part::target).transpose()?.flatten();
             let opened = open(&directory, WhenEmpty::Refuse, now).await?;
             let source = Source::new(&opened.engine, request).await?;
@@ -78,7 +78,7 @@ pub(crate) fn run(request: Request, place: Place, now: Instant) -> anyhow::Resul
     }
 }
 
-/// One state of an account, of which every file is.
+/// One state of an account, from which every file is written.
 struct Source<'a> {
     engine: &'a Engine,
     snapshot: Snapshot,
@@ -128,13 +128,13 @@ impl<'a> Source<'a> {
         sink.out.flush()?;
         sink.progress.finish_and_clear();
         let (lines, to, as_of) = (sink.lines, part.to(), self.snapshot.as_of_text());
-        // What it was made of is not in the file, whose bytes are GitHub's.
+        // The state is not in the file, which has exactly GitHub's format.
         writeln!(io::stderr(), "Wrote {lines} lines{to} as of {as_of}.")?;
         Ok(())
     }
 }
 
-/// The account that was named, or the only enterprise.
+/// The named account, or the only enterprise.
 fn account(engine: &Engine, named: Option<AccountName>) -> anyhow::Result<AccountName> {
     if let Some(account) = named {
         return Ok(account);
@@ -155,7 +155,7 @@ struct Sink<W: Write> {
     progress: ProgressBar,
 }
 
-/// So many lines pass between two looks at the bar.
+/// How many lines pass between updates of the progress bar.
 const LINES_A_STEP: u64 = 4096;
 
 impl<W: Write + Send + 'static> ExportSink for Sink<W> {
@@ -173,7 +173,7 @@ impl<W: Write + Send + 'static> ExportSink for Sink<W> {
     }
 }
 
-/// A bar over months, with a count of lines; shown on a terminal only.
+/// A progress bar over months, with a count of lines; shown on a terminal only.
 fn progress() -> anyhow::Result<ProgressBar> {
     let target = if io::stderr().is_terminal() {
         ProgressDrawTarget::stderr()

@@ -19,19 +19,19 @@ use std::sync::Arc;
 use tallybook_core::account::AccountName;
 use tallybook_core::time::Instant;
 
-/// What the command was asked to do.
+/// The options of the command.
 pub(crate) struct Request {
-    /// Whose usage it is.
+    /// The account that owns the usage.
     pub(crate) account: AccountName,
     /// The reports.
     pub(crate) files: Vec<PathBuf>,
-    /// Leave out what cannot be read.
+    /// Skip lines that cannot be read.
     pub(crate) skip_bad_lines: bool,
-    /// Refuse usage that events have reported, too.
+    /// Refuse usage that events have also reported.
     pub(crate) refuse_overlap: bool,
     /// The order of the numbers of dates.
     pub(crate) dates: Option<DateOrder>,
-    /// Take usage of days after tomorrow.
+    /// Accept usage of days after tomorrow.
     pub(crate) future: bool,
     /// Count files that state usage of the same days.
     pub(crate) join: bool,
@@ -88,7 +88,7 @@ async fn import(
         .commit()
         .await?;
     let answer = report.answer(stopwatch.elapsed());
-    // The next `serve` then answers at once.
+    // Lets the next `serve` answer at once.
     let outcome = &report.outcome;
     engine.warm_later(Arc::clone(&outcome.view), &outcome.import);
     engine.settle().await;
@@ -103,11 +103,11 @@ fn open_file(path: &Path) -> anyhow::Result<File> {
     Ok(file)
 }
 
-/// A bar over the bytes of all files; shown on a terminal only.
+/// A progress bar over the bytes of all files; shown on a terminal only.
 fn progress(files: &[PathBuf]) -> anyhow::Result<ProgressBar> {
     let mut bytes = 0;
     for path in files {
-        // Before anything is imported, so that a wrong name is told at once.
+        // Before anything is imported, so that a wrong name is reported at once.
         bytes += open_file(path)?
             .metadata()
             .map_or(0, |metadata| metadata.len());
@@ -117,7 +117,7 @@ fn progress(files: &[PathBuf]) -> anyhow::Result<ProgressBar> {
     } else {
         ProgressDrawTarget::hidden()
     };
-    // Cleared also when reading fails, so that the error stands alone.
+    // Cleared even when reading fails, so that the error is shown alone.
     let bar = ProgressBar::with_draw_target(Some(bytes), target);
     let bar = bar.with_finish(ProgressFinish::AndClear);
     let style =
@@ -157,8 +157,8 @@ fn send(client: &Client, request: &Request) -> anyhow::Result<ImportAnswer> {
     Ok(answer)
 }
 
-/// What separates the parts; a line of a report that begins like this has never been seen, and
-/// would be found out by the server as a part without a head.
+/// What separates the parts; no real report has a line that begins like this, and the server would
+/// reject it as a part without a header.
 const BOUNDARY: &str = "tallybook-7b5f0d3e9c6a4f18";
 
 /// A `multipart/form-data` body that is read file by file, never whole.

@@ -54,15 +54,15 @@ pub(crate) fn revert(
     Ok(())
 }
 
-/// A server's paths name the account.
+/// Fails without an account, which a server's paths require.
 fn needed(account: Option<AccountName>) -> anyhow::Result<AccountName> {
     account.ok_or_else(|| {
         usage_error("--url needs the account: --enterprise, --organization or --user").into()
     })
 }
 
-/// The accounts that a name stands for, those of an organization's past payers among them, and the
-/// organization to which each is limited.
+/// The accounts that a name refers to, including those of an organization's past payers, and the
+/// organization that each is limited to.
 fn payers(
     engine: &Engine,
     account: Option<&AccountName>,

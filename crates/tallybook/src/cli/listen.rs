@@ -1,7 +1,7 @@
-//! Listening: a port, TLS when there is a certificate, and an orderly end.
+//! Listening: a port, TLS if there is a certificate, and graceful shutdown.
 //!
-//! Invariant: the port is taken before anything else is done, so that a busy one is an error
-//! without a trace; when asked to end, requests under way are answered first.
+//! Invariant: the port is bound before anything else is done, so that a busy port is an error
+//! without side effects; on shutdown, requests in progress are answered first.
 
 use super::open_files;
 use crate::config::{Limits, PublicUrl, TlsFiles, TrustedProxies};
@@ -13,16 +13,16 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// How long requests under way may take once the end was asked for.
+/// How long requests in progress may take once shutdown was requested.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// A port that is ours.
+/// A bound port.
 pub(crate) struct Listening {
     listener: TcpListener,
     tls: Option<Tls>,
-    /// Where it is, also when port 0 was asked for.
+    /// Its actual address, even if port 0 was requested.
     pub(crate) address: SocketAddr,
-    /// What links begin with.
+    /// The base of links.
     pub(crate) url: PublicUrl,
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn bind(
 fn own_url(address: SocketAddr, is_tls: bool) -> anyhow::Result<PublicUrl> {
     let scheme = if is_tls { "https" } else { "http" };
     let reachable = match address {
-        // Every address of the machine: its own is one of them.
+        // All addresses of the machine, including loopback.
         SocketAddr::V4(v4) if v4.ip().is_unspecified() => format!("127.0.0.1:{}", v4.port()),
         SocketAddr::V6(v6) if v6.ip().is_unspecified() => format!("[::1]:{}", v6.port()),
         other => other.to_string(),
@@ -70,12 +70,12 @@ fn own_url(address: SocketAddr, is_tls: bool) -> anyhow::Result<PublicUrl> {
 }
 
 impl Listening {
-    /// Whether tokens can be read by others on the way.
+    /// Whether tokens travel unencrypted over a network.
     pub(crate) fn is_exposed(&self) -> bool {
         self.tls.is_none() && !self.address.ip().is_loopback()
     }
 
-    /// Serves until SIGTERM or SIGINT, then answers what is under way and returns.
+    /// Serves until SIGTERM or SIGINT, then answers requests in progress and returns.
     pub(crate) async fn serve(
         self,
         router: axum::Router,

@@ -1,9 +1,9 @@
-//! The command line: one file a command, each a thin face over the engine or a server's API.
+//! The command line: one file per command, each a thin layer over the engine or a server's API.
 //!
-//! Invariant: what a command prints for programs goes to stdout, what it tells people to stderr; an
-//! error is one line that begins with `error: `; the exit code is 1 for what failed and 2 for wrong
-//! usage. Look next: [`arguments`] for every flag, [`open`] for how a directory is opened,
-//! [`client`] for how a server is asked.
+//! Invariant: output for programs goes to stdout, messages for people to stderr; an error is one
+//! line that begins with `error: `; the exit code is 1 for failures and 2 for wrong usage. Look
+//! next: [`arguments`] for every flag, [`open`] for how a directory is opened, [`client`] for
+//! requests to a server.
 
 mod apply;
 mod arguments;
@@ -58,16 +58,16 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Help and the version are no failures; clap prints each where it belongs.
+/// Help and the version are not failures; clap prints each to the right stream.
 fn usage(error: &clap::Error) -> ExitCode {
     match error.print() {
         Ok(()) => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(WRONG_USAGE)),
-        // Whoever asked has closed the pipe.
+        // The reader has closed the pipe.
         Err(_) => ExitCode::from(FAILED),
     }
 }
 
-/// Whether somebody stopped reading what is printed, as `head` does; by then the work is done.
+/// Whether the reader of the output has closed the pipe, as `head` does; by then the work is done.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     let error = error.downcast_ref::<std::io::Error>();
     error.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)

@@ -1,7 +1,7 @@
 //! Opening a data directory: the store, then the engine over it.
 //!
-//! Invariant: a directory that another process holds is left alone, and the error says who holds it
-//! and, for a server, how to reach it. Only commands that write make a directory.
+//! Invariant: a directory that another process holds is left alone, and the error names the holder
+//! and, for a server, how to reach it. Only commands that write create a directory.
 
 use super::place;
 use crate::engine::{Engine, EngineError, Options};
@@ -18,7 +18,7 @@ use tallybook_store::{Store, StoreError};
 pub(crate) enum WhenEmpty {
     /// Make it.
     Create,
-    /// Say so: the command has nothing to read.
+    /// Fail: the command has nothing to read.
     Refuse,
 }
 
@@ -57,7 +57,7 @@ pub(crate) async fn open_with(
     Ok(Opened { engine, store })
 }
 
-/// Opens a directory's database alone, for a command that need not understand what is in it.
+/// Opens only a directory's database, for a command that need not interpret its contents.
 pub(crate) fn open_store(directory: &Path) -> anyhow::Result<SqliteStore> {
     let holder = format!("process {}", std::process::id());
     let store = SqliteStore::open(directory, &holder).map_err(|error| with_way_in(&error))?;
@@ -65,7 +65,7 @@ pub(crate) fn open_store(directory: &Path) -> anyhow::Result<SqliteStore> {
     Ok(store)
 }
 
-/// Logs what of a directory was, or still is, open to other users of the machine.
+/// Logs which files of a directory were, or still are, open to other users of the machine.
 pub(crate) fn warn_of_access(notices: &[AccessNotice]) {
     for notice in notices {
         tracing::warn!("{notice}");
@@ -84,7 +84,7 @@ pub(crate) fn check_data(directory: &Path) -> anyhow::Result<()> {
 }
 
 impl Opened {
-    /// Tells other processes at which URL the directory's server is.
+    /// Tells other processes the URL of the directory's server.
     pub(crate) fn announce(&self, url: &str) -> Result<(), StoreError> {
         let holder = format!("process {} at {url}", std::process::id());
         self.store.set_holder(&holder)

@@ -1,12 +1,12 @@
 //! How many files the process may open, and how many of them connections may take.
 //!
-//! Invariant: half of them stay for the database, reports, uploads and downloads, so that clients
-//! that hold connections can't keep a commit from its files.
+//! Invariant: half of them are reserved for the database, reports, uploads and downloads, so that
+//! open connections can't block a commit.
 
 use crate::config::Limits;
 use crate::http::connection::REFUSED_AT_ONCE;
 
-/// Raises the soft limit of open files to the hard one; gives how many connections there may be.
+/// Raises the soft limit of open files to the hard one; returns the maximum number of connections.
 pub(super) fn connections(limits: &Limits) -> usize {
     let files = match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(files) => files,
@@ -17,7 +17,7 @@ pub(super) fn connections(limits: &Limits) -> usize {
     };
     let asked = usize::try_from(limits.connections).unwrap_or(usize::MAX);
     let most = within(asked, files);
-    // Somewhat fewer than the default are plenty, and no reason for a warning.
+    // Somewhat fewer than the default are still plenty, and no reason for a warning.
     if most < asked / 2 {
         tracing::warn!(
             connections = most,
@@ -30,11 +30,10 @@ pub(super) fn connections(limits: &Limits) -> usize {
     most
 }
 
-/// What systems allow that do not say.
+/// The assumed limit where the system does not report one.
 const DEFAULT_OPEN_FILES: u64 = 1024;
 
-/// The number of connections, with those that are only told that there are too many, in half of
-/// the files.
+/// The number of connections, including those answered with 503, that fit in half of the files.
 fn within(asked: usize, files: u64) -> usize {
     let half = usize::try_from(files / 2).unwrap_or(usize::MAX);
     asked.min(half.saturating_sub(REFUSED_AT_ONCE)).max(1)

@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-/// Prints rows under a head, columns two spaces apart. What could act on a terminal is escaped.
+/// Prints rows under a header, columns two spaces apart. Characters that could affect a terminal
+/// are escaped.
 pub(crate) fn table(out: &mut dyn Write, head: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
     let rows: Vec<Vec<String>> = rows
         .iter()
@@ -30,7 +31,7 @@ pub(crate) fn table(out: &mut dyn Write, head: &[&str], rows: &[Vec<String>]) ->
     Ok(())
 }
 
-/// A text in which nothing acts on a terminal, and nothing shows it otherwise than it is.
+/// A text with all characters escaped that would affect a terminal or disguise the text.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
@@ -42,7 +43,7 @@ fn escaped(text: &str) -> String {
     out
 }
 
-/// The same for JSON of several lines: in it, such characters stand in texts alone.
+/// The same for JSON of several lines: such characters occur only within its strings.
 pub(crate) fn escaped_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for character in json.chars() {
@@ -54,8 +55,8 @@ pub(crate) fn escaped_json(json: &str) -> String {
     out
 }
 
-/// Whether a terminal does something else with a character than to show it: control characters,
-/// and those that are invisible or turn the direction of others. All are of the basic plane.
+/// Whether a terminal does anything other than show a character: control characters, invisible ones
+/// and those that change text direction. All are in the basic plane.
 fn acts(character: char) -> bool {
     let is_format = matches!(
         character,

@@ -1,7 +1,7 @@
 //! Where a command finds the data: a directory, or a running server.
 //!
 //! `--data` and `--url` exclude each other. One given as a flag wins over one in the environment,
-//! which wins over one in the configuration file; the same rank twice is an error of usage.
+//! which wins over one in the configuration file; both at the same rank is a usage error.
 
 use super::arguments::{PlaceArguments, usage_error};
 use crate::config::PublicUrl;
@@ -17,7 +17,7 @@ pub(crate) enum Place {
     Directory(PathBuf),
     /// Behind this server's API.
     Server {
-        /// The server's URL, without a slash at its end.
+        /// The server's URL, without a trailing slash.
         url: PublicUrl,
         /// A token that it knows.
         token: String,
@@ -25,7 +25,7 @@ pub(crate) enum Place {
 }
 
 impl PlaceArguments {
-    /// Decides between the two; `matches` tells flags from variables.
+    /// Decides between the two; `matches` distinguishes flags from variables.
     pub(crate) fn resolve(self, matches: &ArgMatches) -> anyhow::Result<Place> {
         let (data, url) = (rank(matches, "data"), rank(matches, "url"));
         if data == url && data > Rank::Absent {
@@ -82,7 +82,7 @@ pub(crate) fn server_form(arguments: &[String], url: &str) -> String {
     words.join(" ")
 }
 
-/// A word as a shell takes it.
+/// A word, quoted for a shell.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@%+".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
@@ -92,12 +92,12 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// The directory that was given, or the default of `serve`.
+/// The given directory, or the default of `serve`.
 pub(crate) fn data_directory(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     given.map_or_else(|| user_folder("tallybook"), Ok)
 }
 
-/// The directory that was given, or the default of `demo`: never that of `serve`.
+/// The given directory, or the default of `demo`: never that of `serve`.
 pub(crate) fn demo_directory(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     given.map_or_else(|| user_folder("tallybook-demo"), Ok)
 }

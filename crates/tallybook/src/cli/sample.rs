@@ -1,4 +1,4 @@
-//! What a server prints at its start: where it is, and requests that show data it has.
+//! What a server prints at startup: its address, and requests that show existing data.
 
 use super::summary::account_path;
 use crate::config::{PublicUrl, ServerSettings};
@@ -6,16 +6,16 @@ use crate::engine::Engine;
 use tallybook_core::account::AccountName;
 use tallybook_core::time::{Instant, Month};
 
-/// How many accounts are looked at for usage to show.
+/// How many accounts are searched for usage to show.
 const ACCOUNTS_TRIED: usize = 100;
 
-/// The lines of a start, without a token.
+/// The startup lines, without a token.
 pub(crate) struct Banner {
     /// What it is and where.
     pub(crate) head: String,
-    /// URLs worth asking for.
+    /// URLs worth trying.
     pub(crate) paths: Vec<String>,
-    /// What the person should know besides.
+    /// Additional notes for the user.
     pub(crate) notes: Vec<String>,
 }
 

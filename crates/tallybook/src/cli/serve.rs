@@ -1,7 +1,7 @@
 //! `tallybook serve`: the API over a data directory.
 //!
-//! Invariant: the port is taken first, then the directory; only then is a first token made, so that
-//! a start that fails has shown none.
+//! Invariant: the port is bound first, then the directory opened; only then is a first token
+//! created, so that a failed start has not shown one.
 
 use super::arguments::{Answers, Serve};
 use super::listen::{self, Listening};
@@ -39,10 +39,10 @@ const REPORTS: &str = "reports";
 /// The folder in the data directory for the copies of backups that are being downloaded.
 const BACKUPS: &str = "backups";
 
-/// How often replaced checkpoints are looked for, and space that nothing uses.
+/// How often to delete replaced checkpoints and release unused space.
 const TIDY_UP_EVERY: Duration = Duration::from_secs(60);
 
-/// Serves until it is asked to end.
+/// Serves until shutdown is requested.
 pub(crate) fn run(serve: Serve, clock: Clock) -> anyhow::Result<()> {
     let tls = match (serve.tls_certificate, serve.tls_key) {
         (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
@@ -70,7 +70,7 @@ pub(crate) fn run(serve: Serve, clock: Clock) -> anyhow::Result<()> {
     })
 }
 
-/// What `serve` and `demo` have alike in one value.
+/// The settings shared by `serve` and `demo`.
 pub(crate) fn settings(data: PathBuf, listen: SocketAddr, answers: Answers) -> ServerSettings {
     ServerSettings {
         data,
@@ -88,7 +88,7 @@ pub(crate) fn settings(data: PathBuf, listen: SocketAddr, answers: Answers) -> S
     }
 }
 
-/// Takes the port, and warns when tokens could be read on the way.
+/// Binds the port, and warns if tokens would travel unencrypted.
 pub(crate) fn bind(settings: &ServerSettings) -> anyhow::Result<Listening> {
     let public_url: Option<PublicUrl> = settings.public_url.clone();
     let listening = listen::bind(settings.listen, settings.tls.clone(), public_url)?;
@@ -110,7 +110,7 @@ pub(crate) fn options(settings: &ServerSettings) -> Options {
     }
 }
 
-/// Serves an opened directory until it is asked to end.
+/// Serves an opened directory until shutdown is requested.
 pub(crate) async fn serve_app(
     opened: Opened,
     listening: Listening,
@@ -141,14 +141,14 @@ pub(crate) async fn serve_app(
     let making = tokio::spawn(reports.run(shutdown.clone()));
     let (engine, ended) = (Arc::clone(&opened.engine), shutdown.clone());
     let tidying = tokio::spawn(async move {
-        // What is left for another time is no loss.
+        // Unfinished cleanup can be done later.
         let _ = ended.run_until_cancelled(tidy_up(engine, clock)).await;
     });
     let recording = tokio::spawn(repeats::run(Arc::clone(&app), shutdown.clone()));
     let served = listening
         .serve(router(app), &settings.limits, settings.trusted_proxies)
         .await;
-    // A report that is being made and mail that waits are taken up again at the next start.
+    // An unfinished report and pending mail are resumed at the next start.
     shutdown.cancel();
     making.await.context("the reports' task died")?;
     tidying.await.context("the task that tidies up died")?;
@@ -159,7 +159,7 @@ pub(crate) async fn serve_app(
     Ok(())
 }
 
-/// Prepares sending mail, and warns when the password could be read on the way.
+/// Prepares sending mail, and warns if the password would travel unencrypted.
 fn mailer(settings: &ServerSettings, listening: &Listening) -> anyhow::Result<Option<Mailer>> {
     let Some(mail) = settings.mail.clone() else {
         return Ok(None);
@@ -173,7 +173,7 @@ fn mailer(settings: &ServerSettings, listening: &Listening) -> anyhow::Result<Op
     Ok(Some(Mailer::new(mail, listening.url.host())?))
 }
 
-/// The configured token. One that is easily guessed is for this machine only.
+/// The configured token. One that is easily guessed is accepted only on the loopback interface.
 fn admin_token(listening: &Listening) -> anyhow::Result<Option<String>> {
     let Some(text) = std::env::var_os(ADMIN_TOKEN).filter(|text| !text.is_empty()) else {
         return Ok(None);
@@ -194,15 +194,15 @@ fn admin_token(listening: &Listening) -> anyhow::Result<Option<String>> {
     Ok(Some(text))
 }
 
-/// With what the printed request is authorized.
+/// The credential of the printed request.
 enum Credential {
-    /// A token that was just made, shown this once.
+    /// A token that was just created, shown only this once.
     New(String),
-    /// A shell's variable: the secret is known to whoever runs the server, and to nobody else.
+    /// A shell variable: only the operator knows the secret.
     Variable(&'static str),
 }
 
-/// Makes the first token of a directory that has none.
+/// Creates the first token of a directory that has none.
 async fn credential(
     engine: &Engine,
     is_configured: bool,
@@ -244,8 +244,8 @@ fn print(banner: &sample::Banner, credential: &Credential) -> anyhow::Result<()>
     out.flush().context("cannot print")
 }
 
-/// Removes what earlier runs left that nothing names, and from then on what is no longer needed,
-/// beside the serving.
+/// Removes unnamed leftovers of earlier runs, and then periodically what is no longer needed, in
+/// the background.
 async fn tidy_up(engine: Arc<Engine>, clock: Clock) {
     let mut swept = false;
     let mut ticks = tokio::time::interval(TIDY_UP_EVERY);

@@ -1,4 +1,4 @@
-//! Imports as people read them; the figures are those of `wire::imports`, from wherever they came.
+//! Prints imports for people; the figures are those of `wire::imports`, whatever their source.
 
 use super::output::table;
 use crate::wire::imports::{
@@ -21,7 +21,7 @@ pub(crate) fn account_path(account: &AccountName) -> String {
     format!("{kind}/{}", account.name)
 }
 
-/// What an import brought.
+/// Prints what an import added.
 pub(crate) fn print_import(out: &mut dyn Write, answer: &ImportAnswer) -> io::Result<()> {
     let repeated = answer
         .reading
@@ -64,7 +64,7 @@ pub(crate) fn print_import(out: &mut dyn Write, answer: &ImportAnswer) -> io::Re
     Ok(())
 }
 
-/// Imports, a line each.
+/// Prints imports, one per line.
 pub(crate) fn print_list(out: &mut dyn Write, imports: &[ImportAnswer]) -> io::Result<()> {
     let row = |import: &ImportAnswer| {
         let mut kinds: Vec<&str> = import.files.iter().map(|file| file.kind.as_str()).collect();
@@ -99,7 +99,7 @@ pub(crate) fn print_list(out: &mut dyn Write, imports: &[ImportAnswer]) -> io::R
     )
 }
 
-/// What a revert gave back.
+/// Prints what a revert restored.
 pub(crate) fn print_revert(out: &mut dyn Write, answer: &ImportAnswer) -> io::Result<()> {
     let (id, lines) = (&answer.id, answer.lines);
     let (kind, name) = (&answer.account.kind, &answer.account.name);

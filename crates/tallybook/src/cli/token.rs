@@ -49,7 +49,7 @@ pub(crate) fn create(
     Ok(())
 }
 
-/// Adds a token with a new secret, which is shown by whoever called this, once.
+/// Adds a token with a new secret, which the caller shows once.
 pub(crate) async fn add(
     engine: &Engine,
     terms: &TokenTerms,
@@ -200,7 +200,7 @@ fn answered(token: &Value, now: Instant) -> Vec<String> {
     ]
 }
 
-/// What a sending token may send: for which accounts, and by which sources where those are named.
+/// What a sending token may send: its accounts, and its sources if they are limited.
 fn sending(token: &Value) -> String {
     let accounts = texts(token, "accounts");
     match texts(token, "sources") {

@@ -16,7 +16,7 @@ use std::path::Path;
 use tallybook_core::time::Instant;
 use tallybook_store::sqlite;
 
-/// Recomputes everything, and says how much it was.
+/// Recomputes everything, and prints the counts.
 pub(crate) fn verify(place: Place, now: Instant) -> anyhow::Result<()> {
     let verified = match place {
         Place::Directory(directory) => super::runtime()?.block_on(async {
@@ -28,7 +28,7 @@ pub(crate) fn verify(place: Place, now: Instant) -> anyhow::Result<()> {
             };
             let verified = opened.engine.verify_watched(&watcher).await?;
             bar.finish_and_clear();
-            // Only then: to what is damaged nothing is written.
+            // Only on success: nothing is written to damaged data.
             let line = Actor::command("verify").did(now, deed(None));
             say_unrecorded(opened.engine.record(vec![line]).await)?;
             anyhow::Ok(answer(&verified))
@@ -60,14 +60,14 @@ pub(crate) fn verify(place: Place, now: Instant) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A bar over batches and blobs; shown on a terminal only.
+/// A progress bar over batches and blobs; shown on a terminal only.
 fn verify_bar() -> anyhow::Result<ProgressBar> {
     let target = if io::stderr().is_terminal() {
         ProgressDrawTarget::stderr()
     } else {
         ProgressDrawTarget::hidden()
     };
-    // Cleared also when a difference is found, so that the error stands alone.
+    // Cleared even when a difference is found, so that the error is shown alone.
     let bar = ProgressBar::with_draw_target(None, target).with_finish(ProgressFinish::AndClear);
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} batches and blobs, {eta}");
     bar.set_style(style.context("the bar's template is wrong")?);
@@ -88,7 +88,7 @@ pub(crate) fn backup(file: &Path, place: Place, now: Instant) -> anyhow::Result<
     Ok(())
 }
 
-/// Tells the audit log of a backup.
+/// Records a backup in the audit log.
 fn record_backup(directory: &Path, file: &Path, now: Instant) -> anyhow::Result<()> {
     if !sqlite::has_newest_format(directory)? {
         bail!("the data has an older format, which a backup leaves as it is");
@@ -97,7 +97,7 @@ fn record_backup(directory: &Path, file: &Path, now: Instant) -> anyhow::Result<
     record(directory, &Actor::command("backup"), deed, now)
 }
 
-/// Tells the audit log of what a command did with a directory as a whole.
+/// Records in the audit log what a command did with a whole directory.
 fn record(directory: &Path, actor: &Actor, deed: Deed, now: Instant) -> anyhow::Result<()> {
     super::runtime()?.block_on(async {
         let store = open_store(directory)?;
@@ -105,8 +105,8 @@ fn record(directory: &Path, actor: &Actor, deed: Deed, now: Instant) -> anyhow::
     })
 }
 
-/// Says why the audit log has no line. What stands against one, such as a server that holds the
-/// directory, a full disk or damage, must keep nobody from backing up, restoring or verifying.
+/// Reports why the audit log has no line. Obstacles such as a server that holds the directory, a
+/// full disk or damage must not prevent a backup, restore or verification.
 fn say_unrecorded<E: Into<anyhow::Error>>(recorded: Result<(), E>) -> io::Result<()> {
     let Err(error) = recorded else { return Ok(()) };
     let reason = one_line(&error.into());
@@ -116,14 +116,14 @@ fn say_unrecorded<E: Into<anyhow::Error>>(recorded: Result<(), E>) -> io::Result
     )
 }
 
-/// A file's own name: where it lies is the machine's business.
+/// A file's own name, without its location.
 fn name(file: &Path) -> String {
     let name = file.file_name().unwrap_or_default();
     shortened(&name.to_string_lossy())
 }
 
-/// Downloads under another name first, so that a file under its own name is complete. Only its
-/// owner can read it: it holds names and the hashes of tokens.
+/// Downloads under a temporary name first, so that a file under its final name is complete. Only
+/// its owner can read it: it holds names and the hashes of tokens.
 fn download(client: &Client, file: &Path) -> anyhow::Result<()> {
     if file.exists() {
         bail!(
@@ -164,7 +164,7 @@ pub(crate) fn restore(file: &Path, directory: &Path, now: Instant) -> anyhow::Re
     Ok(())
 }
 
-/// Makes a directory's database anew without the space that nothing uses.
+/// Rebuilds a directory's database without unused space.
 pub(crate) fn compact(directory: &Path) -> anyhow::Result<()> {
     check_data(directory)?;
     let (before, after) = sqlite::compact(directory).map_err(|error| with_way_in(&error))?;

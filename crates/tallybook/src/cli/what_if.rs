@@ -1,6 +1,6 @@
 //! What a month costs and would cost, as `apply` and `catalog put` print it.
 //!
-//! Invariant: only what changes is printed, and of an account that changes its whole sum too.
+//! Invariant: only changes are printed, plus the total of each account that changes.
 
 use super::arguments::Trial;
 use super::output::table;
@@ -10,7 +10,7 @@ use crate::wire::catalog::{AmountsAnswer, WhatIfAnswer};
 use std::io::{self, Write};
 
 impl Trial {
-    /// What is asked of the engine.
+    /// The options for the engine.
     pub(crate) fn options(&self) -> ApplyOptions {
         ApplyOptions {
             dry_run: self.dry_run || self.what_if.is_some(),
@@ -22,7 +22,7 @@ impl Trial {
         }
     }
 
-    /// The same as parameters of a server's path, each behind `&`.
+    /// The same as query parameters for a server, each preceded by `&`.
     pub(crate) fn parameters(&self) -> String {
         match self.what_if {
             Some(month) => format!("&dry_run=true&month={month}"),

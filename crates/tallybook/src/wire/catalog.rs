@@ -235,7 +235,7 @@ impl WhatIfAnswer {
 }
 
 impl AccountDifferenceAnswer {
-    /// Of an account, its sums as they are and as they would be, and those of its SKUs.
+    /// An account's current and hypothetical sums, and those of its SKUs.
     #[must_use]
     pub fn new(
         account: &AccountName,

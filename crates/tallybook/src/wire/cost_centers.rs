@@ -1,6 +1,6 @@
 //! The bodies of `cost-centers` and of one cost center.
 //!
-//! Invariant: `has_next_page` is there only when paging was asked for, and `azure_subscription`
+//! Invariant: `has_next_page` is present only when paging was requested, and `azure_subscription`
 //! only for linked centers, as in the schemas.
 
 use serde::Serialize;

@@ -1,7 +1,7 @@
 //! The bodies that `/metering/v1/events` answers with.
 //!
-//! Invariant: the same keys whatever came of the events, so that one reader serves every status; a
-//! refusal of all adds the keys of GitHub's errors.
+//! Invariant: the same keys whatever the outcome, so that one parser handles every status; a
+//! complete refusal adds the keys of GitHub's errors.
 
 use super::imports::AccountAnswer;
 use serde::{Deserialize, Serialize};

@@ -15,7 +15,7 @@ pub fn push_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// Appends `text` as it stands within a JSON string.
+/// Appends `text` escaped for the inside of a JSON string.
 pub fn push_escaped(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
     if is_plain(bytes) {
@@ -34,12 +34,12 @@ pub fn push_escaped(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(&bytes[copied..]);
 }
 
-/// Whether nothing needs an escape. Names are hardly ever longer than a few times eight bytes, so
-/// that what compares more at a time would mostly look at what is left over.
+/// Whether nothing needs an escape. Names are rarely longer than a few times eight bytes, so wider
+/// comparisons would mostly process the remainder.
 fn is_plain(bytes: &[u8]) -> bool {
     let (eights, _) = bytes.as_chunks::<8>();
     match bytes.last_chunk::<8>() {
-        // What is left over is looked at together with what comes before it.
+        // The remainder is checked together with the bytes before it.
         Some(last) => eights.iter().chain([last]).all(|eight| are_plain(*eight)),
         None => !bytes.iter().any(|&byte| needs_escape(byte)),
     }
@@ -52,7 +52,7 @@ const fn are_plain(eight: [u8; 8]) -> bool {
     let eight = u64::from_le_bytes(eight);
     let quotes = eight ^ (ONES * b'"' as u64);
     let backslashes = eight ^ (ONES * b'\\' as u64);
-    // A byte's high bit is set where it is less than what is subtracted, if it is ASCII.
+    // An ASCII byte's high bit becomes set if the byte is less than the value subtracted.
     let escapes = eight.wrapping_sub(ONES * 0x20) & !eight
         | quotes.wrapping_sub(ONES) & !quotes
         | backslashes.wrapping_sub(ONES) & !backslashes;

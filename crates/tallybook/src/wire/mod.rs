@@ -1,9 +1,9 @@
 //! What clients see of billing: the JSON of usage, summaries and cost centers.
 //!
-//! Invariant: key names, their order, which keys are optional and how numbers look are GitHub's
-//! documented ones, and are decided here only. This folder never sees the store or the engine, and
-//! computes nothing: it is given rows and words. Look next: [`words`] for the dialects, [`usage`]
-//! and [`summary`] for the items.
+//! Invariant: key names, their order, which keys are optional and how numbers are formatted follow
+//! GitHub's documentation, and are decided only here. This folder never sees the store or the
+//! engine, and computes nothing: it is given rows and words. Look next: [`words`] for the dialects,
+//! [`usage`] and [`summary`] for the items.
 
 pub mod audit;
 pub mod catalog;

@@ -1,6 +1,6 @@
 //! The bodies of usage report exports.
 //!
-//! Invariant: `download_urls` is there only when a report is completed, as in the schema.
+//! Invariant: `download_urls` is present only when a report is completed, as in the schema.
 
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -1,4 +1,4 @@
-//! The rows of one period on their way into a body, some at a time.
+//! Writes the rows of one period to a body, a few at a time.
 //!
 //! Invariant: every row is written once, in order. Look next: [`super::usage`] and
 //! [`super::summary`], which write the rows.
@@ -26,8 +26,8 @@ impl<S: Sums> Rows<S> {
         self.answer.len() - self.next
     }
 
-    /// Calls `write` with rows until `out` is at least `enough` bytes long, and says whether that
-    /// were all.
+    /// Calls `write` with rows until `out` is at least `enough` bytes long, and returns whether
+    /// those were all.
     pub(super) fn write(
         &mut self,
         out: &mut Vec<u8>,

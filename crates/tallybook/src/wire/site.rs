@@ -87,7 +87,7 @@ pub struct VerifiedAnswer {
 }
 
 impl VerifiedAnswer {
-    /// Every count with its name, but for the bytes.
+    /// Every count with its name, except the bytes.
     #[must_use]
     pub fn counts(&self) -> [(&'static str, u64); 9] {
         [

@@ -1,8 +1,8 @@
 //! The bodies of `usage/summary`, `premium_request/usage` and `ai_credit/usage`: an envelope that
-//! echoes what was asked, and items without dates.
+//! echoes the request, and items without dates.
 //!
-//! Invariant: the order of keys is that of the documents' examples; echoes come in the order of
-//! the schemas. Look next: [`super::words`].
+//! Invariant: the order of keys is that of the documentation's examples; echoes come in the order
+//! of the schemas. Look next: [`super::words`].
 
 use super::json::{JsonNumber, push_integer, push_key, push_string, push_text_field};
 use super::rows::Rows;
@@ -27,7 +27,7 @@ pub struct TimePeriod {
     pub day: Option<i8>,
 }
 
-/// A cost center, as it is echoed.
+/// A cost center, as echoed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CostCenterEcho {
     /// Its id.
@@ -36,7 +36,7 @@ pub struct CostCenterEcho {
     pub name: String,
 }
 
-/// Filters in their canonical spelling; those that were not given are absent.
+/// Filters in their canonical spelling; filters that were not given are absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Echoes {
     /// An organization of the enterprise.
@@ -60,7 +60,7 @@ pub struct Echoes {
 pub struct Envelope {
     /// What was resolved.
     pub time_period: TimePeriod,
-    /// Whose usage: decides the key.
+    /// The kind of account, which determines the key.
     pub account_kind: AccountKind,
     /// Its name, as declared.
     pub account: String,
@@ -68,22 +68,22 @@ pub struct Envelope {
     pub echoes: Echoes,
 }
 
-/// What every item of a rate begins with: SKUs by id, no model.
+/// The beginning of every item of a rate: SKUs by id, no model.
 type Label = Box<[u8]>;
 
-/// What items of `usage/summary` begin with, by the address of the order of their rates: made when
-/// that is shown first, for they are half of such a body.
+/// The beginnings of items of `usage/summary`, by the address of their rate order: cached on first
+/// use, because they make up half of such a body.
 #[derive(Debug)]
 pub struct Labels(Mutex<LruCache<usize, Labelled>>);
 
-/// An order of rates, whose address names no other as long as this is kept, and their labels.
+/// A rate order and its labels; keeping the order ensures that no other has its address.
 #[derive(Debug)]
 struct Labelled {
     _order: Arc<RateOrder>,
     labels: Arc<[Label]>,
 }
 
-/// So many orders are remembered: some kilobytes each.
+/// How many orders are remembered: some kilobytes each.
 const MOST_LABELLED: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
 
 impl Default for Labels {
@@ -125,12 +125,12 @@ fn label(rate: &Rate, words: &Words<'_>) -> Label {
     out.into()
 }
 
-/// Room for the sums of an item, so that a body grows rarely.
+/// Space reserved for the sums of an item, so that a body rarely reallocates.
 const SUMS_BYTES: usize = 224;
-/// Room for an envelope with some echoes.
+/// Space reserved for an envelope with some echoes.
 const ENVELOPE_BYTES: usize = 512;
 
-/// The body of `usage/summary`: an item for each rate, of its label and its sums.
+/// The body of `usage/summary`: one item per rate, consisting of its label and its sums.
 pub fn summary_body<'a>(
     envelope: &Envelope,
     items: impl Iterator<Item = (&'a [u8], &'a Totals)> + Clone,
@@ -162,13 +162,13 @@ impl RequestsWriter {
         push_envelope(out, envelope);
     }
 
-    /// Appends what stands after the items.
+    /// Appends the part after the items.
     pub fn close(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(END);
     }
 
-    /// Appends items until `out` is at least `enough` bytes long, and says whether those were all
-    /// of `rows`. Words are the catalogue's.
+    /// Appends items until `out` is at least `enough` bytes long, and returns whether those were
+    /// all of `rows`. Words are the catalogue's.
     pub fn items(
         &mut self,
         out: &mut Vec<u8>,
@@ -195,7 +195,7 @@ impl RequestsWriter {
     }
 }
 
-/// What stands after the items.
+/// The part after the items.
 const END: &[u8] = b"]}";
 
 fn push_envelope(out: &mut Vec<u8>, envelope: &Envelope) {

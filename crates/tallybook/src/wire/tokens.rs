@@ -1,6 +1,6 @@
 //! The bodies of `/metering/v1/tokens`.
 //!
-//! Invariant: a secret is in one body only, the answer that made it.
+//! Invariant: a secret appears in only one body, the answer that creates it.
 
 use crate::auth::{Grants, GrantsError, Level, Permission, Scope, SenderError, TokenTerms};
 use crate::config::Dialect;
@@ -45,7 +45,7 @@ pub struct NewToken {
     pub expires_at: Option<String>,
 }
 
-/// Why a new token's body cannot be done: which field, and what is wrong with it.
+/// Why a request for a new token is invalid: the field, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct NewTokenError {
@@ -56,7 +56,7 @@ pub struct NewTokenError {
 }
 
 impl NewToken {
-    /// The grants that it asks for.
+    /// The requested grants.
     pub fn grants(&self) -> Result<Grants, NewTokenError> {
         let wrong = |field: &'static str, reason: &str| NewTokenError {
             field,
@@ -139,7 +139,7 @@ impl NewToken {
         })
     }
 
-    /// The dialect that it asks for.
+    /// The requested dialect.
     pub fn dialect(&self) -> Result<Option<Dialect>, NewTokenError> {
         let Some(word) = &self.dialect else {
             return Ok(None);

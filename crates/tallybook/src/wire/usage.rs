@@ -1,8 +1,8 @@
 //! The body of `usage`: dated items.
 //!
-//! Invariant: the order of keys is that of the documents' examples. The parts of an item that are
-//! the same for many rows (its date, product, SKU, unit and price; its organization) are kept as
-//! they are written, because answers reach millions of items. Look next: [`super::words`].
+//! Invariant: the order of keys is that of the documentation's examples. The parts of an item that
+//! are the same for many rows (its date, product, SKU, unit and price; its organization) are cached
+//! in written form, because answers reach millions of items. Look next: [`super::words`].
 
 use super::json::{JsonNumber, push_escaped, push_key, push_string, push_text_field};
 use super::rows::Rows;
@@ -12,7 +12,7 @@ use tallybook_core::catalog::Catalog;
 use tallybook_core::query::{Charges, Grain, Rate, Row};
 use tallybook_core::time::Hour;
 
-/// What an answer's items have in common.
+/// The shape shared by an answer's items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UsageShape {
     /// Whose words.
@@ -27,7 +27,7 @@ pub struct UsageShape {
 #[derive(Debug)]
 pub struct UsageWriter {
     shape: UsageShape,
-    /// The login that owns repositories of no organization: the user's, on user endpoints.
+    /// The login that owns repositories without an organization: the user's, on user endpoints.
     owner: Box<str>,
     any: bool,
     date: Option<Hour>,
@@ -36,27 +36,27 @@ pub struct UsageWriter {
     owner_part: OwnerPart,
 }
 
-/// What items of one date and rate have in common: what stands before the quantity, and between it
-/// and the amounts.
+/// The shared parts of items with one date and rate: before the quantity, and between it and the
+/// amounts.
 #[derive(Debug, Default)]
 struct RatePart {
     before_quantity: Vec<u8>,
     after_quantity: Vec<u8>,
 }
 
-/// What the ends of items of one organization have in common.
+/// The shared ends of items of one organization.
 #[derive(Debug)]
 struct OwnerPart {
     organization: Box<str>,
-    /// The organization, where items have one.
+    /// The organization, if items have one.
     named: Vec<u8>,
     /// The same, then the beginning of a repository's name that is shown with its owner.
     before_name: Option<Vec<u8>>,
 }
 
 impl UsageWriter {
-    /// A writer for one body. `owner` owns repositories of rows without an organization; `""` when
-    /// nobody is known to.
+    /// A writer for one body. `owner` owns repositories of rows without an organization; `""` if
+    /// unknown.
     #[must_use]
     pub fn new(shape: UsageShape, owner: &str) -> Self {
         Self {
@@ -70,18 +70,18 @@ impl UsageWriter {
         }
     }
 
-    /// Appends what stands before the items.
+    /// Appends the part before the items.
     pub fn open(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"usageItems\":[");
     }
 
-    /// Appends what stands after the items.
+    /// Appends the part after the items.
     pub fn close(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"]}");
     }
 
-    /// Appends items until `out` is at least `enough` bytes long, and says whether those were all
-    /// of `rows`. Words are the catalogue's.
+    /// Appends items until `out` is at least `enough` bytes long, and returns whether those were
+    /// all of `rows`. Words are the catalogue's.
     pub fn items(
         &mut self,
         out: &mut Vec<u8>,
@@ -118,7 +118,7 @@ impl UsageWriter {
             .push(out, row.repository, self.shape.dialect);
     }
 
-    /// The first day of the row's period; the observed dialect says it as an instant.
+    /// The first day of the row's period; the observed dialect writes it as an instant.
     fn date_text(&self, start: Hour) -> String {
         match (self.shape.dialect, self.shape.grain) {
             (Dialect::Documented, _) => start.day().to_string(),
@@ -165,7 +165,7 @@ impl RatePart {
 }
 
 impl OwnerPart {
-    /// `owner` owns the repositories of no organization.
+    /// `owner` owns repositories without an organization.
     fn new(organization: &str, shape: UsageShape, owner: &str) -> Self {
         let mut named = Vec::new();
         if shape.with_organization {
@@ -191,10 +191,10 @@ impl OwnerPart {
         }
     }
 
-    /// Documented: `owner/name`, and no key when there is no repository. Observed: the bare name,
+    /// Documented: `owner/name`, and no key if there is no repository. Observed: the bare name,
     /// `""` when there is none. A report may name a repository of another owner, in full.
     fn push(&self, out: &mut Vec<u8>, name: &str, dialect: Dialect) {
-        // Names are short: no call is needed to look through one.
+        // Names are short, so no call is needed to scan one.
         let slash = name.bytes().rposition(|byte| byte == b'/');
         if let (Some(before), None, false) = (&self.before_name, slash, name.is_empty()) {
             out.extend_from_slice(before);

@@ -1,8 +1,8 @@
-//! Vocabularies: how a product, an SKU and a unit are called on which endpoint.
+//! Vocabularies: the names of products, SKUs and units on each endpoint.
 //!
-//! Invariant: this is the only file that knows of dialects' words. The documented dialect is what
-//! GitHub's documents show; the observed one is what GitHub was seen to send where that differs,
-//! which is on `usage` only.
+//! Invariant: only this file knows the dialects' words. The documented dialect follows GitHub's
+//! documentation; the observed one is what GitHub actually sends where that differs, which is only
+//! on `usage`.
 
 use tallybook_core::catalog::Catalog;
 use tallybook_core::query::Rate;
@@ -10,7 +10,7 @@ use tallybook_core::query::Rate;
 pub use crate::config::Dialect;
 pub use tallybook_core::catalog::Words;
 
-/// What a rate is called; words that the catalogue lacks are the rate's own.
+/// The names for a rate; names that the catalogue lacks are the rate's own.
 pub(super) fn words<'a>(catalog: &'a Catalog, rate: &'a Rate) -> Words<'a> {
     catalog.words(&rate.product, &rate.sku, &rate.unit)
 }
@@ -34,7 +34,7 @@ pub(super) enum Vocabulary {
     Requests,
 }
 
-/// What `vocabulary` calls a product, an SKU and a unit.
+/// The names of a product, SKU and unit in `vocabulary`.
 pub(super) const fn shown<'a>(words: &Words<'a>, vocabulary: Vocabulary) -> Shown<'a> {
     let (product, sku, unit) = match vocabulary {
         Vocabulary::Usage(Dialect::Documented) | Vocabulary::Requests => {

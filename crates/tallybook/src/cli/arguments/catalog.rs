@@ -1,4 +1,4 @@
-//! The arguments of `catalog`, and those of everything that can be tried first.
+//! The arguments of `catalog`, and the shared dry-run options.
 //!
 //! Look next: [`crate::cli::catalog`] for what the commands do.
 

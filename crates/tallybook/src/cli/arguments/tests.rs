@@ -1,7 +1,7 @@
-//! What the command line understands, and in which order settings win.
+//! Parsing of the command line, and the precedence of settings.
 //!
-//! The variables of the environment are clap's: only their names are checked here, for a test must
-//! not change the environment of the others.
+//! clap reads the environment variables: only their names are checked here, because a test must not
+//! change the environment of others.
 
 use super::*;
 use crate::cli::place::Place;
@@ -85,7 +85,7 @@ fn every_setting_is_a_key_of_the_file() {
     }
 }
 
-/// The settings' table in the documents says what the definitions say.
+/// The settings table in the documentation matches the definitions.
 #[test]
 fn the_documents_list_every_setting_with_its_variable_and_default() {
     let command = CommandLine::command();

@@ -1,7 +1,7 @@
 //! Where an export goes: standard output, a file, or a folder with as many files as it needs.
 //!
-//! Invariant: a file has its name only when it is complete; no file covers more days than a report
-//! may.
+//! Invariant: a file gets its final name only when it is complete; no file covers more days than a
+//! report may.
 
 use anyhow::{Context, bail};
 use std::fs::File;
@@ -11,15 +11,15 @@ use tallybook_core::export::{Days, most_days};
 use tallybook_core::report::ReportKind;
 use tempfile::NamedTempFile;
 
-/// One report, and where it goes.
+/// One report, and its destination.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Part {
     pub(super) days: Days,
-    /// Without one, standard output.
+    /// The path; `None` for standard output.
     path: Option<PathBuf>,
 }
 
-/// The reports that `days` need, first day first: one, or in a folder as many as there must be.
+/// The reports that `days` need, in order: one, or in a folder as many as necessary.
 pub(super) fn parts(kind: ReportKind, days: Days, out: Option<&Path>) -> anyhow::Result<Vec<Part>> {
     let count = days.count();
     if count < 1 {
@@ -45,7 +45,7 @@ pub(super) fn parts(kind: ReportKind, days: Days, out: Option<&Path>) -> anyhow:
     Ok(vec![Part { days, path }])
 }
 
-/// Whether a path is that of a folder, or is written as one.
+/// Whether a path is an existing folder, or is written as one.
 fn is_folder(path: &Path) -> bool {
     let text = path.as_os_str().as_encoded_bytes();
     let ends_as_one = text
@@ -54,7 +54,7 @@ fn is_folder(path: &Path) -> bool {
     ends_as_one || path.is_dir()
 }
 
-/// Parts of at most `most` days, as few as there can be when all but the last end with a month.
+/// Parts of at most `most` days, as few as possible if all but the last end with a month.
 fn split(days: Days, most: i32) -> Vec<Days> {
     let (mut parts, mut rest) = (Vec::new(), days);
     while rest.count() > most {
@@ -72,19 +72,19 @@ fn split(days: Days, most: i32) -> Vec<Days> {
 }
 
 impl Part {
-    /// Begins the part's file.
+    /// Creates the part's file.
     pub(super) fn target(&self) -> anyhow::Result<Option<Target>> {
         self.path.as_deref().map(Target::new).transpose()
     }
 
-    /// The path, where there is one, as a message says it.
+    /// The path, if any, for messages.
     pub(super) fn to(&self) -> String {
         let path = self.path.as_ref();
         path.map_or_else(String::new, |path| format!(" to {}", path.display()))
     }
 }
 
-/// A file that has another name until it is complete.
+/// A file that has a temporary name until it is complete.
 pub(super) struct Target {
     partial: NamedTempFile,
     path: PathBuf,
@@ -106,7 +106,7 @@ impl Target {
         })
     }
 
-    /// Gives the complete file its name.
+    /// Gives the complete file its final name.
     pub(super) fn finish(self) -> anyhow::Result<()> {
         let file = self.partial.as_file();
         let written = file.sync_all().and_then(|()| open_like_other_files(file));
@@ -132,8 +132,8 @@ fn cannot_write(path: &Path) -> String {
     format!("cannot write {}", path.display())
 }
 
-/// Temporary files are for their owner alone; a report that somebody asked for by name is as
-/// readable as what other programs write.
+/// Temporary files are private to their owner; a report that the user requested by name gets the
+/// usual permissions.
 #[cfg(unix)]
 fn open_like_other_files(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;

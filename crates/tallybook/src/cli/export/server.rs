@@ -15,10 +15,10 @@ use tallybook_core::account::{AccountKind, AccountName};
 use tallybook_core::export::{Cells, head};
 use tallybook_core::report::ReportKind;
 
-/// How long it is waited before the server is asked for the first time, and the longest wait.
+/// The wait before the first poll of the server, and the longest wait.
 const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
-/// A report, as far as it matters here.
+/// The fields of a report that matter here.
 #[derive(Debug, Deserialize)]
 struct Report {
     id: String,
@@ -53,7 +53,7 @@ impl Server {
         })
     }
 
-    /// Asks for a report, waits until it is made, and writes it.
+    /// Requests a report, waits until it is completed, and writes it.
     pub(super) fn export(&self, part: &Part, out: impl Write) -> anyhow::Result<()> {
         let body = serde_json::json!({
             "report_type": self.kind.as_str(),
@@ -89,7 +89,7 @@ impl Server {
     }
 }
 
-/// Servers make reports of enterprises, as GitHub does.
+/// Servers only make reports of enterprises, like GitHub.
 fn path(account: Option<&AccountName>) -> anyhow::Result<String> {
     match account {
         Some(account) if account.kind == AccountKind::Enterprise => {
@@ -120,7 +120,7 @@ fn wait(client: &Client, path: &str, asked: Report) -> Result<Report, anyhow::Er
     }
 }
 
-/// Copies a file without its head, which every file has.
+/// Copies a file without its header, which every file repeats.
 fn copy(mut file: impl Read, kind: ReportKind, out: &mut impl Write) -> io::Result<Copied> {
     let expected = head(kind);
     let mut given = vec![0; expected.len()];

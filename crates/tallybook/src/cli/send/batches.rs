@@ -1,8 +1,8 @@
 //! From a file of events to batches of lines.
 //!
 //! Invariant: at most one batch is in memory, however long the file; whatever the file's layout, a
-//! batch is NDJSON, and knows where in the file each of its events stands. What an event says is
-//! not looked at: whoever takes it in does.
+//! batch is NDJSON, and knows the position in the file of each of its events. The contents of
+//! events are not examined: the receiver does that.
 
 use anyhow::{Context, bail};
 use serde::de::{DeserializeSeed, Error, IgnoredAny, SeqAccess, Visitor};
@@ -11,10 +11,10 @@ use std::fmt;
 use std::io::{BufRead, Cursor, Read};
 use std::ops::ControlFlow;
 
-/// A batch is sent before it has more bytes than this, so that a server takes it in one piece.
+/// A batch is sent before it exceeds this size, so that a server accepts it in one piece.
 const MOST_BYTES: usize = 8 << 20;
 
-/// The longest event that may stand on several lines.
+/// The longest event that may span several lines.
 const MOST_EVENT_BYTES: u64 = 1 << 20;
 
 /// Events to be sent together.
@@ -22,9 +22,9 @@ const MOST_EVENT_BYTES: u64 = 1 << 20;
 pub(super) struct Batch {
     /// NDJSON, without blank lines.
     pub(super) lines: Vec<u8>,
-    /// Where in the file each event stands, from 1.
+    /// The position of each event in the file, from 1.
     places: Vec<u64>,
-    /// Whether places are lines of the file, or else events of an array.
+    /// Whether positions are lines of the file, or events of an array.
     counts_lines: bool,
 }
 
@@ -42,10 +42,10 @@ impl Batch {
     }
 }
 
-/// What is done with each batch, and whether it goes on.
+/// The result of sending a batch: whether to continue.
 type Flow = anyhow::Result<ControlFlow<()>>;
 
-/// Reads a file, and gives batches of at most `most` events to `send` until it breaks off.
+/// Reads a file, and passes batches of at most `most` events to `send` until it stops.
 pub(super) fn each(
     mut input: impl BufRead,
     most: usize,
@@ -67,7 +67,7 @@ pub(super) fn each(
     batcher.flush()
 }
 
-/// The first byte that is no white space, which stays unread.
+/// The first byte that is not white space, which stays unread.
 fn first_byte(input: &mut impl BufRead) -> anyhow::Result<Option<u8>> {
     loop {
         let buffer = input.fill_buf()?;
@@ -143,7 +143,7 @@ impl<S: FnMut(Batch) -> Flow> Batcher<S> {
         Ok(())
     }
 
-    /// A file whose first line is no whole value: one event on several lines, or a bad line.
+    /// A file whose first line is not a complete value: one event on several lines, or a bad line.
     fn one_or_lines(&mut self, start: Vec<u8>, mut rest: impl BufRead) -> anyhow::Result<()> {
         let mut whole = start;
         rest.by_ref()
@@ -176,10 +176,10 @@ impl<S: FnMut(Batch) -> Flow> Batcher<S> {
             return Err(failure);
         }
         match read {
-            // The rest of a file that is not wanted any more is not read.
+            // If sending has stopped, the rest of the file is not read.
             Err(_) if self.has_ended => Ok(()),
             Err(error) => {
-                // What came before the fault is whole, and is sent by nobody's leave: it is not.
+                // The events before the fault are valid, but are not sent.
                 self.batch = Batch::default();
                 bail!("the array of events is not JSON: {error}")
             }
@@ -281,7 +281,7 @@ mod tests {
     fn one_event_may_stand_on_several_lines() {
         let text = "{\n  \"a\": 1\n}\n";
         assert_eq!(batches(text, 9), [batch("{   \"a\": 1 }\n", &["line 1"])]);
-        // A first line that is cut off is a bad line, not the head of all others.
+        // A truncated first line is a bad line, not the start of a longer value.
         let expected = [batch("{\"a\":\n{\"a\":2}\n", &["line 1", "line 2"])];
         assert_eq!(batches("{\"a\":\n{\"a\":2}\n", 9), expected);
     }

@@ -1,8 +1,8 @@
-//! Bringing one batch to its end: to a server with retries, or into a directory's engine.
+//! Delivers one batch: to a server with retries, or into a directory's engine.
 //!
-//! Invariant: what may have been taken is sent again without fear, for an event counts once. Only
-//! what can pass is tried again: no answer, 429, 502, 503 and 504, with pauses that grow, differ
-//! from sender to sender, and are at least what the server asks for.
+//! Invariant: resending events that may have been accepted is safe, because an event counts once.
+//! Only transient failures are retried: no answer, 429, 502, 503 and 504, with growing, randomized
+//! pauses that are at least as long as the server asks for.
 
 use super::batches::Batch;
 use crate::cli::client::{Answer, Client, ClientError};
@@ -34,7 +34,7 @@ pub(super) enum Delivery {
     Engine {
         /// Its engine.
         engine: Arc<Engine>,
-        /// What the engine runs on.
+        /// The engine's runtime.
         runtime: Runtime,
         /// What time it is.
         clock: Clock,
@@ -44,7 +44,7 @@ pub(super) enum Delivery {
 }
 
 impl Delivery {
-    /// What came of a batch; refused batches have a message.
+    /// Delivers a batch and returns the outcome; refused batches have a message.
     pub(super) fn deliver(&self, batch: &Batch, skip: bool) -> anyhow::Result<EventsAnswer> {
         match self {
             Self::Server { client, backoff } => {
@@ -111,12 +111,12 @@ fn send(
     }
 }
 
-/// Whether an answer says what came of the events.
+/// Whether an answer states the outcome of the events.
 const fn is_final(status: u16) -> bool {
     matches!(status, 200 | 409 | 422)
 }
 
-/// Whether the same may be answered otherwise in a while.
+/// Whether a retry may be answered differently.
 const fn may_pass(status: u16) -> bool {
     matches!(status, 429 | 502 | 503 | 504)
 }
@@ -146,8 +146,8 @@ impl Backoff {
     }
 }
 
-/// Anything up to twice as long as the time before, so that many senders do not come back at once;
-/// and never before the server wants.
+/// A random pause up to a limit that doubles each time, so that many senders do not return at once;
+/// never shorter than the server asks for.
 fn pause(attempt: u32, wanted: Option<Duration>, chance: u32) -> Duration {
     let factor = 2u32.saturating_pow(attempt);
     let longest = FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE);
@@ -156,7 +156,7 @@ fn pause(attempt: u32, wanted: Option<Duration>, chance: u32) -> Duration {
     wanted.unwrap_or_default().saturating_add(jitter)
 }
 
-/// Takes a batch in as a server would, without a server.
+/// Accepts a batch as a server would, without a server.
 async fn submit(
     engine: &Arc<Engine>,
     (clock, lengths): (&Clock, Lengths),
@@ -188,7 +188,7 @@ mod tests {
     use std::net::TcpListener;
     use std::ops::ControlFlow;
 
-    /// Answers each request with the next answer, and gives the bodies that came, decompressed.
+    /// Answers each request with the next answer, and returns the decompressed bodies received.
     fn server(answers: Vec<Sent>) -> (String, std::thread::JoinHandle<Vec<String>>) {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -226,7 +226,7 @@ mod tests {
     type Sent = (&'static str, &'static str);
 
     const BUSY: Sent = ("503 x\r\nRetry-After: 0", r#"{"message":"busy"}"#);
-    /// The connection ends before there is an answer.
+    /// The connection closes before there is an answer.
     const NOTHING: Sent = ("", "");
     const TAKEN: Sent = (
         "200 OK",

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a batch is sent until it is answered, which is safe because an event counts once; the
 //! command succeeds only when every event counts. Look next: [`batches`] for how a file is read,
-//! [`delivery`] for how a batch is brought to its end.
+//! [`delivery`] for how a batch is delivered.
 
 mod batches;
 mod delivery;
@@ -27,21 +27,21 @@ use std::path::{Path, PathBuf};
 /// The most rejected events that are printed.
 const MOST_SHOWN: u64 = 20;
 
-/// What the command was asked to do.
+/// The options of the command.
 pub(crate) struct Request {
     /// The events; `-` is standard input.
     pub(crate) file: PathBuf,
-    /// What happens to the good events beside a bad one.
+    /// What happens to valid events when one is invalid.
     pub(crate) on_error: OnErrorArgument,
     /// Events in a batch.
     pub(crate) batch: usize,
     /// How often a batch is sent again.
     pub(crate) retries: u32,
-    /// How long events may be, where no server says it.
+    /// The limits on events when there is no server to enforce them.
     pub(crate) limits: EventLimits,
 }
 
-/// Sends, and prints what came of it.
+/// Sends, and prints the outcome.
 pub(crate) fn run(request: &Request, place: Place, clock: Clock) -> anyhow::Result<()> {
     let delivery = match place {
         Place::Directory(directory) => {
@@ -79,7 +79,7 @@ pub(crate) fn run(request: &Request, place: Place, clock: Clock) -> anyhow::Resu
     sending.verdict()
 }
 
-/// The bytes, and a bar over them; on a terminal only.
+/// The bytes, with a progress bar if on a terminal.
 fn input(file: &Path) -> anyhow::Result<(Box<dyn Read>, ProgressBar)> {
     let (input, bytes): (Box<dyn Read>, _) = if file == Path::new("-") {
         (Box::new(io::stdin()), None)
@@ -111,7 +111,7 @@ struct Sending {
     totals: EventTotals,
     /// Rejected events that were printed.
     shown: u64,
-    /// Why the last batch was refused whole.
+    /// Why the last batch was refused completely.
     refused: Option<String>,
 }
 
@@ -159,7 +159,7 @@ impl Sending {
         writeln!(out, ".")
     }
 
-    /// What was rejected is a failure, also where the rest was taken.
+    /// Rejected events are a failure, even if the rest was accepted.
     fn verdict(&self) -> anyhow::Result<()> {
         if let Some(message) = &self.refused {
             bail!("{message} What was sent before counts; nothing after it was sent.");

@@ -1,4 +1,4 @@
-//! The documents' and the schemas' examples of bodies with envelopes, but for whitespace.
+//! The documentation's and the schemas' examples of bodies with envelopes, ignoring whitespace.
 
 use super::*;
 use tallybook_core::dimension::Dimension;
@@ -186,7 +186,7 @@ fn each_order_of_rates_has_labels_of_its_own() {
         assert!(Arc::ptr_eq(&first, &labels.of(&order, &catalog)));
         first[0].to_vec()
     };
-    // More than are remembered, each dropped before the next is made: addresses come again.
+    // More than are remembered, each dropped before the next is created, so that addresses recur.
     for index in 0..2 * MOST_LABELLED.get() {
         let shown = String::from_utf8(shown(index)).unwrap();
         assert!(shown.contains(skus[index % 2]), "{index}: {shown}");

@@ -1,4 +1,4 @@
-//! The documents' examples of `usage`, byte for byte but for whitespace.
+//! The documentation's examples of `usage`, byte for byte except whitespace.
 
 use super::*;
 use proptest::prelude::*;
@@ -67,8 +67,8 @@ fn enterprise_and_organization_example() {
         r#""discountAmount":0,"netAmount":0.8,"organizationName":"GitHub","#,
         r#""repositoryName":"github/example"}]}"#,
     );
-    // The example's organization and repository owner differ in case; the owner is the
-    // organization as it is spelled.
+    // The example's organization and repository owner differ in case; the owner is the organization
+    // in its own spelling.
     let expected = expected.replace("github/example", "GitHub/example");
     assert_eq!(
         body(shape, "", &[row(&rate, "GitHub", "example")]),
