@@ -25,7 +25,7 @@ fn month() -> Result<Month> {
     Ok(Month::new(2025, 10)?)
 }
 
-/// The report that everybody reads.
+/// The report that every engine reads.
 const REPORT: &str = "usage.csv";
 
 /// Writes the report: `lines` lines in 31 days, hardly two of one key.

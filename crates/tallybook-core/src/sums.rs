@@ -5,8 +5,8 @@
 use crate::money::{Amount, Quantity};
 use std::ops::AddAssign;
 
-/// Which sums an answer has: what nobody asks for is not read. An answer reads its columns from
-/// memory once, and their number decides what it costs.
+/// The sums that an answer computes: columns that are not needed are not read. An answer reads each
+/// column from memory once, so the number of columns determines its cost.
 pub trait Sums: From<Totals> + AddAssign + Copy + Default + Send + 'static {
     /// Whether discounted quantities are among them; if not, they are not added up.
     const DISCOUNT_QUANTITY: bool;

@@ -141,7 +141,7 @@ impl Drop for Server {
     }
 }
 
-/// A program without the settings of whoever runs this.
+/// A program without the settings of the user's environment.
 fn without_settings(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {

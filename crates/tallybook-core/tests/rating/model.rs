@@ -161,7 +161,7 @@ impl Scenario {
         [quantity, gross, included, discount]
     }
 
-    /// A line that needs nothing is paid by nobody, even when its gross were not zero.
+    /// A line that needs nothing is not paid for by anything, even if its gross is not zero.
     fn needed_is_zero(&self, line: &LineSpec) -> bool {
         self.skus[line.sku].pool.is_none() || self.needed(line) == BigInt::ZERO
     }

@@ -404,7 +404,7 @@ fn an_account_knows_only_its_own_people() {
     }
 }
 
-/// Whoever paid for an organization stays known, in the order in which they came to pay.
+/// All payers of an organization stay known, in the order in which they became payers.
 #[test]
 fn every_account_that_ever_paid_stays_known() {
     let mut site = Site::default();

@@ -481,7 +481,8 @@ pub async fn facts_are_replaced(store: Arc<dyn Store>) {
     assert_eq!(store.fact("other").await.expect("reads"), Some(Vec::new()));
 }
 
-/// Many append to one log, each until he succeeds: every batch is there once, numbered 1 to n.
+/// Many tasks append to one log, each until it succeeds: every batch is there once, numbered 1 to
+/// n.
 pub async fn concurrent_appends_lose_nothing(store: Arc<dyn Store>) {
     let mut tasks = Vec::new();
     for appender in 0..APPENDERS {

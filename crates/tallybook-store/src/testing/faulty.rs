@@ -1,5 +1,4 @@
-//! A store whose k-th write fails, or in which a reader is overtaken: to find out what happens to
-//! those above it.
+//! A store whose k-th write fails, or in which a reader is overtaken, to test the layers above it.
 //!
 //! Invariant: everything but the chosen write is passed on unchanged; the write after the failed
 //! one works again, so that a retry can be seen to succeed. A read that is held back gives what the
@@ -50,9 +49,9 @@ pub struct HeldRead {
 }
 
 impl HeldRead {
-    /// Waits until somebody has read, and is held back.
+    /// Waits until a reader has read and is held back.
     pub async fn reached(&mut self) {
-        // An error says that the store is gone, and nobody reads any more.
+        // An error means that the store is gone, and there are no readers any more.
         drop((&mut self.reached).await);
     }
 }
@@ -68,7 +67,7 @@ impl<S: Store> FaultyStore<S> {
         }
     }
 
-    /// Holds back whoever next reads to the end of a log, with what they read.
+    /// Holds back the next reader that reaches the end of a log, with what it read.
     pub fn hold_end_of(&self, log: LogId) -> HeldRead {
         let (reached, was_reached) = oneshot::channel();
         let (release, released) = oneshot::channel();

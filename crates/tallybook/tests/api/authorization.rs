@@ -41,7 +41,7 @@ const ROLES: [(&str, &str); 8] = [
     ("self", "the user"),
 ];
 
-/// What a token of somebody's may be given, one thing at a time.
+/// The grants of a user's token, one at a time.
 const GRANTS: [&str; 11] = [
     "admin:enterprise",
     "manage_billing:enterprise",
@@ -466,7 +466,7 @@ async fn to_a_stranger_no_account_exists() {
     }
 }
 
-/// A sender cannot tell an account that it may not send for from one that nobody has.
+/// A sender cannot tell an account that it may not send for from a nonexistent one.
 #[tokio::test]
 async fn to_a_sender_no_other_account_exists() {
     let server = server().await;

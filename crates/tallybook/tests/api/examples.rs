@@ -114,7 +114,7 @@ users: [{login: monalisa}]";
     server
 }
 
-/// Sends the documents' request, headers included, as whoever they say may send it.
+/// Sends the documentation's request, headers included, as the user that it says may send it.
 async fn check(now: &str, user: &str, grants: &[&str], path: &str, example: &str) {
     let server = server(now, path).await;
     let grants = if grants[0].contains('=') {
@@ -299,7 +299,7 @@ async fn usage_report_exports() {
     let one = maker.ask_as(&token, Method::GET, &of_one, "").await.ok();
     assert_eq!(as_shown(one.text(), &id), compact(EXPORT));
 
-    // The list's other reports were asked for before, by somebody else too, and are not made yet.
+    // The list's other reports were requested earlier, some by another user, and are still pending.
     let made = maker.reports.find(&id).unwrap();
     let premium = ReportKind::PremiumRequest;
     let (second, third) = (

@@ -139,7 +139,7 @@ async fn every_route_is_answered_as_the_table_says() {
     assert_eq!(golden, table);
 }
 
-/// Nobody is let in without a token, but where a line of this test says so.
+/// No route admits requests without a token, except where a line of this test says so.
 #[tokio::test]
 async fn without_a_token_only_what_is_meant_to_be_is_open() {
     let server = server().await.with_reports().await;

@@ -347,7 +347,7 @@ async fn unknown_names_in_filters_are_errors_or_nothing() {
         let answer = server.get(&format!("{path}?user=nobody")).await;
         assert_eq!(answer.status, 404, "{endpoint}");
         description.check(&operation, &answer);
-        // Somebody known who used nothing.
+        // A known user without usage.
         let answer = server.get(&format!("{path}?user=hubot&month=1")).await.ok();
         description.check(&operation, &answer);
         assert!(answer.items().is_empty());

@@ -140,7 +140,7 @@ impl Server {
         })
     }
 
-    /// The same ledger with jobs of usage reports, which nobody runs.
+    /// The same ledger with jobs of usage reports, which are never run.
     pub(crate) async fn with_reports(&self) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = HttpSettings {

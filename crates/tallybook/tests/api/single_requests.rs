@@ -43,7 +43,7 @@ async fn quantities(server: &Server, endpoint: &str) -> BTreeMap<String, BigDeci
     quantities
 }
 
-/// A report of AI credits holds premium requests and what nobody has heard of; all of it comes back.
+/// A report of AI credits holds premium requests and unknown SKUs; all of it comes back.
 #[tokio::test]
 async fn an_ai_credit_report_comes_back_with_its_premium_requests() {
     let report = ai_credits(&[

@@ -292,7 +292,7 @@ fn writes(tokens: &Tokens) -> Vec<Ask<'_>> {
             let report = minutes(["bravo-user", organization, "api", "bravo-center"]);
             asks.push(Ask::import(importer, path, report));
         }
-        // Nor does the spelling tell that somebody else declared the user.
+        // Nor does the spelling reveal that another account declared the user.
         let report = requests("BRAVO-USER", "acme-org");
         asks.push(Ask::import(importer, path, report));
     }
@@ -328,8 +328,8 @@ fn redact(value: &mut Value) {
     }
 }
 
-/// Names that only another tenant has are answered, byte for byte, as names that nobody has: the
-/// same is asked where the other tenant has them and where it has others.
+/// Names that only another tenant has are answered, byte for byte, like unknown names: the same
+/// requests are made where the other tenant has them and where it has different ones.
 #[tokio::test]
 async fn what_only_another_tenant_has_is_answered_as_what_nobody_has() {
     let (known, tokens, ids) = server("bravo").await;

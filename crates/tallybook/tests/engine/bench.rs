@@ -107,7 +107,7 @@ pub(crate) fn january() -> Month {
     Month::new(2026, 1).unwrap()
 }
 
-/// What an account is now; `None` when nobody knows it.
+/// The current state of an account; `None` when it is unknown.
 pub(crate) async fn view(engine: &Engine, account: &AccountName) -> Option<Arc<View>> {
     let found = engine.site().directory.find(account)?;
     Some(engine.view(&found).await.unwrap())

@@ -474,7 +474,8 @@ async fn an_organization_with_metered_usage_moves_only_when_that_is_meant() {
     assert_eq!(old.commits[0].0, organization("solo"));
 }
 
-/// Whose usage an import made known, and nobody declared: it stays where it was just the same.
+/// An organization known from an import but never declared: its usage stays where it was all the
+/// same.
 #[tokio::test]
 async fn what_an_organization_that_nobody_declared_used_stays_where_it_was() {
     let store = Arc::new(MemoryStore::default());

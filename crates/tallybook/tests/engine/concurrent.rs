@@ -158,7 +158,7 @@ async fn a_reader_that_is_overtaken_reads_again() {
     assert_eq!(view(&engine, &ent).await.unwrap().account.seq, newest);
 }
 
-/// Two writers that know nothing of each other: whoever loses the race plans again.
+/// Two writers that know nothing of each other: the one that loses the race plans again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_engines_over_one_store_lose_nothing() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());

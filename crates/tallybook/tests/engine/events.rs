@@ -76,7 +76,8 @@ pub(crate) async fn submit_with(
     engine.submit(now(), submission).await
 }
 
-/// Keys grow old after a few events, are joined, and are found again by whoever opens the store.
+/// Keys move to runs after a few events, runs are merged, and keys are found again after reopening
+/// the store.
 #[tokio::test]
 async fn old_events_are_known_for_ever() {
     let store = Arc::new(MemoryStore::default());
@@ -330,7 +331,7 @@ async fn the_same_events_at_once_count_once() {
     engine.verify().await.unwrap();
 }
 
-/// Through two engines over one store: whoever loses the race reads what is new.
+/// Two engines over one store: the one that loses the race reads the new batches.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_engines_count_once() {
     let store = Arc::new(MemoryStore::default());

@@ -31,7 +31,7 @@ async fn roles_and_tokens_decide_the_status() {
         (classic("stranger", "admin:enterprise"), [404, 404, 404]),
         (r#"{"site_admin":true}"#.to_owned(), [200, 200, 200]),
     ];
-    // A user's page exists only when somebody knows the user.
+    // A user's page exists only if the user is known.
     let known = "users: [{login: hubot}]";
     server
         .post("/metering/v1/apply", "application/yaml", known)

@@ -237,7 +237,7 @@ impl Generator {
         for _ in 0..self.below(6) {
             lines.push(self.own_line());
         }
-        // Without one the own SKU is gone, which is refused when somebody used it.
+        // Without one the site's own SKU is gone, which is refused if it has usage.
         if self.below(4) > 0 {
             let from = if self.below(3) == 0 {
                 self.one_of(&DAYS)

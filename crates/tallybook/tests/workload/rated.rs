@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Hour, SKU's id, repository, user and model, in lower case: the order of rating.
 type Key = (String, &'static str, String, String, String);
 
-/// Who has which seats, and how many of each SKU nobody has by name.
+/// The seats of each user, and the number of unnamed seats of each SKU.
 #[derive(Default)]
 struct Seats {
     users: BTreeMap<String, BTreeSet<&'static str>>,
@@ -204,7 +204,7 @@ fn exists(day: &str) -> bool {
 }
 
 impl Seats {
-    /// Whoever used something of a seat has it for the month.
+    /// A user with usage of a seat has it for the month.
     fn new(quantities: &BTreeMap<Key, BigDecimal>) -> Self {
         let mut seats = Self::default();
         for ((_, id, _, user, _), quantity) in quantities {
