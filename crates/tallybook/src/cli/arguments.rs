@@ -83,7 +83,7 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Make a data directory from a backup
     Restore(Restore),
-    /// Make a directory's database anew without the space that nothing uses
+    /// Compact a directory's database
     Compact(Compact),
 }
 
@@ -185,7 +185,7 @@ pub(crate) struct Answers {
     )]
     pub(crate) rate_limit: u32,
 
-    /// Memory for statements that were asked for
+    /// Memory for cached statements
     #[arg(long, value_name = "BYTES", env = "TALLYBOOK_CACHE_BYTES",
           default_value = "2GiB", value_parser = config::parse_bytes)]
     pub(crate) cache_bytes: u64,

@@ -180,12 +180,12 @@ Limits {
         "timeout-headers", "TALLYBOOK_TIMEOUT_HEADERS",
         "SECONDS", "30", parse_seconds
     );
-    /// In how much time a client must send the next 64 KiB of a body
+    /// Time in which a client must send the next 64 KiB of a body
     body: Duration = BODY(
         "timeout-body", "TALLYBOOK_TIMEOUT_BODY",
         "SECONDS", "60", parse_seconds
     );
-    /// In how much time a client must take the next 64 KiB of an answer
+    /// Time in which a client must read the next 64 KiB of an answer
     write: Duration = WRITE(
         "timeout-write", "TALLYBOOK_TIMEOUT_WRITE",
         "SECONDS", "60", parse_seconds

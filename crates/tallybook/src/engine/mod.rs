@@ -65,7 +65,7 @@ pub enum EngineError {
     #[error(transparent)]
     Unrated(#[from] Unrated),
     /// Other writers kept winning the race; nothing was changed.
-    #[error("gave up after {0} attempts to commit: other writers were always faster")]
+    #[error("the commit lost the race against other writers {0} times")]
     Contention(u32),
 }
 

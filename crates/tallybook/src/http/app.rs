@@ -114,7 +114,7 @@ impl App {
     /// The jobs of usage reports.
     pub fn reports(&self) -> Result<&Arc<Reports>, ApiError> {
         let reports = self.reports.get();
-        reports.ok_or_else(|| ApiError::unavailable("this server was not told to make reports"))
+        reports.ok_or_else(|| ApiError::unavailable("usage reports are not enabled on this server"))
     }
 
     /// Where copies for backups over HTTP are written.
@@ -198,8 +198,8 @@ impl From<JobError> for ApiError {
                 // Pending reports take minutes rather than seconds.
                 retry_after: Some(60),
                 ..Self::busy(format!(
-                    "{most} usage reports of this enterprise wait to be made already ({}): ask \
-                     again when one of them is completed.",
+                    "{most} usage reports of this enterprise are pending already ({}): ask again \
+                     when one of them is completed.",
                     Limits::REPORTS
                 ))
             },

@@ -101,10 +101,10 @@ pub enum JobError {
     #[error("the files of reports: {0}")]
     Files(#[from] std::io::Error),
     /// Too many of the account's reports are pending.
-    #[error("{0} usage reports wait to be made already")]
+    #[error("{0} usage reports are pending already")]
     TooMany(u32),
     /// The files of all reports have reached their quota.
-    #[error("the files of usage reports have {used} bytes already, of {most}")]
+    #[error("the files of usage reports take {used} of {most} bytes")]
     NoRoomLeft {
         /// Bytes of the reports that are kept.
         used: u64,

@@ -390,8 +390,8 @@ async fn so_many_reports_of_an_enterprise_wait_and_no_more() {
     let refused = ask().await;
     assert_eq!(refused.status, 503);
     assert_eq!(refused.header("retry-after"), "60");
-    let expected = "2 usage reports of this enterprise wait to be made already \
-                    (--limit-reports): ask again when one of them is completed.";
+    let expected = "2 usage reports of this enterprise are pending already (--limit-reports): \
+                    ask again when one of them is completed.";
     assert_eq!(refused.message(), expected);
     let body = refused.json();
     assert_eq!(body["status"], "503");

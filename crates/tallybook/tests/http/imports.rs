@@ -114,11 +114,7 @@ async fn silent_uploads_hold_few_places_and_lose_them() {
     // The body is not read: the answer comes though nothing is sent.
     let (request, mut waiting) = silent(ADMIN);
     let refused = server.send(request).await;
-    assert_refused(
-        &refused,
-        503,
-        "2 imports are being uploaded with this token",
-    );
+    assert_refused(&refused, 503, "2 imports are in progress with this token");
     assert_eq!(refused.headers["retry-after"], "5");
     assert!(waiting.try_recv().is_err(), "the body was asked for");
     let (answer, waiting) = begin(&other);

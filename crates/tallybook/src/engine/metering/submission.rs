@@ -155,7 +155,7 @@ pub enum SubmitError {
     #[error("{} of the events were rejected", .0.rejected.len())]
     Rejected(Receipt),
     /// Too many events are waiting to be committed.
-    #[error("too much is waiting to be committed")]
+    #[error("too many events are waiting to be committed")]
     Busy,
     /// The engine failed; nothing of it is acknowledged.
     #[error(transparent)]

@@ -136,7 +136,7 @@ pub(super) enum Answered {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SendingError {
     /// Too many events are waiting to be committed.
-    #[error("Too much is waiting to be committed.")]
+    #[error("Too many events are waiting to be committed.")]
     Busy,
     /// It failed.
     #[error(transparent)]

@@ -56,10 +56,7 @@ pub(super) enum PartError {
     #[error("{0}")]
     TooLarge(String),
     /// Other bodies use up the memory.
-    #[error(
-        "The server reads as many events as it can ({}).",
-        Limits::EVENTS_MEMORY
-    )]
+    #[error("Too many event uploads are in progress ({}).", Limits::EVENTS_MEMORY)]
     Busy,
 }
 

@@ -48,15 +48,14 @@ impl ImportSlots {
         let (all, own) = (taken.all, taken.by_token.get(token).copied().unwrap_or(0));
         if all >= self.most {
             return Err(ApiError::busy(format!(
-                "{all} imports are being uploaded, which is the most at one time ({}): try again \
-                 later.",
+                "{all} imports are in progress, the limit of this server ({}): try again later.",
                 Limits::IMPORTS
             )));
         }
         if own >= self.most_of_one {
             return Err(ApiError::busy(format!(
-                "{own} imports are being uploaded with this token, which is the most of one token \
-                 at one time (half of {}): try again when one has ended.",
+                "{own} imports are in progress with this token, the limit of one token (half of \
+                 {}): try again when one has ended.",
                 Limits::IMPORTS
             )));
         }
@@ -97,7 +96,7 @@ mod tests {
         let first = [take("a"), take("a")];
         let refused = take("a").expect_err("half is taken");
         assert!(
-            refused.starts_with("2 imports are being uploaded with this token"),
+            refused.starts_with("2 imports are in progress with this token"),
             "{refused}"
         );
         let second = [take("b"), take("b")];
