@@ -124,7 +124,7 @@ async fn silent_uploads_hold_few_places_and_lose_them() {
     assert_refused(
         &refused,
         503,
-        "which is the most at one time (--limit-imports)",
+        "3 imports are in progress, the limit of this server (--limit-imports)",
     );
     for path in ["/healthz", "/readyz"] {
         assert_eq!(server.get(path).await.status, StatusCode::OK);
