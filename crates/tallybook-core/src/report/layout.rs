@@ -93,26 +93,6 @@ const PREMIUM_REQUEST: &[(Column, Presence)] = &[
     (Column::AicGross, Optional),
 ];
 
-const AI_CREDIT: &[(Column, Presence)] = &[
-    (Column::Date, Required),
-    (Column::User, Required),
-    (Column::Product, Required),
-    (Column::Sku, Required),
-    (Column::Model, Required),
-    (Column::Quantity, Required),
-    (Column::Unit, Required),
-    (Column::Price, Required),
-    (Column::Gross, Required),
-    (Column::Discount, Required),
-    (Column::Net, Required),
-    (Column::TotalMonthlyQuota, Optional),
-    (Column::Organization, Optional),
-    (Column::Repository, Optional),
-    (Column::CostCenter, Optional),
-    (Column::AicQuantity, Optional),
-    (Column::AicGross, Optional),
-];
-
 const AI_CREDIT_TOKENS: &[(Column, Presence)] = &[
     (Column::Date, Required),
     (Column::User, Required),
@@ -136,6 +116,12 @@ const AI_CREDIT_TOKENS: &[(Column, Presence)] = &[
     (Column::CacheReadTokens, Optional),
     (Column::CacheWriteTokens, Optional),
 ];
+
+/// How many columns AI-credit reports had before token counts were appended. Programs that read
+/// them refuse any other order of these.
+const WITHOUT_TOKENS: usize = 17;
+
+const AI_CREDIT: &[(Column, Presence)] = AI_CREDIT_TOKENS.split_at(WITHOUT_TOKENS).0;
 
 const BEFORE_2024: &[(Column, Presence)] = &[
     (Column::Date, Required),

@@ -1,7 +1,9 @@
 //! An answer, whole.
 
 use axum::http::HeaderMap;
+use axum::response::Response;
 use bytes::Bytes;
+use http_body_util::BodyExt;
 use serde_json::Value;
 
 /// Status, headers and body.
@@ -13,6 +15,16 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Reads a response to its end.
+    pub(crate) async fn of(response: Response) -> Self {
+        let (parts, body) = response.into_parts();
+        Self {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body: body.collect().await.unwrap().to_bytes(),
+        }
+    }
+
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }

@@ -3,6 +3,7 @@
 //! The table is `authorization.txt`. After a change that is meant, `TALLYBOOK_BLESS=1` writes it
 //! anew; review its difference line by line.
 
+use crate::golden::assert_golden;
 use crate::server::{Server, at, detailed, enterprise, organization, user};
 use axum::body::Body;
 use axum::http::{Method, Request, header};
@@ -384,15 +385,7 @@ async fn table() -> String {
 #[tokio::test]
 async fn every_role_and_token_is_answered_as_the_table_says() {
     let table = table().await;
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/api/authorization.txt");
-    if std::env::var_os("TALLYBOOK_BLESS").is_some() {
-        std::fs::write(path, &table).unwrap();
-    }
-    let golden = std::fs::read_to_string(path).unwrap();
-    let lines = golden.lines().zip(table.lines());
-    let different: Vec<_> = lines.filter(|(golden, now)| golden != now).collect();
-    assert!(different.is_empty(), "golden and now: {different:#?}");
-    assert_eq!(golden, table);
+    assert_golden("authorization.txt", &table);
 }
 
 /// Who reads billing is told which token imports and reverts; a token that was made for it does so,

@@ -19,6 +19,7 @@ mod downloads;
 mod examples;
 mod exports;
 mod filters;
+mod golden;
 mod kept_reports;
 mod mail;
 mod maker;

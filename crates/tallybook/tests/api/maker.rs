@@ -5,7 +5,6 @@ use crate::server::{ADMIN, Server, at, enterprise, fixture};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, Request};
-use http_body_util::BodyExt;
 use std::sync::Arc;
 use tallybook::clock::Clock;
 use tallybook::http::app::{App, HttpSettings};
@@ -61,12 +60,7 @@ impl Maker {
         let host = HeaderValue::from_static("localhost");
         request.headers_mut().entry("host").or_insert(host);
         let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        Answer {
-            status: parts.status.as_u16(),
-            headers: parts.headers,
-            body: body.collect().await.unwrap().to_bytes(),
-        }
+        Answer::of(response).await
     }
 
     pub(crate) async fn ask(&self, method: Method, path: &str, body: &str) -> Answer {

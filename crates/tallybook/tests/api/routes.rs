@@ -5,6 +5,7 @@
 //! forgotten: the test fails until `TALLYBOOK_BLESS=1` writes its line, which is to be reviewed.
 
 use crate::authorization::server;
+use crate::golden::assert_golden;
 use crate::server::{ADMIN, Server};
 use axum::http::Method;
 use std::fmt::Write as _;
@@ -128,15 +129,7 @@ async fn table() -> String {
 #[tokio::test]
 async fn every_route_is_answered_as_the_table_says() {
     let table = table().await;
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/api/routes.txt");
-    if std::env::var_os("TALLYBOOK_BLESS").is_some() {
-        std::fs::write(path, &table).unwrap();
-    }
-    let golden = std::fs::read_to_string(path).unwrap();
-    let lines = golden.lines().zip(table.lines());
-    let different: Vec<_> = lines.filter(|(golden, now)| golden != now).collect();
-    assert!(different.is_empty(), "golden and now: {different:#?}");
-    assert_eq!(golden, table);
+    assert_golden("routes.txt", &table);
 }
 
 /// No route admits requests without a token, except where a line of this test says so.

@@ -4,7 +4,6 @@ use crate::answer::Answer;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, header};
-use http_body_util::BodyExt;
 use std::sync::Arc;
 use tallybook::auth::{Grants, TokenTerms, secret};
 use tallybook::clock::Clock;
@@ -261,12 +260,7 @@ impl Server {
         }
         let request = request.body(Body::empty()).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        Answer {
-            status: parts.status.as_u16(),
-            headers: parts.headers,
-            body: body.collect().await.unwrap().to_bytes(),
-        }
+        Answer::of(response).await
     }
 }
 

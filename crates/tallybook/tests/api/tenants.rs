@@ -4,7 +4,6 @@ use crate::answer::Answer;
 use crate::server::{ADMIN, Server, detailed, enterprise, premium_requests};
 use axum::body::Body;
 use axum::http::{Method, Request, header};
-use http_body_util::BodyExt;
 use serde_json::Value;
 use tallybook::auth::Grants;
 use tower::ServiceExt;
@@ -106,12 +105,7 @@ impl<'a> Ask<'a> {
             .body(Body::from(body.clone()))
             .unwrap();
         let response = server.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        Answer {
-            status: parts.status.as_u16(),
-            headers: parts.headers,
-            body: body.collect().await.unwrap().to_bytes(),
-        }
+        Answer::of(response).await
     }
 }
 

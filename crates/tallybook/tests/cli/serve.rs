@@ -22,6 +22,12 @@ fn items(answer: &Value) -> usize {
     answer["usageItems"].as_array().map_or(0, Vec::len)
 }
 
+/// Runs a command on a running server.
+fn run_on(program: &Program, url: &str, token: &str, words: &[&str]) -> Outcome {
+    let place = ["--url", url, "--token", token];
+    program.run_as_is(&[words, &place].concat())
+}
+
 fn first_token(server: &mut Server) -> String {
     let line = server.line();
     let begin = "The administrator's token, shown only this once: ";
@@ -119,10 +125,7 @@ fn a_running_server_is_declared_to() {
     let mut server = program.start(&["serve"], &[]);
     let token = first_token(&mut server);
     let url = server.url.clone();
-    let run = |words: &[&str]| {
-        let place = ["--url", &url, "--token", &token];
-        program.run_as_is(&[words, &place].concat())
-    };
+    let run = |words: &[&str]| run_on(&program, &url, &token, words);
     let file = program.directory().join("billing.yaml");
     std::fs::write(
         &file,
@@ -153,10 +156,7 @@ fn commands_work_on_a_running_server() {
     let mut server = program.start(&["serve"], &[]);
     let token = first_token(&mut server);
     let url = server.url.clone();
-    let run = |words: &[&str]| {
-        let place = ["--url", &url, "--token", &token];
-        program.run_as_is(&[words, &place].concat())
-    };
+    let run = |words: &[&str]| run_on(&program, &url, &token, words);
     let july = report("summarized_2025-07.csv");
     let october = report("premium_request_2025-10.csv");
     let one = run(&["import", &july, "--enterprise", "octo-ent"]).success();

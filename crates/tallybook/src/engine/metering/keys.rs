@@ -6,7 +6,8 @@
 //! Look next: [`super::run`] for older keys, [`super::seal`] for how recent keys become runs,
 //! [`super::look_up`] for lookups.
 
-use super::run::{Pair, Run};
+use super::block::Pair;
+use super::run::Run;
 use super::seal::MOST_RECENT;
 use crate::engine::{Engine, EngineError, View};
 use lru::LruCache;

@@ -9,9 +9,10 @@
 //! keys shows that to be worthwhile. The latest batches stay in memory, because redeliveries arrive
 //! in smaller pieces than the original commits.
 
+use super::block::Pair;
 use super::check::Checked;
 use super::keys::{Known, PAGE_BYTES, pairs_of};
-use super::run::{Pair, Run};
+use super::run::Run;
 use crate::engine::{Engine, EngineError, View};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};

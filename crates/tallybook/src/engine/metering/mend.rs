@@ -3,8 +3,9 @@
 //! Invariant: a run holds the keys of all events of some batches and no other, so any part of it
 //! can be derived from those batches and the range of its keys.
 
+use super::block::{Block, Pair};
 use super::keys::{PAGE_BYTES, pairs_of};
-use super::run::{Block, Pair, Place, Run, Segment};
+use super::run::{Place, Run, Segment};
 use crate::engine::blob::{Owner, warn_unusable};
 use crate::engine::checkpoint::{AccountKnown, SegmentKnown};
 use crate::engine::{Engine, EngineError, View};

@@ -8,6 +8,7 @@
 //! account persists between restarts.
 
 mod accounts;
+mod block;
 mod check;
 mod filter;
 mod hot;

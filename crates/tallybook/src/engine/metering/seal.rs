@@ -5,8 +5,9 @@
 //! which is immutable. A restart then reads only what came after. Look next: [`super::run`],
 //! [`crate::engine::load`], which reads it.
 
+use super::block::Pair;
 use super::keys::{Keys, PAGE_BYTES, pairs_of};
-use super::run::{Pair, Run};
+use super::run::Run;
 use super::stored::{Stored, encode, rows_blob};
 use crate::engine::blob::Owner;
 use crate::engine::checkpoint::AccountKnown;

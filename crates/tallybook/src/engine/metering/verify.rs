@@ -4,8 +4,9 @@
 //! keys of a run are compared with those of its batches by a sum of hashes, which does not depend
 //! on their order.
 
+use super::block::{Block, Pair};
 use super::keys::pairs_of;
-use super::run::{Block, Pair, Run, Segment};
+use super::run::{Run, Segment};
 use crate::engine::checkpoint::{AccountKnown, RunKnown};
 use crate::engine::verify::derived;
 use crate::engine::{Engine, EngineError};
